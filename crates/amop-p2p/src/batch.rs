@@ -1,0 +1,204 @@
+//! Frames staged for one destination, and the buffers they travel through until QUIC has them.
+//!
+//! What costs is the packet and the wake, not the byte: small frames are copied behind each other
+//! into one buffer and go out as one piece. A large payload is kept as a shared segment between
+//! two pieces instead. Buffers are handed on by swapping, from the batch to the outbox and on to
+//! the writer, and come back empty with the room they had grown.
+
+use amop_wire::{FrameError, Lane, Message, put_frame_head};
+use bytes::{Bytes, BytesMut};
+
+/// Frames staged for one destination, lane by lane.
+///
+/// Keep one for each destination and fill it again after each
+/// [`Outbox::send`](crate::Outbox::send), which leaves it empty.
+#[derive(Debug, Default)]
+pub struct Batch {
+    lanes: [LaneBuffer; 3],
+}
+
+impl Batch {
+    /// Stages a message on its lane. Messages of one lane keep their order.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError`] if the message is over a limit; nothing was staged.
+    pub fn push<M: Message>(&mut self, message: &M) -> Result<(), FrameError> {
+        let buffer = &mut self.lanes[index(message.lane())];
+        buffer.push_frame(message.header_bytes(), message.payload(), |head| {
+            message.put_header(head);
+        })
+    }
+
+    /// Stages a message that was encoded once for several destinations.
+    pub fn push_encoded(&mut self, encoded: &Encoded) {
+        let buffer = &mut self.lanes[index(encoded.lane)];
+        buffer.push_part(&encoded.head);
+        buffer.push_part(&encoded.payload);
+    }
+
+    /// The bytes staged, with everything that frames add.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.lanes.iter().map(LaneBuffer::bytes).sum()
+    }
+
+    /// Whether nothing is staged.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes() == 0
+    }
+
+    /// Forgets everything staged.
+    pub fn clear(&mut self) {
+        self.lanes.iter_mut().for_each(LaneBuffer::clear);
+    }
+
+    pub(crate) fn lanes_mut(&mut self) -> &mut [LaneBuffer; 3] {
+        &mut self.lanes
+    }
+}
+
+/// A message in the form in which it travels, encoded once for any number of destinations.
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    lane: Lane,
+    head: Bytes,
+    payload: Bytes,
+}
+
+impl Encoded {
+    /// Encodes a message.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError`] if the message is over a limit.
+    pub fn new<M: Message>(message: &M) -> Result<Self, FrameError> {
+        let payload = message.payload().clone();
+        let mut head = BytesMut::new();
+        put_frame_head(&mut head, message.header_bytes(), payload.len(), |head| {
+            message.put_header(head);
+        })?;
+        Ok(Self { lane: message.lane(), head: head.freeze(), payload })
+    }
+
+    /// The bytes that this message takes on a link.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.head.len() + self.payload.len()
+    }
+}
+
+/// Bytes on their way to one lane: whole segments first, then the buffer that grows.
+#[derive(Debug, Default)]
+pub(crate) struct LaneBuffer {
+    segments: Vec<Bytes>,
+    tail: BytesMut,
+    segment_bytes: usize,
+}
+
+impl LaneBuffer {
+    pub(crate) fn bytes(&self) -> usize {
+        self.segment_bytes + self.tail.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes() == 0
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.segments.clear();
+        self.tail.clear();
+        self.segment_bytes = 0;
+    }
+
+    /// Moves everything out of `other` behind what is here. Swaps where it can, copies only short
+    /// pieces.
+    pub(crate) fn append(&mut self, other: &mut Self) {
+        if self.is_empty() {
+            std::mem::swap(self, other);
+            return;
+        }
+        if other.segments.is_empty() && other.tail.len() < COPY_BELOW_BYTES {
+            self.tail.extend_from_slice(&other.tail);
+        } else {
+            self.cut();
+            self.segments.append(&mut other.segments);
+            self.segment_bytes += other.segment_bytes;
+            std::mem::swap(&mut self.tail, &mut other.tail);
+        }
+        other.clear();
+    }
+
+    /// Hands out everything, in order, in pieces of at most [`PIECE_BYTES_MAX`].
+    pub(crate) fn take(&mut self, mut put: impl FnMut(Bytes)) {
+        self.cut();
+        for mut segment in self.segments.drain(..) {
+            while segment.len() > PIECE_BYTES_MAX {
+                put(segment.split_to(PIECE_BYTES_MAX));
+            }
+            put(segment);
+        }
+        self.segment_bytes = 0;
+    }
+
+    fn push_frame(
+        &mut self,
+        header_bytes: usize,
+        payload: &Bytes,
+        put_header: impl FnOnce(&mut BytesMut),
+    ) -> Result<(), FrameError> {
+        self.reserve(FRAME_LENGTHS_BYTES + header_bytes + payload.len().min(COPY_BELOW_BYTES));
+        put_frame_head(&mut self.tail, header_bytes, payload.len(), put_header)?;
+        self.push_part(payload);
+        Ok(())
+    }
+
+    fn push_part(&mut self, part: &Bytes) {
+        if part.len() < COPY_BELOW_BYTES {
+            self.reserve(part.len());
+            self.tail.extend_from_slice(part);
+        } else {
+            self.cut();
+            self.segment_bytes += part.len();
+            self.segments.push(part.clone());
+        }
+    }
+
+    /// Makes what was copied so far a segment, so that something can follow that is not copied.
+    fn cut(&mut self) {
+        if !self.tail.is_empty() {
+            self.segment_bytes += self.tail.len();
+            self.segments.push(self.tail.split().freeze());
+        }
+    }
+
+    /// Makes room in the tail: grows it by a good piece at once, takes back the room of what was
+    /// sent before, or begins the next piece.
+    fn reserve(&mut self, bytes: usize) {
+        if self.tail.len() + bytes > PIECE_BYTES_MAX {
+            self.cut();
+        }
+        if self.tail.capacity() - self.tail.len() < bytes {
+            self.tail.reserve(bytes.max(GROW_BYTES));
+        }
+    }
+}
+
+pub(crate) fn index(lane: Lane) -> usize {
+    usize::from(lane.number())
+}
+
+/// Payloads shorter than this are copied: QUIC walks its send queue piece by piece, which costs
+/// more than the copy.
+const COPY_BELOW_BYTES: usize = 8 << 10;
+
+/// The longest piece that QUIC gets. It gives room back only when a piece was acknowledged as a
+/// whole, so that pieces near its send window would make it stop and wait.
+const PIECE_BYTES_MAX: usize = 64 << 10;
+
+const GROW_BYTES: usize = 16 << 10;
+
+/// The two lengths at the beginning of a frame.
+const FRAME_LENGTHS_BYTES: usize = 4 + 2;

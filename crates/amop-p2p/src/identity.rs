@@ -1,0 +1,137 @@
+//! Who we are: our certificate chain and its private key.
+//!
+//! Everything that must be the same after a restart is derived here from the private key, each
+//! for one purpose: see [`ResetKeys`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use amop_wire::{Name, NameError};
+use rustls::sign::CertifiedKey;
+use rustls::{Error as TlsError, InconsistentKeys};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use webpki::EndEntityCert;
+
+use crate::party::{Fingerprint, Party};
+use crate::reset::ResetKeys;
+use crate::tls;
+
+/// Our certificate chain with its private key. Cheap to clone.
+///
+/// Neither the key nor anything derived from it is ever printed.
+#[derive(Clone)]
+pub struct Identity {
+    party: Party,
+    certified_key: Arc<CertifiedKey>,
+    reset_keys: ResetKeys,
+}
+
+impl Identity {
+    /// Reads a chain (our certificate first, then its issuer up to but without the root) and the
+    /// private key of the first certificate.
+    ///
+    /// Whether the certificate has expired is not judged here: peers do that.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError`] says what is wrong with the two files.
+    pub fn from_pem(chain_pem: &[u8], key_pem: &[u8]) -> Result<Self, IdentityError> {
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(chain_pem)
+            .collect::<Result<_, _>>()
+            .map_err(IdentityError::BadChainPem)?;
+        let leaf = chain.first().ok_or(IdentityError::NoCertificate)?;
+        let party = read_party(leaf)?;
+        if chain.len() < 2 {
+            return Err(IdentityError::NoIssuer);
+        }
+        let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(IdentityError::BadKeyPem)?;
+        let reset_keys = ResetKeys::derive(key.secret_der());
+        let certified_key =
+            CertifiedKey::from_der(chain, key, &tls::provider()).map_err(|error| match error {
+                TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                    IdentityError::KeyMismatch
+                }
+                other => IdentityError::UnusableKey(other),
+            })?;
+        Ok(Self { party, certified_key: Arc::new(certified_key), reset_keys })
+    }
+
+    /// The name that our certificate gives us.
+    #[must_use]
+    pub fn name(&self) -> &Name {
+        &self.party.name
+    }
+
+    /// The fingerprint of our key.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.party.fingerprint
+    }
+
+    pub(crate) fn certified_key(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.certified_key)
+    }
+
+    pub(crate) fn reset_keys(&self) -> ResetKeys {
+        self.reset_keys.clone()
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Identity").field(&self.party).finish_non_exhaustive()
+    }
+}
+
+/// Why a chain and a key are no identity. The files are at fault.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// The chain is no PEM.
+    #[error("malformed PEM in the certificate chain")]
+    BadChainPem(#[source] rustls_pki_types::pem::Error),
+    /// There is no certificate in the chain.
+    #[error("no certificate found")]
+    NoCertificate,
+    /// The first certificate cannot be read.
+    #[error("unreadable certificate")]
+    Unreadable,
+    /// Nobody could verify the certificate: the authority that issued it is missing behind it.
+    #[error("certificate of the issuing authority is missing in the chain")]
+    NoIssuer,
+    /// The certificate names nobody.
+    #[error("certificate has no DNS name")]
+    NoName,
+    /// The certificate names several.
+    #[error("certificate has {count} DNS names, not one")]
+    ManyNames {
+        /// How many.
+        count: usize,
+    },
+    /// The name in the certificate is no certified name.
+    #[error("certificate has a bad name")]
+    BadName(#[source] NameError),
+    /// There is no usable private key in the key file.
+    #[error("no private key found")]
+    BadKeyPem(#[source] rustls_pki_types::pem::Error),
+    /// The key is of a kind that cannot sign.
+    #[error("private key cannot be used")]
+    UnusableKey(#[source] TlsError),
+    /// Certificate and key belong to different identities.
+    #[error("private key does not match the certificate")]
+    KeyMismatch,
+}
+
+/// Who a certificate names, without any judgement of it.
+pub(crate) fn read_party(leaf: &CertificateDer<'_>) -> Result<Party, IdentityError> {
+    let leaf = EndEntityCert::try_from(leaf).map_err(|_| IdentityError::Unreadable)?;
+    let names: Vec<_> = leaf.valid_dns_names().collect();
+    let name = match names[..] {
+        [] => return Err(IdentityError::NoName),
+        [name] => name.parse().map_err(IdentityError::BadName)?,
+        _ => return Err(IdentityError::ManyNames { count: names.len() }),
+    };
+    let fingerprint = Fingerprint::of_public_key(&leaf.subject_public_key_info());
+    Ok(Party { name, fingerprint })
+}

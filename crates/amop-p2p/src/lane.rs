@@ -1,0 +1,171 @@
+//! One lane of a running link: the stream to read, the stream to write, and what is half done.
+
+use std::collections::VecDeque;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use amop_wire::{Frame, FrameDecoder, FrameError, Lane};
+use bytes::Bytes;
+use quinn::{ReadError, RecvStream, SendStream, StoppedError, VarInt, WriteError};
+use tokio::time::Instant;
+
+/// Cuts what arrives on one lane into frames.
+#[derive(Debug)]
+pub(crate) struct LaneReader {
+    pub(crate) lane: Lane,
+    stream: RecvStream,
+    decoder: FrameDecoder,
+    open: bool,
+}
+
+/// What one attempt to read gave. The frames are in the caller's vector in any case.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// Bytes came; there may be more.
+    Progress,
+    /// The peer will send nothing more on this lane.
+    Finished,
+    /// The connection is gone; everything that had arrived was read.
+    ConnectionLost,
+    /// The peer broke off in the middle.
+    Reset,
+    /// What came is no row of frames.
+    Garbage(FrameError),
+}
+
+impl LaneReader {
+    pub(crate) fn new(lane: Lane, stream: RecvStream) -> Self {
+        Self { lane, stream, decoder: FrameDecoder::default(), open: true }
+    }
+
+    /// Whether more can come on this lane.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Reads what is there, at most as many chunks as fit, and appends the frames in it.
+    ///
+    /// The future of a read is cancel-safe, so one that is not ready can be dropped.
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        chunks: &mut [Bytes],
+        frames: &mut Vec<Frame>,
+    ) -> Poll<Read> {
+        let count = match ready!(pin!(self.stream.read_chunks(chunks)).poll(cx)) {
+            Ok(Some(count)) => count,
+            Ok(None) => return Poll::Ready(self.end(Read::Finished)),
+            Err(ReadError::Reset(_)) => return Poll::Ready(self.end(Read::Reset)),
+            Err(_) => return Poll::Ready(self.end(Read::ConnectionLost)),
+        };
+        for chunk in &mut chunks[..count] {
+            self.decoder.feed(std::mem::take(chunk));
+            loop {
+                match self.decoder.next_frame() {
+                    Ok(Some(frame)) => frames.push(frame),
+                    Ok(None) => break,
+                    Err(error) => return Poll::Ready(self.end(Read::Garbage(error))),
+                }
+            }
+        }
+        Poll::Ready(Read::Progress)
+    }
+
+    fn end(&mut self, how: Read) -> Read {
+        self.open = false;
+        how
+    }
+}
+
+/// Writes what was queued for one lane.
+#[derive(Debug)]
+pub(crate) struct LaneWriter {
+    stream: SendStream,
+    /// What was taken from the outbox and QUIC has not taken yet.
+    pending: VecDeque<Bytes>,
+    /// Until when QUIC must take something, while something is pending.
+    pub(crate) stalls_at: Option<Instant>,
+    end: End,
+}
+
+enum End {
+    Open,
+    /// The end of the lane is on its way to the peer.
+    Finishing(Pin<Box<dyn Future<Output = Result<Option<VarInt>, StoppedError>> + Send>>),
+    /// The peer has everything, or will never read anything more.
+    Done,
+}
+
+/// What one attempt to write gave.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wrote {
+    /// The bytes that QUIC took.
+    pub(crate) bytes: usize,
+    /// Whether something is left that QUIC does not take now.
+    pub(crate) blocked: bool,
+}
+
+impl LaneWriter {
+    pub(crate) fn new(stream: SendStream) -> Self {
+        Self { stream, pending: VecDeque::new(), stalls_at: None, end: End::Open }
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.end, End::Open)
+    }
+
+    pub(crate) fn put(&mut self, piece: Bytes) {
+        self.pending.push_back(piece);
+    }
+
+    /// Gives QUIC as much of what is pending as it takes.
+    ///
+    /// The future of one `write_chunks` is cancel-safe, unlike that of `write_all_chunks`: what it
+    /// took is gone from `pending`, and the rest follows the next time.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Wrote {
+        let mut wrote = Wrote { bytes: 0, blocked: false };
+        while !self.pending.is_empty() {
+            if !self.is_open() {
+                wrote.bytes += self.pending.drain(..).map(|piece| piece.len()).sum::<usize>();
+                break;
+            }
+            let pieces = self.pending.make_contiguous();
+            match pin!(self.stream.write_chunks(pieces)).poll(cx) {
+                Poll::Pending => {
+                    wrote.blocked = true;
+                    break;
+                }
+                Poll::Ready(Ok(written)) => {
+                    self.pending.drain(..written.chunks);
+                    wrote.bytes += written.bytes;
+                }
+                Poll::Ready(Err(WriteError::ConnectionLost(_))) => break, // The readers tell.
+                Poll::Ready(Err(_)) => self.end = End::Done,
+            }
+        }
+        wrote
+    }
+
+    /// Says the end of the lane, once nothing is pending, and waits until the peer has it all.
+    pub(crate) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match &mut self.end {
+                End::Open if !self.is_idle() => return Poll::Pending,
+                End::Open => {
+                    // It fails only if the stream was finished or stopped before.
+                    let _ = self.stream.finish();
+                    self.end = End::Finishing(Box::pin(self.stream.stopped()));
+                }
+                End::Finishing(stopped) => {
+                    let _ = ready!(stopped.as_mut().poll(cx));
+                    self.end = End::Done;
+                }
+                End::Done => return Poll::Ready(()),
+            }
+        }
+    }
+}

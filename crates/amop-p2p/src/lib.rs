@@ -1,0 +1,1 @@
+//! QUIC links between AMOP parties: mutual TLS, certified identity, lanes, dialing.

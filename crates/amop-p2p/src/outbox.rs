@@ -1,0 +1,190 @@
+//! What waits to be written to one link, and the way to ask for the link's end.
+//!
+//! Whoever sends takes one lock for a whole batch and wakes the link at most once; while the link
+//! is awake, or has been woken and not run yet, further batches wake nothing. There are no timers
+//! and no flushing: the link writes when it runs.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use amop_wire::{CloseCode, CloseReason};
+use bytes::Bytes;
+
+use crate::batch::{Batch, LaneBuffer};
+
+/// The sending end of a link. Cheap to clone; works from any thread.
+///
+/// It stays usable after the link has ended: what is sent then is dropped in silence, since the
+/// link's [`run`](crate::Link::run) has told its end already.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    shared: Arc<Shared>,
+}
+
+impl Outbox {
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        let shared =
+            Shared { queued_bytes: AtomicUsize::new(0), bytes_max, queue: Mutex::default() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Queues everything in the batch, which is empty afterwards and may be filled again.
+    ///
+    /// All of it is taken: ask [`has_room`](Self::has_room) before filling a batch with what may
+    /// be refused. If twice the agreed bytes wait nevertheless, the link is closed as one whose
+    /// peer does not read.
+    pub fn send(&self, batch: &mut Batch) {
+        let bytes = batch.bytes();
+        if bytes == 0 {
+            return;
+        }
+        let mut queue = self.lock();
+        if queue.request.is_some() {
+            batch.clear();
+            return;
+        }
+        for (lane, staged) in queue.lanes.iter_mut().zip(batch.lanes_mut()) {
+            if !staged.is_empty() {
+                lane.append(staged);
+            }
+        }
+        let queued = self.shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if queued > self.shared.bytes_max.saturating_mul(2) {
+            let text = format!("did not read while {queued} bytes waited");
+            queue.end(Request::Abort(CloseReason::new(CloseCode::SlowReader, text)));
+        }
+        wake(queue);
+    }
+
+    /// The bytes that wait and that QUIC has not taken yet.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.shared.queued_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether so many bytes more would stay within
+    /// [`outbox_bytes_max`](crate::Settings::outbox_bytes_max).
+    #[must_use]
+    pub fn has_room(&self, extra_bytes: usize) -> bool {
+        self.queued_bytes().saturating_add(extra_bytes) <= self.shared.bytes_max
+    }
+
+    /// Closes the link once everything queued before has been received by the peer, at the latest
+    /// after [`flush_timeout`](crate::Settings::flush_timeout).
+    ///
+    /// The first reason counts. What is sent afterwards is dropped.
+    pub fn close(&self, reason: CloseReason) {
+        let mut queue = self.lock();
+        if queue.request.is_none() {
+            queue.end(Request::Close(reason));
+            wake(queue);
+        }
+    }
+
+    /// Closes the link now, without what is queued; also one that is closing already.
+    pub fn abort(&self, reason: CloseReason) {
+        let mut queue = self.lock();
+        if !matches!(queue.request, Some(Request::Abort(_) | Request::Ended)) {
+            queue.end(Request::Abort(reason));
+            wake(queue);
+        }
+    }
+
+    /// Tells the outbox that its link is running, so that sending does not wake it.
+    pub(crate) fn link_runs(&self) {
+        self.lock().waker = None;
+    }
+
+    /// Hands out what waits on each lane that is `idle`, in order. Whatever comes later wakes.
+    ///
+    /// Answers the request to end the link, if there is one and it was not answered before.
+    pub(crate) fn take(
+        &self,
+        waker: &Waker,
+        idle: [bool; 3],
+        mut put: impl FnMut(usize, Bytes),
+    ) -> Option<Request> {
+        let mut queue = self.lock();
+        for (i, lane) in queue.lanes.iter_mut().enumerate() {
+            if idle[i] && !lane.is_empty() {
+                lane.take(|piece| put(i, piece));
+            }
+        }
+        queue.waker = Some(waker.clone());
+        queue.news.then(|| {
+            queue.news = false;
+            queue.request.clone().expect("news is a request")
+        })
+    }
+
+    /// Whether nothing waits on this lane but what was taken.
+    pub(crate) fn is_lane_empty(&self, lane: usize) -> bool {
+        self.lock().lanes[lane].is_empty()
+    }
+
+    /// Tells that QUIC took so many bytes, or that they were given up.
+    pub(crate) fn written(&self, bytes: usize) {
+        self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Tells that the link has ended, and forgets what waits.
+    pub(crate) fn ended(&self) {
+        let mut queue = self.lock();
+        queue.request = Some(Request::Ended);
+        queue.news = false;
+        queue.waker = None;
+        queue.lanes = Default::default();
+        self.shared.queued_bytes.store(0, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Nothing under the lock can panic half-way through a change.
+        self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How a link shall end, or that it has.
+#[derive(Clone, Debug)]
+pub(crate) enum Request {
+    /// Write what is queued first.
+    Close(CloseReason),
+    /// At once.
+    Abort(CloseReason),
+    /// There is no link any more.
+    Ended,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Counts what is in `queue` and what the writers took out of it but QUIC did not take yet.
+    queued_bytes: AtomicUsize,
+    bytes_max: usize,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    lanes: [LaneBuffer; 3],
+    /// How to wake the link; `None` while it is awake.
+    waker: Option<Waker>,
+    request: Option<Request>,
+    /// Whether the link has not seen the request yet.
+    news: bool,
+}
+
+impl Queue {
+    fn end(&mut self, request: Request) {
+        self.request = Some(request);
+        self.news = true;
+    }
+}
+
+/// Wakes the link after letting go of the lock, which it needs first of all.
+fn wake(mut queue: MutexGuard<'_, Queue>) {
+    let waker = queue.waker.take();
+    drop(queue);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}

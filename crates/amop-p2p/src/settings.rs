@@ -1,0 +1,167 @@
+//! What can be tuned about links, and how it becomes QUIC's settings.
+//!
+//! The numbers that are not fields were measured together and are kept together here. Three of
+//! quinn's defaults would be dangerous: the receive window is unlimited, idle connections get no
+//! keep-alive, and a UDP payload is capped at 1472 bytes on the receiving side.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::congestion::CubicConfig;
+use quinn::{AckFrequencyConfig, EndpointConfig, IdleTimeout, MtuDiscoveryConfig};
+use quinn::{TransportConfig, VarInt};
+
+use crate::endpoint::EndpointError;
+use crate::kind::Side;
+use crate::reset::ResetKeys;
+
+/// What can be tuned about the links of an endpoint.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// A link on which nothing was heard for this long is lost. The smaller value of both ends
+    /// counts. 6 s.
+    pub idle_timeout: Duration,
+    /// A link on which nothing was sent for this long sends a sign of life. Keep it well under
+    /// half the idle timeout of both ends. 2 s.
+    pub keep_alive: Duration,
+    /// Asks the peer to acknowledge only every fifth packet, or after 2 ms. Saves much of the work
+    /// at moderate load. Off.
+    pub ack_frequency: bool,
+    /// Largest UDP payload to try where the path allows it, in bytes, from 1200 to
+    /// [`UDP_PAYLOAD_BYTES_MAX`]. Both ends must allow it. 6500.
+    pub udp_payload_max: u16,
+    /// How many bytes may wait in an outbox before [`has_room`](crate::Outbox::has_room) says no.
+    /// An outbox with twice as many waiting closes its link. 8 MiB.
+    pub outbox_bytes_max: usize,
+    /// A link whose peer took nothing of what waits on some lane for this long is closed. 10 s.
+    pub stall_timeout: Duration,
+    /// How long a link may take from the first packet until all of its lanes are open. 5 s.
+    pub handshake_timeout: Duration,
+    /// How long a closing link waits for the peer to receive what was queued before. 2 s.
+    pub flush_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            idle_timeout: Duration::from_secs(6),
+            keep_alive: Duration::from_secs(2),
+            ack_frequency: false,
+            udp_payload_max: 6500,
+            outbox_bytes_max: 8 << 20,
+            stall_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(5),
+            flush_timeout: Duration::from_secs(2),
+        }
+    }
+}
+
+/// The largest value of [`Settings::udp_payload_max`], in bytes.
+///
+/// quinn hands ten packets at a time to the kernel, which drops more than 65,507 bytes in silence.
+pub const UDP_PAYLOAD_BYTES_MAX: u16 = 6550;
+
+impl Settings {
+    /// The transport settings of one side of a link.
+    ///
+    /// The dialer opens every stream, and QUIC itself keeps the peer from opening more than the
+    /// lanes: an extra stream that nobody reads could starve them of their common window.
+    pub(crate) fn transport(&self, side: Side) -> Result<Arc<TransportConfig>, EndpointError> {
+        let idle_timeout = IdleTimeout::try_from(self.idle_timeout)
+            .map_err(|_| EndpointError::IdleTimeout { value: self.idle_timeout })?;
+        let lanes = match side {
+            Side::Dialer => 0,
+            Side::Acceptor => LANE_COUNT,
+        };
+        let mut mtu = MtuDiscoveryConfig::default();
+        mtu.upper_bound(self.udp_payload_max);
+        let mut congestion = CubicConfig::default();
+        congestion.initial_window(INITIAL_WINDOW_BYTES);
+
+        let mut transport = TransportConfig::default();
+        transport
+            .max_concurrent_bidi_streams(lanes.into())
+            .max_concurrent_uni_streams(0_u32.into())
+            .max_idle_timeout(Some(idle_timeout))
+            .keep_alive_interval(Some(self.keep_alive))
+            .stream_receive_window(STREAM_WINDOW_BYTES.into())
+            .receive_window(RECEIVE_WINDOW_BYTES.into())
+            .send_window(SEND_WINDOW_BYTES)
+            .datagram_receive_buffer_size(None)
+            .initial_mtu(INITIAL_UDP_PAYLOAD_BYTES)
+            .mtu_discovery_config(Some(mtu))
+            .ack_frequency_config(self.ack_frequency.then(ack_frequency))
+            .congestion_controller_factory(Arc::new(congestion));
+        Ok(Arc::new(transport))
+    }
+
+    /// The settings of a socket and all links on it.
+    pub(crate) fn endpoint(&self, reset_keys: ResetKeys) -> Result<EndpointConfig, EndpointError> {
+        let value = self.udp_payload_max;
+        if !(INITIAL_UDP_PAYLOAD_BYTES..=UDP_PAYLOAD_BYTES_MAX).contains(&value) {
+            return Err(EndpointError::UdpPayload { value });
+        }
+        let mut endpoint = EndpointConfig::new(reset_keys.token_key());
+        endpoint.cid_generator(move || Box::new(reset_keys.connection_ids()));
+        endpoint.max_udp_payload_size(value).expect("the range is within that of QUIC");
+        Ok(endpoint)
+    }
+}
+
+fn ack_frequency() -> AckFrequencyConfig {
+    let mut config = AckFrequencyConfig::default();
+    config.ack_eliciting_threshold(VarInt::from_u32(5));
+    config.max_ack_delay(Some(Duration::from_millis(2)));
+    config
+}
+
+/// How many streams a link has: one for each lane.
+const LANE_COUNT: u32 = 3;
+
+const INITIAL_UDP_PAYLOAD_BYTES: u16 = 1200;
+
+/// Sparser acknowledgements stall a link for seconds if the window begins smaller than this.
+const INITIAL_WINDOW_BYTES: u64 = 256 << 10;
+
+/// What the peer may send on one lane before we read it.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+
+/// What the peer may send on all lanes before we read it; more than the lanes can take up.
+const RECEIVE_WINDOW_BYTES: u32 = 8 << 20;
+
+/// What we give QUIC to send or to send again, on all lanes together.
+const SEND_WINDOW_BYTES: u64 = 8 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> ResetKeys {
+        ResetKeys::derive(b"key")
+    }
+
+    #[test]
+    fn a_udp_payload_is_taken_at_both_bounds_and_refused_past_them() {
+        let with = |udp_payload_max| Settings { udp_payload_max, ..Settings::default() };
+        for value in [INITIAL_UDP_PAYLOAD_BYTES, UDP_PAYLOAD_BYTES_MAX] {
+            let endpoint = with(value).endpoint(keys()).unwrap();
+            assert_eq!(endpoint.get_max_udp_payload_size(), u64::from(value));
+        }
+        for value in [INITIAL_UDP_PAYLOAD_BYTES - 1, UDP_PAYLOAD_BYTES_MAX + 1] {
+            let error = with(value).endpoint(keys()).unwrap_err();
+            assert!(matches!(error, EndpointError::UdpPayload { value: v } if v == value));
+        }
+    }
+
+    #[test]
+    fn ten_packets_of_the_largest_payload_fit_one_call_to_the_kernel() {
+        assert!(u32::from(UDP_PAYLOAD_BYTES_MAX) * 10 <= 65_507);
+    }
+
+    #[test]
+    fn an_idle_timeout_that_quic_cannot_say_is_refused() {
+        let settings = Settings { idle_timeout: Duration::MAX, ..Settings::default() };
+        let error = settings.transport(Side::Dialer).unwrap_err();
+        assert!(matches!(error, EndpointError::IdleTimeout { .. }));
+    }
+}

@@ -1,0 +1,232 @@
+//! Judges the certificate at the other end of a link.
+//!
+//! The chain up to a trusted root, dates, purposes and name constraints are webpki's work. What
+//! it proves is that some authority vouches for some names; what a party *is* follows from three
+//! more rules:
+//!
+//! 1. a party's certificate has exactly one DNS name, and it is a certified [`Name`];
+//! 2. the authority that issued it may certify exactly one agency, the one in that name. An agency
+//!    is what its issuer may certify, never what a leaf says;
+//! 3. the role in the name is the one that this kind of link takes at that end.
+//!
+//! There is no check against the address that was dialed: the name is the identity, and machines
+//! move. Whoever must reach one certain party says so by the expected name.
+
+use std::sync::Arc;
+
+use amop_wire::Name;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, OtherError, PeerIncompatible};
+use rustls::{Error as TlsError, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::parse_x509_certificate;
+
+use crate::kind::{LinkKind, Side};
+use crate::trust::Trust;
+use crate::verdict::{Refusal, Verdict};
+
+/// Judges the certificates of the ends that stand on one side of one kind of link.
+#[derive(Clone, Debug)]
+pub(crate) struct Judge {
+    pub(crate) trust: Trust,
+    pub(crate) kind: LinkKind,
+    /// The side of those who are judged.
+    pub(crate) side: Side,
+    /// Who must be there; anybody of the right role if `None`.
+    pub(crate) expected: Option<Name>,
+    pub(crate) algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Judge {
+    pub(crate) fn judge(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<Name, Verdict> {
+        let refuse = |names: &[&str], why| Verdict {
+            names: names.iter().map(ToString::to_string).collect(),
+            why,
+        };
+        let parsed = parse_x509_certificate(leaf).map_err(|_| refuse(&[], Refusal::Unreadable))?.1;
+        let webpki = EndEntityCert::try_from(leaf).map_err(|_| refuse(&[], Refusal::Unreadable))?;
+        let names: Vec<_> = webpki.valid_dns_names().collect();
+        let path = self
+            .verify_chain(&webpki, &parsed, intermediates, now)
+            .map_err(|why| refuse(&names, why))?;
+        self.judge_identity(&parsed, &names, &path).map_err(|why| refuse(&names, why))
+    }
+
+    fn verify_chain<'a>(
+        &'a self,
+        leaf: &'a EndEntityCert<'a>,
+        parsed: &X509Certificate<'_>,
+        intermediates: &'a [CertificateDer<'a>],
+        now: UnixTime,
+    ) -> Result<VerifiedPath<'a>, Refusal> {
+        let usage = match self.side {
+            Side::Dialer => KeyUsage::client_auth(),
+            Side::Acceptor => KeyUsage::server_auth(),
+        };
+        let (algorithms, anchors) = (self.algorithms.all, self.trust.anchors());
+        leaf.verify_for_usage(algorithms, anchors, intermediates, now, usage, None, None)
+            .map_err(|error| Refusal::from_chain_error(error, self.side, dates(parsed)))
+    }
+
+    fn judge_identity(
+        &self,
+        leaf: &X509Certificate<'_>,
+        names: &[&str],
+        path: &VerifiedPath<'_>,
+    ) -> Result<Name, Refusal> {
+        if !has_purpose(leaf, self.side) {
+            return Err(Refusal::WrongPurpose { of: self.side });
+        }
+        let name: Name = match names {
+            [] => return Err(Refusal::NoName),
+            [name] => name.parse().map_err(Refusal::BadName)?,
+            _ => return Err(Refusal::ManyNames { count: names.len() }),
+        };
+        let subtree = issuer_subtree(path).ok_or(Refusal::IssuerOfAnyAgency)?;
+        if subtree != name.agency_subtree() {
+            return Err(Refusal::IssuerOfOtherAgency { subtree });
+        }
+        let wanted = self.kind.role(self.side);
+        if name.role() != wanted {
+            return Err(Refusal::WrongRole { found: name.role(), wanted });
+        }
+        match &self.expected {
+            Some(expected) if *expected != name => {
+                Err(Refusal::UnexpectedName { expected: expected.clone() })
+            }
+            Some(_) | None => Ok(name),
+        }
+    }
+
+    fn verify_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls13_signature(message, cert, signature, &self.algorithms)
+    }
+}
+
+impl ServerCertVerifier for Judge {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        self.judge(end_entity, intermediates, now).map_err(tls_error)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        Err(PeerIncompatible::Tls12NotOffered.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.verify_signature(message, cert, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+impl ClientCertVerifier for Judge {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[] // A party has one certificate; there is nothing for it to choose by hints.
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, TlsError> {
+        self.judge(end_entity, intermediates, now).map_err(tls_error)?;
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        Err(PeerIncompatible::Tls12NotOffered.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.verify_signature(message, cert, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+/// Its text is what the refused side reads, since QUIC sends the text of a TLS error. The variant
+/// for bad certificates would print the sentence inside the names of its types.
+fn tls_error(verdict: Verdict) -> TlsError {
+    OtherError(Arc::new(verdict)).into()
+}
+
+/// Whether the leaf says that it may be used on this side: webpki takes silence for consent.
+fn has_purpose(leaf: &X509Certificate<'_>, side: Side) -> bool {
+    let Ok(Some(usage)) = leaf.extended_key_usage() else { return false };
+    match side {
+        Side::Dialer => usage.value.client_auth,
+        Side::Acceptor => usage.value.server_auth,
+    }
+}
+
+/// The one DNS subtree that the issuer of the leaf may certify, if it is limited to one.
+///
+/// A leaf signed by a root has no issuer between, and a root may certify anybody.
+fn issuer_subtree(path: &VerifiedPath<'_>) -> Option<String> {
+    let issuer = path.intermediate_certificates().next()?.der();
+    let (_, issuer) = parse_x509_certificate(&issuer).ok()?;
+    let constraints = issuer.name_constraints().ok()??.value;
+    match constraints.permitted_subtrees.as_deref()? {
+        [subtree] => match subtree.base {
+            GeneralName::DNSName(subtree) => Some(subtree.to_owned()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn dates(leaf: &X509Certificate<'_>) -> (UnixTime, UnixTime) {
+    let time = |time: x509_parser::time::ASN1Time| {
+        let seconds = u64::try_from(time.timestamp()).unwrap_or(0);
+        UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
+    };
+    (time(leaf.validity().not_before), time(leaf.validity().not_after))
+}

@@ -1,0 +1,227 @@
+//! What a client says to its node.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use prost::Message as _;
+
+use crate::delivery::{AnswerStatus, Mode};
+use crate::fields::{bad, msg_id, no_payload, node_id, node_id_words, topic, ttl, ttl_millis};
+use crate::generated::{self as pb, client_header::Kind};
+use crate::{Frame, Gen, Instance, Lane, Message, MessageError, MsgId, NodeId, Reason, Topic};
+
+/// A message from a client to its node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientMessage {
+    /// Greets the node: the first message on a link.
+    Attach {
+        /// The life of the client process.
+        instance: Instance,
+        /// Which link of that life this is.
+        generation: Gen,
+    },
+    /// Wants the messages of a topic.
+    Subscribe(Topic),
+    /// Wants them no longer.
+    Unsubscribe(Topic),
+    /// Publishes.
+    Publish(Publish),
+    /// Handled a unicast.
+    Answer(Answer),
+    /// Did not handle a unicast and never will.
+    Refuse(Refuse),
+    /// Says what became of multicast deliveries.
+    Acks(Vec<AckRun>),
+}
+
+/// One publish of the client whose link carries it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publish {
+    /// With the client's instance, the message id.
+    pub counter: u64,
+    /// What is left until the deadline.
+    pub ttl: Duration,
+    /// To one subscriber or to all.
+    pub mode: Mode,
+    /// To whom.
+    pub topic: Topic,
+    /// The message itself.
+    pub payload: Bytes,
+}
+
+/// Names one try of one unicast, so that an answer finds its way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Attempt {
+    /// The publisher's node.
+    pub home: NodeId,
+    /// The unicast.
+    pub id: MsgId,
+    /// Which try, from 1.
+    pub number: u32,
+}
+
+/// The subscriber's answer to a unicast.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What is answered.
+    pub attempt: Attempt,
+    /// What the handler did.
+    pub status: AnswerStatus,
+    /// The answer itself.
+    pub payload: Bytes,
+}
+
+/// The subscriber's definite no to a unicast.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refuse {
+    /// What is refused.
+    pub attempt: Attempt,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Deliveries `first`, `first + 1`, … of one link that all ended alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AckRun {
+    /// The number of the first.
+    pub first: u64,
+    /// How many.
+    pub count: u32,
+    /// Whether the subscriber refused them instead of taking them.
+    pub refused: bool,
+}
+
+impl Message for ClientMessage {
+    fn lane(&self) -> Lane {
+        match self {
+            Self::Attach { .. } | Self::Subscribe(_) | Self::Unsubscribe(_) => Lane::Control,
+            Self::Answer(_) | Self::Refuse(_) | Self::Acks(_) => Lane::Replies,
+            Self::Publish(_) => Lane::Messages,
+        }
+    }
+
+    fn put_header(&self, buf: &mut BytesMut) {
+        let header = pb::ClientHeader { kind: Some(self.to_kind()) };
+        header.encode(buf).expect("a growing buffer has room");
+    }
+
+    fn payload(&self) -> &Bytes {
+        static NONE: Bytes = Bytes::new();
+        match self {
+            Self::Publish(publish) => &publish.payload,
+            Self::Answer(answer) => &answer.payload,
+            Self::Attach { .. }
+            | Self::Subscribe(_)
+            | Self::Unsubscribe(_)
+            | Self::Refuse(_)
+            | Self::Acks(_) => &NONE,
+        }
+    }
+
+    fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
+        let header = pb::ClientHeader::decode(header).map_err(MessageError::Malformed)?;
+        let kind = header.kind.ok_or(MessageError::UnknownKind)?;
+        if !matches!(kind, Kind::Publish(_) | Kind::Answer(_)) {
+            no_payload(&payload)?;
+        }
+        Ok(match kind {
+            Kind::Attach(attach) => Self::Attach {
+                instance: Instance(attach.instance.unwrap_or_default()),
+                generation: Gen(attach.generation.unwrap_or_default()),
+            },
+            Kind::Subscribe(subscribe) => {
+                Self::Subscribe(topic("subscribe.topic", subscribe.topic)?)
+            }
+            Kind::Unsubscribe(unsubscribe) => {
+                Self::Unsubscribe(topic("unsubscribe.topic", unsubscribe.topic)?)
+            }
+            Kind::Refuse(refuse) => Self::Refuse(read_refuse(&refuse)?),
+            Kind::Acks(acks) => Self::Acks(read_acks(&acks.runs)?),
+            Kind::Publish(publish) => Self::Publish(read_publish(publish, payload)?),
+            Kind::Answer(answer) => Self::Answer(read_answer(answer, payload)?),
+        })
+    }
+}
+
+impl ClientMessage {
+    fn to_kind(&self) -> Kind {
+        match self {
+            Self::Attach { instance, generation } => Kind::Attach(pb::Attach {
+                instance: Some(instance.0),
+                generation: Some(generation.0),
+            }),
+            Self::Subscribe(topic) => Kind::Subscribe(pb::Subscribe { topic: topic.to_bytes() }),
+            Self::Unsubscribe(topic) => {
+                Kind::Unsubscribe(pb::Unsubscribe { topic: topic.to_bytes() })
+            }
+            Self::Publish(publish) => Kind::Publish(pb::Publish {
+                counter: Some(publish.counter),
+                ttl_ms: ttl_millis(publish.ttl),
+                mode: Some(publish.mode.number()),
+                topic: publish.topic.to_bytes(),
+            }),
+            Self::Answer(Answer { attempt, status, payload: _ }) => Kind::Answer(pb::Answer {
+                publisher: Some(attempt.id.publisher.0),
+                counter: Some(attempt.id.counter),
+                attempt: Some(attempt.number),
+                status: Some(status.number()),
+                home: node_id_words(attempt.home),
+            }),
+            Self::Refuse(Refuse { attempt, reason }) => Kind::Refuse(pb::Refuse {
+                publisher: Some(attempt.id.publisher.0),
+                counter: Some(attempt.id.counter),
+                attempt: Some(attempt.number),
+                reason: Some(reason.number()),
+                home: node_id_words(attempt.home),
+            }),
+            Self::Acks(runs) => {
+                let run = |run: &AckRun| pb::AckRun {
+                    first: Some(run.first),
+                    count: Some(run.count),
+                    refused: Some(run.refused),
+                };
+                Kind::Acks(pb::Acks { runs: runs.iter().map(run).collect() })
+            }
+        }
+    }
+}
+
+fn read_publish(publish: pb::Publish, payload: Bytes) -> Result<Publish, MessageError> {
+    Ok(Publish {
+        counter: publish.counter.unwrap_or_default(),
+        ttl: ttl("publish.ttl_ms", publish.ttl_ms)?,
+        mode: Mode::from_number("publish.mode", publish.mode)?,
+        topic: topic("publish.topic", publish.topic)?,
+        payload,
+    })
+}
+
+fn read_answer(answer: pb::Answer, payload: Bytes) -> Result<Answer, MessageError> {
+    let attempt = Attempt {
+        home: node_id("answer.home", answer.home)?,
+        id: msg_id(answer.publisher, answer.counter),
+        number: answer.attempt.unwrap_or_default(),
+    };
+    let status = AnswerStatus::from_number("answer.status", answer.status)?;
+    Ok(Answer { attempt, status, payload })
+}
+
+fn read_refuse(refuse: &pb::Refuse) -> Result<Refuse, MessageError> {
+    let attempt = Attempt {
+        home: node_id("refuse.home", refuse.home)?,
+        id: msg_id(refuse.publisher, refuse.counter),
+        number: refuse.attempt.unwrap_or_default(),
+    };
+    Ok(Refuse { attempt, reason: Reason::from_number(refuse.reason.unwrap_or_default()) })
+}
+
+fn read_acks(runs: &[pb::AckRun]) -> Result<Vec<AckRun>, MessageError> {
+    let run = |run: &pb::AckRun| {
+        let (first, count) = (run.first.unwrap_or_default(), run.count.unwrap_or_default());
+        if first.checked_add(count.into()).is_none() {
+            return Err(bad("acks.count", "the run passes the last number"));
+        }
+        Ok(AckRun { first, count, refused: run.refused.unwrap_or_default() })
+    };
+    runs.iter().map(run).collect()
+}

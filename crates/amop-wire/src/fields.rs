@@ -1,0 +1,75 @@
+//! Checks that every decoded field passes on its way from generated code to our own types.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::generated as pb;
+use crate::limits::TTL_MAX;
+use crate::{Instance, MessageError, MsgId, Name, NodeId, Topic};
+
+pub(crate) fn topic(field: &'static str, bytes: Bytes) -> Result<Topic, MessageError> {
+    Topic::from_bytes(bytes).map_err(|error| bad(field, error.to_string()))
+}
+
+pub(crate) fn name(field: &'static str, bytes: Bytes) -> Result<Name, MessageError> {
+    Name::from_dns(bytes).map_err(|error| bad(field, error.to_string()))
+}
+
+pub(crate) fn node_id(field: &'static str, id: Option<pb::NodeId>) -> Result<NodeId, MessageError> {
+    let pb::NodeId { word0: Some(a), word1: Some(b), word2: Some(c), word3: Some(d) } =
+        id.unwrap_or_default()
+    else {
+        return Err(bad(field, "a node id has four words"));
+    };
+    let mut bytes = [0; 32];
+    for (chunk, word) in bytes.chunks_exact_mut(8).zip([a, b, c, d]) {
+        chunk.copy_from_slice(&word.to_le_bytes());
+    }
+    Ok(NodeId::from_bytes(bytes))
+}
+
+/// Spells a node id as words, which encode without an allocation.
+pub(crate) fn node_id_words(id: NodeId) -> Option<pb::NodeId> {
+    let mut words = id
+        .as_bytes()
+        .chunks_exact(8)
+        .map(|chunk| u64::from_le_bytes(chunk.try_into().expect("chunks of 8 bytes")));
+    Some(pb::NodeId {
+        word0: words.next(),
+        word1: words.next(),
+        word2: words.next(),
+        word3: words.next(),
+    })
+}
+
+pub(crate) fn msg_id(publisher: Option<u64>, counter: Option<u64>) -> MsgId {
+    let publisher = Instance(publisher.unwrap_or_default());
+    MsgId { publisher, counter: counter.unwrap_or_default() }
+}
+
+pub(crate) fn ttl(field: &'static str, millis: Option<u32>) -> Result<Duration, MessageError> {
+    let ttl = Duration::from_millis(millis.unwrap_or_default().into());
+    if ttl > TTL_MAX {
+        return Err(bad(field, format!("{ttl:?} is over the limit of {TTL_MAX:?}")));
+    }
+    Ok(ttl)
+}
+
+/// Rounds up, so that a deadline that is still ahead never travels as one that has passed.
+pub(crate) fn ttl_millis(ttl: Duration) -> Option<u32> {
+    let millis = ttl.as_nanos().div_ceil(1_000_000);
+    Some(u32::try_from(millis).unwrap_or(u32::MAX))
+}
+
+pub(crate) fn no_payload(payload: &Bytes) -> Result<(), MessageError> {
+    if payload.is_empty() {
+        Ok(())
+    } else {
+        Err(MessageError::UnexpectedPayload { payload_bytes: payload.len() })
+    }
+}
+
+pub(crate) fn bad(field: &'static str, why: impl Into<String>) -> MessageError {
+    MessageError::BadField { field, why: why.into() }
+}

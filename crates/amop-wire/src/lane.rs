@@ -1,0 +1,40 @@
+//! The lanes of a link: long-lived ordered streams, one for each urgency.
+
+/// One ordered stream of frames in a link. Frames on one lane keep their order; lanes do not wait
+/// for each other, so an answer never stands behind a blocked request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// Greetings, subscriptions, topic tables, heartbeats. Most urgent.
+    Control,
+    /// Answers, outcomes, acks and receipts.
+    Replies,
+    /// Publications, requests, multicasts and deliveries. Least urgent.
+    Messages,
+}
+
+impl Lane {
+    /// Every lane, most urgent first; the position is the lane's number on the wire.
+    pub const ALL: [Self; 3] = [Self::Control, Self::Replies, Self::Messages];
+
+    /// The lane's number on the wire: 0 is the most urgent.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Control => 0,
+            Self::Replies => 1,
+            Self::Messages => 2,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_is_found_by_its_number() {
+        for (number, lane) in Lane::ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(lane.number()), number);
+        }
+    }
+}

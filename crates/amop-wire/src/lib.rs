@@ -1,0 +1,35 @@
+#![doc = include_str!("../README.md")]
+
+mod client_message;
+mod close;
+mod code;
+mod delivery;
+mod fields;
+mod frame;
+#[expect(unreachable_pub, reason = "the .proto files document what is generated")]
+mod generated;
+mod ids;
+mod lane;
+pub mod limits;
+mod message;
+mod name;
+mod node_message;
+mod peer_message;
+mod time;
+mod topic;
+mod topic_set;
+
+pub use client_message::{AckRun, Answer, Attempt, ClientMessage, Publish, Refuse};
+pub use close::{CloseCode, CloseReason};
+pub use code::{Code, Reason};
+pub use delivery::{AnswerStatus, Mode, Receipt};
+pub use frame::{Frame, FrameDecoder, FrameError, put_frame_head};
+pub use ids::{Epoch, Gen, Instance, MsgId, NodeId, Seq, Version};
+pub use lane::Lane;
+pub use message::{Message, MessageError};
+pub use name::{Name, NameError, Role};
+pub use node_message::{Delivery, NodeMessage, Outcome, ReceiptRun};
+pub use peer_message::{Multicast, PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Request};
+pub use time::Instant;
+pub use topic::{Topic, TopicError};
+pub use topic_set::{Subscriber, TopicChange, TopicChanges, TopicSet};

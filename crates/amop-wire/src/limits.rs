@@ -1,0 +1,44 @@
+//! Every bound on what a remote can make us hold or read.
+//!
+//! A limit is the largest value that is still taken; each is tested at the limit and one past it.
+
+use std::time::Duration;
+
+/// Longest part of a certified name, in bytes: that of a DNS label.
+pub const LABEL_BYTES_MAX: usize = 63;
+
+/// Longest certified name, in bytes: that of a DNS name.
+pub const NAME_BYTES_MAX: usize = 253;
+
+/// Longest topic, in bytes of UTF-8.
+pub const TOPIC_BYTES_MAX: usize = 255;
+
+/// Longest time that a publish may take, from publisher to outcome.
+pub const TTL_MAX: Duration = Duration::from_secs(3600);
+
+/// Most nodes that an outcome names as tried in vain.
+pub const TRIED_MAX: usize = 16;
+
+/// Most subscriptions of one client.
+pub const SUBSCRIPTIONS_PER_CLIENT_MAX: usize = 1024;
+
+/// Most topics with a subscriber on one node, and most that a node takes from one peer.
+pub const TOPICS_PER_NODE_MAX: usize = 65_536;
+
+/// Most bytes of one node's own topics, as a snapshot encodes them: it is one payload.
+pub const TOPIC_SET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX;
+
+/// Most publishes of one client that a node holds at a time.
+pub const REQUESTS_PER_CLIENT_MAX: usize = 16_384;
+
+/// Most multicast deliveries of one subscriber that wait for its ack at a time.
+pub const UNACKED_PER_CLIENT_MAX: usize = 16_384;
+
+/// Longest payload of one message, in bytes. Larger content is a file.
+pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
+
+/// Longest frame header, in bytes: what its two-byte length can say.
+pub const HEADER_BYTES_MAX: usize = u16::MAX as usize;
+
+/// Longest frame after its length word, in bytes: header length, header and payload.
+pub const FRAME_BYTES_MAX: usize = 2 + HEADER_BYTES_MAX + PAYLOAD_BYTES_MAX;

@@ -1,0 +1,50 @@
+//! What every message has in common: a header, perhaps a payload, and the lane it travels on.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::{Frame, Lane};
+
+/// A message of one kind of link, ready for the wire.
+pub trait Message: Sized {
+    /// The lane that this message travels on.
+    fn lane(&self) -> Lane;
+
+    /// Appends the encoded header.
+    fn put_header(&self, buf: &mut BytesMut);
+
+    /// The opaque bytes after the header.
+    fn payload(&self) -> &Bytes;
+
+    /// Reads a message from a frame. Any bytes give a message or an error.
+    ///
+    /// # Errors
+    ///
+    /// Every [`MessageError`] is the remote's fault and final: close the link.
+    fn from_frame(frame: Frame) -> Result<Self, MessageError>;
+}
+
+/// Why a frame is no message. The remote is at fault.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessageError {
+    /// The header is no protobuf message of this kind of link.
+    #[error("malformed header")]
+    Malformed(#[source] prost::DecodeError),
+    /// The header is well-formed but of no kind that this version knows.
+    #[error("unknown message kind")]
+    UnknownKind,
+    /// A field has a value that it cannot have.
+    #[error("bad field `{field}`: {why}")]
+    BadField {
+        /// The field, as `message.field`.
+        field: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A message that has no payload came with one.
+    #[error("unexpected payload of {payload_bytes} bytes")]
+    UnexpectedPayload {
+        /// Its length.
+        payload_bytes: usize,
+    },
+}

@@ -1,0 +1,269 @@
+//! Certified names: who a party is, as its certificate says it.
+//!
+//! A leaf certificate carries one DNS name, `n1.node.bank-a.amop`, read from the left as label,
+//! role, agency and consortium domain. The name is the identity: keys, machines and addresses may
+//! change under it. People see the short form `bank-a/n1`.
+
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+
+use bytes::Bytes;
+
+use crate::limits::{LABEL_BYTES_MAX, NAME_BYTES_MAX};
+
+/// The certified name of a node or of a client: `label.role.agency.domain`.
+///
+/// Every part is a lower-case DNS label of 1 to [`LABEL_BYTES_MAX`] bytes out of `a-z`, `0-9` and
+/// `-` (not first, not last); the domain may have several labels; the whole has at most
+/// [`NAME_BYTES_MAX`] bytes. A clone is cheap: it shares the text.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name {
+    /// The DNS form, checked: ASCII, at least four labels.
+    dns: Bytes,
+    label_bytes: usize,
+    agency_bytes: usize,
+    role: Role,
+}
+
+/// What a certificate entitles its holder to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Links with other nodes and serves clients: the label `node`.
+    Node,
+    /// Attaches to a node: the label `sdk`.
+    Sdk,
+}
+
+impl Name {
+    /// Puts a name together from its parts.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`] names the part that is no DNS label.
+    pub fn new(label: &str, role: Role, agency: &str, domain: &str) -> Result<Self, NameError> {
+        for part in [label, agency].into_iter().chain(domain.split('.')) {
+            check_label(part)?;
+        }
+        Self::from_dns(format!("{label}.{role}.{agency}.{domain}").into())
+    }
+
+    /// Reads the DNS form, `n1.node.bank-a.amop`, without copying it.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`] names the part that is wrong.
+    pub fn from_dns(dns: Bytes) -> Result<Self, NameError> {
+        if dns.len() > NAME_BYTES_MAX {
+            return Err(NameError::TooLong { bytes: dns.len() });
+        }
+        let text = std::str::from_utf8(&dns).map_err(|_| NameError::NotText)?;
+        let mut parts = text.splitn(4, '.');
+        let (Some(label), Some(role), Some(agency), Some(domain)) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(NameError::TooFewParts { dns: shorten(text) });
+        };
+        for part in [label, agency].into_iter().chain(domain.split('.')) {
+            check_label(part)?;
+        }
+        let (label_bytes, agency_bytes, role) = (label.len(), agency.len(), role.parse()?);
+        Ok(Self { dns, label_bytes, agency_bytes, role })
+    }
+
+    /// A name that shares no memory with the bytes it was read from.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self { dns: Bytes::copy_from_slice(&self.dns), ..*self }
+    }
+
+    /// The first part, unique within role and agency: `n1`.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.as_dns()[..self.label_bytes]
+    }
+
+    /// What the holder may be.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The institution: `bank-a`.
+    #[must_use]
+    pub fn agency(&self) -> &str {
+        &self.as_dns()[self.agency_range()]
+    }
+
+    /// The consortium's suffix: `amop`.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        &self.as_dns()[self.agency_range().end + 1..]
+    }
+
+    /// The DNS subtree that belongs to the holder's agency: `bank-a.amop`.
+    #[must_use]
+    pub fn agency_subtree(&self) -> &str {
+        &self.as_dns()[self.agency_range().start..]
+    }
+
+    /// The DNS name in the certificate: `n1.node.bank-a.amop`.
+    #[must_use]
+    pub fn as_dns(&self) -> &str {
+        std::str::from_utf8(&self.dns).expect("a name is ASCII")
+    }
+
+    /// The bytes of the DNS name, shared.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        self.dns.clone()
+    }
+
+    fn agency_range(&self) -> Range<usize> {
+        let start = self.label_bytes + 1 + self.role.label().len() + 1;
+        start..start + self.agency_bytes
+    }
+}
+
+/// Shows the DNS form.
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_dns())
+    }
+}
+
+/// Prints the short form, `bank-a/n1`.
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.agency(), self.label())
+    }
+}
+
+/// Parses the DNS form, `n1.node.bank-a.amop`.
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(dns: &str) -> Result<Self, NameError> {
+        Self::from_dns(Bytes::copy_from_slice(dns.as_bytes()))
+    }
+}
+
+impl Role {
+    /// The role as it stands in a name.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Sdk => "sdk",
+        }
+    }
+}
+
+/// Prints the role as it stands in a name: `node` or `sdk`.
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+impl FromStr for Role {
+    type Err = NameError;
+
+    fn from_str(label: &str) -> Result<Self, NameError> {
+        match label {
+            "node" => Ok(Self::Node),
+            "sdk" => Ok(Self::Sdk),
+            other => Err(NameError::UnknownRole { found: shorten(other) }),
+        }
+    }
+}
+
+/// Why a text is no certified name. The text comes from outside; it is cut before it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// Not UTF-8.
+    #[error("the name is no text")]
+    NotText,
+    /// Longer than [`NAME_BYTES_MAX`].
+    #[error("name of {bytes} bytes is over the limit of {NAME_BYTES_MAX}")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Fewer than label, role, agency and domain.
+    #[error("`{dns}` is not of the form label.role.agency.domain")]
+    TooFewParts {
+        /// The text, cut to a printable length.
+        dns: String,
+    },
+    /// The second part is neither `node` nor `sdk`.
+    #[error("`{found}` is no role; a role is `node` or `sdk`")]
+    UnknownRole {
+        /// What stood there, cut to a printable length.
+        found: String,
+    },
+    /// A part is empty, too long, or has a character that a DNS label may not have.
+    #[error("`{found}` is no label of 1 to {LABEL_BYTES_MAX} characters out of a-z, 0-9 and -")]
+    BadLabel {
+        /// What stood there, cut to a printable length.
+        found: String,
+    },
+}
+
+fn check_label(label: &str) -> Result<(), NameError> {
+    let edges_ok = !label.starts_with('-') && !label.ends_with('-');
+    let bytes_ok = label.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    if edges_ok && bytes_ok && (1..=LABEL_BYTES_MAX).contains(&label.len()) {
+        Ok(())
+    } else {
+        Err(NameError::BadLabel { found: shorten(label) })
+    }
+}
+
+/// Cuts and escapes what a remote wrote, so that it can stand in a log line.
+fn shorten(text: &str) -> String {
+    text.chars().take(LABEL_BYTES_MAX).flat_map(char::escape_debug).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_reads_back_as_it_was_written() {
+        let name: Name = "n1.node.bank-a.amop".parse().unwrap();
+        assert_eq!(name, Name::new("n1", Role::Node, "bank-a", "amop").unwrap());
+        assert_eq!(name.as_dns(), "n1.node.bank-a.amop");
+        assert_eq!(name.to_string(), "bank-a/n1");
+        assert_eq!(name.agency_subtree(), "bank-a.amop");
+    }
+
+    #[test]
+    fn a_domain_may_have_several_labels() {
+        let name: Name = "pay.sdk.bank-a.east.amop".parse().unwrap();
+        assert_eq!((name.role(), name.domain()), (Role::Sdk, "east.amop"));
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused_by_the_part_that_is_wrong() {
+        let error = |text: &str| text.parse::<Name>().unwrap_err();
+        assert!(matches!(error("n1.node.bank-a"), NameError::TooFewParts { .. }));
+        assert!(matches!(error("n1.boss.bank-a.amop"), NameError::UnknownRole { .. }));
+        assert!(matches!(error("N1.node.bank-a.amop"), NameError::BadLabel { .. }));
+        assert!(matches!(error("n1.node.-bank.amop"), NameError::BadLabel { .. }));
+        assert!(matches!(error("n1.node.bank-a."), NameError::BadLabel { .. }));
+        let long = format!("{}.node.a.amop", "n".repeat(LABEL_BYTES_MAX + 1));
+        assert!(matches!(error(&long), NameError::BadLabel { .. }));
+        let rest = format!("node.a.{}b", "x.".repeat((NAME_BYTES_MAX - 11) / 2));
+        assert_eq!(error(&format!("n12.{rest}")), NameError::TooLong { bytes: NAME_BYTES_MAX + 1 });
+        assert!(format!("n1.{rest}").parse::<Name>().is_ok());
+        let fits = format!("{}.node.a.amop", "n".repeat(LABEL_BYTES_MAX));
+        assert!(fits.parse::<Name>().is_ok());
+    }
+
+    #[test]
+    fn an_error_cannot_smuggle_control_characters_into_a_log() {
+        let error = "a\nb.node.x.y".parse::<Name>().unwrap_err();
+        assert!(!error.to_string().contains('\n'), "{error}");
+    }
+}

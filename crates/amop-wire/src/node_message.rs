@@ -1,0 +1,244 @@
+//! What a node says to a client.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use prost::Message as _;
+
+use crate::client_message::Attempt;
+use crate::delivery::{AnswerStatus, Mode, Receipt};
+use crate::fields::{
+    bad, msg_id, name, no_payload, node_id, node_id_words, topic, ttl, ttl_millis,
+};
+use crate::generated::{self as pb, node_header::Kind};
+use crate::limits::TRIED_MAX;
+use crate::{Code, Epoch, Frame, Lane, Message, MessageError, Name, Reason, Topic};
+
+/// A message from a node to a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeMessage {
+    /// The node took the client in: only now is it connected.
+    Attached {
+        /// The life of the node.
+        epoch: Epoch,
+    },
+    /// Answers a subscribe.
+    Subscribed {
+        /// To what.
+        topic: Topic,
+        /// [`Code::Ok`] if the node holds the subscription.
+        code: Code,
+        /// Why it does not.
+        reason: Reason,
+    },
+    /// A message for the client as a subscriber.
+    Delivery(Delivery),
+    /// The end of a unicast, or of a multicast that failed.
+    Outcome(Outcome),
+    /// The ends of multicasts.
+    Receipts(Vec<ReceiptRun>),
+}
+
+/// A message on its way to a subscriber.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Which try of which message.
+    pub attempt: Attempt,
+    /// What is left until the deadline.
+    pub ttl: Duration,
+    /// Whether it wants an answer or an ack.
+    pub mode: Mode,
+    /// Numbers the multicast deliveries of one link, from 0; acks name it.
+    pub number: u64,
+    /// Who published, as the publisher's node attests it.
+    pub from: Name,
+    /// To what.
+    pub topic: Topic,
+    /// The message itself.
+    pub payload: Bytes,
+}
+
+/// How a publish ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Which publish of the client.
+    pub counter: u64,
+    /// The code of the contract.
+    pub code: Code,
+    /// How it came to that.
+    pub reason: Reason,
+    /// How many times a subscriber was tried.
+    pub attempts: u32,
+    /// What the handler did, with [`Code::Ok`].
+    pub status: AnswerStatus,
+    /// The node whose subscriber answered.
+    pub answered_by: Option<Name>,
+    /// The nodes that were tried in vain, at most [`TRIED_MAX`].
+    pub tried: Vec<Name>,
+    /// The answer.
+    pub payload: Bytes,
+}
+
+/// Multicasts `first`, `first + 1`, … of a client that all ended alike, with [`Code::Ok`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiptRun {
+    /// The counter of the first.
+    pub first: u64,
+    /// How many.
+    pub count: u32,
+    /// What became of each.
+    pub receipt: Receipt,
+}
+
+impl Message for NodeMessage {
+    fn lane(&self) -> Lane {
+        match self {
+            Self::Attached { .. } | Self::Subscribed { .. } => Lane::Control,
+            Self::Outcome(_) | Self::Receipts(_) => Lane::Replies,
+            Self::Delivery(_) => Lane::Messages,
+        }
+    }
+
+    fn put_header(&self, buf: &mut BytesMut) {
+        let header = pb::NodeHeader { kind: Some(self.to_kind()) };
+        header.encode(buf).expect("a growing buffer has room");
+    }
+
+    fn payload(&self) -> &Bytes {
+        static NONE: Bytes = Bytes::new();
+        match self {
+            Self::Delivery(delivery) => &delivery.payload,
+            Self::Outcome(outcome) => &outcome.payload,
+            Self::Attached { .. } | Self::Subscribed { .. } | Self::Receipts(_) => &NONE,
+        }
+    }
+
+    fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
+        let header = pb::NodeHeader::decode(header).map_err(MessageError::Malformed)?;
+        let kind = header.kind.ok_or(MessageError::UnknownKind)?;
+        if !matches!(kind, Kind::Delivery(_) | Kind::Outcome(_)) {
+            no_payload(&payload)?;
+        }
+        Ok(match kind {
+            Kind::Attached(attached) => {
+                Self::Attached { epoch: Epoch(attached.epoch.unwrap_or_default()) }
+            }
+            Kind::Subscribed(subscribed) => Self::Subscribed {
+                topic: topic("subscribed.topic", subscribed.topic)?,
+                code: code("subscribed.code", subscribed.code)?,
+                reason: Reason::from_number(subscribed.reason.unwrap_or_default()),
+            },
+            Kind::Delivery(delivery) => Self::Delivery(read_delivery(delivery, payload)?),
+            Kind::Outcome(outcome) => Self::Outcome(read_outcome(outcome, payload)?),
+            Kind::Receipts(receipts) => Self::Receipts(read_receipts(&receipts.runs)?),
+        })
+    }
+}
+
+impl NodeMessage {
+    fn to_kind(&self) -> Kind {
+        match self {
+            Self::Attached { epoch } => Kind::Attached(pb::Attached { epoch: Some(epoch.0) }),
+            Self::Subscribed { topic, code, reason } => Kind::Subscribed(pb::Subscribed {
+                code: Some(code.number().into()),
+                reason: Some(reason.number()),
+                topic: topic.to_bytes(),
+            }),
+            Self::Delivery(delivery) => Kind::Delivery(pb::Delivery {
+                publisher: Some(delivery.attempt.id.publisher.0),
+                counter: Some(delivery.attempt.id.counter),
+                ttl_ms: ttl_millis(delivery.ttl),
+                mode: Some(delivery.mode.number()),
+                attempt: Some(delivery.attempt.number),
+                number: Some(delivery.number),
+                home: node_id_words(delivery.attempt.home),
+                from: delivery.from.to_bytes(),
+                topic: delivery.topic.to_bytes(),
+            }),
+            Self::Outcome(outcome) => Kind::Outcome(pb::Outcome {
+                counter: Some(outcome.counter),
+                code: Some(outcome.code.number().into()),
+                reason: Some(outcome.reason.number()),
+                attempts: Some(outcome.attempts),
+                status: Some(outcome.status.number()),
+                answered_by: outcome.answered_by.as_ref().map(Name::to_bytes).unwrap_or_default(),
+                tried: outcome.tried.iter().take(TRIED_MAX).map(Name::to_bytes).collect(),
+            }),
+            Self::Receipts(runs) => {
+                let run = |run: &ReceiptRun| pb::ClientReceiptRun {
+                    first: Some(run.first),
+                    count: Some(run.count),
+                    acked: Some(run.receipt.acked),
+                    refused: Some(run.receipt.refused),
+                    unknown: Some(run.receipt.unknown),
+                };
+                Kind::Receipts(pb::ClientReceipts { runs: runs.iter().map(run).collect() })
+            }
+        }
+    }
+}
+
+fn read_delivery(delivery: pb::Delivery, payload: Bytes) -> Result<Delivery, MessageError> {
+    Ok(Delivery {
+        attempt: Attempt {
+            home: node_id("delivery.home", delivery.home)?,
+            id: msg_id(delivery.publisher, delivery.counter),
+            number: delivery.attempt.unwrap_or_default(),
+        },
+        ttl: ttl("delivery.ttl_ms", delivery.ttl_ms)?,
+        mode: Mode::from_number("delivery.mode", delivery.mode)?,
+        number: delivery.number.unwrap_or_default(),
+        from: name("delivery.from", delivery.from)?,
+        topic: topic("delivery.topic", delivery.topic)?,
+        payload,
+    })
+}
+
+fn read_outcome(outcome: pb::Outcome, payload: Bytes) -> Result<Outcome, MessageError> {
+    if outcome.tried.len() > TRIED_MAX {
+        let found = outcome.tried.len();
+        return Err(bad(
+            "outcome.tried",
+            format!("{found} nodes are over the limit of {TRIED_MAX}"),
+        ));
+    }
+    let answered_by = match outcome.answered_by {
+        none if none.is_empty() => None,
+        dns => Some(name("outcome.answered_by", dns)?),
+    };
+    Ok(Outcome {
+        counter: outcome.counter.unwrap_or_default(),
+        code: code("outcome.code", outcome.code)?,
+        reason: Reason::from_number(outcome.reason.unwrap_or_default()),
+        attempts: outcome.attempts.unwrap_or_default(),
+        status: AnswerStatus::from_number("outcome.status", outcome.status)?,
+        answered_by,
+        tried: outcome
+            .tried
+            .into_iter()
+            .map(|dns| name("outcome.tried", dns))
+            .collect::<Result<_, _>>()?,
+        payload,
+    })
+}
+
+fn read_receipts(runs: &[pb::ClientReceiptRun]) -> Result<Vec<ReceiptRun>, MessageError> {
+    let run = |run: &pb::ClientReceiptRun| {
+        let (first, count) = (run.first.unwrap_or_default(), run.count.unwrap_or_default());
+        if first.checked_add(count.into()).is_none() {
+            return Err(bad("receipts.count", "the run passes the last number"));
+        }
+        let receipt = Receipt {
+            acked: run.acked.unwrap_or_default(),
+            refused: run.refused.unwrap_or_default(),
+            unknown: run.unknown.unwrap_or_default(),
+        };
+        Ok(ReceiptRun { first, count, receipt })
+    };
+    runs.iter().map(run).collect()
+}
+
+fn code(field: &'static str, number: Option<u32>) -> Result<Code, MessageError> {
+    let number = number.unwrap_or_default();
+    Code::from_number(number).ok_or_else(|| bad(field, format!("{number} is no code")))
+}

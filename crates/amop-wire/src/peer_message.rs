@@ -1,0 +1,315 @@
+//! What two linked nodes say to each other.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use prost::Message as _;
+
+use crate::delivery::{AnswerStatus, Receipt};
+use crate::fields::{bad, msg_id, name, no_payload, topic, ttl, ttl_millis};
+use crate::generated::{self as pb, peer_header::Kind};
+use crate::topic_set::{TopicChanges, TopicSet};
+use crate::{
+    Epoch, Frame, Instance, Lane, Message, MessageError, MsgId, Name, Reason, Seq, Topic, Version,
+};
+
+/// A message between two linked nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerMessage {
+    /// The first message on a link, with the version of the sender's own topics.
+    Greeting(Version),
+    /// Says which version of its own topics the sender holds.
+    Heartbeat(Version),
+    /// Asks for a snapshot.
+    Pull,
+    /// All of the sender's own topics.
+    Snapshot(TopicSet),
+    /// How the sender's own topics changed.
+    Changes(TopicChanges),
+    /// Home node to exit node: push this to that subscriber.
+    Request(Request),
+    /// Exit node to home node: the subscriber handled it.
+    Answer(PeerAnswer),
+    /// Exit node to home node: not handled, and never will be.
+    Refusal(PeerRefusal),
+    /// Home node to exit node: push this to every subscriber you have.
+    Multicast(Multicast),
+    /// Exit node to home node: what became of multicasts.
+    Receipts(Vec<PeerReceiptRun>),
+}
+
+/// A unicast on its way to the chosen subscriber's node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Which unicast.
+    pub id: MsgId,
+    /// What is left until the deadline.
+    pub ttl: Duration,
+    /// Which try, from 1.
+    pub attempt: u32,
+    /// The chosen subscriber.
+    pub subscriber: Instance,
+    /// The life of the exit node in which the subscriber was announced.
+    pub exit_epoch: Epoch,
+    /// Who published, as its node attests it.
+    pub from: Name,
+    /// To what.
+    pub topic: Topic,
+    /// The message itself.
+    pub payload: Bytes,
+}
+
+/// An answer on its way to the publisher's node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerAnswer {
+    /// Which unicast.
+    pub id: MsgId,
+    /// Which try.
+    pub attempt: u32,
+    /// What the handler did.
+    pub status: AnswerStatus,
+    /// Who answered, as its node attests it.
+    pub subscriber: Instance,
+    /// The answer itself.
+    pub payload: Bytes,
+}
+
+/// A definite no on its way to the publisher's node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerRefusal {
+    /// Which unicast.
+    pub id: MsgId,
+    /// Which try.
+    pub attempt: u32,
+    /// Why.
+    pub reason: Reason,
+    /// Whom it was meant for.
+    pub subscriber: Instance,
+}
+
+/// A multicast on its way to a node that has subscribers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Multicast {
+    /// Which multicast.
+    pub id: MsgId,
+    /// What is left until the deadline.
+    pub ttl: Duration,
+    /// Who published, as its node attests it.
+    pub from: Name,
+    /// To what.
+    pub topic: Topic,
+    /// The message itself.
+    pub payload: Bytes,
+}
+
+/// Multicasts `first`, `first + 1`, … of one publisher that all ended alike at one exit node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerReceiptRun {
+    /// The first of them.
+    pub first: MsgId,
+    /// How many.
+    pub count: u32,
+    /// What became of each at the sender's subscribers.
+    pub receipt: Receipt,
+}
+
+impl Message for PeerMessage {
+    fn lane(&self) -> Lane {
+        match self {
+            Self::Greeting(_)
+            | Self::Heartbeat(_)
+            | Self::Pull
+            | Self::Snapshot(_)
+            | Self::Changes(_) => Lane::Control,
+            Self::Answer(_) | Self::Refusal(_) | Self::Receipts(_) => Lane::Replies,
+            Self::Request(_) | Self::Multicast(_) => Lane::Messages,
+        }
+    }
+
+    fn put_header(&self, buf: &mut BytesMut) {
+        let header = pb::PeerHeader { kind: Some(self.to_kind()) };
+        header.encode(buf).expect("a growing buffer has room");
+    }
+
+    fn payload(&self) -> &Bytes {
+        static NONE: Bytes = Bytes::new();
+        match self {
+            Self::Snapshot(set) => set.encoded(),
+            Self::Changes(changes) => changes.encoded(),
+            Self::Request(request) => &request.payload,
+            Self::Answer(answer) => &answer.payload,
+            Self::Multicast(multicast) => &multicast.payload,
+            Self::Greeting(_)
+            | Self::Heartbeat(_)
+            | Self::Pull
+            | Self::Refusal(_)
+            | Self::Receipts(_) => &NONE,
+        }
+    }
+
+    fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
+        let header = pb::PeerHeader::decode(header).map_err(MessageError::Malformed)?;
+        Ok(match header.kind.ok_or(MessageError::UnknownKind)? {
+            Kind::Snapshot(head) => {
+                Self::Snapshot(TopicSet::decode(version(head.epoch, head.seq), payload)?)
+            }
+            Kind::Changes(head) => Self::Changes(TopicChanges::decode(
+                version(head.epoch, head.to_seq),
+                Seq(head.from_seq.unwrap_or_default()),
+                payload,
+            )?),
+            Kind::Request(request) => Self::Request(read_request(request, payload)?),
+            Kind::Answer(answer) => Self::Answer(read_answer(&answer, payload)?),
+            Kind::Multicast(multicast) => Self::Multicast(read_multicast(multicast, payload)?),
+            without_payload => {
+                no_payload(&payload)?;
+                read_bare(without_payload)?
+            }
+        })
+    }
+}
+
+impl PeerMessage {
+    fn to_kind(&self) -> Kind {
+        match self {
+            Self::Greeting(Version { epoch, seq }) => {
+                Kind::Greeting(pb::Greeting { epoch: Some(epoch.0), seq: Some(seq.0) })
+            }
+            Self::Heartbeat(Version { epoch, seq }) => {
+                Kind::Heartbeat(pb::Heartbeat { epoch: Some(epoch.0), seq: Some(seq.0) })
+            }
+            Self::Pull => Kind::Pull(pb::Pull {}),
+            Self::Snapshot(set) => {
+                let Version { epoch, seq } = set.version();
+                Kind::Snapshot(pb::Snapshot { epoch: Some(epoch.0), seq: Some(seq.0) })
+            }
+            Self::Changes(changes) => {
+                let Version { epoch, seq } = changes.version();
+                Kind::Changes(pb::Changes {
+                    epoch: Some(epoch.0),
+                    from_seq: Some(changes.from_seq().0),
+                    to_seq: Some(seq.0),
+                })
+            }
+            Self::Request(request) => Kind::Request(pb::Request {
+                publisher: Some(request.id.publisher.0),
+                counter: Some(request.id.counter),
+                ttl_ms: ttl_millis(request.ttl),
+                attempt: Some(request.attempt),
+                subscriber: Some(request.subscriber.0),
+                exit_epoch: Some(request.exit_epoch.0),
+                from: request.from.to_bytes(),
+                topic: request.topic.to_bytes(),
+            }),
+            Self::Answer(answer) => Kind::Answer(pb::PeerAnswer {
+                publisher: Some(answer.id.publisher.0),
+                counter: Some(answer.id.counter),
+                attempt: Some(answer.attempt),
+                status: Some(answer.status.number()),
+                subscriber: Some(answer.subscriber.0),
+            }),
+            Self::Refusal(refusal) => Kind::Refusal(pb::PeerRefusal {
+                publisher: Some(refusal.id.publisher.0),
+                counter: Some(refusal.id.counter),
+                attempt: Some(refusal.attempt),
+                reason: Some(refusal.reason.number()),
+                subscriber: Some(refusal.subscriber.0),
+            }),
+            Self::Multicast(multicast) => Kind::Multicast(pb::Multicast {
+                publisher: Some(multicast.id.publisher.0),
+                counter: Some(multicast.id.counter),
+                ttl_ms: ttl_millis(multicast.ttl),
+                from: multicast.from.to_bytes(),
+                topic: multicast.topic.to_bytes(),
+            }),
+            Self::Receipts(runs) => {
+                let run = |run: &PeerReceiptRun| pb::PeerReceiptRun {
+                    publisher: Some(run.first.publisher.0),
+                    first: Some(run.first.counter),
+                    count: Some(run.count),
+                    acked: Some(run.receipt.acked),
+                    refused: Some(run.receipt.refused),
+                    unknown: Some(run.receipt.unknown),
+                };
+                Kind::Receipts(pb::PeerReceipts { runs: runs.iter().map(run).collect() })
+            }
+        }
+    }
+}
+
+/// Reads a kind that has no payload; the kinds that have one were read before.
+fn read_bare(kind: Kind) -> Result<PeerMessage, MessageError> {
+    Ok(match kind {
+        Kind::Greeting(pb::Greeting { epoch, seq }) => PeerMessage::Greeting(version(epoch, seq)),
+        Kind::Heartbeat(pb::Heartbeat { epoch, seq }) => {
+            PeerMessage::Heartbeat(version(epoch, seq))
+        }
+        Kind::Pull(pb::Pull {}) => PeerMessage::Pull,
+        Kind::Refusal(refusal) => PeerMessage::Refusal(PeerRefusal {
+            id: msg_id(refusal.publisher, refusal.counter),
+            attempt: refusal.attempt.unwrap_or_default(),
+            reason: Reason::from_number(refusal.reason.unwrap_or_default()),
+            subscriber: Instance(refusal.subscriber.unwrap_or_default()),
+        }),
+        Kind::Receipts(receipts) => PeerMessage::Receipts(read_receipts(&receipts.runs)?),
+        Kind::Snapshot(_)
+        | Kind::Changes(_)
+        | Kind::Request(_)
+        | Kind::Answer(_)
+        | Kind::Multicast(_) => return Err(MessageError::UnknownKind),
+    })
+}
+
+fn read_request(request: pb::Request, payload: Bytes) -> Result<Request, MessageError> {
+    Ok(Request {
+        id: msg_id(request.publisher, request.counter),
+        ttl: ttl("request.ttl_ms", request.ttl_ms)?,
+        attempt: request.attempt.unwrap_or_default(),
+        subscriber: Instance(request.subscriber.unwrap_or_default()),
+        exit_epoch: Epoch(request.exit_epoch.unwrap_or_default()),
+        from: name("request.from", request.from)?,
+        topic: topic("request.topic", request.topic)?,
+        payload,
+    })
+}
+
+fn read_answer(answer: &pb::PeerAnswer, payload: Bytes) -> Result<PeerAnswer, MessageError> {
+    Ok(PeerAnswer {
+        id: msg_id(answer.publisher, answer.counter),
+        attempt: answer.attempt.unwrap_or_default(),
+        status: AnswerStatus::from_number("answer.status", answer.status)?,
+        subscriber: Instance(answer.subscriber.unwrap_or_default()),
+        payload,
+    })
+}
+
+fn read_multicast(multicast: pb::Multicast, payload: Bytes) -> Result<Multicast, MessageError> {
+    Ok(Multicast {
+        id: msg_id(multicast.publisher, multicast.counter),
+        ttl: ttl("multicast.ttl_ms", multicast.ttl_ms)?,
+        from: name("multicast.from", multicast.from)?,
+        topic: topic("multicast.topic", multicast.topic)?,
+        payload,
+    })
+}
+
+fn read_receipts(runs: &[pb::PeerReceiptRun]) -> Result<Vec<PeerReceiptRun>, MessageError> {
+    let run = |run: &pb::PeerReceiptRun| {
+        let first = msg_id(run.publisher, run.first);
+        let count = run.count.unwrap_or_default();
+        if first.counter.checked_add(count.into()).is_none() {
+            return Err(bad("receipts.count", "the run passes the last number"));
+        }
+        let receipt = Receipt {
+            acked: run.acked.unwrap_or_default(),
+            refused: run.refused.unwrap_or_default(),
+            unknown: run.unknown.unwrap_or_default(),
+        };
+        Ok(PeerReceiptRun { first, count, receipt })
+    };
+    runs.iter().map(run).collect()
+}
+
+fn version(epoch: Option<u64>, seq: Option<u64>) -> Version {
+    Version { epoch: Epoch(epoch.unwrap_or_default()), seq: Seq(seq.unwrap_or_default()) }
+}

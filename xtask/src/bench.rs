@@ -1,0 +1,197 @@
+//! Runs the benchmarks: criterion's suites in one process, or two-hop with whole nodes.
+//!
+//! Criterion's suites are named to cargo one by one. A bare `cargo bench` would also hand
+//! criterion's options to the harnesses of libraries and binaries, which refuse them.
+
+use crate::{
+    process,
+    workspace::{Member, Workspace},
+};
+use anyhow::{Context, Result, ensure};
+use std::{ffi::OsString, process::Command};
+
+/// The `bench` command.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Bench {
+    #[command(subcommand)]
+    harness: Option<Harness>,
+    /// The criterion suite to run; all of them when absent.
+    suite: Option<String>,
+    /// Keep the results under this name.
+    #[arg(long, value_name = "NAME", conflicts_with = "compare")]
+    save: Option<String>,
+    /// Compare with the results kept under this name.
+    #[arg(long, value_name = "NAME")]
+    compare: Option<String>,
+    /// Arguments for criterion itself.
+    #[arg(last = true)]
+    criterion_args: Vec<String>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Harness {
+    /// Send messages from client to client over two nodes, each a process of its own.
+    #[command(before_help = "Example: cargo xtask bench two-hop --json")]
+    TwoHop {
+        /// Arguments for the two-hop benchmark, passed on as they are.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+impl Bench {
+    /// Builds and runs what was asked for.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a suite is unknown, does not build, or fails itself.
+    pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
+        match &self.harness {
+            Some(Harness::TwoHop { args }) => run_two_hop(workspace, args),
+            None => {
+                let benches = workspace
+                    .members
+                    .iter()
+                    .find(|member| member.name == BENCHES)
+                    .with_context(|| format!("the workspace has no crate {BENCHES}"))?;
+                let arguments = self.cargo_arguments(benches)?;
+                process::run(process::cargo(&workspace.root).args(arguments))
+            }
+        }
+    }
+
+    fn cargo_arguments<'a>(&'a self, benches: &'a Member) -> Result<Vec<&'a str>> {
+        let known = benches.benches.join(", ");
+        let suites = match &self.suite {
+            None => benches.benches.iter().collect(),
+            Some(suite) => vec![suite],
+        };
+        ensure!(!suites.is_empty(), "the crate {BENCHES} has no suite");
+        let mut arguments = vec!["bench", "--locked", "--package", BENCHES];
+        for suite in suites {
+            ensure!(
+                benches.benches.contains(suite),
+                "no suite is named {suite}; there are {known}"
+            );
+            arguments.extend(["--bench", suite.as_str()]);
+        }
+        arguments.push("--");
+        if let Some(name) = &self.save {
+            arguments.extend(["--save-baseline", name.as_str()]);
+        }
+        if let Some(name) = &self.compare {
+            arguments.extend(["--baseline", name.as_str()]);
+        }
+        arguments.extend(self.criterion_args.iter().map(String::as_str));
+        Ok(arguments)
+    }
+}
+
+fn run_two_hop(workspace: &Workspace, args: &[OsString]) -> Result<()> {
+    for (package, binary) in [(NODE, NODE), (BENCHES, TWO_HOP)] {
+        let mut build = process::cargo(&workspace.root);
+        build.args(["build", "--locked", "--release", "--package", package, "--bin", binary]);
+        process::run(&mut build)?;
+    }
+    process::run(&mut two_hop_command(workspace, args))
+}
+
+fn two_hop_command(workspace: &Workspace, args: &[OsString]) -> Command {
+    let built = workspace.target_dir.join("release");
+    let executable = |name: &str| built.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    let mut command = Command::new(executable(TWO_HOP));
+    // Ours goes first: behind a `--` of the caller it would be no option any more.
+    command.arg("--node-binary").arg(executable(NODE)).args(args);
+    command
+}
+
+/// The crate that holds criterion's suites and the two-hop benchmark.
+const BENCHES: &str = "benches";
+
+/// The node's package, and its binary.
+const NODE: &str = "amop-node";
+
+const TWO_HOP: &str = "two-hop";
+
+#[cfg(test)]
+mod tests {
+    use super::{Bench, Harness, two_hop_command};
+    use crate::workspace::{Member, Workspace};
+    use clap::{Args, FromArgMatches};
+    use std::path::PathBuf;
+
+    #[test]
+    fn every_suite_runs_unless_one_is_named() {
+        let all = parse(&[]).unwrap();
+        assert_eq!(
+            all.cargo_arguments(&benches()).unwrap(),
+            ["bench", "--locked", "--package", "benches"]
+                .iter()
+                .chain(&["--bench", "codec", "--bench", "route", "--"])
+                .copied()
+                .collect::<Vec<_>>()
+        );
+
+        let one = parse(&["route"]).unwrap();
+        let benches = benches();
+        let arguments = one.cargo_arguments(&benches).unwrap();
+        assert_eq!(arguments[4..], ["--bench", "route", "--"]);
+    }
+
+    #[test]
+    fn an_unknown_suite_is_refused_with_the_known_ones() {
+        let error = parse(&["rout"]).unwrap().cargo_arguments(&benches()).unwrap_err();
+        assert_eq!(error.to_string(), "no suite is named rout; there are codec, route");
+    }
+
+    #[test]
+    fn baselines_and_criterion_arguments_go_to_criterion() {
+        let benches = benches();
+        let save = parse(&["codec", "--save", "before", "--", "--quick", "frame"]).unwrap();
+        let arguments = save.cargo_arguments(&benches).unwrap();
+        assert_eq!(arguments[6..], ["--", "--save-baseline", "before", "--quick", "frame"]);
+
+        let compare = parse(&["codec", "--compare", "before"]).unwrap();
+        let arguments = compare.cargo_arguments(&benches).unwrap();
+        assert_eq!(arguments[6..], ["--", "--baseline", "before"]);
+
+        parse(&["--save", "a", "--compare", "b"]).unwrap_err();
+    }
+
+    #[test]
+    fn two_hop_gets_the_node_binary_and_then_its_arguments_verbatim() {
+        let bench = parse(&["two-hop", "--json", "--save", "x", "--", "-n", "3"]).unwrap();
+        let Some(Harness::TwoHop { args }) = bench.harness else { panic!("two-hop was asked for") };
+        let workspace = Workspace {
+            root: PathBuf::from("/w"),
+            target_dir: PathBuf::from("/t"),
+            members: Vec::new(),
+        };
+
+        let command = two_hop_command(&workspace, &args);
+
+        assert_eq!(command.get_program(), "/t/release/two-hop");
+        assert_eq!(
+            command.get_args().collect::<Vec<_>>(),
+            ["--node-binary", "/t/release/amop-node", "--json", "--save", "x", "--", "-n", "3"]
+        );
+    }
+
+    fn parse(arguments: &[&str]) -> Result<Bench, clap::Error> {
+        let command = Bench::augment_args(clap::Command::new("bench"));
+        let matches = command.try_get_matches_from(["bench"].iter().chain(arguments))?;
+        Bench::from_arg_matches(&matches)
+    }
+
+    fn benches() -> Member {
+        Member {
+            name: "benches".to_owned(),
+            version: "0.1.0".to_owned(),
+            manifest_path: "benches/Cargo.toml".to_owned(),
+            is_publishable: false,
+            dependencies: Vec::new(),
+            benches: vec!["codec".to_owned(), "route".to_owned()],
+        }
+    }
+}
