@@ -1,0 +1,117 @@
+//! What goes into a client and what comes out of it.
+
+use std::time::Duration;
+
+use amop_wire::{
+    AnswerStatus, Attempt, ClientMessage, CloseReason, Code, Delivery, Gen, Instant, Mode,
+    NodeMessage, Outcome, Reason, Receipt, Topic,
+};
+use bytes::Bytes;
+
+/// What happens to a client.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A link to a node is up.
+    LinkUp,
+    /// The link has ended.
+    LinkDown,
+    /// The node said something.
+    Message(NodeMessage),
+    /// The application wants the messages of a topic.
+    Subscribe(Topic),
+    /// The application wants them no longer.
+    Unsubscribe(Topic),
+    /// The application publishes.
+    Publish {
+        /// Drawn from [`Client::draw_counter`](super::Client::draw_counter).
+        counter: u64,
+        /// To one subscriber or to all.
+        mode: Mode,
+        /// To whom.
+        topic: Topic,
+        /// The message itself.
+        payload: Bytes,
+        /// How long it may take.
+        timeout: Duration,
+    },
+    /// The application answered a unicast.
+    Answer {
+        /// Which.
+        attempt: Attempt,
+        /// How.
+        status: AnswerStatus,
+        /// The answer itself.
+        payload: Bytes,
+    },
+    /// A unicast will never reach the application.
+    Refuse {
+        /// Which.
+        attempt: Attempt,
+        /// Why.
+        reason: Reason,
+    },
+    /// The application took a multicast, or never will.
+    Ack {
+        /// The link that delivered it.
+        generation: Gen,
+        /// Its number on that link.
+        number: u64,
+        /// Whether the application will never take it.
+        refused: bool,
+    },
+    /// All inputs that came together were handed in: what was held to share a frame goes out.
+    EndOfBatch,
+    /// The moment that `poll_timeout` named has come.
+    Timeout,
+}
+
+/// What a client wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Send this to the node.
+    Send(ClientMessage),
+    /// Hand a message to the application.
+    Deliver(Delivered),
+    /// A publish has ended.
+    Published {
+        /// Which.
+        counter: u64,
+        /// How.
+        end: PublishEnd,
+    },
+    /// A subscribe of the application has ended.
+    Subscribed {
+        /// To what.
+        topic: Topic,
+        /// [`Code::Ok`] if the node holds the subscription.
+        code: Code,
+        /// Why it does not.
+        reason: Reason,
+    },
+    /// The client is connected, and the node holds every subscription.
+    Connected,
+    /// The client was connected and is no longer.
+    Disconnected,
+    /// Close the link with this reason.
+    Close(CloseReason),
+}
+
+/// A message for the application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// The link that it came on, for its ack.
+    pub generation: Gen,
+    /// It must not be handed out later than this: refuse it then.
+    pub expires: Instant,
+    /// The message.
+    pub delivery: Delivery,
+}
+
+/// How a publish ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublishEnd {
+    /// A unicast, or a multicast that failed.
+    Outcome(Outcome),
+    /// A multicast, with [`Code::Ok`].
+    Receipt(Receipt),
+}

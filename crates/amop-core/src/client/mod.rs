@@ -1,0 +1,294 @@
+//! The state machine of a client.
+//!
+//! ```text
+//!            LinkUp               Attached                  every Subscribed
+//!  ┌─────────┐ ───▶ ┌───────────┐ ───────▶ ┌─────────────┐ ───────▶ ┌───────────┐
+//!  │ Offline │      │ Attaching │          │ Subscribing │          │ Connected │
+//!  └─────────┘ ◀─── └───────────┘ ◀─────── └─────────────┘ ◀─────── └───────────┘
+//!            LinkDown
+//! ```
+//!
+//! A client tells the application that it is connected only once the node holds all of its
+//! subscriptions. What is published before waits; what was sent on a link that ended may have been
+//! handled, so it is not sent again: its outcome may still come, and else it ends with 102.
+
+mod effect;
+mod publish;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use amop_wire::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
+use amop_wire::{
+    AckRun, Answer, ClientMessage, CloseCode, CloseReason, Code, Delivery, Gen, Instance, Instant,
+    Mode, NodeMessage, Publish, Reason, Refuse, Topic,
+};
+
+pub use effect::{Delivered, Effect, Input, PublishEnd};
+
+use crate::runs::{push_run, take_lots};
+use crate::timers::Timers;
+use publish::Pending;
+
+/// One life of a client.
+#[derive(Debug)]
+pub struct Client {
+    instance: Instance,
+    generation: Gen,
+    state: State,
+    /// What the application wants, and whether it was told that the node holds it.
+    subscriptions: BTreeMap<Topic, Told>,
+    publishes: HashMap<u64, Pending>,
+    /// Publishes that wait for a connection, in the order of their counters.
+    waiting: BTreeMap<u64, Publish>,
+    last_counter: u64,
+    /// Answers that wait for a connection.
+    held: VecDeque<ClientMessage>,
+    acks: Vec<AckRun>,
+    timers: Timers<u64>,
+    effects: VecDeque<Effect>,
+}
+
+#[derive(Debug)]
+enum State {
+    Offline,
+    Attaching,
+    Subscribing {
+        /// The topics that the node has not confirmed.
+        open: BTreeSet<Topic>,
+    },
+    Connected,
+}
+
+/// Whether the application knows how its subscribe ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Waits,
+    Knows,
+}
+
+impl Client {
+    /// One life of a client; the instance must be drawn at random.
+    #[must_use]
+    pub fn new(instance: Instance) -> Self {
+        Self {
+            instance,
+            generation: Gen(0),
+            state: State::Offline,
+            subscriptions: BTreeMap::new(),
+            publishes: HashMap::new(),
+            waiting: BTreeMap::new(),
+            last_counter: 0,
+            held: VecDeque::new(),
+            acks: Vec::new(),
+            timers: Timers::default(),
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// Draws the counter of the next publish.
+    pub fn draw_counter(&mut self) -> u64 {
+        self.last_counter += 1;
+        self.last_counter
+    }
+
+    /// The life of this client.
+    #[must_use]
+    pub fn instance(&self) -> Instance {
+        self.instance
+    }
+
+    /// Applies one input; what it causes waits in [`poll_effect`](Self::poll_effect).
+    ///
+    /// The caller drains every effect before the next input.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        debug_assert!(self.effects.is_empty(), "drain every effect before the next input");
+        match input {
+            Input::Message(message) => self.handle_message(now, message),
+            Input::Publish { counter, mode, topic, payload, timeout } => {
+                self.publish(now, counter, timeout, (mode, topic, payload));
+            }
+            Input::Answer { attempt, status, payload } => {
+                self.reply(ClientMessage::Answer(Answer { attempt, status, payload }));
+            }
+            Input::Refuse { attempt, reason } => {
+                self.reply(ClientMessage::Refuse(Refuse { attempt, reason }));
+            }
+            Input::Ack { generation, number, refused } => self.ack(generation, number, refused),
+            Input::Subscribe(topic) => self.subscribe(topic),
+            Input::Unsubscribe(topic) => self.unsubscribe(now, topic),
+            Input::LinkUp => self.link_up(),
+            Input::LinkDown => self.link_down(),
+            Input::EndOfBatch => self.send_acks(),
+            Input::Timeout => self.handle_timeout(now),
+        }
+    }
+
+    /// Takes the next effect, in the order in which they must be performed.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Says when to hand in [`Input::Timeout`]; coming early is harmless, coming late only slow.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Whether the node has taken the client in and holds its subscriptions.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        matches!(self.state, State::Connected)
+    }
+
+    fn link_up(&mut self) {
+        self.generation.0 += 1;
+        self.state = State::Attaching;
+        let (instance, generation) = (self.instance, self.generation);
+        self.send(ClientMessage::Attach { instance, generation });
+    }
+
+    fn link_down(&mut self) {
+        self.acks.clear(); // They name deliveries of the link that has ended.
+        if self.is_connected() {
+            self.effects.push_back(Effect::Disconnected);
+        }
+        self.state = State::Offline;
+    }
+
+    fn handle_message(&mut self, now: Instant, message: NodeMessage) {
+        match message {
+            NodeMessage::Delivery(delivery) => self.delivery(now, delivery),
+            NodeMessage::Outcome(outcome) => self.outcome(outcome),
+            NodeMessage::Receipts(runs) => self.receipts(&runs),
+            NodeMessage::Subscribed { topic, code, reason } => {
+                self.subscribed(now, topic, code, reason);
+            }
+            NodeMessage::Attached { .. } => self.attached(now),
+        }
+    }
+
+    fn attached(&mut self, now: Instant) {
+        if !matches!(self.state, State::Attaching) {
+            let text = "attached without a request";
+            return self
+                .effects
+                .push_back(Effect::Close(CloseReason::new(CloseCode::Protocol, text)));
+        }
+        let open: BTreeSet<Topic> = self.subscriptions.keys().cloned().collect();
+        for topic in &open {
+            self.effects.push_back(Effect::Send(ClientMessage::Subscribe(topic.clone())));
+        }
+        self.state = State::Subscribing { open };
+        self.connected_if_complete(now);
+    }
+
+    fn subscribe(&mut self, topic: Topic) {
+        if self.subscriptions.len() >= SUBSCRIPTIONS_PER_CLIENT_MAX {
+            let (code, reason) = (Code::Overloaded, Reason::TooManySubscriptions);
+            return self.effects.push_back(Effect::Subscribed { topic, code, reason });
+        }
+        self.subscriptions.insert(topic.clone(), Told::Waits);
+        match &mut self.state {
+            State::Offline | State::Attaching => {} // Sent once the node has taken us in.
+            State::Subscribing { open } => {
+                open.insert(topic.clone());
+                self.send(ClientMessage::Subscribe(topic));
+            }
+            State::Connected => self.send(ClientMessage::Subscribe(topic)),
+        }
+    }
+
+    fn unsubscribe(&mut self, now: Instant, topic: Topic) {
+        self.subscriptions.remove(&topic);
+        match &mut self.state {
+            State::Offline | State::Attaching => {}
+            State::Subscribing { open } => {
+                open.remove(&topic);
+                self.send(ClientMessage::Unsubscribe(topic));
+                self.connected_if_complete(now);
+            }
+            State::Connected => self.send(ClientMessage::Unsubscribe(topic)),
+        }
+    }
+
+    fn subscribed(&mut self, now: Instant, topic: Topic, code: Code, reason: Reason) {
+        if let State::Subscribing { open } = &mut self.state {
+            open.remove(&topic);
+        }
+        if code != Code::Ok {
+            self.subscriptions.remove(&topic);
+            self.effects.push_back(Effect::Subscribed { topic, code, reason });
+        } else if let Some(told @ Told::Waits) = self.subscriptions.get_mut(&topic) {
+            *told = Told::Knows;
+            self.effects.push_back(Effect::Subscribed { topic, code, reason });
+        }
+        self.connected_if_complete(now);
+    }
+
+    fn connected_if_complete(&mut self, now: Instant) {
+        if !matches!(&self.state, State::Subscribing { open } if open.is_empty()) {
+            return;
+        }
+        self.state = State::Connected;
+        self.effects.push_back(Effect::Connected);
+        for answer in std::mem::take(&mut self.held) {
+            self.send(answer);
+        }
+        self.send_waiting(now);
+    }
+
+    fn delivery(&mut self, now: Instant, delivery: Delivery) {
+        let reason = if delivery.ttl.is_zero() {
+            Reason::Deadline
+        } else if self.subscriptions.contains_key(&delivery.topic) {
+            let (generation, expires) = (self.generation, now + delivery.ttl);
+            let delivered = Delivered { generation, expires, delivery };
+            return self.effects.push_back(Effect::Deliver(delivered));
+        } else {
+            Reason::NotSubscribed
+        };
+        match delivery.mode {
+            Mode::Multicast => self.ack(self.generation, delivery.number, true),
+            Mode::Unicast => {
+                self.reply(ClientMessage::Refuse(Refuse { attempt: delivery.attempt, reason }));
+            }
+        }
+    }
+
+    /// Sends an answer, or holds it until the client is attached somewhere again. Past the limit
+    /// the oldest is dropped; its publisher then learns nothing before the deadline.
+    fn reply(&mut self, reply: ClientMessage) {
+        if matches!(self.state, State::Subscribing { .. } | State::Connected) {
+            return self.send(reply);
+        }
+        if self.held.len() >= HELD_ANSWERS_MAX {
+            self.held.pop_front();
+        }
+        self.held.push_back(reply);
+    }
+
+    fn ack(&mut self, generation: Gen, number: u64, refused: bool) {
+        if generation == self.generation {
+            push_run(&mut self.acks, AckRun { first: number, count: 1, refused });
+        }
+    }
+
+    fn send_acks(&mut self) {
+        for lot in take_lots(&mut self.acks) {
+            self.effects.push_back(Effect::Send(ClientMessage::Acks(lot)));
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        while let Some(counter) = self.timers.take_due(now) {
+            self.expired(counter);
+        }
+    }
+
+    fn send(&mut self, message: ClientMessage) {
+        self.effects.push_back(Effect::Send(message));
+    }
+}
+
+/// Most answers that wait for a connection.
+const HELD_ANSWERS_MAX: usize = 1024;

@@ -1,0 +1,113 @@
+//! Publishes of a client, from the call to the one end that each of them has.
+
+use std::time::Duration;
+
+use amop_wire::{
+    AnswerStatus, ClientMessage, Code, Gen, Instant, Mode, Outcome, Publish, Reason, ReceiptRun,
+    Topic,
+};
+use bytes::Bytes;
+
+use super::{Client, Effect, PublishEnd};
+
+/// A publish that has no end yet.
+#[derive(Debug)]
+pub(super) struct Pending {
+    deadline: Instant,
+    /// The link that it was sent on; the one timer of this publish is set to when the node is
+    /// given up, or to the deadline while it was not sent.
+    sent_on: Option<Gen>,
+}
+
+impl Pending {
+    fn timer(&self) -> Instant {
+        match self.sent_on {
+            None => self.deadline,
+            Some(_) => self.deadline + OUTCOME_GRACE,
+        }
+    }
+}
+
+impl Client {
+    pub(super) fn publish(
+        &mut self,
+        now: Instant,
+        counter: u64,
+        timeout: Duration,
+        (mode, topic, payload): (Mode, Topic, Bytes),
+    ) {
+        let publish = Publish { counter, ttl: timeout, mode, topic, payload };
+        let mut pending = Pending { deadline: now + timeout, sent_on: None };
+        if self.is_connected() {
+            pending.sent_on = Some(self.generation);
+            self.effects.push_back(Effect::Send(ClientMessage::Publish(publish)));
+        } else {
+            self.waiting.insert(counter, publish);
+        }
+        self.timers.set(pending.timer(), counter);
+        self.publishes.insert(counter, pending);
+    }
+
+    /// Sends what waited for a connection, with what is left of its time.
+    pub(super) fn send_waiting(&mut self, now: Instant) {
+        for (counter, publish) in std::mem::take(&mut self.waiting) {
+            let Some(pending) = self.publishes.get_mut(&counter) else { continue };
+            self.timers.cancel(pending.timer(), counter);
+            pending.sent_on = Some(self.generation);
+            self.timers.set(pending.timer(), counter);
+            let ttl = pending.deadline.saturating_since(now);
+            let publish = Publish { ttl, ..publish };
+            self.effects.push_back(Effect::Send(ClientMessage::Publish(publish)));
+        }
+    }
+
+    pub(super) fn outcome(&mut self, outcome: Outcome) {
+        self.end(outcome.counter, PublishEnd::Outcome(outcome));
+    }
+
+    pub(super) fn receipts(&mut self, runs: &[ReceiptRun]) {
+        // A run cannot end more publishes than there are.
+        let mut left = self.publishes.len() as u64;
+        for run in runs {
+            let count = u64::from(run.count).min(left);
+            left -= count;
+            for counter in run.first..run.first + count {
+                self.end(counter, PublishEnd::Receipt(run.receipt));
+            }
+        }
+    }
+
+    /// Time is up: what was never sent was never handled; of the rest nobody knows.
+    pub(super) fn expired(&mut self, counter: u64) {
+        self.waiting.remove(&counter);
+        let Some(pending) = self.publishes.get(&counter) else { return };
+        let (code, reason) = match pending.sent_on {
+            None => (Code::NotSent, Reason::NotConnected),
+            Some(link) if link == self.generation && self.is_connected() => {
+                (Code::TimedOut, Reason::Deadline)
+            }
+            Some(_) => (Code::TimedOut, Reason::ConnectionLost),
+        };
+        let outcome = Outcome {
+            counter,
+            code,
+            reason,
+            attempts: 0,
+            status: AnswerStatus::Answered,
+            answered_by: None,
+            tried: Vec::new(),
+            payload: Bytes::new(),
+        };
+        self.end(counter, PublishEnd::Outcome(outcome));
+    }
+
+    fn end(&mut self, counter: u64, end: PublishEnd) {
+        if let Some(pending) = self.publishes.remove(&counter) {
+            self.timers.cancel(pending.timer(), counter);
+            self.effects.push_back(Effect::Published { counter, end });
+        }
+    }
+}
+
+/// How long after the deadline the node's own word is waited for: half of what the contract allows.
+const OUTCOME_GRACE: Duration = Duration::from_millis(250);

@@ -1,0 +1,130 @@
+//! What goes into a node and what comes out of it.
+
+use amop_wire::{ClientMessage, CloseReason, Epoch, Gen, Instance, Name, NodeMessage, PeerMessage};
+
+/// One link, as its driver numbers it. A number is never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// What happens to a node.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A client has linked; the name is the certified one.
+    ClientUp {
+        /// The new link.
+        link: LinkId,
+        /// Who is at its other end.
+        name: Name,
+    },
+    /// A node has linked; the name is the certified one.
+    PeerUp {
+        /// The new link.
+        link: LinkId,
+        /// Who is at its other end.
+        name: Name,
+        /// Whether this end dialed.
+        dialed: bool,
+    },
+    /// A link has ended, for whatever reason.
+    LinkDown {
+        /// Which.
+        link: LinkId,
+    },
+    /// A client said something.
+    Client {
+        /// On which link.
+        link: LinkId,
+        /// What.
+        message: ClientMessage,
+    },
+    /// A peer said something.
+    Peer {
+        /// On which link.
+        link: LinkId,
+        /// What.
+        message: PeerMessage,
+    },
+    /// The effect that would have sent this was not performed, because the link has no room. The
+    /// client will never see it.
+    UnsentToClient {
+        /// On which link.
+        link: LinkId,
+        /// What.
+        message: NodeMessage,
+    },
+    /// The effect that would have sent this was not performed, because the link has no room. The
+    /// peer will never see it.
+    UnsentToPeer {
+        /// On which link.
+        link: LinkId,
+        /// What.
+        message: PeerMessage,
+    },
+    /// All inputs that arrived together were handed in: what was held to share a frame goes out.
+    EndOfBatch,
+    /// The moment that `poll_timeout` named has come.
+    Timeout,
+    /// The node is to stop: refuse what is new and close every link.
+    Shutdown,
+}
+
+/// What a node wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Send this to a client.
+    ToClient {
+        /// On this link.
+        link: LinkId,
+        /// This.
+        message: NodeMessage,
+    },
+    /// Send this to a peer.
+    ToPeer {
+        /// On this link.
+        link: LinkId,
+        /// This.
+        message: PeerMessage,
+    },
+    /// Send what is queued, then close the link with this reason.
+    Close {
+        /// This link.
+        link: LinkId,
+        /// With this reason.
+        reason: CloseReason,
+    },
+    /// Tell the people who watch.
+    Event(Event),
+}
+
+/// What is worth a line in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A client is connected.
+    ClientAttached {
+        /// Its certified name.
+        name: Name,
+        /// The life of its process.
+        instance: Instance,
+        /// Which link of that life.
+        generation: Gen,
+    },
+    /// A client is no longer connected.
+    ClientDetached {
+        /// Its certified name.
+        name: Name,
+        /// The life of its process.
+        instance: Instance,
+    },
+    /// A peer is connected.
+    PeerLinked {
+        /// Its certified name.
+        name: Name,
+        /// Its present life.
+        epoch: Epoch,
+    },
+    /// No link leads to the peer any more.
+    PeerLost {
+        /// Its certified name.
+        name: Name,
+    },
+}

@@ -1,0 +1,149 @@
+//! Who is at the other end of each link, and which of several links to a peer is used.
+//!
+//! A link counts only once the other end has greeted. Of two links to the same peer stays the one
+//! to its later life; within one life the one that the node with the smaller id dialed, so that
+//! two nodes that dial each other at the same time keep the same link; and of two alike the newer,
+//! since a party that dials again has lost the older one. The other link is closed after what is
+//! queued on it was sent, and what still arrives on it is taken.
+
+use std::time::Duration;
+
+use amop_topic_table::Fetch;
+use amop_wire::{CloseCode, Epoch, Instance, Instant, Name, NodeId, PeerMessage, Version};
+
+use super::{Effect, Event, LinkId, Node, Timer};
+
+/// The other end of a link.
+#[derive(Debug)]
+pub(super) enum Link {
+    /// A client; its instance once it has attached.
+    Client { name: Name, instance: Option<Instance>, greet_by: Instant },
+    /// A node; its epoch once it has greeted.
+    Peer { name: Name, node: NodeId, dialed: bool, epoch: Option<Epoch>, greet_by: Instant },
+}
+
+impl Link {
+    pub(super) fn name(&self) -> &Name {
+        match self {
+            Self::Client { name, .. } | Self::Peer { name, .. } => name,
+        }
+    }
+}
+
+impl Node {
+    pub(super) fn client_up(&mut self, now: Instant, link: LinkId, name: Name) {
+        if self.shutting_down {
+            return self.close(link, CloseCode::Shutdown, "the node shuts down");
+        }
+        let greet_by = now + GREETING_TIMEOUT;
+        self.timers.set(greet_by, Timer::Greeting(link));
+        self.links.insert(link, Link::Client { name, instance: None, greet_by });
+    }
+
+    pub(super) fn peer_up(&mut self, now: Instant, link: LinkId, name: Name, dialed: bool) {
+        if self.shutting_down {
+            return self.close(link, CloseCode::Shutdown, "the node shuts down");
+        }
+        let node = NodeId::of(&name);
+        if node == self.id {
+            let text = format!("{name} is the name of this node too");
+            return self.close(link, CloseCode::Refused, text);
+        }
+        let greet_by = now + GREETING_TIMEOUT;
+        self.timers.set(greet_by, Timer::Greeting(link));
+        self.links.insert(link, Link::Peer { name, node, dialed, epoch: None, greet_by });
+        if dialed {
+            self.greet(link);
+        }
+    }
+
+    pub(super) fn link_down(&mut self, link: LinkId) {
+        match self.links.remove(&link) {
+            None => {}
+            Some(Link::Client { instance, greet_by, .. }) => {
+                self.timers.cancel(greet_by, Timer::Greeting(link));
+                if let Some(instance) = instance {
+                    self.detach(instance, link);
+                }
+            }
+            Some(Link::Peer { name, node, greet_by, .. }) => {
+                self.timers.cancel(greet_by, Timer::Greeting(link));
+                if self.peers.get(&node) == Some(&link) {
+                    self.peers.remove(&node);
+                    self.table.forget(node);
+                    self.peer_lost(node);
+                    self.effects.push_back(Effect::Event(Event::PeerLost { name }));
+                }
+            }
+        }
+    }
+
+    /// A peer greeted: elects the link to use and learns what the peer subscribes to.
+    pub(super) fn greeted(&mut self, now: Instant, link: LinkId, node: NodeId, version: Version) {
+        let Some(Link::Peer { name, dialed, epoch, greet_by, .. }) = self.links.get_mut(&link)
+        else {
+            return;
+        };
+        if epoch.is_some() {
+            return self.close(link, CloseCode::Protocol, "the node greeted twice on one link");
+        }
+        *epoch = Some(version.epoch);
+        let (name, answer) = (name.clone(), !*dialed);
+        self.timers.cancel(*greet_by, Timer::Greeting(link));
+        if answer {
+            self.greet(link);
+        }
+        match self.peers.get(&node).copied() {
+            None => {
+                self.peers.insert(node, link);
+                let epoch = version.epoch;
+                self.effects.push_back(Effect::Event(Event::PeerLinked { name, epoch }));
+            }
+            Some(old) if self.rank(link) > self.rank(old) => {
+                self.peers.insert(node, link);
+                self.close(old, CloseCode::Superseded, "a newer link took its place");
+            }
+            Some(_) => self.close(link, CloseCode::Superseded, "another link is in use already"),
+        }
+        self.peer_announced(now, node, version);
+    }
+
+    pub(super) fn peer_announced(&mut self, now: Instant, node: NodeId, version: Version) {
+        if self.peers.contains_key(&node)
+            && let Some(fetch) = self.table.announced(now, node, version)
+        {
+            self.pull(node, fetch);
+        }
+    }
+
+    pub(super) fn pull(&mut self, node: NodeId, Fetch: Fetch) {
+        self.tell_peer(node, PeerMessage::Pull);
+    }
+
+    pub(super) fn greeting_overdue(&mut self, link: LinkId) {
+        let silent = match self.links.get(&link) {
+            Some(Link::Client { instance, .. }) => instance.is_none(),
+            Some(Link::Peer { epoch, .. }) => epoch.is_none(),
+            None => false,
+        };
+        if silent {
+            let text = format!("no greeting within {GREETING_TIMEOUT:?}");
+            self.close(link, CloseCode::Protocol, text);
+        }
+    }
+
+    fn greet(&mut self, link: LinkId) {
+        let message = PeerMessage::Greeting(self.table.own_version());
+        self.effects.push_back(Effect::ToPeer { link, message });
+    }
+
+    /// Orders the links to one peer: the highest is used.
+    fn rank(&self, link: LinkId) -> Option<(Option<Epoch>, bool, LinkId)> {
+        let Link::Peer { node, dialed, epoch, .. } = self.links.get(&link)? else { return None };
+        let dialed_by_smaller = *dialed == (self.id < *node);
+        Some((*epoch, dialed_by_smaller, link))
+    }
+}
+
+/// How long a link may stay without a greeting.
+pub(super) const GREETING_TIMEOUT: Duration = Duration::from_secs(5);

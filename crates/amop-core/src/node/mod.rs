@@ -1,0 +1,229 @@
+//! The state machine of a node.
+//!
+//! ```text
+//!  Input ──▶ handle ──▶ links      who is at the other end of each link
+//!                   ├─▶ sync       own topics out, the topics of peers in
+//!                   ├─▶ unicast    as home node: choose, wait, fail over; as exit node: push
+//!                   └─▶ multicast  as home node: spread, count; as exit node: fan out, report
+//!  Effect ◀── poll_effect
+//! ```
+//!
+//! A message is handled where its publisher is attached (its *home node*) and where the chosen
+//! subscriber is attached (its *exit node*). Both may be this node: then no link lies between.
+
+mod effect;
+mod links;
+mod multicast;
+mod session;
+mod sync;
+mod unicast;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use amop_topic_table::TopicTable;
+use amop_wire::{
+    ClientMessage, CloseCode, CloseReason, Epoch, Instance, Instant, MsgId, Name, NodeId,
+    NodeMessage, PeerMessage,
+};
+
+pub use effect::{Effect, Event, Input, LinkId};
+
+use crate::timers::Timers;
+use links::Link;
+use multicast::Multicasts;
+use session::Session;
+use sync::Announcer;
+use unicast::Pending;
+
+/// One node: routes between its clients and its peers.
+#[derive(Debug)]
+pub struct Node {
+    name: Name,
+    id: NodeId,
+    epoch: Epoch,
+    links: BTreeMap<LinkId, Link>,
+    /// The link that leads to each peer; a peer may have others that are on their way out.
+    peers: BTreeMap<NodeId, LinkId>,
+    sessions: HashMap<Instance, Session>,
+    table: TopicTable,
+    announcer: Announcer,
+    unicasts: HashMap<MsgId, Pending>,
+    multicasts: Multicasts,
+    timers: Timers<Timer>,
+    effects: VecDeque<Effect>,
+    shutting_down: bool,
+}
+
+/// What can come due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    Unicast(MsgId),
+    Multicast(MsgId),
+    Greeting(LinkId),
+}
+
+impl Node {
+    /// One life of the node of this name. Every life needs a greater epoch than the one before.
+    #[must_use]
+    pub fn new(name: Name, epoch: Epoch) -> Self {
+        Self {
+            id: NodeId::of(&name),
+            name,
+            epoch,
+            links: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            sessions: HashMap::new(),
+            table: TopicTable::new(epoch),
+            announcer: Announcer::default(),
+            unicasts: HashMap::new(),
+            multicasts: Multicasts::default(),
+            timers: Timers::default(),
+            effects: VecDeque::new(),
+            shutting_down: false,
+        }
+    }
+
+    /// Applies one input; what it causes waits in [`poll_effect`](Self::poll_effect).
+    ///
+    /// The caller drains every effect before the next input. Replaying the same `(now, input)`
+    /// pairs on a node of the same name and epoch causes the same effects.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        debug_assert!(self.effects.is_empty(), "drain every effect before the next input");
+        match input {
+            Input::Client { link, message } => self.handle_client(now, link, message),
+            Input::Peer { link, message } => self.handle_peer(now, link, message),
+            Input::ClientUp { link, name } => self.client_up(now, link, name),
+            Input::PeerUp { link, name, dialed } => self.peer_up(now, link, name, dialed),
+            Input::LinkDown { link } => self.link_down(link),
+            Input::UnsentToClient { link, message } => self.unsent_to_client(now, link, message),
+            Input::UnsentToPeer { link, message } => self.unsent_to_peer(now, link, message),
+            Input::EndOfBatch => self.end_of_batch(now),
+            Input::Timeout => self.handle_timeout(now),
+            Input::Shutdown => self.shut_down(),
+        }
+    }
+
+    /// Takes the next effect, in the order in which they must be performed.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Says when to hand in [`Input::Timeout`]; coming early is harmless, coming late only slow.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let due = [self.timers.next(), self.table.poll_timeout(), self.announcer.poll_timeout()];
+        due.into_iter().flatten().min()
+    }
+
+    /// The id of this node.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// How many clients are attached.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// The names of the nodes that are linked and have greeted.
+    pub fn peers(&self) -> impl Iterator<Item = &Name> {
+        self.peers.values().filter_map(|link| self.links.get(link)).map(Link::name)
+    }
+
+    fn handle_client(&mut self, now: Instant, link: LinkId, message: ClientMessage) {
+        let Some(Link::Client { instance, .. }) = self.links.get(&link) else { return };
+        let Some(instance) = *instance else {
+            return match message {
+                ClientMessage::Attach { instance, generation } => {
+                    self.attach(link, instance, generation);
+                }
+                ClientMessage::Subscribe(_)
+                | ClientMessage::Unsubscribe(_)
+                | ClientMessage::Publish(_)
+                | ClientMessage::Answer(_)
+                | ClientMessage::Refuse(_)
+                | ClientMessage::Acks(_) => {
+                    self.close(link, CloseCode::Protocol, "the first message must be attach");
+                }
+            };
+        };
+        match message {
+            ClientMessage::Publish(publish) => self.publish(now, instance, publish),
+            ClientMessage::Answer(answer) => self.answer(instance, answer),
+            ClientMessage::Refuse(refuse) => self.refuse(now, instance, &refuse),
+            ClientMessage::Acks(runs) => self.acks(instance, &runs),
+            ClientMessage::Subscribe(topic) => self.subscribe(instance, topic),
+            ClientMessage::Unsubscribe(topic) => self.unsubscribe(instance, &topic),
+            ClientMessage::Attach { .. } => {
+                self.close(link, CloseCode::Protocol, "the client attached twice on one link");
+            }
+        }
+    }
+
+    fn handle_peer(&mut self, now: Instant, link: LinkId, message: PeerMessage) {
+        let Some(Link::Peer { node, .. }) = self.links.get(&link) else { return };
+        let node = *node;
+        match message {
+            PeerMessage::Request(request) => self.push_request(node, request),
+            PeerMessage::Answer(answer) => self.answered(node, answer),
+            PeerMessage::Refusal(refusal) => self.refused(now, node, &refusal),
+            PeerMessage::Multicast(multicast) => self.fan_out(node, &multicast),
+            PeerMessage::Receipts(runs) => self.receipts(node, &runs),
+            PeerMessage::Greeting(version) => self.greeted(now, link, node, version),
+            PeerMessage::Heartbeat(version) => self.peer_announced(now, node, version),
+            PeerMessage::Pull => {
+                self.tell_peer(node, PeerMessage::Snapshot(self.table.snapshot()));
+            }
+            PeerMessage::Snapshot(set) => self.snapshot(link, node, &set),
+            PeerMessage::Changes(changes) => self.changes(now, link, node, &changes),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.take_due(now) {
+            match timer {
+                Timer::Unicast(id) => self.unicast_expired(id),
+                Timer::Multicast(id) => self.multicast_expired(id),
+                Timer::Greeting(link) => self.greeting_overdue(link),
+            }
+        }
+        for (node, fetch) in self.table.handle_timeout(now) {
+            self.pull(node, fetch);
+        }
+        self.heartbeat(now);
+    }
+
+    fn end_of_batch(&mut self, now: Instant) {
+        self.push_changes(now);
+        self.report_fanouts();
+        self.send_receipts();
+    }
+
+    fn shut_down(&mut self) {
+        self.shutting_down = true;
+        for &link in self.links.keys() {
+            let reason = CloseReason::new(CloseCode::Shutdown, "the node shuts down");
+            self.effects.push_back(Effect::Close { link, reason });
+        }
+    }
+
+    fn tell_client(&mut self, instance: Instance, message: NodeMessage) {
+        if let Some(session) = self.sessions.get(&instance) {
+            self.effects.push_back(Effect::ToClient { link: session.link, message });
+        }
+    }
+
+    /// Sends on the link that leads to the peer; says whether there is one.
+    fn tell_peer(&mut self, node: NodeId, message: PeerMessage) -> bool {
+        let Some(&link) = self.peers.get(&node) else { return false };
+        self.effects.push_back(Effect::ToPeer { link, message });
+        true
+    }
+
+    fn close(&mut self, link: LinkId, code: CloseCode, text: impl Into<String>) {
+        let reason = CloseReason::new(code, text);
+        self.effects.push_back(Effect::Close { link, reason });
+    }
+}

@@ -1,0 +1,310 @@
+//! Unicasts: chosen, waited for and failed over by the home node, pushed by the exit node.
+//!
+//! ```text
+//!  publish ─▶ choose ─▶ try ──────▶ answered ─▶ 0
+//!               ▲        │ refused    (definite: the next candidate; none left: 100 or 101)
+//!               └────────┤
+//!                        └ no word    (doubt: stay with this subscriber until the deadline: 102)
+//! ```
+//!
+//! The exit node keeps nothing of a unicast: the delivery names home node, id and attempt, and the
+//! answer repeats them. The home node takes an answer only from the subscriber that it chose, as
+//! the exit node attests it.
+
+use bytes::Bytes;
+
+use amop_wire::limits::{REQUESTS_PER_CLIENT_MAX, REQUESTS_PER_NODE_MAX, TRIED_MAX};
+use amop_wire::{
+    Answer, AnswerStatus, Attempt, CloseCode, Code, Delivery, Instance, Instant, Mode, MsgId, Name,
+    NodeId, NodeMessage, Outcome, PeerAnswer, PeerMessage, PeerRefusal, Publish, Reason, Refuse,
+    Request, Topic,
+};
+
+use amop_topic_table::Place;
+
+use super::{LinkId, Node, Timer};
+
+/// A unicast of one of our clients that has no outcome yet.
+#[derive(Debug)]
+pub(super) struct Pending {
+    topic: Topic,
+    payload: Bytes,
+    from: Name,
+    deadline: Instant,
+    /// How many subscribers were tried, the present one included.
+    attempts: u32,
+    /// Whom the message is with, and where.
+    chosen: Option<(Place, Instance)>,
+    /// Who said a definite no.
+    excluded: Vec<Instance>,
+    /// The nodes of those.
+    tried: Vec<Name>,
+    /// What the last of those said.
+    reason: Option<Reason>,
+    /// Whether any of their nodes was reached.
+    reached: bool,
+}
+
+impl Node {
+    pub(super) fn publish(&mut self, now: Instant, instance: Instance, publish: Publish) {
+        let Some(session) = self.sessions.get_mut(&instance) else { return };
+        let (link, from) = (session.link, session.name.clone());
+        let id = MsgId { publisher: instance, counter: publish.counter };
+        if self.unicasts.contains_key(&id) || self.multicasts.contains(id) {
+            let text = format!("publish {id} is under way already");
+            return self.close(link, CloseCode::Protocol, text);
+        }
+        let refusal = if self.shutting_down {
+            Some((Code::Draining, Reason::ShuttingDown))
+        } else if session.under_way >= REQUESTS_PER_CLIENT_MAX
+            || self.unicasts.len() + self.multicasts.len() >= REQUESTS_PER_NODE_MAX
+        {
+            Some((Code::Overloaded, Reason::TooManyRequests))
+        } else {
+            None
+        };
+        if let Some((code, reason)) = refusal {
+            let outcome = Outcome { code, reason, ..success(publish.counter) };
+            return self.tell_client(instance, NodeMessage::Outcome(outcome));
+        }
+        session.under_way += 1;
+        match publish.mode {
+            Mode::Multicast => self.spread(now, id, from, publish),
+            Mode::Unicast => {
+                let deadline = now + publish.ttl;
+                self.timers.set(deadline, Timer::Unicast(id));
+                let pending = Pending {
+                    topic: publish.topic,
+                    payload: publish.payload,
+                    from,
+                    deadline,
+                    attempts: 0,
+                    chosen: None,
+                    excluded: Vec::new(),
+                    tried: Vec::new(),
+                    reason: None,
+                    reached: false,
+                };
+                self.unicasts.insert(id, pending);
+                self.try_next(now, id);
+            }
+        }
+    }
+
+    /// Tries the subscriber that is next by the choice, or ends the unicast when none is left.
+    fn try_next(&mut self, now: Instant, id: MsgId) {
+        while let Some(pending) = self.unicasts.get_mut(&id) {
+            pending.chosen = None;
+            let Some(candidate) = self.table.choose(&pending.topic, id, &pending.excluded) else {
+                return self.exhausted(id);
+            };
+            pending.attempts += 1;
+            pending.chosen = Some((candidate.place, candidate.instance));
+            let attempt = pending.attempts;
+            let ttl = pending.deadline.saturating_since(now);
+            let (topic, payload) = (pending.topic.clone(), pending.payload.clone());
+            let (from, subscriber) = (pending.from.clone(), candidate.instance);
+            let refusal = match candidate.place {
+                Place::Here => {
+                    let attempt = Attempt { home: self.id, id, number: attempt };
+                    let (mode, number) = (Mode::Unicast, 0);
+                    let delivery = Delivery { attempt, ttl, mode, number, from, topic, payload };
+                    self.push(subscriber, delivery).err()
+                }
+                Place::Node(node) => {
+                    let exit_epoch = self.table.version_of(node).unwrap_or_default().epoch;
+                    let request =
+                        Request { id, ttl, attempt, subscriber, exit_epoch, from, topic, payload };
+                    let sent = self.tell_peer(node, PeerMessage::Request(request));
+                    (!sent).then_some(Reason::NoPath)
+                }
+            };
+            match refusal {
+                None => return,
+                Some(reason) => self.exclude(id, reason),
+            }
+        }
+    }
+
+    /// Notes a definite no of the subscriber that was chosen.
+    fn exclude(&mut self, id: MsgId, reason: Reason) {
+        let Some(pending) = self.unicasts.get_mut(&id) else { return };
+        let Some((place, instance)) = pending.chosen.take() else { return };
+        pending.excluded.push(instance);
+        pending.reason = Some(reason);
+        pending.reached |= reason != Reason::NoPath;
+        let name = match place {
+            Place::Here => Some(&self.name),
+            Place::Node(node) => {
+                self.peers.get(&node).and_then(|link| self.links.get(link)).map(super::Link::name)
+            }
+        };
+        pending.tried.extend(name.filter(|_| pending.tried.len() < TRIED_MAX).cloned());
+    }
+
+    /// No candidate is left.
+    fn exhausted(&mut self, id: MsgId) {
+        let Some(pending) = self.unicasts.get(&id) else { return };
+        let (code, reason) = match pending.reason {
+            None => (Code::NoSubscriber, Reason::NoSubscriber),
+            Some(reason) if pending.reached => (Code::SubscriberUnreachable, reason),
+            Some(reason) => (Code::NoSubscriber, reason),
+        };
+        self.finish(id, |counter| Outcome { code, reason, ..success(counter) });
+    }
+
+    pub(super) fn unicast_expired(&mut self, id: MsgId) {
+        let (code, reason) = (Code::TimedOut, Reason::Deadline);
+        self.finish(id, |counter| Outcome { code, reason, ..success(counter) });
+    }
+
+    /// Ends a unicast; attempts and nodes tried are filled in here.
+    fn finish(&mut self, id: MsgId, outcome: impl FnOnce(u64) -> Outcome) {
+        let Some(pending) = self.unicasts.remove(&id) else { return };
+        self.timers.cancel(pending.deadline, Timer::Unicast(id));
+        if let Some(session) = self.sessions.get_mut(&id.publisher) {
+            session.under_way = session.under_way.saturating_sub(1);
+        }
+        let (attempts, tried) = (pending.attempts, pending.tried);
+        let outcome = Outcome { attempts, tried, ..outcome(id.counter) };
+        self.tell_client(id.publisher, NodeMessage::Outcome(outcome));
+    }
+
+    /// Whether the unicast is with this subscriber at this place, in this attempt.
+    fn is_with(&self, id: MsgId, attempt: u32, place: Place, subscriber: Instance) -> bool {
+        self.unicasts.get(&id).is_some_and(|pending| {
+            pending.chosen == Some((place, subscriber)) && pending.attempts == attempt
+        })
+    }
+
+    /// As home node: the exit node says that the subscriber answered.
+    pub(super) fn answered(&mut self, node: NodeId, answer: PeerAnswer) {
+        let place = if node == self.id { Place::Here } else { Place::Node(node) };
+        if !self.is_with(answer.id, answer.attempt, place, answer.subscriber) {
+            return; // Too late, or from somebody who was not asked.
+        }
+        let by = match self.peers.get(&node).and_then(|link| self.links.get(link)) {
+            Some(link) => link.name().clone(),
+            None => self.name.clone(),
+        };
+        self.finish(answer.id, |counter| Outcome {
+            status: answer.status,
+            answered_by: Some(by),
+            payload: answer.payload,
+            ..success(counter)
+        });
+    }
+
+    /// As home node: the exit node says that the subscriber will never handle it.
+    pub(super) fn refused(&mut self, now: Instant, node: NodeId, refusal: &PeerRefusal) {
+        let place = if node == self.id { Place::Here } else { Place::Node(node) };
+        if self.is_with(refusal.id, refusal.attempt, place, refusal.subscriber) {
+            self.exclude(refusal.id, refusal.reason);
+            self.try_next(now, refusal.id);
+        }
+    }
+
+    /// As exit node: pushes a unicast to the subscriber that the home node chose.
+    pub(super) fn push_request(&mut self, home: NodeId, request: Request) {
+        let Request { id, ttl, attempt, subscriber, exit_epoch, from, topic, payload } = request;
+        let refusal = if exit_epoch != self.epoch {
+            Err(Reason::StaleEpoch)
+        } else if ttl.is_zero() {
+            Err(Reason::Deadline)
+        } else {
+            let attempt = Attempt { home, id, number: attempt };
+            let (mode, number) = (Mode::Unicast, 0);
+            self.push(subscriber, Delivery { attempt, ttl, mode, number, from, topic, payload })
+        };
+        if let Err(reason) = refusal {
+            let refusal = PeerRefusal { id, attempt, reason, subscriber };
+            self.tell_peer(home, PeerMessage::Refusal(refusal));
+        }
+    }
+
+    /// Pushes a unicast to an attached subscriber, or says the definite reason why not.
+    fn push(&mut self, subscriber: Instance, delivery: Delivery) -> Result<(), Reason> {
+        let session = self.sessions.get(&subscriber).ok_or(Reason::SubscriberGone)?;
+        if !session.topics.contains(&delivery.topic) {
+            return Err(Reason::NotSubscribed);
+        }
+        self.tell_client(subscriber, NodeMessage::Delivery(delivery));
+        Ok(())
+    }
+
+    /// As exit node: one of our clients answered.
+    pub(super) fn answer(&mut self, subscriber: Instance, answer: Answer) {
+        let Answer { attempt: Attempt { home, id, number }, status, payload } = answer;
+        let answer = PeerAnswer { id, attempt: number, status, subscriber, payload };
+        if home == self.id {
+            self.answered(home, answer);
+        } else {
+            self.tell_peer(home, PeerMessage::Answer(answer));
+        }
+    }
+
+    /// As exit node: one of our clients will never handle a unicast.
+    pub(super) fn refuse(&mut self, now: Instant, subscriber: Instance, refuse: &Refuse) {
+        let Attempt { home, id, number } = refuse.attempt;
+        let refusal = PeerRefusal { id, attempt: number, reason: refuse.reason, subscriber };
+        if home == self.id {
+            self.refused(now, home, &refusal);
+        } else {
+            self.tell_peer(home, PeerMessage::Refusal(refusal));
+        }
+    }
+
+    /// The driver had no room for a message to a client.
+    pub(super) fn unsent_to_client(&mut self, now: Instant, link: LinkId, message: NodeMessage) {
+        let Some(super::Link::Client { instance: Some(instance), .. }) = self.links.get(&link)
+        else {
+            return;
+        };
+        let instance = *instance;
+        // An outcome that is lost reads as 102 at the client, a receipt as unknown.
+        let NodeMessage::Delivery(delivery) = message else { return };
+        match delivery.mode {
+            Mode::Multicast => self.refuse_delivery(instance, delivery.number),
+            Mode::Unicast => {
+                let refuse = Refuse { attempt: delivery.attempt, reason: Reason::SubscriberBusy };
+                self.refuse(now, instance, &refuse);
+            }
+        }
+    }
+
+    /// The driver had no room for a message to a peer.
+    pub(super) fn unsent_to_peer(&mut self, now: Instant, link: LinkId, message: PeerMessage) {
+        let Some(super::Link::Peer { node, .. }) = self.links.get(&link) else { return };
+        let node = *node;
+        match message {
+            PeerMessage::Request(Request { id, attempt, subscriber, .. }) => {
+                let refusal = PeerRefusal { id, attempt, reason: Reason::NoPath, subscriber };
+                self.refused(now, node, &refusal);
+            }
+            PeerMessage::Multicast(multicast) => self.never_sent(node, multicast.id),
+            // Answers and receipts that are lost leave doubt, tables are told again.
+            PeerMessage::Answer(_)
+            | PeerMessage::Refusal(_)
+            | PeerMessage::Receipts(_)
+            | PeerMessage::Greeting(_)
+            | PeerMessage::Heartbeat(_)
+            | PeerMessage::Pull
+            | PeerMessage::Snapshot(_)
+            | PeerMessage::Changes(_) => {}
+        }
+    }
+}
+
+/// An outcome to start from.
+fn success(counter: u64) -> Outcome {
+    Outcome {
+        counter,
+        code: Code::Ok,
+        reason: Reason::Unspecified,
+        attempts: 0,
+        status: AnswerStatus::Answered,
+        answered_by: None,
+        tried: Vec::new(),
+        payload: Bytes::new(),
+    }
+}

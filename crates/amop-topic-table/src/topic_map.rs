@@ -1,0 +1,125 @@
+//! The topics of one node with their subscribers, within the limits of what a node may announce.
+
+use std::collections::BTreeMap;
+
+use amop_wire::limits::{TOPIC_SET_BYTES_MAX, TOPICS_PER_NODE_MAX};
+use amop_wire::{Gen, Instance, Subscriber, Topic};
+
+/// Topics with their subscribers; no topic without one.
+#[derive(Debug, Default)]
+pub(crate) struct TopicMap {
+    topics: BTreeMap<Topic, BTreeMap<Instance, Gen>>,
+    /// At least as many bytes as a snapshot of this takes.
+    encoded_bytes: usize,
+}
+
+/// A node has as many topics or subscribers as it may announce. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the node's topics are over the limit of {TOPICS_PER_NODE_MAX} topics or \
+     {TOPIC_SET_BYTES_MAX} bytes"
+)]
+pub struct TableFull;
+
+impl TopicMap {
+    /// Adds a subscriber or moves it to a later generation; says whether anything changed.
+    pub(crate) fn insert(
+        &mut self,
+        topic: &Topic,
+        subscriber: Subscriber,
+    ) -> Result<bool, TableFull> {
+        if let Some(subscribers) = self.topics.get_mut(topic) {
+            if let Some(generation) = subscribers.get_mut(&subscriber.instance) {
+                let changed = *generation < subscriber.generation;
+                *generation = subscriber.generation.max(*generation);
+                return Ok(changed);
+            }
+            if self.encoded_bytes + SUBSCRIBER_BYTES > TOPIC_SET_BYTES_MAX {
+                return Err(TableFull);
+            }
+            self.encoded_bytes += SUBSCRIBER_BYTES;
+            subscribers.insert(subscriber.instance, subscriber.generation);
+            return Ok(true);
+        }
+        let bytes = TOPIC_BYTES + topic.len() + SUBSCRIBER_BYTES;
+        let full = self.topics.len() >= TOPICS_PER_NODE_MAX;
+        if full || self.encoded_bytes + bytes > TOPIC_SET_BYTES_MAX {
+            return Err(TableFull);
+        }
+        self.encoded_bytes += bytes;
+        let subscribers = BTreeMap::from([(subscriber.instance, subscriber.generation)]);
+        self.topics.insert(topic.detached(), subscribers);
+        Ok(true)
+    }
+
+    /// Removes a subscriber; says which generation it had, if it was there.
+    pub(crate) fn remove(&mut self, topic: &Topic, instance: Instance) -> Option<Gen> {
+        let subscribers = self.topics.get_mut(topic)?;
+        let generation = subscribers.remove(&instance)?;
+        self.encoded_bytes -= SUBSCRIBER_BYTES;
+        if subscribers.is_empty() {
+            self.topics.remove(topic);
+            self.encoded_bytes -= TOPIC_BYTES + topic.len();
+        }
+        Some(generation)
+    }
+
+    /// Every topic with its subscribers, in their order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Topic, impl Iterator<Item = Subscriber>)> {
+        self.topics.iter().map(|(topic, subscribers)| (topic, each(subscribers)))
+    }
+
+    /// The subscribers of one topic, in their order.
+    pub(crate) fn subscribers(&self, topic: &Topic) -> impl Iterator<Item = Subscriber> {
+        self.topics.get(topic).into_iter().flat_map(each)
+    }
+}
+
+fn each(subscribers: &BTreeMap<Instance, Gen>) -> impl Iterator<Item = Subscriber> {
+    subscribers.iter().map(|(&instance, &generation)| Subscriber { instance, generation })
+}
+
+/// What a topic costs in a snapshot beside its text: two tags and two lengths.
+const TOPIC_BYTES: usize = 1 + 4 + 1 + 2;
+
+/// What a subscriber costs in a snapshot: tag, length, instance, generation.
+const SUBSCRIBER_BYTES: usize = 2 + 9 + 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amop_wire::{TopicSet, Version};
+
+    fn subscriber(instance: u64) -> Subscriber {
+        Subscriber { instance: Instance(instance), generation: Gen(1) }
+    }
+
+    #[test]
+    fn the_last_topic_within_the_limit_is_taken_and_one_more_is_not() {
+        let mut map = TopicMap::default();
+        let mut fits = 0;
+        let full = (0..=TOPICS_PER_NODE_MAX as u64).find_map(|n| {
+            let topic = format!("t{n}").parse().unwrap();
+            map.insert(&topic, subscriber(1)).map(|_| fits += 1).err()
+        });
+        assert_eq!(full, Some(TableFull));
+        let topics =
+            map.iter().map(|(topic, subscribers)| (topic.clone(), subscribers.collect())).collect();
+        assert!(TopicSet::new(Version::default(), topics).fits());
+        assert!(fits > TOPICS_PER_NODE_MAX / 2, "{fits}");
+
+        map.remove(&"t0".parse().unwrap(), Instance(1)).expect("it was taken");
+        assert_eq!(map.insert(&"t0".parse().unwrap(), subscriber(1)), Ok(true), "there is room");
+    }
+
+    #[test]
+    fn the_last_subscriber_within_the_limit_is_taken_and_one_more_is_not() {
+        let topic: Topic = "t".parse().unwrap();
+        let mut map = TopicMap::default();
+        let full = (0..).find_map(|n| map.insert(&topic, subscriber(n)).err().map(|_| n));
+        let last = full.expect("it fills up") - 1;
+        assert_eq!(map.insert(&topic, subscriber(last)), Ok(false), "it is there already");
+        let all = map.subscribers(&topic).collect();
+        assert!(TopicSet::new(Version::default(), vec![(topic, all)]).fits());
+    }
+}
