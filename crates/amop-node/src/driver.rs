@@ -1,0 +1,307 @@
+//! Drives the core: hands in what arrives, sends what comes out.
+//!
+//! The links, the timers and this share one thread, so the lock is never contended. It is taken
+//! once for a batch of frames: every frame of the batch goes through the core, what the core wants
+//! sent is staged for each destination, and each destination is woken at most once at the end.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, SystemTime};
+
+use amop_core::node::{Effect, Event, Input, LinkId, Node};
+use amop_p2p::{Batch, Link, Outbox};
+use amop_wire::{CloseCode, CloseReason, Epoch, Frame, Instant, Lane, Message, MessageError, Name};
+use tokio::sync::{Notify, watch};
+use tracing::{debug, info, warn};
+
+use crate::node::Status;
+
+/// The one owner of a node's core.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    name: Name,
+    state: Mutex<State>,
+    started: std::time::Instant,
+    /// The core wants to be woken earlier than the timer is set to.
+    rearm: Notify,
+    status: watch::Sender<Status>,
+}
+
+#[derive(Debug)]
+struct State {
+    core: Node,
+    links: HashMap<LinkId, LinkOut>,
+    last_link: u64,
+    /// Links with something staged.
+    staged: Vec<LinkId>,
+    /// What had no room on its link, on its way back into the core.
+    unsent: Vec<Input>,
+    timer_at: Option<Instant>,
+    changed: bool,
+}
+
+/// The sending end of a link, and what is staged for it.
+#[derive(Debug)]
+struct LinkOut {
+    outbox: Outbox,
+    batch: Batch,
+    is_staged: bool,
+}
+
+impl Driver {
+    pub(crate) fn new(name: Name) -> Arc<Self> {
+        let state = State {
+            core: Node::new(name.clone(), epoch()),
+            links: HashMap::new(),
+            last_link: 0,
+            staged: Vec::new(),
+            unsent: Vec::new(),
+            timer_at: None,
+            changed: false,
+        };
+        Arc::new(Self {
+            name,
+            state: Mutex::new(state),
+            started: clock(),
+            rearm: Notify::new(),
+            status: watch::Sender::new(Status::default()),
+        })
+    }
+
+    pub(crate) fn name(&self) -> &Name {
+        &self.name
+    }
+
+    pub(crate) fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Takes in a link; `up` makes the input that tells the core.
+    pub(crate) fn link_up(
+        &self,
+        link: &Link,
+        up: impl FnOnce(LinkId) -> Input,
+    ) -> Result<LinkId, CloseReason> {
+        let now = self.now();
+        let mut state = self.lock();
+        if state.links.len() >= LINKS_MAX {
+            return Err(CloseReason::new(CloseCode::Overloaded, "the node has too many links"));
+        }
+        state.last_link += 1;
+        let id = LinkId(state.last_link);
+        let out = LinkOut { outbox: link.outbox(), batch: Batch::default(), is_staged: false };
+        state.links.insert(id, out);
+        state.handle(now, up(id));
+        self.end_batch(now, state);
+        Ok(id)
+    }
+
+    pub(crate) fn link_down(&self, link: LinkId) {
+        let now = self.now();
+        let mut state = self.lock();
+        state.links.remove(&link);
+        state.handle(now, Input::LinkDown { link });
+        self.end_batch(now, state);
+    }
+
+    /// Handles everything that arrived on one lane of one link.
+    ///
+    /// # Errors
+    ///
+    /// The reason to close the link, if a frame is no message; what came before it was handled.
+    pub(crate) fn frames<M: Message>(
+        &self,
+        frames: &mut Vec<Frame>,
+        mut to_input: impl FnMut(M) -> Input,
+    ) -> Result<(), CloseReason> {
+        let now = self.now();
+        let mut state = self.lock();
+        let mut result = Ok(());
+        for frame in frames.drain(..) {
+            match M::from_frame(frame) {
+                Ok(message) => state.handle(now, to_input(message)),
+                Err(error) => {
+                    result = Err(malformed(&error));
+                    break;
+                }
+            }
+        }
+        self.end_batch(now, state);
+        result
+    }
+
+    pub(crate) fn shut_down(&self) {
+        let now = self.now();
+        let mut state = self.lock();
+        state.handle(now, Input::Shutdown);
+        self.end_batch(now, state);
+    }
+
+    /// Hands in timeouts, for ever.
+    pub(crate) async fn run_timers(self: Arc<Self>) {
+        loop {
+            let at = self.lock().timer_at;
+            let due = async {
+                match at {
+                    Some(at) => {
+                        let at = self.started + at.since_start();
+                        tokio::time::sleep_until(at.into()).await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased; // A due timer must not wait behind a flood of earlier ones.
+                () = due => {
+                    let now = self.now();
+                    let mut state = self.lock();
+                    state.timer_at = None;
+                    state.handle(now, Input::Timeout);
+                    self.end_batch(now, state);
+                }
+                () = self.rearm.notified() => {}
+            }
+        }
+    }
+
+    /// Ends a batch of inputs: lets the core let go of what it held, wakes every destination once,
+    /// and sets the timer.
+    fn end_batch(&self, now: Instant, mut state: MutexGuard<'_, State>) {
+        state.handle(now, Input::EndOfBatch);
+        state.send_staged();
+        let wanted = state.core.poll_timeout();
+        let earlier = match (wanted, state.timer_at) {
+            (Some(wanted), Some(set)) => wanted < set,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if earlier {
+            state.timer_at = wanted;
+            self.rearm.notify_one();
+        }
+        if std::mem::take(&mut state.changed) {
+            let mut peers: Vec<Name> = state.core.peers().cloned().collect();
+            peers.sort_unstable();
+            let clients = state.core.session_count();
+            drop(state);
+            self.status.send_replace(Status { peers, clients });
+        }
+    }
+
+    fn now(&self) -> Instant {
+        Instant::after_start(clock().saturating_duration_since(self.started))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds the lock")
+    }
+}
+
+impl State {
+    /// Applies an input and performs what it causes.
+    fn handle(&mut self, now: Instant, input: Input) {
+        self.core.handle(now, input);
+        self.perform();
+        while let Some(unsent) = self.unsent.pop() {
+            self.core.handle(now, unsent);
+            self.perform();
+        }
+    }
+
+    fn perform(&mut self) {
+        while let Some(effect) = self.core.poll_effect() {
+            match effect {
+                Effect::ToClient { link, message } => {
+                    let unsent = |message| Input::UnsentToClient { link, message };
+                    self.stage(link, message, unsent);
+                }
+                Effect::ToPeer { link, message } => {
+                    let unsent = |message| Input::UnsentToPeer { link, message };
+                    self.stage(link, message, unsent);
+                }
+                Effect::Close { link, reason } => {
+                    if let Some(out) = self.links.get_mut(&link) {
+                        out.outbox.send(&mut out.batch);
+                        out.outbox.close(reason);
+                    }
+                }
+                Effect::Event(event) => {
+                    self.changed = true;
+                    tell(&event);
+                }
+            }
+        }
+    }
+
+    /// Stages a message for its link, or notes that it has no room there. Control messages are
+    /// few and always find room; a peer that does not even take those is closed by its outbox.
+    fn stage<M: Message>(&mut self, link: LinkId, message: M, unsent: impl FnOnce(M) -> Input) {
+        let Some(out) = self.links.get_mut(&link) else { return };
+        let bytes = out.batch.bytes() + message.payload().len() + HEAD_BYTES;
+        if message.lane() != Lane::Control && !out.outbox.has_room(bytes) {
+            return self.unsent.push(unsent(message));
+        }
+        match out.batch.push(&message) {
+            Ok(()) => {
+                if !std::mem::replace(&mut out.is_staged, true) {
+                    self.staged.push(link);
+                }
+            }
+            Err(error) => warn!(?link, %error, "a message was not sent"),
+        }
+    }
+
+    fn send_staged(&mut self) {
+        for link in self.staged.drain(..) {
+            if let Some(out) = self.links.get_mut(&link) {
+                out.is_staged = false;
+                out.outbox.send(&mut out.batch);
+            }
+        }
+    }
+}
+
+fn malformed(error: &MessageError) -> CloseReason {
+    let source = std::error::Error::source(error);
+    let text = match source {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
+    CloseReason::new(CloseCode::Protocol, text)
+}
+
+fn tell(event: &Event) {
+    match event {
+        Event::ClientAttached { name, instance, generation } => {
+            debug!(client = %name, %instance, generation = generation.0, "client attached");
+        }
+        Event::ClientDetached { name, instance } => {
+            debug!(client = %name, %instance, "client detached");
+        }
+        Event::PeerLinked { name, epoch } => info!(peer = %name, epoch = epoch.0, "peer linked"),
+        Event::PeerLost { name } => warn!(peer = %name, "peer lost"),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where a node reads the monotonic clock"
+)]
+fn clock() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+/// The epoch of a node that starts now: milliseconds since 1970, so that it grows from life to
+/// life as long as the system's clock does.
+#[expect(clippy::disallowed_methods, reason = "the one place where a node reads the wall clock")]
+fn epoch() -> Epoch {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let millis = since_1970.unwrap_or(Duration::ZERO).as_millis();
+    Epoch(u64::try_from(millis).unwrap_or(u64::MAX))
+}
+
+/// Most links of one node, to clients and to peers together.
+const LINKS_MAX: usize = 16_384;
+
+/// What a header and the lengths before it take, roughly, when room is looked for.
+const HEAD_BYTES: usize = 256;

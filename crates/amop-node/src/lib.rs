@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod driver;
+mod links;
+mod node;
+
+pub use config::{Config, ConfigError, LogConfig, LogFormat};
+pub use node::{Node, NodeConfig, StartError, Status};

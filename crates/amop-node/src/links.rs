@@ -1,0 +1,144 @@
+//! Takes in links and keeps up those to the configured peers.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use amop_core::node::{Input, LinkId};
+use amop_p2p::{Dialer, Endpoint, Handshake, HandshakeError, Link, LinkEnd, Target};
+use amop_wire::{ClientMessage, Name, PeerMessage};
+use tracing::{debug, info, warn};
+
+use crate::driver::Driver;
+
+/// Takes in clients until the endpoint shuts down.
+pub(crate) async fn accept_clients(driver: Arc<Driver>, endpoint: Endpoint) {
+    while let Some(handshake) = endpoint.accept().await {
+        let driver = driver.clone();
+        tokio::spawn(async move {
+            let Some(link) = complete(handshake, "client").await else { return };
+            run_client(&driver, link).await;
+        });
+    }
+}
+
+/// Takes in peers until the endpoint shuts down.
+pub(crate) async fn accept_peers(driver: Arc<Driver>, endpoint: Endpoint) {
+    while let Some(handshake) = endpoint.accept().await {
+        let driver = driver.clone();
+        tokio::spawn(async move {
+            let Some(link) = complete(handshake, "peer").await else { return };
+            run_peer(&driver, link).await;
+        });
+    }
+}
+
+/// Keeps a link to one configured peer: dials whenever none is there, whoever dialed the last.
+pub(crate) async fn dial_peer(
+    driver: Arc<Driver>,
+    endpoint: Endpoint,
+    name: Name,
+    targets: Vec<Target>,
+) {
+    let mut status = driver.status();
+    let mut dialer = Dialer::new(targets, seed(&driver, &name));
+    let mut told = String::new();
+    loop {
+        if status.wait_for(|status| !status.peers.contains(&name)).await.is_err() {
+            return;
+        }
+        match dialer.next(&endpoint).await {
+            Ok(link) => {
+                let mut greeted = driver.status();
+                let run = run_peer(&driver, link);
+                let mut run = std::pin::pin!(run);
+                tokio::select! {
+                    () = &mut run => continue,
+                    _ = greeted.wait_for(|status| status.peers.contains(&name)) => {}
+                }
+                dialer.settled();
+                told.clear();
+                run.await;
+            }
+            Err(error) => {
+                let text = chain(&error);
+                // A peer that stays away is told once, not at every attempt.
+                if text != told {
+                    warn!(peer = %name, error = %text, "cannot link with peer");
+                    told = text;
+                }
+            }
+        }
+    }
+}
+
+async fn complete(handshake: Handshake, who: &'static str) -> Option<Link> {
+    let remote = handshake.remote_addr();
+    match handshake.complete().await {
+        Ok(link) => Some(link),
+        Err(error) => {
+            refused(who, &remote, &error);
+            None
+        }
+    }
+}
+
+fn refused(who: &'static str, remote: &std::net::SocketAddr, error: &HandshakeError) {
+    warn!(who, %remote, error = %chain(error), "refused a link");
+}
+
+async fn run_client(driver: &Driver, link: Link) {
+    let (name, remote, outbox) = (link.peer().name.clone(), link.remote_addr(), link.outbox());
+    let up = |link| Input::ClientUp { link, name: name.clone() };
+    match driver.link_up(&link, up) {
+        Err(reason) => {
+            outbox.close(reason);
+            link.run(|_, _| Ok(())).await;
+        }
+        Ok(id) => {
+            let message = |message: ClientMessage| Input::Client { link: id, message };
+            let end = link.run(|_, frames| driver.frames(frames, message)).await;
+            ended(driver, id, &name, remote, &end);
+        }
+    }
+}
+
+async fn run_peer(driver: &Driver, link: Link) {
+    let (name, remote, outbox) = (link.peer().name.clone(), link.remote_addr(), link.outbox());
+    let dialed = link.initiated_by_us();
+    let up = |link| Input::PeerUp { link, name: name.clone(), dialed };
+    match driver.link_up(&link, up) {
+        Err(reason) => {
+            outbox.close(reason);
+            link.run(|_, _| Ok(())).await;
+        }
+        Ok(id) => {
+            let message = |message: PeerMessage| Input::Peer { link: id, message };
+            let end = link.run(|_, frames| driver.frames(frames, message)).await;
+            ended(driver, id, &name, remote, &end);
+        }
+    }
+}
+
+fn ended(driver: &Driver, id: LinkId, name: &Name, remote: std::net::SocketAddr, end: &LinkEnd) {
+    driver.link_down(id);
+    match end {
+        LinkEnd::Broken(_) => warn!(party = %name, %remote, %end, "link ended"),
+        LinkEnd::Lost(_) => info!(party = %name, %remote, %end, "link ended"),
+        LinkEnd::ClosedByUs(_) | LinkEnd::ClosedByPeer(_) => {
+            debug!(party = %name, %remote, %end, "link ended");
+        }
+    }
+}
+
+/// Differs from pair to pair, so that nodes that lost each other do not dial in step.
+fn seed(driver: &Driver, peer: &Name) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (driver.name(), peer).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -1,0 +1,101 @@
+//! The daemon `amop-node`: reads a configuration, runs a node, stops it gracefully on SIGTERM or
+//! Ctrl-C.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use amop_node::{Config, ConfigError, LogConfig, LogFormat, Node};
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+use tracing_subscriber::EnvFilter;
+
+/// An AMOP node: links with the nodes of other institutions and serves clients of its own.
+///
+/// Example: amop-node --config /etc/amop/amop.toml
+#[derive(Parser)]
+#[command(name = "amop-node", version, about, long_about = None, after_help = EXIT_CODES)]
+struct Args {
+    /// The configuration file. An example stands in docs/OPERATIONS.md.
+    #[arg(long, value_name = "FILE", env = "AMOP_CONFIG", default_value = "amop.toml")]
+    config: PathBuf,
+}
+
+const EXIT_CODES: &str = "\
+Example:
+  amop-node --config /etc/amop/amop.toml
+
+Exit codes:
+  0 stopped by a signal   2 wrong arguments    66 a file is missing or unreadable
+  74 cannot listen        77 key or certificate refused    78 configuration wrong";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let config = match Config::from_file(&args.config) {
+        Ok(config) => config,
+        Err(error) => return fail(exit_code(&error), &error),
+    };
+    if let Err(error) = start_logging(&config.log) {
+        return fail(EX_CONFIG, &*error);
+    }
+    info!(config = %args.config.display(), name = %config.node.identity.name(), "starting");
+    let node = match Node::start(config.node).await {
+        Ok(node) => node,
+        Err(error) => return fail(EX_IOERR, &error),
+    };
+    let cause = stop_signal().await;
+    info!(cause, "stopping");
+    node.shutdown().await;
+    ExitCode::SUCCESS
+}
+
+/// Waits for SIGTERM or Ctrl-C and says which it was.
+async fn stop_signal() -> &'static str {
+    let (Ok(mut term), Ok(mut int)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await; // Without signals the node runs until it is killed.
+    };
+    tokio::select! {
+        _ = term.recv() => "SIGTERM",
+        _ = int.recv() => "SIGINT",
+    }
+}
+
+fn start_logging(log: &LogConfig) -> Result<(), Box<dyn std::error::Error>> {
+    let filter = EnvFilter::try_new(&log.level)
+        .map_err(|error| format!("`log.level`: {error}; use for example `info`"))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+    Ok(())
+}
+
+/// Prints an error with its causes.
+fn fail(code: u8, error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("amop-node: {error}");
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    for cause in causes {
+        eprintln!("  {cause}");
+    }
+    ExitCode::from(code)
+}
+
+fn exit_code(error: &ConfigError) -> u8 {
+    match error {
+        ConfigError::Unreadable { .. } => EX_NOINPUT,
+        ConfigError::BadTrust { .. }
+        | ConfigError::BadIdentity { .. }
+        | ConfigError::KeyIsOpen { .. } => EX_NOPERM,
+        _ => EX_CONFIG,
+    }
+}
+
+// The numbers of BSD's sysexits.h.
+const EX_NOINPUT: u8 = 66;
+const EX_IOERR: u8 = 74;
+const EX_NOPERM: u8 = 77;
+const EX_CONFIG: u8 = 78;

@@ -1,0 +1,204 @@
+//! A running node, for programs that embed one and for the daemon.
+//!
+//! A node lives on a thread of its own with a single-threaded runtime: its links, its core and its
+//! timers share that thread, so that no message crosses a thread inside of a node.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use amop_p2p::{Endpoint, EndpointError, Identity, LinkKind, Settings, Target, Trust};
+use amop_wire::Name;
+use tokio::sync::{oneshot, watch};
+use tracing::info;
+
+use crate::driver::Driver;
+use crate::links::{accept_clients, accept_peers, dial_peer};
+
+/// What a node needs to run.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// The node's certificate and key; the certificate also says its name.
+    pub identity: Identity,
+    /// The roots whose members may link and attach.
+    pub trust: Trust,
+    /// Where peers link; port 0 takes any that is free.
+    pub p2p_listen: SocketAddr,
+    /// Where clients attach; port 0 takes any that is free.
+    pub sdk_listen: SocketAddr,
+    /// Whom to link with, and where they can be dialed.
+    pub peers: Vec<(Name, Vec<Target>)>,
+    /// Tuning of the links.
+    pub settings: Settings,
+}
+
+/// A running node. Dropping it stops it without waiting; [`shutdown`](Self::shutdown) waits.
+#[derive(Debug)]
+pub struct Node {
+    name: Name,
+    p2p_addr: SocketAddr,
+    sdk_addr: SocketAddr,
+    status: watch::Receiver<Status>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What a node knows of its surroundings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// The nodes that are linked and have greeted, sorted.
+    pub peers: Vec<Name>,
+    /// How many clients are attached.
+    pub clients: usize,
+}
+
+/// Why a node did not start. Nothing is left running.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The socket for peers cannot be opened.
+    #[error("cannot listen for peers on {addr} (`p2p.listen`); is the port in use?")]
+    P2pListen {
+        /// The address.
+        addr: SocketAddr,
+        /// Why.
+        source: EndpointError,
+    },
+    /// The socket for clients cannot be opened.
+    #[error("cannot listen for clients on {addr} (`sdk.listen`); is the port in use?")]
+    SdkListen {
+        /// The address.
+        addr: SocketAddr,
+        /// Why.
+        source: EndpointError,
+    },
+    /// The system gives no thread or no event queue.
+    #[error("cannot start the node's thread")]
+    Thread(#[source] io::Error),
+}
+
+impl Node {
+    /// Starts a node on a thread of its own and returns once it listens.
+    ///
+    /// Peers are linked in the background; [`status`](Self::status) tells when.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] names the setting that cannot be met.
+    pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
+        let (started_tx, started) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel();
+        let name = config.identity.name().clone();
+        let thread = std::thread::Builder::new()
+            .name(format!("amop {name}"))
+            .spawn(move || run_thread(config, started_tx, stopped))
+            .map_err(StartError::Thread)?;
+        let Started { p2p_addr, sdk_addr, status } = match started.await {
+            Ok(started) => started?,
+            Err(_) => return Err(StartError::Thread(io::Error::other("the thread ended"))),
+        };
+        let thread = Some(thread);
+        Ok(Self { name, p2p_addr, sdk_addr, status, stop: Some(stop), thread })
+    }
+
+    /// The node's certified name.
+    #[must_use]
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Where peers link.
+    #[must_use]
+    pub fn p2p_addr(&self) -> SocketAddr {
+        self.p2p_addr
+    }
+
+    /// Where clients attach.
+    #[must_use]
+    pub fn sdk_addr(&self) -> SocketAddr {
+        self.sdk_addr
+    }
+
+    /// The node's surroundings, now and whenever they change.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Stops the node: tells clients and peers, sends what is queued, and waits until it is done,
+    /// at most a few seconds.
+    pub async fn shutdown(mut self) {
+        if let Some(stop) = self.stop.take() {
+            // The receiver is gone only if the node has stopped already.
+            let _ = stop.send(());
+        }
+        let Some(thread) = self.thread.take() else { return };
+        // The thread ends by itself; joining it must not block the caller's runtime. A panic in
+        // it was reported where it happened.
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+    }
+}
+
+/// What the node's thread answers once it listens.
+struct Started {
+    p2p_addr: SocketAddr,
+    sdk_addr: SocketAddr,
+    status: watch::Receiver<Status>,
+}
+
+fn run_thread(
+    config: NodeConfig,
+    started: oneshot::Sender<Result<Started, StartError>>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = started.send(Err(StartError::Thread(error)));
+            return;
+        }
+    };
+    runtime.block_on(async {
+        let (p2p, sdk) = match listen(&config) {
+            Ok(endpoints) => endpoints,
+            Err(error) => {
+                let _ = started.send(Err(error));
+                return;
+            }
+        };
+        let driver = Driver::new(config.identity.name().clone());
+        if started.send(ready(&driver, &p2p, &sdk)).is_err() {
+            return; // The caller gave up waiting.
+        }
+        tokio::spawn(driver.clone().run_timers());
+        tokio::spawn(accept_clients(driver.clone(), sdk.clone()));
+        tokio::spawn(accept_peers(driver.clone(), p2p.clone()));
+        for (name, targets) in config.peers {
+            tokio::spawn(dial_peer(driver.clone(), p2p.clone(), name, targets));
+        }
+        // An error means that the handle was dropped: that stops the node as well.
+        let _ = stopped.await;
+        driver.shut_down();
+        tokio::join!(sdk.shutdown(), p2p.shutdown());
+        info!("node stopped");
+    });
+}
+
+fn listen(config: &NodeConfig) -> Result<(Endpoint, Endpoint), StartError> {
+    let NodeConfig { identity, trust, settings, .. } = config;
+    let addr = config.p2p_listen;
+    let p2p = Endpoint::listen(addr, LinkKind::Node, identity, trust, settings.clone())
+        .map_err(|source| StartError::P2pListen { addr, source })?;
+    let addr = config.sdk_listen;
+    let sdk = Endpoint::listen(addr, LinkKind::Sdk, identity, trust, settings.clone())
+        .map_err(|source| StartError::SdkListen { addr, source })?;
+    Ok((p2p, sdk))
+}
+
+fn ready(driver: &Arc<Driver>, p2p: &Endpoint, sdk: &Endpoint) -> Result<Started, StartError> {
+    let p2p_addr = p2p.local_addr().map_err(StartError::Thread)?;
+    let sdk_addr = sdk.local_addr().map_err(StartError::Thread)?;
+    info!(%p2p_addr, %sdk_addr, "node started");
+    Ok(Started { p2p_addr, sdk_addr, status: driver.status() })
+}
