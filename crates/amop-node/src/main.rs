@@ -1,12 +1,13 @@
 //! The daemon `amop-node`: reads a configuration, runs a node, stops it gracefully on SIGTERM or
 //! Ctrl-C.
 
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use amop_node::{Config, ConfigError, LogConfig, LogFormat, Node};
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 use tracing_subscriber::EnvFilter;
 
@@ -40,33 +41,49 @@ async fn main() -> ExitCode {
         return fail(EX_CONFIG, &*error);
     }
     info!(config = %args.config.display(), name = %config.node.identity.name(), "starting");
+    // Before the node says that it has started: whoever waits for that may signal at once.
+    let signals = match Signals::install() {
+        Ok(signals) => signals,
+        Err(error) => return fail(EX_IOERR, &error),
+    };
     let node = match Node::start(config.node).await {
         Ok(node) => node,
         Err(error) => return fail(EX_IOERR, &error),
     };
-    let cause = stop_signal().await;
+    let cause = signals.stop().await;
     info!(cause, "stopping");
     node.shutdown().await;
     ExitCode::SUCCESS
 }
 
-/// Waits for SIGTERM or Ctrl-C and says which it was.
-async fn stop_signal() -> &'static str {
-    let (Ok(mut term), Ok(mut int)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await; // Without signals the node runs until it is killed.
-    };
-    tokio::select! {
-        _ = term.recv() => "SIGTERM",
-        _ = int.recv() => "SIGINT",
+/// The signals that stop the daemon.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn install() -> io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one of them and says which it was.
+    async fn stop(mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
     }
 }
 
 fn start_logging(log: &LogConfig) -> Result<(), Box<dyn std::error::Error>> {
     let filter = EnvFilter::try_new(&log.level)
         .map_err(|error| format!("`log.level`: {error}; use for example `info`"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr);
     match log.format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use amop_wire::limits::REQUESTS_PER_CLIENT_MAX;
 use amop_wire::{
     AnswerStatus, ClientMessage, Code, Gen, Instant, Mode, Outcome, Publish, Reason, ReceiptRun,
     Topic,
@@ -66,8 +67,8 @@ impl Client {
     }
 
     pub(super) fn receipts(&mut self, runs: &[ReceiptRun]) {
-        // A run cannot end more publishes than there are.
-        let mut left = self.publishes.len() as u64;
+        // Runs cannot name more publishes than a client may have under way.
+        let mut left = REQUESTS_PER_CLIENT_MAX as u64;
         for run in runs {
             let count = u64::from(run.count).min(left);
             left -= count;

@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use amop_topic_table::Place;
-use amop_wire::limits::UNACKED_PER_CLIENT_MAX;
+use amop_wire::limits::{REQUESTS_PER_NODE_MAX, UNACKED_PER_CLIENT_MAX};
 use amop_wire::{
     AckRun, Attempt, Delivery, Instance, Instant, Mode, MsgId, Multicast, Name, NodeId,
     NodeMessage, PeerMessage, PeerReceiptRun, Publish, Receipt, ReceiptRun,
@@ -223,11 +223,11 @@ impl Node {
 
     /// As home node: an exit node reports.
     pub(super) fn receipts(&mut self, node: NodeId, runs: &[PeerReceiptRun]) {
-        // A run cannot end more multicasts than there are.
-        let mut left = self.multicasts.len();
+        // Runs cannot name more multicasts than a node may have under way.
+        let mut left = REQUESTS_PER_NODE_MAX as u64;
         for run in runs {
-            let count = usize::try_from(run.count).unwrap_or(usize::MAX).min(left) as u64;
-            left = left.saturating_sub(usize::try_from(count).unwrap_or(usize::MAX));
+            let count = u64::from(run.count).min(left);
+            left -= count;
             for counter in run.first.counter..run.first.counter + count {
                 let id = MsgId { counter, ..run.first };
                 self.reported(node, id, run.receipt);

@@ -1,0 +1,150 @@
+//! Every way a configuration can be wrong has an error that names file, key and what to do.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::SystemTime;
+
+use amop_node::{Config, ConfigError, LogFormat};
+use amop_pki::{AgencyPlan, Consortium};
+use tempfile::TempDir;
+
+const GOOD: &str = r#"
+[node]
+name = "n1"
+agency = "bank-a"
+
+[tls]
+ca = "ca.crt"
+cert = "node.crt"
+key = "node.key"
+
+[p2p]
+listen = "127.0.0.1:30300"
+
+[[p2p.peer]]
+name = "n1.node.bank-b.amop"
+addr = ["198.51.100.9:30300"]
+
+[sdk]
+listen = "127.0.0.1:20200"
+
+[log]
+level = "debug"
+format = "json"
+"#;
+
+/// A directory with certificates and this text as `amop.toml`.
+fn directory(text: &str) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    let plan = [AgencyPlan { agency: "bank-a", nodes: &["n1", "n2"], clients: &["app"] }];
+    let consortium = Consortium::new("Test", "amop", &plan, now()).unwrap();
+    let node = consortium.node("bank-a", "n1").unwrap();
+    fs::write(dir.path().join("ca.crt"), consortium.root().certificate_pem()).unwrap();
+    fs::write(dir.path().join("node.crt"), node.chain_pem()).unwrap();
+    write_key(&dir.path().join("node.key"), &node.key_pem());
+    let other = consortium.node("bank-a", "n2").unwrap();
+    write_key(&dir.path().join("other.key"), &other.key_pem());
+    fs::write(dir.path().join("amop.toml"), text).unwrap();
+    dir
+}
+
+fn write_key(path: &Path, pem: &str) {
+    fs::write(path, pem).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn error(from: &str, to: &str) -> (ConfigError, String) {
+    assert!(GOOD.contains(from), "{from}");
+    let dir = directory(&GOOD.replace(from, to));
+    let error = Config::from_file(dir.path().join("amop.toml")).unwrap_err();
+    let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    let text = format!("{error}: {source}");
+    (error, text)
+}
+
+#[test]
+fn a_good_file_is_taken_and_its_paths_are_relative_to_it() {
+    let dir = directory(GOOD);
+    let config = Config::from_file(dir.path().join("amop.toml")).unwrap();
+    assert_eq!(config.node.identity.name().to_string(), "bank-a/n1");
+    assert_eq!(config.node.peers.len(), 1);
+    assert_eq!((config.log.level.as_str(), config.log.format), ("debug", LogFormat::Json));
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = Config::from_file("no/such/amop.toml").unwrap_err();
+    assert!(error.to_string().contains("no/such/amop.toml"), "{error}");
+    let (error, text) = error_of_cert();
+    assert!(matches!(error, ConfigError::Unreadable { key: Some("tls.cert"), .. }), "{text}");
+    assert!(text.contains("missing.crt") && text.contains("tls.cert"), "{text}");
+}
+
+fn error_of_cert() -> (ConfigError, String) {
+    error("node.crt", "missing.crt")
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line() {
+    let (error, text) = error("[sdk]", "[sdk]\nlisten_on = 1");
+    assert!(matches!(error, ConfigError::Syntax { .. }), "{text}");
+    assert!(text.contains("listen_on") && text.contains("line "), "{text}");
+    assert!(text.contains("amop.toml"), "{text}");
+}
+
+#[test]
+fn an_address_without_a_usable_port_is_shown_where_it_stands() {
+    let (error, text) = error("127.0.0.1:20200", "127.0.0.1:70000");
+    assert!(matches!(error, ConfigError::Syntax { .. }), "{text}");
+    assert!(text.contains("127.0.0.1:70000"), "{text}");
+}
+
+#[test]
+fn a_name_that_is_not_that_of_the_certificate_is_refused() {
+    let (error, text) = error("name = \"n1\"", "name = \"n9\"");
+    assert!(matches!(error, ConfigError::OtherName { .. }), "{text}");
+    assert!(text.contains("n9.node.bank-a.amop") && text.contains("n1.node.bank-a.amop"), "{text}");
+}
+
+#[test]
+fn names_that_no_certificate_can_carry_are_refused() {
+    let (error, text) = error("name = \"n1\"", "name = \"N 1\"");
+    assert!(
+        matches!(error, ConfigError::BadName { key, .. } if key.starts_with("node.")),
+        "{text}"
+    );
+    let (error, text) = self::error("n1.node.bank-b.amop", "bank-b");
+    assert!(matches!(error, ConfigError::BadName { key: "p2p.peer.name", .. }), "{text}");
+}
+
+#[test]
+fn a_peer_without_an_address_is_refused() {
+    let (error, text) = error("[\"198.51.100.9:30300\"]", "[]");
+    assert!(matches!(error, ConfigError::NoAddress { .. }), "{text}");
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused_with_the_command_that_mends_it() {
+    let dir = directory(GOOD);
+    let key = dir.path().join("node.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
+    let error = Config::from_file(dir.path().join("amop.toml")).unwrap_err();
+    assert!(matches!(error, ConfigError::KeyIsOpen { .. }), "{error}");
+    assert!(error.to_string().contains("chmod 600"), "{error}");
+}
+
+#[test]
+fn a_key_of_another_certificate_is_refused() {
+    let (error, text) = error("node.key", "other.key");
+    assert!(matches!(error, ConfigError::BadIdentity { .. }), "{text}");
+    let (error, text) = self::error("ca.crt", "node.key");
+    assert!(matches!(error, ConfigError::BadTrust { .. }), "{text}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "certificates are issued as of today")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}

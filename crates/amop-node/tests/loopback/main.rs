@@ -1,0 +1,8 @@
+//! Real nodes on loopback: links, and what bad input does to the one that sends it and to nobody
+//! else.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod bad_input;
+mod linking;
+mod support;
