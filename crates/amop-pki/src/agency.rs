@@ -71,7 +71,10 @@ impl Agency {
     /// [`IssueError::IssuerNotValid`] if the agency's certificate does not count at `now`.
     pub fn issue(&self, name: &Name, now: SystemTime) -> Result<Leaf, IssueError> {
         if (name.agency(), name.domain()) != (&*self.agency, &*self.domain) {
-            return Err(IssueError::ForeignName { name: name.to_dns(), subtree: self.subtree() });
+            return Err(IssueError::ForeignName {
+                name: name.as_dns().to_owned(),
+                subtree: self.subtree(),
+            });
         }
         let profile = LeafProfile::of(name);
         let validity = Validity::lasting_within(self.authority.validity, now, profile.lifetime)?;

@@ -139,8 +139,8 @@ const SERIAL_BYTES: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IssueError {
-    /// The caller's agency, domain or label is no DNS label.
-    #[error("a part of the name is no DNS label")]
+    /// The caller's agency, domain or label is no DNS label, or they are too long together.
+    #[error("the name is malformed")]
     BadName(#[source] NameError),
     /// The caller's title is empty, too long or not printable.
     #[error("{title:?} is no title of 1 to {COMMON_NAME_CHARS_MAX} printable characters")]

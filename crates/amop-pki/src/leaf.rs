@@ -81,7 +81,7 @@ impl LeafProfile {
             Role::Node => vec![Usage::ServerAuth, Usage::ClientAuth],
             Role::Sdk => vec![Usage::ClientAuth],
         };
-        Self { names: vec![name.to_dns()], usages, lifetime: LEAF_LIFETIME }
+        Self { names: vec![name.as_dns().to_owned()], usages, lifetime: LEAF_LIFETIME }
     }
 
     pub(crate) fn to_params(&self) -> Result<CertificateParams, IssueError> {
