@@ -39,7 +39,8 @@ pub enum ClientMessage {
 pub struct Publish {
     /// With the client's instance, the message id.
     pub counter: u64,
-    /// What is left until the deadline.
+    /// What is left until the deadline, at most [`TTL_MAX`](crate::limits::TTL_MAX). Travels in
+    /// whole milliseconds, rounded up.
     pub ttl: Duration,
     /// To one subscriber or to all.
     pub mode: Mode,
@@ -85,7 +86,7 @@ pub struct Refuse {
 pub struct AckRun {
     /// The number of the first.
     pub first: u64,
-    /// How many.
+    /// How many. A receiver refuses a run whose `first + count` is over `u64::MAX`.
     pub count: u32,
     /// Whether the subscriber refused them instead of taking them.
     pub refused: bool,
@@ -219,7 +220,7 @@ fn read_acks(runs: &[pb::AckRun]) -> Result<Vec<AckRun>, MessageError> {
     let run = |run: &pb::AckRun| {
         let (first, count) = (run.first.unwrap_or_default(), run.count.unwrap_or_default());
         if first.checked_add(count.into()).is_none() {
-            return Err(bad("acks.count", "the run passes the last number"));
+            return Err(bad("acks.count", "first + count passes the last number"));
         }
         Ok(AckRun { first, count, refused: run.refused.unwrap_or_default() })
     };

@@ -27,7 +27,7 @@ impl Mode {
         match number {
             Some(1) => Ok(Self::Unicast),
             Some(2) => Ok(Self::Multicast),
-            other => Err(bad(field, format!("{other:?} is no mode"))),
+            other => Err(bad(field, format!("{} is no mode", other.unwrap_or_default()))),
         }
     }
 }

@@ -56,9 +56,10 @@ pub(crate) fn ttl(field: &'static str, millis: Option<u32>) -> Result<Duration, 
     Ok(ttl)
 }
 
-/// Rounds up, so that a deadline that is still ahead never travels as one that has passed.
+/// Rounds up, so that a deadline that is still ahead never travels as one that has passed; what is
+/// over the limit travels as the limit.
 pub(crate) fn ttl_millis(ttl: Duration) -> Option<u32> {
-    let millis = ttl.as_nanos().div_ceil(1_000_000);
+    let millis = ttl.min(TTL_MAX).as_nanos().div_ceil(1_000_000);
     Some(u32::try_from(millis).unwrap_or(u32::MAX))
 }
 

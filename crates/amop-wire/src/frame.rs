@@ -77,7 +77,7 @@ impl FrameDecoder {
                 return Ok(self.keep_rest());
             }
             let frame = self.chunk.split_to(frame_bytes);
-            return split(frame).map(Some);
+            return Ok(Some(split(frame)));
         }
         self.complete_partial()
     }
@@ -95,7 +95,7 @@ impl FrameDecoder {
         if self.partial.len() < frame_bytes {
             return Ok(None);
         }
-        split(std::mem::take(&mut self.partial).freeze()).map(Some)
+        Ok(Some(split(std::mem::take(&mut self.partial).freeze())))
     }
 
     /// Moves bytes from the chunk until `partial` has `target` of them or the chunk is empty.
@@ -196,11 +196,11 @@ fn announced(bytes: &[u8]) -> Result<Option<usize>, FrameError> {
 }
 
 /// Splits a whole frame whose lengths [`announced`] has checked.
-fn split(mut frame: Bytes) -> Result<Frame, FrameError> {
+fn split(mut frame: Bytes) -> Frame {
     frame.advance(4);
     let header_bytes = usize::from(frame.get_u16());
     let header = frame.split_to(header_bytes);
-    Ok(Frame { header, payload: frame })
+    Frame { header, payload: frame }
 }
 
 /// The two lengths at the beginning of a frame.

@@ -31,6 +31,9 @@ pub const TOPIC_SET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX;
 /// Most publishes of one client that a node holds at a time.
 pub const REQUESTS_PER_CLIENT_MAX: usize = 16_384;
 
+/// Most publishes of all clients that a node holds at a time.
+pub const REQUESTS_PER_NODE_MAX: usize = 262_144;
+
 /// Most multicast deliveries of one subscriber that wait for its ack at a time.
 pub const UNACKED_PER_CLIENT_MAX: usize = 16_384;
 

@@ -10,6 +10,8 @@ pub trait Message: Sized {
     fn lane(&self) -> Lane;
 
     /// Appends the encoded header.
+    ///
+    /// Nothing is checked here: a value over its limit encodes, and the receiver refuses it.
     fn put_header(&self, buf: &mut BytesMut);
 
     /// The opaque bytes after the header.

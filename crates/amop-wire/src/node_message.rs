@@ -44,7 +44,8 @@ pub enum NodeMessage {
 pub struct Delivery {
     /// Which try of which message.
     pub attempt: Attempt,
-    /// What is left until the deadline.
+    /// What is left until the deadline, at most [`TTL_MAX`](crate::limits::TTL_MAX). Travels in
+    /// whole milliseconds, rounded up.
     pub ttl: Duration,
     /// Whether it wants an answer or an ack.
     pub mode: Mode,
@@ -73,7 +74,7 @@ pub struct Outcome {
     pub status: AnswerStatus,
     /// The node whose subscriber answered.
     pub answered_by: Option<Name>,
-    /// The nodes that were tried in vain, at most [`TRIED_MAX`].
+    /// The nodes that were tried in vain; no more than the first [`TRIED_MAX`] are sent.
     pub tried: Vec<Name>,
     /// The answer.
     pub payload: Bytes,
@@ -84,7 +85,7 @@ pub struct Outcome {
 pub struct ReceiptRun {
     /// The counter of the first.
     pub first: u64,
-    /// How many.
+    /// How many. A receiver refuses a run whose `first + count` is over `u64::MAX`.
     pub count: u32,
     /// What became of each.
     pub receipt: Receipt,
@@ -226,7 +227,7 @@ fn read_receipts(runs: &[pb::ClientReceiptRun]) -> Result<Vec<ReceiptRun>, Messa
     let run = |run: &pb::ClientReceiptRun| {
         let (first, count) = (run.first.unwrap_or_default(), run.count.unwrap_or_default());
         if first.checked_add(count.into()).is_none() {
-            return Err(bad("receipts.count", "the run passes the last number"));
+            return Err(bad("receipts.count", "first + count passes the last number"));
         }
         let receipt = Receipt {
             acked: run.acked.unwrap_or_default(),
@@ -239,6 +240,6 @@ fn read_receipts(runs: &[pb::ClientReceiptRun]) -> Result<Vec<ReceiptRun>, Messa
 }
 
 fn code(field: &'static str, number: Option<u32>) -> Result<Code, MessageError> {
-    let number = number.unwrap_or_default();
+    let number = number.unwrap_or_default(); // Some encoders leave out what is zero.
     Code::from_number(number).ok_or_else(|| bad(field, format!("{number} is no code")))
 }

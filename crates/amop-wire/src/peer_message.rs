@@ -43,7 +43,8 @@ pub enum PeerMessage {
 pub struct Request {
     /// Which unicast.
     pub id: MsgId,
-    /// What is left until the deadline.
+    /// What is left until the deadline, at most [`TTL_MAX`](crate::limits::TTL_MAX). Travels in
+    /// whole milliseconds, rounded up.
     pub ttl: Duration,
     /// Which try, from 1.
     pub attempt: u32,
@@ -92,7 +93,8 @@ pub struct PeerRefusal {
 pub struct Multicast {
     /// Which multicast.
     pub id: MsgId,
-    /// What is left until the deadline.
+    /// What is left until the deadline, at most [`TTL_MAX`](crate::limits::TTL_MAX). Travels in
+    /// whole milliseconds, rounded up.
     pub ttl: Duration,
     /// Who published, as its node attests it.
     pub from: Name,
@@ -107,7 +109,7 @@ pub struct Multicast {
 pub struct PeerReceiptRun {
     /// The first of them.
     pub first: MsgId,
-    /// How many.
+    /// How many. A receiver refuses a run whose counter and `count` add up to over `u64::MAX`.
     pub count: u32,
     /// What became of each at the sender's subscribers.
     pub receipt: Receipt,
@@ -298,7 +300,7 @@ fn read_receipts(runs: &[pb::PeerReceiptRun]) -> Result<Vec<PeerReceiptRun>, Mes
         let first = msg_id(run.publisher, run.first);
         let count = run.count.unwrap_or_default();
         if first.counter.checked_add(count.into()).is_none() {
-            return Err(bad("receipts.count", "the run passes the last number"));
+            return Err(bad("receipts.count", "first + count passes the last number"));
         }
         let receipt = Receipt {
             acked: run.acked.unwrap_or_default(),

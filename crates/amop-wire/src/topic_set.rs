@@ -20,7 +20,7 @@ pub struct Subscriber {
     pub generation: Gen,
 }
 
-/// All topics of one node, at one version.
+/// All topics of one node, at one version. Sets are equal only if they are encoded alike too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicSet {
     version: Version,
@@ -49,7 +49,7 @@ pub struct TopicChange {
 }
 
 impl TopicSet {
-    /// Encodes a set.
+    /// Encodes a set. Only a set that [fits](Self::fits) can be sent.
     #[must_use]
     pub fn new(version: Version, topics: Vec<(Topic, Vec<Subscriber>)>) -> Self {
         let entry = |(topic, subscribers): &(Topic, Vec<Subscriber>)| pb::TopicEntry {
@@ -68,6 +68,9 @@ impl TopicSet {
     pub fn decode(version: Version, encoded: Bytes) -> Result<Self, MessageError> {
         let set = pb::TopicSet::decode(encoded.clone()).map_err(MessageError::Malformed)?;
         check_count("topic_set.topics", set.topics.len())?;
+        // An honest set has no more: each takes 16 bytes of the one payload.
+        let subscribers = set.topics.iter().map(|entry| entry.subscribers.len()).sum();
+        check_count("topic_set.subscribers", subscribers)?;
         let entry = |entry: pb::TopicEntry| {
             let subscribers = entry.subscribers.iter().map(read_subscriber).collect();
             Ok((topic("topic_set.topic", entry.topic)?, subscribers))
@@ -102,7 +105,8 @@ impl TopicSet {
 }
 
 impl TopicChanges {
-    /// Encodes the changes that lead from `from_seq` to `version`.
+    /// Encodes the changes that lead from `from_seq` to `version`, whose seq is greater: a receiver
+    /// refuses others.
     #[must_use]
     pub fn new(from_seq: Seq, version: Version, changes: Vec<TopicChange>) -> Self {
         let change = |change: &TopicChange| pb::TopicChange {

@@ -1,0 +1,214 @@
+//! Draws any message that can travel: every variant, every value that the limits let pass.
+
+use std::time::Duration;
+
+use amop_wire::limits::{TRIED_MAX, TTL_MAX};
+use amop_wire::{
+    AckRun, Answer, AnswerStatus, Attempt, ClientMessage, Code, Delivery, Epoch, Gen, Instance,
+    Mode, MsgId, Multicast, Name, NodeId, NodeMessage, Outcome, PeerAnswer, PeerMessage,
+    PeerReceiptRun, PeerRefusal, Publish, Reason, Receipt, ReceiptRun, Refuse, Request, Role, Seq,
+    Subscriber, Topic, TopicChange, TopicChanges, TopicSet, Version,
+};
+use bytes::Bytes;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+pub(crate) fn client_messages() -> impl Strategy<Value = ClientMessage> {
+    let publish = (any::<u64>(), ttls(), modes(), topics(), payloads()).prop_map(
+        |(counter, ttl, mode, topic, payload)| Publish { counter, ttl, mode, topic, payload },
+    );
+    let answer = (attempts(), statuses(), payloads())
+        .prop_map(|(attempt, status, payload)| Answer { attempt, status, payload });
+    let refuse = (attempts(), reasons()).prop_map(|(attempt, reason)| Refuse { attempt, reason });
+    let ack = (runs(), any::<bool>()).prop_map(|((first, count), refused)| AckRun {
+        first,
+        count,
+        refused,
+    });
+    prop_oneof![
+        (instances(), generations())
+            .prop_map(|(instance, generation)| ClientMessage::Attach { instance, generation }),
+        topics().prop_map(ClientMessage::Subscribe),
+        topics().prop_map(ClientMessage::Unsubscribe),
+        publish.prop_map(ClientMessage::Publish),
+        answer.prop_map(ClientMessage::Answer),
+        refuse.prop_map(ClientMessage::Refuse),
+        vec(ack, 0..9).prop_map(ClientMessage::Acks),
+    ]
+}
+
+pub(crate) fn node_messages() -> impl Strategy<Value = NodeMessage> {
+    let delivery = (attempts(), ttls(), modes(), any::<u64>(), names(), topics(), payloads())
+        .prop_map(|(attempt, ttl, mode, number, from, topic, payload)| Delivery {
+            attempt,
+            ttl,
+            mode,
+            number,
+            from,
+            topic,
+            payload,
+        });
+    let nodes = (prop::option::of(names()), vec(names(), 0..=TRIED_MAX));
+    let outcome = ((any::<u64>(), codes(), reasons(), any::<u32>(), statuses()), nodes, payloads())
+        .prop_map(|((counter, code, reason, attempts, status), (answered_by, tried), payload)| {
+            Outcome { counter, code, reason, attempts, status, answered_by, tried, payload }
+        });
+    let run = (runs(), receipts()).prop_map(|((first, count), receipt)| ReceiptRun {
+        first,
+        count,
+        receipt,
+    });
+    prop_oneof![
+        epochs().prop_map(|epoch| NodeMessage::Attached { epoch }),
+        (topics(), codes(), reasons()).prop_map(|(topic, code, reason)| NodeMessage::Subscribed {
+            topic,
+            code,
+            reason
+        }),
+        delivery.prop_map(NodeMessage::Delivery),
+        outcome.prop_map(NodeMessage::Outcome),
+        vec(run, 0..9).prop_map(NodeMessage::Receipts),
+    ]
+}
+
+pub(crate) fn peer_messages() -> impl Strategy<Value = PeerMessage> {
+    let ids = || {
+        (instances(), any::<u64>()).prop_map(|(publisher, counter)| MsgId { publisher, counter })
+    };
+    let request =
+        (ids(), ttls(), (any::<u32>(), instances(), epochs()), names(), topics(), payloads())
+            .prop_map(|(id, ttl, (attempt, subscriber, exit_epoch), from, topic, payload)| {
+                Request { id, ttl, attempt, subscriber, exit_epoch, from, topic, payload }
+            });
+    let answer = (ids(), any::<u32>(), statuses(), instances(), payloads()).prop_map(
+        |(id, attempt, status, subscriber, payload)| PeerAnswer {
+            id,
+            attempt,
+            status,
+            subscriber,
+            payload,
+        },
+    );
+    let refusal = (ids(), any::<u32>(), reasons(), instances()).prop_map(
+        |(id, attempt, reason, subscriber)| PeerRefusal { id, attempt, reason, subscriber },
+    );
+    let multicast = (ids(), ttls(), names(), topics(), payloads())
+        .prop_map(|(id, ttl, from, topic, payload)| Multicast { id, ttl, from, topic, payload });
+    let run =
+        (instances(), runs(), receipts()).prop_map(|(publisher, (counter, count), receipt)| {
+            PeerReceiptRun { first: MsgId { publisher, counter }, count, receipt }
+        });
+    prop_oneof![
+        versions().prop_map(PeerMessage::Greeting),
+        versions().prop_map(PeerMessage::Heartbeat),
+        Just(PeerMessage::Pull),
+        topic_sets().prop_map(PeerMessage::Snapshot),
+        topic_changes().prop_map(PeerMessage::Changes),
+        request.prop_map(PeerMessage::Request),
+        answer.prop_map(PeerMessage::Answer),
+        refusal.prop_map(PeerMessage::Refusal),
+        multicast.prop_map(PeerMessage::Multicast),
+        vec(run, 0..9).prop_map(PeerMessage::Receipts),
+    ]
+}
+
+fn topic_sets() -> impl Strategy<Value = TopicSet> {
+    let entry = (topics(), vec(subscribers(), 0..4));
+    (versions(), vec(entry, 0..6)).prop_map(|(version, topics)| TopicSet::new(version, topics))
+}
+
+fn topic_changes() -> impl Strategy<Value = TopicChanges> {
+    let change = (topics(), subscribers(), any::<bool>())
+        .prop_map(|(topic, subscriber, removed)| TopicChange { topic, subscriber, removed });
+    let seqs = (0..u64::MAX).prop_flat_map(|from| (Just(Seq(from)), (from + 1..=u64::MAX)));
+    (epochs(), seqs, vec(change, 0..6)).prop_map(|(epoch, (from, to), changes)| {
+        TopicChanges::new(from, Version { epoch, seq: Seq(to) }, changes)
+    })
+}
+
+/// A beginning and a count that stay within the numbers there are.
+fn runs() -> impl Strategy<Value = (u64, u32)> {
+    any::<u32>().prop_flat_map(|count| (0..=u64::MAX - u64::from(count), Just(count)))
+}
+
+fn topics() -> impl Strategy<Value = Topic> {
+    let ascii = "[!-~]([ -~]{0,253}[!-~])?";
+    let any_script = "\\PC{1,60}";
+    prop_oneof![ascii, any_script].prop_filter_map("breaks a rule", |text| text.parse().ok())
+}
+
+fn names() -> impl Strategy<Value = Name> {
+    let label = "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?";
+    let domain = "[a-z0-9]{1,20}(\\.[a-z0-9]{1,20}){0,2}";
+    (label, select(&[Role::Node, Role::Sdk][..]), label, domain).prop_map(
+        |(label, role, agency, domain)| {
+            Name::new(&label, role, &agency, &domain).expect("the parts are labels")
+        },
+    )
+}
+
+fn attempts() -> impl Strategy<Value = Attempt> {
+    (any::<[u8; 32]>(), instances(), any::<u64>(), any::<u32>()).prop_map(
+        |(home, publisher, counter, number)| Attempt {
+            home: NodeId::from_bytes(home),
+            id: MsgId { publisher, counter },
+            number,
+        },
+    )
+}
+
+/// Whole milliseconds: the wire knows no smaller span.
+fn ttls() -> impl Strategy<Value = Duration> {
+    let most = u64::try_from(TTL_MAX.as_millis()).expect("an hour");
+    (0..=most).prop_map(Duration::from_millis)
+}
+
+fn receipts() -> impl Strategy<Value = Receipt> {
+    any::<(u32, u32, u32)>().prop_map(|(acked, refused, unknown)| Receipt {
+        acked,
+        refused,
+        unknown,
+    })
+}
+
+fn subscribers() -> impl Strategy<Value = Subscriber> {
+    (instances(), generations())
+        .prop_map(|(instance, generation)| Subscriber { instance, generation })
+}
+
+fn versions() -> impl Strategy<Value = Version> {
+    (epochs(), any::<u64>()).prop_map(|(epoch, seq)| Version { epoch, seq: Seq(seq) })
+}
+
+fn payloads() -> impl Strategy<Value = Bytes> {
+    vec(any::<u8>(), 0..300).prop_map(Bytes::from)
+}
+
+fn instances() -> impl Strategy<Value = Instance> {
+    any::<u64>().prop_map(Instance)
+}
+
+fn generations() -> impl Strategy<Value = Gen> {
+    any::<u32>().prop_map(Gen)
+}
+
+fn epochs() -> impl Strategy<Value = Epoch> {
+    any::<u64>().prop_map(Epoch)
+}
+
+fn modes() -> impl Strategy<Value = Mode> {
+    select(&[Mode::Unicast, Mode::Multicast][..])
+}
+
+fn statuses() -> impl Strategy<Value = AnswerStatus> {
+    select(&[AnswerStatus::Answered, AnswerStatus::Failed, AnswerStatus::Dropped][..])
+}
+
+fn codes() -> impl Strategy<Value = Code> {
+    select(&Code::ALL[..])
+}
+
+fn reasons() -> impl Strategy<Value = Reason> {
+    select(Reason::ALL)
+}

@@ -1,0 +1,126 @@
+//! What a client says to its node, byte by byte.
+
+use amop_wire::{
+    AckRun, Answer, AnswerStatus, ClientMessage, Gen, Lane, Mode, Publish, Reason, Refuse,
+};
+
+use crate::{COUNTER, ID, TTL, assert_golden, attempt, topic};
+
+#[test]
+fn an_attach_keeps_its_bytes() {
+    assert_golden(
+        Lane::Control,
+        &ClientMessage::Attach { instance: ID.publisher, generation: Gen(9) },
+        "00000012 0010
+         0a0e
+           09 0807060504030201
+           15 09000000",
+    );
+}
+
+#[test]
+fn a_subscribe_keeps_its_bytes() {
+    assert_golden(
+        Lane::Control,
+        &ClientMessage::Subscribe(topic("quote")),
+        "0000000b 0009
+         1207
+           0a05 71756f7465",
+    );
+}
+
+#[test]
+fn an_unsubscribe_keeps_its_bytes() {
+    assert_golden(
+        Lane::Control,
+        &ClientMessage::Unsubscribe(topic("quote")),
+        "0000000b 0009
+         1a07
+           0a05 71756f7465",
+    );
+}
+
+#[test]
+fn a_publish_keeps_its_bytes() {
+    assert_golden(
+        Lane::Messages,
+        &ClientMessage::Publish(Publish {
+            counter: COUNTER,
+            ttl: TTL,
+            mode: Mode::Unicast,
+            topic: topic("quote"),
+            payload: "how much?".into(),
+        }),
+        "00000027 001c
+         221a
+           09 1817161514131211
+           15 30750000
+           1d 01000000
+           2205 71756f7465
+         686f77206d7563683f",
+    );
+}
+
+#[test]
+fn an_answer_keeps_its_bytes() {
+    assert_golden(
+        Lane::Replies,
+        &ClientMessage::Answer(Answer {
+            attempt: attempt(2),
+            status: AnswerStatus::Failed,
+            payload: "42".into(),
+        }),
+        "00000048 0044
+         2a42
+           09 0807060504030201
+           11 1817161514131211
+           1d 02000000
+           25 01000000
+           2a24
+             09 0001020304050607
+             11 08090a0b0c0d0e0f
+             19 1011121314151617
+             21 18191a1b1c1d1e1f
+         3432",
+    );
+}
+
+#[test]
+fn a_refuse_keeps_its_bytes() {
+    assert_golden(
+        Lane::Replies,
+        &ClientMessage::Refuse(Refuse { attempt: attempt(2), reason: Reason::SubscriberBusy }),
+        "00000046 0044
+         3242
+           09 0807060504030201
+           11 1817161514131211
+           1d 02000000
+           25 06000000
+           2a24
+             09 0001020304050607
+             11 08090a0b0c0d0e0f
+             19 1011121314151617
+             21 18191a1b1c1d1e1f",
+    );
+}
+
+#[test]
+fn acks_keep_their_bytes() {
+    assert_golden(
+        Lane::Replies,
+        &ClientMessage::Acks(vec![
+            AckRun { first: 7, count: 3, refused: false },
+            AckRun { first: 10, count: 1, refused: true },
+        ]),
+        "00000028 0026
+         3a24
+           0a10
+             09 0700000000000000
+             15 03000000
+             18 00
+           0a10
+             09 0a00000000000000
+             15 01000000
+             18 01",
+    );
+}

@@ -1,0 +1,149 @@
+//! What a node says to a client, byte by byte.
+
+use amop_wire::{
+    AnswerStatus, Code, Delivery, Lane, Mode, NodeMessage, Outcome, Reason, Receipt, ReceiptRun,
+};
+use bytes::Bytes;
+
+use crate::{COUNTER, EPOCH, TTL, assert_golden, attempt, name, topic};
+
+#[test]
+fn an_attached_keeps_its_bytes() {
+    assert_golden(
+        Lane::Control,
+        &NodeMessage::Attached { epoch: EPOCH },
+        "0000000d 000b
+         0a09
+           09 2827262524232221",
+    );
+}
+
+#[test]
+fn a_subscribed_keeps_its_bytes() {
+    assert_golden(
+        Lane::Control,
+        &NodeMessage::Subscribed {
+            topic: topic("quote"),
+            code: Code::Invalid,
+            reason: Reason::TooManySubscriptions,
+        },
+        "00000015 0013
+         1211
+           0d c9000000
+           15 0c000000
+           1a05 71756f7465",
+    );
+}
+
+#[test]
+fn a_delivery_keeps_its_bytes() {
+    assert_golden(
+        Lane::Messages,
+        &NodeMessage::Delivery(Delivery {
+            attempt: attempt(3),
+            ttl: TTL,
+            mode: Mode::Multicast,
+            number: 0x3132_3334_3536_3738,
+            from: name("pay.sdk.bank-a.amop"),
+            topic: topic("quote"),
+            payload: "how much?".into(),
+        }),
+        "00000079 006e
+         1a6c
+           09 0807060504030201
+           11 1817161514131211
+           1d 30750000
+           25 02000000
+           2d 03000000
+           31 3837363534333231
+           3a24
+             09 0001020304050607
+             11 08090a0b0c0d0e0f
+             19 1011121314151617
+             21 18191a1b1c1d1e1f
+           4213 7061792e73646b2e62616e6b2d612e616d6f70
+           4a05 71756f7465
+         686f77206d7563683f",
+    );
+}
+
+#[test]
+fn an_outcome_with_an_answer_keeps_its_bytes() {
+    assert_golden(
+        Lane::Replies,
+        &NodeMessage::Outcome(Outcome {
+            counter: COUNTER,
+            code: Code::Ok,
+            reason: Reason::Unspecified,
+            attempts: 2,
+            status: AnswerStatus::Failed,
+            answered_by: Some(name("n3.node.bank-c.amop")),
+            tried: vec![name("n1.node.bank-a.amop"), name("n2.node.bank-b.amop")],
+            payload: "42".into(),
+        }),
+        "00000062 005e
+         225c
+           09 1817161514131211
+           15 00000000
+           1d 00000000
+           25 02000000
+           2d 01000000
+           3213 6e332e6e6f64652e62616e6b2d632e616d6f70
+           3a13 6e312e6e6f64652e62616e6b2d612e616d6f70
+           3a13 6e322e6e6f64652e62616e6b2d622e616d6f70
+         3432",
+    );
+}
+
+#[test]
+fn an_outcome_without_an_answer_keeps_its_bytes() {
+    assert_golden(
+        Lane::Replies,
+        &NodeMessage::Outcome(Outcome {
+            counter: COUNTER,
+            code: Code::TimedOut,
+            reason: Reason::Deadline,
+            attempts: 0,
+            status: AnswerStatus::Answered,
+            answered_by: None,
+            tried: vec![],
+            payload: Bytes::new(),
+        }),
+        "00000021 001f
+         221d
+           09 1817161514131211
+           15 66000000
+           1d 08000000
+           25 00000000
+           2d 00000000",
+    );
+}
+
+#[test]
+fn receipts_keep_their_bytes() {
+    assert_golden(
+        Lane::Replies,
+        &NodeMessage::Receipts(vec![
+            ReceiptRun {
+                first: COUNTER,
+                count: 5,
+                receipt: Receipt { acked: 3, refused: 2, unknown: 1 },
+            },
+            ReceiptRun { first: COUNTER + 5, count: 1, receipt: Receipt::default() },
+        ]),
+        "00000042 0040
+         2a3e
+           0a1d
+             09 1817161514131211
+             15 05000000
+             1d 03000000
+             25 02000000
+             2d 01000000
+           0a1d
+             09 1d17161514131211
+             15 01000000
+             1d 00000000
+             25 00000000
+             2d 00000000",
+    );
+}

@@ -1,0 +1,229 @@
+//! What two linked nodes say to each other, byte by byte.
+
+use amop_wire::{
+    AnswerStatus, Gen, Instance, Lane, MsgId, Multicast, PeerAnswer, PeerMessage, PeerReceiptRun,
+    PeerRefusal, Reason, Receipt, Request, Seq, Subscriber, TopicChange, TopicChanges, TopicSet,
+    Version,
+};
+
+use crate::{EPOCH, ID, TTL, assert_golden, name, topic};
+
+#[test]
+fn a_greeting_keeps_its_bytes() {
+    assert_golden(
+        Lane::Control,
+        &PeerMessage::Greeting(VERSION),
+        "00000016 0014
+         0a12
+           09 2827262524232221
+           11 4847464544434241",
+    );
+}
+
+#[test]
+fn a_heartbeat_keeps_its_bytes() {
+    assert_golden(
+        Lane::Control,
+        &PeerMessage::Heartbeat(VERSION),
+        "00000016 0014
+         1212
+           09 2827262524232221
+           11 4847464544434241",
+    );
+}
+
+#[test]
+fn a_pull_keeps_its_bytes() {
+    assert_golden(Lane::Control, &PeerMessage::Pull, "00000004 0002 1a00");
+}
+
+#[test]
+fn a_snapshot_keeps_its_bytes() {
+    let both = vec![
+        Subscriber { instance: ID.publisher, generation: Gen(9) },
+        Subscriber { instance: INSTANCE, generation: Gen(10) },
+    ];
+    let topics = vec![(topic("quote"), both), (topic("settle"), vec![])];
+    assert_golden(
+        Lane::Control,
+        &PeerMessage::Snapshot(TopicSet::new(VERSION, topics)),
+        "00000049 0014
+         2212
+           09 2827262524232221
+           11 4847464544434241
+         0a27
+           0a05 71756f7465
+           120e
+             09 0807060504030201
+             15 09000000
+           120e
+             09 5857565554535251
+             15 0a000000
+         0a08
+           0a06 736574746c65",
+    );
+}
+
+#[test]
+fn changes_keep_their_bytes() {
+    let came = TopicChange {
+        topic: topic("quote"),
+        subscriber: Subscriber { instance: ID.publisher, generation: Gen(9) },
+        removed: false,
+    };
+    let left = TopicChange {
+        topic: topic("settle"),
+        subscriber: Subscriber { instance: INSTANCE, generation: Gen(10) },
+        removed: true,
+    };
+    let from_seq = Seq(VERSION.seq.0 - 1);
+    assert_golden(
+        Lane::Control,
+        &PeerMessage::Changes(TopicChanges::new(from_seq, VERSION, vec![came, left])),
+        "00000052 001d
+         2a1b
+           09 2827262524232221
+           11 4747464544434241
+           19 4847464544434241
+         0a17
+           0a05 71756f7465
+           11 0807060504030201
+           1d 09000000
+           20 00
+         0a18
+           0a06 736574746c65
+           11 5857565554535251
+           1d 0a000000
+           20 01",
+    );
+}
+
+#[test]
+fn a_request_keeps_its_bytes() {
+    assert_golden(
+        Lane::Messages,
+        &PeerMessage::Request(Request {
+            id: ID,
+            ttl: TTL,
+            attempt: 2,
+            subscriber: INSTANCE,
+            exit_epoch: EPOCH,
+            from: name("pay.sdk.bank-a.amop"),
+            topic: topic("quote"),
+            payload: "how much?".into(),
+        }),
+        "00000057 004c
+         324a
+           09 0807060504030201
+           11 1817161514131211
+           1d 30750000
+           25 02000000
+           29 5857565554535251
+           31 2827262524232221
+           3a13 7061792e73646b2e62616e6b2d612e616d6f70
+           4205 71756f7465
+         686f77206d7563683f",
+    );
+}
+
+#[test]
+fn an_answer_between_nodes_keeps_its_bytes() {
+    assert_golden(
+        Lane::Replies,
+        &PeerMessage::Answer(PeerAnswer {
+            id: ID,
+            attempt: 2,
+            status: AnswerStatus::Failed,
+            subscriber: INSTANCE,
+            payload: "42".into(),
+        }),
+        "0000002b 0027
+         3a25
+           09 0807060504030201
+           11 1817161514131211
+           1d 02000000
+           25 01000000
+           29 5857565554535251
+         3432",
+    );
+}
+
+#[test]
+fn a_refusal_keeps_its_bytes() {
+    assert_golden(
+        Lane::Replies,
+        &PeerMessage::Refusal(PeerRefusal {
+            id: ID,
+            attempt: 2,
+            reason: Reason::StaleEpoch,
+            subscriber: INSTANCE,
+        }),
+        "00000029 0027
+         4225
+           09 0807060504030201
+           11 1817161514131211
+           1d 02000000
+           25 09000000
+           29 5857565554535251",
+    );
+}
+
+#[test]
+fn a_multicast_keeps_its_bytes() {
+    assert_golden(
+        Lane::Messages,
+        &PeerMessage::Multicast(Multicast {
+            id: ID,
+            ttl: TTL,
+            from: name("pay.sdk.bank-a.amop"),
+            topic: topic("quote"),
+            payload: "how much?".into(),
+        }),
+        "00000040 0035
+         4a33
+           09 0807060504030201
+           11 1817161514131211
+           1d 30750000
+           2213 7061792e73646b2e62616e6b2d612e616d6f70
+           2a05 71756f7465
+         686f77206d7563683f",
+    );
+}
+
+#[test]
+fn receipts_between_nodes_keep_their_bytes() {
+    assert_golden(
+        Lane::Replies,
+        &PeerMessage::Receipts(vec![
+            PeerReceiptRun {
+                first: ID,
+                count: 5,
+                receipt: Receipt { acked: 3, refused: 2, unknown: 1 },
+            },
+            PeerReceiptRun {
+                first: MsgId { publisher: INSTANCE, counter: 7 },
+                count: 1,
+                receipt: Receipt::default(),
+            },
+        ]),
+        "00000054 0052
+         5250
+           0a26
+             09 0807060504030201
+             11 1817161514131211
+             1d 05000000
+             25 03000000
+             2d 02000000
+             35 01000000
+           0a26
+             09 5857565554535251
+             11 0700000000000000
+             1d 01000000
+             25 00000000
+             2d 00000000
+             35 00000000",
+    );
+}
+
+const VERSION: Version = Version { epoch: EPOCH, seq: Seq(0x4142_4344_4546_4748) };
+const INSTANCE: Instance = Instance(0x5152_5354_5556_5758);

@@ -1,0 +1,155 @@
+//! Every value that a field cannot have is refused by the name of the field.
+
+use std::fmt::Debug;
+
+use amop_wire::{ClientMessage, Frame, Message, MessageError, NodeMessage, PeerMessage};
+use bytes::Bytes;
+
+use crate::bodies::{
+    answer, changes, delivery, multicast, publish, request, subscribe, subscribed,
+};
+use crate::protobuf::Fields;
+use crate::read;
+
+#[test]
+fn a_bad_field_of_a_client_is_named() {
+    let run = Fields::new().fixed64(1, u64::MAX).fixed32(2, 2);
+    for (field, kind, body) in [
+        ("subscribe.topic", 2, Fields::new()),
+        ("subscribe.topic", 2, subscribe().bytes(1, "a\nb")),
+        ("unsubscribe.topic", 3, subscribe().bytes(1, " a")),
+        ("publish.ttl_ms", 4, publish().fixed32(2, u32::MAX)),
+        ("publish.mode", 4, publish().fixed32(3, 0)),
+        ("publish.mode", 4, publish().fixed32(3, 3)),
+        ("publish.mode", 4, Fields::new().bytes(4, "quote")),
+        ("publish.topic", 4, publish().bytes(4, b"\xff")),
+        ("answer.home", 5, Fields::new()),
+        ("answer.home", 5, Fields::new().message(5, three_words())),
+        ("answer.status", 5, answer().fixed32(4, 3)),
+        ("refuse.home", 6, Fields::new().message(5, three_words())),
+        ("acks.count", 7, Fields::new().message(1, run)),
+    ] {
+        assert_eq!(bad_field::<ClientMessage>(kind, body, ""), field);
+    }
+}
+
+#[test]
+fn a_bad_field_of_a_node_is_named() {
+    let run = Fields::new().fixed64(1, u64::MAX).fixed32(2, 2);
+    let tried = |dns: &str| Fields::new().bytes(7, dns);
+    for (field, kind, body) in [
+        ("subscribed.topic", 2, Fields::new()),
+        ("subscribed.code", 2, subscribed().fixed32(1, 1)),
+        ("subscribed.code", 2, subscribed().fixed32(1, 256)),
+        ("delivery.ttl_ms", 3, delivery().fixed32(3, u32::MAX)),
+        ("delivery.mode", 3, delivery().fixed32(4, 0)),
+        ("delivery.home", 3, Fields::new().fixed32(4, 1)),
+        ("delivery.from", 3, delivery().bytes(8, "bank-a/n1")),
+        ("delivery.topic", 3, delivery().bytes(9, "")),
+        ("outcome.code", 4, Fields::new().fixed32(2, 104)),
+        ("outcome.status", 4, Fields::new().fixed32(5, 3)),
+        ("outcome.answered_by", 4, Fields::new().bytes(6, "nobody")),
+        ("outcome.tried", 4, tried("nobody")),
+        ("outcome.tried", 4, tried("")),
+        ("receipts.count", 5, Fields::new().message(1, run)),
+    ] {
+        assert_eq!(bad_field::<NodeMessage>(kind, body, ""), field);
+    }
+}
+
+#[test]
+fn a_bad_field_of_a_peer_is_named() {
+    let run = Fields::new().fixed64(2, u64::MAX).fixed32(3, 2);
+    let entry = Fields::new().message(1, Fields::new().bytes(1, "a\tb"));
+    let backwards = changes().fixed64(2, 2);
+    let standing = changes().fixed64(2, 1);
+    for (field, kind, body, payload) in [
+        ("topic_set.topic", 4, Fields::new(), entry.clone()),
+        ("changes.to_seq", 5, Fields::new(), Fields::new()),
+        ("changes.to_seq", 5, standing, Fields::new()),
+        ("changes.to_seq", 5, backwards, Fields::new()),
+        ("topic_changes.topic", 5, changes(), entry),
+        ("request.ttl_ms", 6, request().fixed32(3, u32::MAX), Fields::new()),
+        ("request.from", 6, request().bytes(7, ""), Fields::new()),
+        ("request.topic", 6, request().bytes(8, "a "), Fields::new()),
+        ("answer.status", 7, Fields::new().fixed32(4, 3), Fields::new()),
+        ("multicast.ttl_ms", 9, multicast().fixed32(3, u32::MAX), Fields::new()),
+        ("multicast.from", 9, multicast().bytes(4, "N1.node.a.b"), Fields::new()),
+        ("multicast.topic", 9, multicast().bytes(5, "e\u{301}"), Fields::new()),
+        ("receipts.count", 10, Fields::new().message(1, run), Fields::new()),
+    ] {
+        assert_eq!(bad_field::<PeerMessage>(kind, body, payload), field);
+    }
+}
+
+#[test]
+fn the_text_of_a_bad_field_names_the_field_and_the_value() {
+    let error = read::<ClientMessage>(4, publish().fixed32(3, 3), "").unwrap_err();
+    assert_eq!(error.to_string(), "bad field `publish.mode`: 3 is no mode");
+    let error = read::<NodeMessage>(4, Fields::new().fixed32(2, 104), "").unwrap_err();
+    assert_eq!(error.to_string(), "bad field `outcome.code`: 104 is no code");
+}
+
+#[test]
+fn a_kind_that_does_not_exist_is_unknown() {
+    fn assert_unknown<M: Message + Debug + PartialEq>(first_unused: u64) {
+        let nothing = Frame { header: Bytes::new(), payload: Bytes::new() };
+        assert_eq!(M::from_frame(nothing), Err(MessageError::UnknownKind));
+        for kind in [first_unused, 15, 16, 1 << 28] {
+            let message = read::<M>(kind, Fields::new(), "payload");
+            assert_eq!(message, Err(MessageError::UnknownKind), "kind {kind}");
+        }
+    }
+    assert_unknown::<ClientMessage>(8);
+    assert_unknown::<NodeMessage>(6);
+    assert_unknown::<PeerMessage>(11);
+}
+
+#[test]
+fn a_field_of_another_wire_type_makes_the_header_malformed() {
+    let attach = Fields::new().varint(1, 7);
+    assert!(matches!(read::<ClientMessage>(1, attach, ""), Err(MessageError::Malformed(_))));
+    let header = Fields::new().varint(1, 7).into();
+    let bare_number = ClientMessage::from_frame(Frame { header, payload: Bytes::new() });
+    assert!(matches!(bare_number, Err(MessageError::Malformed(_))));
+    let cut_entry = b"\x0a\x05qu";
+    let set = read::<PeerMessage>(4, Fields::new(), &cut_entry[..]);
+    assert!(matches!(set, Err(MessageError::Malformed(_))));
+}
+
+#[test]
+fn a_payload_behind_a_message_that_has_none_is_refused() {
+    fn assert_refused<M: Message + Debug + PartialEq>(kind: u64, body: &Fields) {
+        assert!(read::<M>(kind, body.clone(), "").is_ok(), "kind {kind} is valid without");
+        let refused = read::<M>(kind, body.clone(), "four");
+        assert_eq!(refused, Err(MessageError::UnexpectedPayload { payload_bytes: 4 }));
+    }
+    for (kind, body) in
+        [(1, Fields::new()), (2, subscribe()), (3, subscribe()), (6, answer()), (7, Fields::new())]
+    {
+        assert_refused::<ClientMessage>(kind, &body);
+    }
+    for (kind, body) in [(1, Fields::new()), (2, subscribed()), (5, Fields::new())] {
+        assert_refused::<NodeMessage>(kind, &body);
+    }
+    for kind in [1, 2, 3, 8, 10] {
+        assert_refused::<PeerMessage>(kind, &Fields::new());
+    }
+}
+
+/// The field that is to blame.
+#[track_caller]
+fn bad_field<M: Message + Debug>(
+    kind: u64,
+    body: Fields,
+    payload: impl Into<Bytes>,
+) -> &'static str {
+    match read::<M>(kind, body, payload) {
+        Err(MessageError::BadField { field, .. }) => field,
+        other => panic!("no bad field was found in kind {kind}: {other:?}"),
+    }
+}
+
+fn three_words() -> Fields {
+    (1..=3).fold(Fields::new(), |home, word| home.fixed64(word, 0))
+}

@@ -1,0 +1,45 @@
+//! The fewest fields with which each kind of message is valid. The last of a repeated field wins,
+//! so a test spoils one field by writing it once more.
+
+use crate::protobuf::Fields;
+
+/// A subscribe or an unsubscribe.
+pub(crate) fn subscribe() -> Fields {
+    Fields::new().bytes(1, TOPIC)
+}
+
+pub(crate) fn publish() -> Fields {
+    Fields::new().fixed32(3, 1).bytes(4, TOPIC)
+}
+
+/// An answer of a client, or a refuse.
+pub(crate) fn answer() -> Fields {
+    Fields::new().message(5, home())
+}
+
+pub(crate) fn subscribed() -> Fields {
+    Fields::new().bytes(3, TOPIC)
+}
+
+pub(crate) fn delivery() -> Fields {
+    Fields::new().fixed32(4, 1).message(7, home()).bytes(8, NAME).bytes(9, TOPIC)
+}
+
+pub(crate) fn changes() -> Fields {
+    Fields::new().fixed64(3, 1)
+}
+
+pub(crate) fn request() -> Fields {
+    Fields::new().bytes(7, NAME).bytes(8, TOPIC)
+}
+
+pub(crate) fn multicast() -> Fields {
+    Fields::new().bytes(4, NAME).bytes(5, TOPIC)
+}
+
+pub(crate) fn home() -> Fields {
+    (1..=4).fold(Fields::new(), |home, word| home.fixed64(word, 0))
+}
+
+pub(crate) const TOPIC: &str = "quote";
+pub(crate) const NAME: &str = "n1.node.bank-a.amop";
