@@ -135,3 +135,59 @@ pub(crate) fn read_party(leaf: &CertificateDer<'_>) -> Result<Party, IdentityErr
     let fingerprint = Fingerprint::of_public_key(&leaf.subject_public_key_info());
     Ok(Party { name, fingerprint })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    fn read(chain_pem: &str, key_pem: &str) -> Result<Identity, IdentityError> {
+        Identity::from_pem(chain_pem.as_bytes(), key_pem.as_bytes())
+    }
+
+    #[test]
+    fn an_identity_has_the_name_in_its_certificate_and_keeps_its_key_to_itself() {
+        let leaf = testing::leaf("n1.node.bank-a.amop");
+        let identity = read(leaf.chain_pem(), &leaf.key_pem()).unwrap();
+        assert_eq!(identity.name().as_dns(), "n1.node.bank-a.amop");
+        let shown = format!("{identity:?}");
+        let expected = format!(
+            "Identity(Party {{ name: n1.node.bank-a.amop, fingerprint: {} }}, ..)",
+            identity.fingerprint()
+        );
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn the_fingerprint_is_that_of_the_key() {
+        let leaf = testing::leaf("n1.node.bank-a.amop");
+        let [one, same] = [(); 2].map(|()| read(leaf.chain_pem(), &leaf.key_pem()).unwrap());
+        let other = testing::identity("n1.node.bank-a.amop");
+        assert_eq!(one.fingerprint(), same.fingerprint());
+        assert_ne!(one.fingerprint(), other.fingerprint());
+    }
+
+    #[test]
+    fn files_that_are_no_identity_are_refused_by_what_is_wrong() {
+        let leaf = testing::leaf("n1.node.bank-a.amop");
+        let (chain, key) = (leaf.chain_pem(), leaf.key_pem());
+        let error = |chain: &str, key: &str| read(chain, key).unwrap_err();
+        let text = |chain: &str, key: &str| error(chain, key).to_string();
+
+        assert_eq!(text("", &key), "no certificate found");
+        assert_eq!(text(&key, &key), "no certificate found");
+        let torn = &chain[..chain.len() / 4];
+        assert_eq!(text(torn, &key), "malformed PEM in the certificate chain");
+        let end = "-----END CERTIFICATE-----";
+        let alone = &chain[..chain.find(end).unwrap() + end.len()];
+        assert_eq!(
+            text(alone, &key),
+            "certificate of the issuing authority is missing in the chain"
+        );
+        assert_eq!(text(chain, ""), "no private key found");
+        let other = testing::leaf("n1.node.bank-a.amop").key_pem();
+        assert_eq!(text(chain, &other), "private key does not match the certificate");
+        let authority = &chain[alone.len()..];
+        assert_eq!(text(authority, &key), "certificate has no DNS name");
+    }
+}

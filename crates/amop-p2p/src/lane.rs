@@ -7,10 +7,8 @@ use std::task::{Context, Poll, ready};
 use amop_wire::{Frame, FrameDecoder, FrameError, Lane};
 use bytes::Bytes;
 use quinn::{ReadError, RecvStream, SendStream, StoppedError, VarInt, WriteError};
-use tokio::time::Instant;
 
 /// Cuts what arrives on one lane into frames.
-#[derive(Debug)]
 pub(crate) struct LaneReader {
     pub(crate) lane: Lane,
     stream: RecvStream,
@@ -52,7 +50,8 @@ impl LaneReader {
         chunks: &mut [Bytes],
         frames: &mut Vec<Frame>,
     ) -> Poll<Read> {
-        let count = match ready!(pin!(self.stream.read_chunks(chunks)).poll(cx)) {
+        let read = ready!(pin!(self.stream.read_chunks(chunks)).poll(cx));
+        let count = match read {
             Ok(Some(count)) => count,
             Ok(None) => return Poll::Ready(self.end(Read::Finished)),
             Err(ReadError::Reset(_)) => return Poll::Ready(self.end(Read::Reset)),
@@ -78,13 +77,10 @@ impl LaneReader {
 }
 
 /// Writes what was queued for one lane.
-#[derive(Debug)]
 pub(crate) struct LaneWriter {
     stream: SendStream,
     /// What was taken from the outbox and QUIC has not taken yet.
     pending: VecDeque<Bytes>,
-    /// Until when QUIC must take something, while something is pending.
-    pub(crate) stalls_at: Option<Instant>,
     end: End,
 }
 
@@ -107,15 +103,16 @@ pub(crate) struct Wrote {
 
 impl LaneWriter {
     pub(crate) fn new(stream: SendStream) -> Self {
-        Self { stream, pending: VecDeque::new(), stalls_at: None, end: End::Open }
+        Self { stream, pending: VecDeque::new(), end: End::Open }
     }
 
     pub(crate) fn is_idle(&self) -> bool {
         self.pending.is_empty()
     }
 
-    pub(crate) fn is_open(&self) -> bool {
-        matches!(self.end, End::Open)
+    /// Whether the peer reads this lane no more, though we did not finish it.
+    pub(crate) fn is_stopped(&self) -> bool {
+        matches!(self.end, End::Done)
     }
 
     pub(crate) fn put(&mut self, piece: Bytes) {
@@ -129,12 +126,13 @@ impl LaneWriter {
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Wrote {
         let mut wrote = Wrote { bytes: 0, blocked: false };
         while !self.pending.is_empty() {
-            if !self.is_open() {
+            if self.is_stopped() {
                 wrote.bytes += self.pending.drain(..).map(|piece| piece.len()).sum::<usize>();
                 break;
             }
             let pieces = self.pending.make_contiguous();
-            match pin!(self.stream.write_chunks(pieces)).poll(cx) {
+            let written = pin!(self.stream.write_chunks(pieces)).poll(cx);
+            match written {
                 Poll::Pending => {
                     wrote.blocked = true;
                     break;
@@ -154,7 +152,7 @@ impl LaneWriter {
     pub(crate) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             match &mut self.end {
-                End::Open if !self.is_idle() => return Poll::Pending,
+                End::Open if !self.pending.is_empty() => return Poll::Pending,
                 End::Open => {
                     // It fails only if the stream was finished or stopped before.
                     let _ = self.stream.finish();

@@ -1,1 +1,39 @@
 //! QUIC links between AMOP parties: mutual TLS, certified identity, lanes, dialing.
+#![doc = include_str!("../README.md")]
+
+mod backoff;
+mod batch;
+mod congestion;
+mod dialer;
+mod endpoint;
+mod handshake;
+mod identity;
+mod kind;
+mod lane;
+mod link;
+mod opening;
+mod outbox;
+mod party;
+mod reset;
+mod run;
+mod settings;
+mod stalls;
+#[cfg(test)]
+mod testing;
+mod tls;
+mod trust;
+mod verdict;
+mod verify;
+
+pub use backoff::Backoff;
+pub use batch::{Batch, Encoded};
+pub use dialer::{DialError, Dialer, Target};
+pub use endpoint::{Endpoint, EndpointError};
+pub use handshake::{Handshake, HandshakeError};
+pub use identity::{Identity, IdentityError};
+pub use kind::{LinkKind, Side};
+pub use link::{Link, LinkEnd};
+pub use outbox::Outbox;
+pub use party::{Fingerprint, Party};
+pub use settings::{Settings, UDP_PAYLOAD_BYTES_MAX};
+pub use trust::{Trust, TrustError};

@@ -27,7 +27,8 @@ pub(crate) struct ResetKeys {
 impl ResetKeys {
     pub(crate) fn derive(private_key_der: &[u8]) -> Self {
         let secret = Key::new(HMAC_SHA256, private_key_der);
-        let derive = |purpose: &str| Key::new(HMAC_SHA256, sign(&secret, purpose.as_bytes()).as_ref());
+        let derive =
+            |purpose: &str| Key::new(HMAC_SHA256, sign(&secret, purpose.as_bytes()).as_ref());
         Self {
             token: derive("amop-p2p/v1 stateless reset token"),
             connection_id: derive("amop-p2p/v1 connection id"),

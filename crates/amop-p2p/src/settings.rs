@@ -7,10 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::congestion::CubicConfig;
 use quinn::{AckFrequencyConfig, EndpointConfig, IdleTimeout, MtuDiscoveryConfig};
 use quinn::{TransportConfig, VarInt};
 
+use crate::congestion::Congestion;
 use crate::endpoint::EndpointError;
 use crate::kind::Side;
 use crate::reset::ResetKeys;
@@ -69,14 +69,16 @@ impl Settings {
     pub(crate) fn transport(&self, side: Side) -> Result<Arc<TransportConfig>, EndpointError> {
         let idle_timeout = IdleTimeout::try_from(self.idle_timeout)
             .map_err(|_| EndpointError::IdleTimeout { value: self.idle_timeout })?;
+        if self.keep_alive >= self.idle_timeout {
+            let (keep_alive, idle_timeout) = (self.keep_alive, self.idle_timeout);
+            return Err(EndpointError::KeepAlive { keep_alive, idle_timeout });
+        }
         let lanes = match side {
             Side::Dialer => 0,
             Side::Acceptor => LANE_COUNT,
         };
         let mut mtu = MtuDiscoveryConfig::default();
         mtu.upper_bound(self.udp_payload_max);
-        let mut congestion = CubicConfig::default();
-        congestion.initial_window(INITIAL_WINDOW_BYTES);
 
         let mut transport = TransportConfig::default();
         transport
@@ -91,7 +93,7 @@ impl Settings {
             .initial_mtu(INITIAL_UDP_PAYLOAD_BYTES)
             .mtu_discovery_config(Some(mtu))
             .ack_frequency_config(self.ack_frequency.then(ack_frequency))
-            .congestion_controller_factory(Arc::new(congestion));
+            .congestion_controller_factory(Arc::new(Congestion::new(INITIAL_WINDOW_BYTES)));
         Ok(Arc::new(transport))
     }
 
@@ -163,5 +165,15 @@ mod tests {
         let settings = Settings { idle_timeout: Duration::MAX, ..Settings::default() };
         let error = settings.transport(Side::Dialer).unwrap_err();
         assert!(matches!(error, EndpointError::IdleTimeout { .. }));
+    }
+
+    #[test]
+    fn a_keep_alive_must_come_before_the_idle_timeout() {
+        let with = |keep_alive| Settings { keep_alive, ..Settings::default() };
+        let idle_timeout = Settings::default().idle_timeout;
+        let error = with(idle_timeout).transport(Side::Dialer).unwrap_err();
+        assert!(matches!(error, EndpointError::KeepAlive { .. }));
+        let before = idle_timeout - Duration::from_millis(1);
+        assert!(with(before).transport(Side::Dialer).is_ok());
     }
 }

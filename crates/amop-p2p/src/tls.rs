@@ -37,6 +37,15 @@ impl Tls {
 
     /// The settings for accepting links from anybody of the right role.
     pub(crate) fn acceptor(&self) -> QuicServerConfig {
+        QuicServerConfig::try_from(self.acceptor_config()).expect(HAS_INITIAL_SUITE)
+    }
+
+    /// The settings for dialing `expected`, or anybody of the right role.
+    pub(crate) fn dialer(&self, expected: Option<&Name>) -> QuicClientConfig {
+        QuicClientConfig::try_from(self.dialer_config(expected)).expect(HAS_INITIAL_SUITE)
+    }
+
+    fn acceptor_config(&self) -> ServerConfig {
         let resolver = SingleCertAndKey::from(self.identity.certified_key());
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&TLS13])
@@ -46,11 +55,10 @@ impl Tls {
         config.alpn_protocols = vec![self.kind.protocol().into()];
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        QuicServerConfig::try_from(config).expect(HAS_INITIAL_SUITE)
+        config
     }
 
-    /// The settings for dialing `expected`, or anybody of the right role.
-    pub(crate) fn dialer(&self, expected: Option<&Name>) -> QuicClientConfig {
+    fn dialer_config(&self, expected: Option<&Name>) -> ClientConfig {
         let resolver = SingleCertAndKey::from(self.identity.certified_key());
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&TLS13])
@@ -60,7 +68,8 @@ impl Tls {
             .with_client_cert_resolver(Arc::new(resolver));
         config.alpn_protocols = vec![self.kind.protocol().into()];
         config.resumption = Resumption::disabled();
-        QuicClientConfig::try_from(config).expect(HAS_INITIAL_SUITE)
+        config.enable_sni = false; // There is no server's name to send.
+        config
     }
 
     fn judge(&self, side: Side, expected: Option<&Name>) -> Judge {
@@ -95,3 +104,63 @@ pub(crate) fn provider() -> CryptoProvider {
 }
 
 const HAS_INITIAL_SUITE: &str = "the provider has the suite that QUIC begins with";
+
+#[cfg(test)]
+mod tests {
+    use rustls::quic::{ClientConnection, Connection, ServerConnection, Version};
+    use rustls::{CipherSuite, HandshakeKind, NamedGroup};
+
+    use super::*;
+    use crate::testing;
+
+    fn configs() -> (Arc<ClientConfig>, Arc<ServerConfig>) {
+        let tls = |dns| Tls::new(LinkKind::Node, testing::identity(dns), testing::trust());
+        let dialer = tls("n1.node.bank-a.amop").dialer_config(None);
+        (Arc::new(dialer), Arc::new(tls("n1.node.bank-b.amop").acceptor_config()))
+    }
+
+    fn handshake(dialer: &Arc<ClientConfig>, acceptor: &Arc<ServerConfig>) -> [Connection; 2] {
+        let (dialer, acceptor) = (Arc::clone(dialer), Arc::clone(acceptor));
+        let name = "amop.invalid".try_into().unwrap();
+        let dialer = ClientConnection::new(dialer, Version::V1, name, vec![]).unwrap();
+        let acceptor = ServerConnection::new(acceptor, Version::V1, vec![]).unwrap();
+        let (mut dialer, mut acceptor) = (Connection::from(dialer), Connection::from(acceptor));
+        while dialer.is_handshaking() || acceptor.is_handshaking() {
+            carry(&mut dialer, &mut acceptor);
+            carry(&mut acceptor, &mut dialer);
+        }
+        [dialer, acceptor]
+    }
+
+    /// Carries what one end has to say, apart for each encryption level, as QUIC does.
+    fn carry(from: &mut Connection, to: &mut Connection) {
+        loop {
+            let mut bytes = Vec::new();
+            let level_ends = from.write_hs(&mut bytes).is_some();
+            to.read_hs(&bytes).unwrap();
+            if !level_ends {
+                return;
+            }
+        }
+    }
+
+    #[test]
+    fn two_parties_agree_on_the_hybrid_key_exchange_and_the_cheapest_cipher() {
+        let (dialer, acceptor) = configs();
+        let [dialer, acceptor] = handshake(&dialer, &acceptor);
+        let group = dialer.negotiated_key_exchange_group().unwrap().name();
+        assert_eq!(group, NamedGroup::X25519MLKEM768);
+        let suite = acceptor.negotiated_cipher_suite().unwrap().suite();
+        assert_eq!(suite, CipherSuite::TLS13_AES_128_GCM_SHA256);
+    }
+
+    #[test]
+    fn no_handshake_is_a_resumed_one() {
+        let (dialer, acceptor) = configs();
+        for _ in 0..3 {
+            for end in handshake(&dialer, &acceptor) {
+                assert_eq!(end.handshake_kind(), Some(HandshakeKind::Full));
+            }
+        }
+    }
+}

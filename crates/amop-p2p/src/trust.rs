@@ -66,3 +66,22 @@ fn anchor(root: &CertificateDer<'_>) -> Result<TrustAnchor<'static>, TrustError>
     let anchor = anchor_from_trusted_cert(root).map_err(|_| TrustError::Unreadable)?;
     Ok(anchor.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn only_certificates_of_authorities_are_roots() {
+        let leaf = testing::leaf("n1.node.bank-a.amop");
+        let text = |pem: &str| Trust::from_pem(pem.as_bytes()).unwrap_err().to_string();
+        assert_eq!(text(""), "no root certificate found");
+        assert_eq!(text(&leaf.key_pem()), "no root certificate found");
+        assert_eq!(
+            text(leaf.chain_pem()),
+            "certificate of CN=n1.node.bank-a.amop is no certificate authority"
+        );
+        assert_eq!(text(&leaf.chain_pem()[..100]), "malformed PEM");
+    }
+}

@@ -61,11 +61,11 @@ pub(crate) enum Refusal {
     BadName(NameError),
     #[error("its issuer is not limited to one agency")]
     IssuerOfAnyAgency,
-    #[error("its issuer may certify {subtree}, not the agency in its name")]
+    #[error("its issuer may certify {}, not the agency in its name", tidy(.subtree.as_bytes()))]
     IssuerOfOtherAgency { subtree: String },
     #[error("its role is {found}, but this link takes {wanted}")]
     WrongRole { found: Role, wanted: Role },
-    #[error("expected {}", .expected.to_dns())]
+    #[error("expected {}", .expected.as_dns())]
     UnexpectedName { expected: Name },
     #[error("its chain is not valid ({0:?})")]
     Chain(ChainError),

@@ -13,6 +13,7 @@
 //! move. Whoever must reach one certain party says so by the expected name.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use amop_wire::Name;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -25,6 +26,7 @@ use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
+use x509_parser::time::ASN1Time;
 
 use crate::kind::{LinkKind, Side};
 use crate::trust::Trust;
@@ -223,10 +225,99 @@ fn issuer_subtree(path: &VerifiedPath<'_>) -> Option<String> {
     }
 }
 
+/// The first and the last second in which the leaf counts.
 fn dates(leaf: &X509Certificate<'_>) -> (UnixTime, UnixTime) {
-    let time = |time: x509_parser::time::ASN1Time| {
+    let unix = |time: ASN1Time| {
         let seconds = u64::try_from(time.timestamp()).unwrap_or(0);
-        UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds))
     };
-    (time(leaf.validity().not_before), time(leaf.validity().not_after))
+    (unix(leaf.validity().not_before), unix(leaf.validity().not_after))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing;
+    use crate::tls::provider;
+
+    fn judge(side: Side) -> Judge {
+        Judge {
+            trust: testing::trust(),
+            kind: LinkKind::Node,
+            side,
+            expected: None,
+            algorithms: provider().signature_verification_algorithms,
+        }
+    }
+
+    fn now() -> UnixTime {
+        UnixTime::since_unix_epoch(
+            testing::now().duration_since(std::time::UNIX_EPOCH).expect("it is after 1970"),
+        )
+    }
+
+    #[test]
+    fn a_good_certificate_gives_its_name_on_both_sides() {
+        let chain = testing::leaf("n1.node.bank-a.amop").chain_der();
+        for side in [Side::Dialer, Side::Acceptor] {
+            let name = judge(side).judge(&chain[0], &chain[1..], now()).unwrap();
+            assert_eq!(name.as_dns(), "n1.node.bank-a.amop");
+        }
+    }
+
+    #[test]
+    fn an_issuer_further_up_does_not_make_up_for_the_one_that_signed() {
+        let chain = testing::leaf("n1.node.bank-a.amop").chain_der();
+        let other = testing::leaf("n1.node.bank-b.amop").chain_der();
+        let judge = judge(Side::Dialer);
+        let verdict = judge.judge(&chain[0], &other[1..], now()).unwrap_err();
+        assert_eq!(verdict.why, Refusal::UnknownRoot);
+        // One that signed is found among others, in any order.
+        let both = [other[1].clone(), chain[1].clone()];
+        assert!(judge.judge(&chain[0], &both, now()).is_ok());
+    }
+
+    #[test]
+    fn time_is_judged_at_the_moment_that_is_given() {
+        let chain = testing::leaf("n1.node.bank-a.amop").chain_der();
+        let at = |seconds| {
+            let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+            judge(Side::Dialer).judge(&chain[0], &chain[1..], now).unwrap_err().why
+        };
+        assert!(matches!(at(0), Refusal::NotYetValid { .. }));
+        assert!(matches!(at(5_000_000_000), Refusal::Expired { .. }));
+    }
+
+    #[test]
+    fn bytes_that_are_no_certificate_are_refused() {
+        for bytes in [&b""[..], b"0", b"\x30\x82\xff\xff", &[0; 100]] {
+            let verdict = judge(Side::Dialer).judge(&bytes.into(), &[], now()).unwrap_err();
+            assert_eq!(
+                verdict.to_string(),
+                "certificate without a name refused: it cannot be read"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_certificate_with_any_byte_changed_is_refused(
+            index: prop::sample::Index,
+            change in 1_u8..=255,
+            in_the_issuer: bool,
+        ) {
+            let mut chain = GOOD_CHAIN.clone();
+            let certificate = &mut chain[usize::from(in_the_issuer)];
+            let mut bytes = certificate.to_vec();
+            let index = index.index(bytes.len());
+            bytes[index] ^= change;
+            *certificate = bytes.into();
+            prop_assert!(judge(Side::Dialer).judge(&chain[0], &chain[1..], now()).is_err());
+        }
+    }
+
+    static GOOD_CHAIN: std::sync::LazyLock<Vec<CertificateDer<'static>>> =
+        std::sync::LazyLock::new(|| testing::leaf("n1.node.bank-a.amop").chain_der());
 }

@@ -1,0 +1,137 @@
+//! Keeps trying to reach one of several targets.
+
+use std::io;
+use std::net::SocketAddr;
+
+use amop_wire::Name;
+use tokio::net::lookup_host;
+use tokio::time::sleep;
+use tracing::debug;
+
+use crate::backoff::Backoff;
+use crate::endpoint::Endpoint;
+use crate::handshake::HandshakeError;
+use crate::link::Link;
+
+/// Somewhere to dial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// `host:port`; the host may be a name or an address, `[::1]:7000` for the newer family.
+    pub addr: String,
+    /// Who must be there; anybody of the right role if `None`.
+    pub expected: Option<Name>,
+}
+
+/// Dials its targets in turn, one attempt at a time.
+///
+/// The targets are tried round after round. There is no wait within a round, nor before the first
+/// one; before each later one there is, see [`Backoff`].
+#[derive(Debug)]
+pub struct Dialer {
+    targets: Vec<Target>,
+    /// The target of the next attempt.
+    next: usize,
+    left_in_round: usize,
+    backoff: Backoff,
+    begun: bool,
+}
+
+impl Dialer {
+    /// Dials these targets, the first one first. The waits follow from the seed.
+    #[must_use]
+    pub fn new(targets: Vec<Target>, seed: u64) -> Self {
+        Self { targets, next: 0, left_in_round: 0, backoff: Backoff::new(seed), begun: false }
+    }
+
+    /// Waits if it is time to, then tries the next target once.
+    ///
+    /// Dropping the future breaks the attempt off; the next call goes on from there.
+    ///
+    /// # Errors
+    ///
+    /// [`DialError`] names the target and says why. Call again.
+    pub async fn next(&mut self, endpoint: &Endpoint) -> Result<Link, DialError> {
+        if self.left_in_round == 0 {
+            if self.begun {
+                sleep(self.backoff.next_wait()).await;
+            }
+            self.begun = true;
+            self.left_in_round = self.targets.len();
+        }
+        let target = self.targets.get(self.next).ok_or(DialError::NoTarget)?;
+        self.next = (self.next + 1) % self.targets.len();
+        self.left_in_round -= 1;
+        target.dial(endpoint).await
+    }
+
+    /// Tells that a link is good: its peer answered our greeting. The next attempt, after its
+    /// loss, comes soon again.
+    ///
+    /// Call it no earlier: a peer that takes links and then closes them must not be dialed without
+    /// pause.
+    pub fn settled(&mut self) {
+        self.backoff.reset();
+        self.left_in_round = 0;
+    }
+}
+
+impl Target {
+    async fn dial(&self, endpoint: &Endpoint) -> Result<Link, DialError> {
+        let addrs = lookup_host(&self.addr)
+            .await
+            .map_err(|source| DialError::Resolve { target: self.addr.clone(), source })?;
+        let mut last = DialError::NoAddress { target: self.addr.clone() };
+        for remote in addrs.take(ADDRESSES_MAX) {
+            debug!(target = %self.addr, %remote, "dialing");
+            let source = match endpoint.dial(remote, self.expected.as_ref()).await {
+                Ok(link) => return Ok(link),
+                Err(source) => source,
+            };
+            let try_another = matches!(
+                source,
+                HandshakeError::NoAnswer { .. } | HandshakeError::BadAddress { .. }
+            );
+            last = DialError::Handshake { target: self.addr.clone(), remote, source };
+            if !try_another {
+                break;
+            }
+        }
+        Err(last)
+    }
+}
+
+/// Why an attempt to dial gave no link.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DialError {
+    /// There is nobody to dial.
+    #[error("no target to dial")]
+    NoTarget,
+    /// The name of the host was not resolved, or the target is no `host:port`.
+    #[error("cannot resolve {target}")]
+    Resolve {
+        /// The target.
+        target: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The name of the host has no address.
+    #[error("{target} has no address")]
+    NoAddress {
+        /// The target.
+        target: String,
+    },
+    /// The attempt failed at the last address tried.
+    #[error("cannot link with {target} at {remote}")]
+    Handshake {
+        /// The target.
+        target: String,
+        /// The address.
+        remote: SocketAddr,
+        /// Which side is at fault.
+        source: HandshakeError,
+    },
+}
+
+/// How many addresses of one target an attempt tries.
+const ADDRESSES_MAX: usize = 4;

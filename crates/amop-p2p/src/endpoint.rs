@@ -1,0 +1,377 @@
+//! A socket with all links of one kind that begin or end on it.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use amop_wire::{CloseCode, Name, Role};
+use quinn::{ConnectError, ServerConfig, TokioRuntime, TransportConfig, VarInt};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing::debug;
+
+use crate::handshake::{Context, HalfOpen, Handshake, HandshakeError};
+use crate::identity::Identity;
+use crate::kind::{LinkKind, Side};
+use crate::link::Link;
+use crate::settings::Settings;
+use crate::tls::Tls;
+use crate::trust::Trust;
+
+/// A socket that accepts links, dials them, or both. Cheap to clone.
+///
+/// Its tasks run on the tokio runtime it was made in, and end with it; the runtime needs I/O and
+/// time. A link outlives the endpoint's handles.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    quinn: quinn::Endpoint,
+    context: Context,
+    tls: Tls,
+    dialing: Arc<TransportConfig>,
+    half_open: Arc<AtomicUsize>,
+    /// Whether the endpoint shuts down.
+    stopping: Arc<watch::Sender<bool>>,
+}
+
+impl Endpoint {
+    /// Accepts links at `addr`. Port 0 lets the system choose. A node endpoint dials from the same
+    /// socket; that of an SDK link only accepts, since a node is no SDK.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`]: the address, the settings or the role of the identity is wrong.
+    ///
+    /// # Panics
+    ///
+    /// If called outside of a tokio runtime.
+    pub fn listen(
+        addr: SocketAddr,
+        kind: LinkKind,
+        identity: &Identity,
+        trust: &Trust,
+        settings: Settings,
+    ) -> Result<Self, EndpointError> {
+        check_role(kind, Side::Acceptor, identity)?;
+        let socket = bind(addr).map_err(|source| EndpointError::Bind { addr, source })?;
+        let tls = Tls::new(kind, identity.clone(), trust.clone());
+        let mut server = ServerConfig::with_crypto(Arc::new(tls.acceptor()));
+        server
+            .transport_config(settings.transport(Side::Acceptor)?)
+            .max_incoming(INCOMING_MAX)
+            .incoming_buffer_size(INCOMING_BYTES_MAX)
+            .incoming_buffer_size_total(ALL_INCOMING_BYTES_MAX);
+        Self::new(socket, kind, tls, identity, settings, Some(server))
+    }
+
+    /// Only dials, from a port that the system chooses, to addresses of both families if the
+    /// system has both.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`]: the settings or the role of the identity is wrong, or there is no
+    /// socket to be had.
+    ///
+    /// # Panics
+    ///
+    /// If called outside of a tokio runtime.
+    pub fn dial_only(
+        kind: LinkKind,
+        identity: &Identity,
+        trust: &Trust,
+        settings: Settings,
+    ) -> Result<Self, EndpointError> {
+        check_role(kind, Side::Dialer, identity)?;
+        let (v6, v4) = ((Ipv6Addr::UNSPECIFIED, 0), (Ipv4Addr::UNSPECIFIED, 0));
+        let socket = bind(v6.into())
+            .or_else(|_| bind(v4.into()))
+            .map_err(|source| EndpointError::Bind { addr: v4.into(), source })?;
+        let tls = Tls::new(kind, identity.clone(), trust.clone());
+        Self::new(socket, kind, tls, identity, settings, None)
+    }
+
+    fn new(
+        socket: UdpSocket,
+        kind: LinkKind,
+        tls: Tls,
+        identity: &Identity,
+        settings: Settings,
+        server: Option<ServerConfig>,
+    ) -> Result<Self, EndpointError> {
+        let dialing = settings.transport(Side::Dialer)?;
+        let config = settings.endpoint(identity.reset_keys())?;
+        let quinn = quinn::Endpoint::new(config, server, socket, Arc::new(TokioRuntime))
+            .map_err(EndpointError::Socket)?;
+        Ok(Self {
+            quinn,
+            context: Context { kind, settings: Arc::new(settings) },
+            tls,
+            dialing,
+            half_open: Arc::default(),
+            stopping: Arc::new(watch::Sender::new(false)),
+        })
+    }
+
+    /// The address of the socket.
+    ///
+    /// # Errors
+    ///
+    /// What the system says about the socket.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.quinn.local_addr()
+    }
+
+    /// Waits for somebody who wants to link; `None` once the endpoint is shut down.
+    ///
+    /// Nobody is judged yet: that is [`Handshake::complete`]. While many handshakes are half open,
+    /// a newcomer must first prove its address, which costs it a round trip and us no memory.
+    pub async fn accept(&self) -> Option<Handshake> {
+        let mut stopping = self.stopping.subscribe();
+        loop {
+            let incoming = tokio::select! {
+                biased;
+                _ = stopping.wait_for(|stopping| *stopping) => None,
+                incoming = self.quinn.accept() => incoming,
+            }?;
+            let half_open = self.half_open.load(Ordering::Relaxed);
+            if half_open >= HALF_OPEN_MAX {
+                debug!(remote = %incoming.remote_address(), half_open, "refusing a handshake");
+                incoming.refuse();
+            } else if half_open >= HALF_OPEN_UNPROVED_MAX && !incoming.remote_address_validated() {
+                // It fails only if the address is proved already.
+                let _ = incoming.retry();
+            } else {
+                let half_open = HalfOpen::count(&self.half_open);
+                return Some(Handshake { incoming, context: self.context.clone(), half_open });
+            }
+        }
+    }
+
+    /// Links with whoever is at `addr`, which must be `expected` if that is given.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError`] says which side is at fault.
+    pub async fn dial(
+        &self,
+        addr: SocketAddr,
+        expected: Option<&Name>,
+    ) -> Result<Link, HandshakeError> {
+        let mut config = quinn::ClientConfig::new(Arc::new(self.tls.dialer(expected)));
+        config.transport_config(Arc::clone(&self.dialing));
+        let connecting =
+            self.quinn.connect_with(config, addr, NO_SERVER_NAME).map_err(|error| match error {
+                ConnectError::EndpointStopping => HandshakeError::ShutDown,
+                _ => HandshakeError::BadAddress { remote: addr },
+            })?;
+        self.context.link(Side::Dialer, addr, connecting).await
+    }
+
+    /// Ends the endpoint: accepts nothing more, waits until every link that was closed has told
+    /// its peer, at most [`flush_timeout`](Settings::flush_timeout), and closes what is left.
+    ///
+    /// Close the links before.
+    pub async fn shutdown(&self) {
+        self.stopping.send_replace(true);
+        let patience = self.context.settings.flush_timeout;
+        if timeout(patience, self.refuse_until_idle()).await.is_err() {
+            let code = VarInt::from_u32(CloseCode::Shutdown.number());
+            self.quinn.close(code, b"the endpoint shut down");
+            // Those who lost the race against the clock are told nevertheless, if it is quick.
+            let _ = timeout(LAST_WORDS, self.quinn.wait_idle()).await;
+        }
+        self.quinn.close(VarInt::from_u32(CloseCode::Shutdown.number()), b"");
+    }
+
+    async fn refuse_until_idle(&self) {
+        let idle = self.quinn.wait_idle();
+        tokio::pin!(idle);
+        loop {
+            tokio::select! {
+                () = &mut idle => return,
+                Some(incoming) = self.quinn.accept() => incoming.refuse(),
+            }
+        }
+    }
+}
+
+/// Why there is no endpoint. The configuration is at fault, or the system.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndpointError {
+    /// The certificate is made for another role than this end of the link has.
+    #[error("certificate {} has the role {}, but {wanted} is needed", .name.as_dns(), .name.role())]
+    WrongRole {
+        /// The certified name.
+        name: Name,
+        /// The role that is needed.
+        wanted: Role,
+    },
+    /// [`Settings::udp_payload_max`] is out of its range.
+    #[error("largest UDP payload of {value} bytes is out of range")]
+    UdpPayload {
+        /// The value.
+        value: u16,
+    },
+    /// [`Settings::idle_timeout`] is longer than QUIC can say.
+    #[error("idle timeout of {value:?} is too long")]
+    IdleTimeout {
+        /// The value.
+        value: Duration,
+    },
+    /// [`Settings::keep_alive`] is no shorter than [`Settings::idle_timeout`]: links with nothing
+    /// to say would be lost.
+    #[error("keep-alive of {keep_alive:?} is no shorter than the idle timeout of {idle_timeout:?}")]
+    KeepAlive {
+        /// The keep-alive.
+        keep_alive: Duration,
+        /// The idle timeout.
+        idle_timeout: Duration,
+    },
+    /// The system does not give the address to us.
+    #[error("cannot bind {addr}")]
+    Bind {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system does not let us use the socket.
+    #[error("cannot use the socket")]
+    Socket(#[source] io::Error),
+}
+
+fn check_role(kind: LinkKind, side: Side, identity: &Identity) -> Result<(), EndpointError> {
+    let (name, wanted) = (identity.name().clone(), kind.role(side));
+    if name.role() == wanted { Ok(()) } else { Err(EndpointError::WrongRole { name, wanted }) }
+}
+
+/// Binds a socket with large buffers: with the usual ones, a burst of packets on a fast path is
+/// lost in the kernel.
+fn bind(addr: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+    if addr.is_ipv6() && addr.ip().is_unspecified() {
+        socket.set_only_v6(false)?;
+    }
+    // The system may cap the sizes without saying so, and refusing them is no reason to stop.
+    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES);
+    let _ = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
+    socket.bind(&addr.into())?;
+    Ok(socket.into())
+}
+
+const SOCKET_BUFFER_BYTES: usize = 4 << 20;
+
+/// Newcomers that quinn holds before [`Endpoint::accept`] takes them, and what it holds of them.
+const INCOMING_MAX: usize = 512;
+const INCOMING_BYTES_MAX: u64 = 64 << 10;
+const ALL_INCOMING_BYTES_MAX: u64 = 8 << 20;
+
+/// Handshakes that may be half open before a newcomer must prove its address.
+const HALF_OPEN_UNPROVED_MAX: usize = 64;
+
+/// Handshakes that may be half open at all.
+const HALF_OPEN_MAX: usize = 512;
+
+/// How long the last closes may take that did not happen in time.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+
+/// QUIC wants a server's name; ours are certified, and none is sent.
+const NO_SERVER_NAME: &str = "amop.invalid";
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::testing;
+
+    const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+    fn node(dns: &str) -> Endpoint {
+        let (identity, trust) = (testing::identity(dns), testing::trust());
+        Endpoint::listen(ANY_PORT, LinkKind::Node, &identity, &trust, Settings::default()).unwrap()
+    }
+
+    /// Dials in a task of its own, for as long as it takes.
+    fn dial(dialer: &Endpoint, acceptor: &Endpoint) -> tokio::task::JoinHandle<String> {
+        let (dialer, addr) = (dialer.clone(), acceptor.local_addr().unwrap());
+        tokio::spawn(async move {
+            match dialer.dial(addr, None).await {
+                Ok(_) => "linked".to_owned(),
+                Err(error) => error.to_string(),
+            }
+        })
+    }
+
+    #[tokio::test]
+    async fn newcomers_must_prove_their_address_while_many_are_half_open() {
+        let (dialer, acceptor) = (node("n1.node.bank-a.amop"), node("n1.node.bank-b.amop"));
+        let mut half_open = Vec::new();
+        for i in 0..HALF_OPEN_UNPROVED_MAX {
+            dial(&dialer, &acceptor);
+            let handshake = acceptor.accept().await.unwrap();
+            assert!(!handshake.incoming.remote_address_validated(), "newcomer {i}");
+            half_open.push(handshake);
+        }
+        let linked = dial(&dialer, &acceptor);
+        let handshake = acceptor.accept().await.unwrap();
+        assert!(handshake.incoming.remote_address_validated());
+        let _link = handshake.complete().await.unwrap();
+        assert_eq!(linked.await.unwrap(), "linked");
+
+        half_open.clear();
+        dial(&dialer, &acceptor);
+        let handshake = acceptor.accept().await.unwrap();
+        assert!(!handshake.incoming.remote_address_validated(), "those who gave up do not count");
+    }
+
+    #[tokio::test]
+    async fn nobody_gets_in_while_too_many_are_half_open() {
+        let (dialer, acceptor) = (node("n1.node.bank-a.amop"), node("n1.node.bank-b.amop"));
+        acceptor.half_open.store(HALF_OPEN_MAX, Ordering::Relaxed);
+        let refused = dial(&dialer, &acceptor);
+        let text = tokio::select! {
+            _ = acceptor.accept() => panic!("it was let in"),
+            text = refused => text.unwrap(),
+        };
+        assert_eq!(text, "peer takes no more links now");
+
+        acceptor.half_open.store(HALF_OPEN_MAX - 1, Ordering::Relaxed);
+        dial(&dialer, &acceptor);
+        assert!(acceptor.accept().await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_named_in_the_error() {
+        let taken = UdpSocket::bind(ANY_PORT).unwrap();
+        let addr = taken.local_addr().unwrap();
+        let (identity, trust) = (testing::identity("n1.node.bank-a.amop"), testing::trust());
+        let settings = Settings::default();
+        let error = Endpoint::listen(addr, LinkKind::Node, &identity, &trust, settings);
+        assert_eq!(error.unwrap_err().to_string(), format!("cannot bind {addr}"));
+    }
+
+    #[tokio::test]
+    async fn an_address_of_the_other_family_cannot_be_dialed() {
+        let node = node("n1.node.bank-a.amop");
+        let remote = SocketAddr::from((Ipv6Addr::LOCALHOST, 7000));
+        let error = node.dial(remote, None).await.unwrap_err();
+        assert_eq!(error, HandshakeError::BadAddress { remote });
+    }
+
+    #[test]
+    fn links_and_handshakes_can_move_between_threads() {
+        fn is_send<T: Send>(_: &T) {}
+        fn is_send_and_sync<T: Send + Sync>() {}
+        is_send_and_sync::<Endpoint>();
+        is_send_and_sync::<crate::Outbox>();
+        is_send_and_sync::<Identity>();
+        let _ = |handshake: Handshake| is_send(&handshake.complete());
+        let _ = |link: Link| is_send(&link.run(|_, _| Ok(())));
+        let _ = |dialer: &mut crate::Dialer, endpoint: &Endpoint| is_send(&dialer.next(endpoint));
+        let _ = |endpoint: &Endpoint| is_send(&endpoint.shutdown());
+    }
+}

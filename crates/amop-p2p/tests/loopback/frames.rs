@@ -1,0 +1,174 @@
+//! What is sent on a lane arrives on it, whole and in order.
+
+use amop_p2p::{Encoded, LinkEnd, Outbox, Settings};
+use amop_wire::limits::PAYLOAD_BYTES_MAX;
+use amop_wire::{CloseCode, CloseReason, FrameError, Lane};
+use bytes::Bytes;
+
+use crate::support::{Note, Running, batch, link, node};
+
+/// Two nodes with a link that runs on both ends, the dialer's first.
+async fn running_link(settings: &Settings) -> (Running, Outbox, Running, Outbox) {
+    let (a, b) = (node("n1.node.bank-a.amop", settings), node("n1.node.bank-b.amop", settings));
+    let (dialed, accepted) = link(&a, &b).await;
+    let (to_b, to_a) = (dialed.outbox(), accepted.outbox());
+    (Running::start(dialed), to_b, Running::start(accepted), to_a)
+}
+
+#[tokio::test]
+async fn a_link_comes_up_between_certified_names_and_carries_frames_both_ways() {
+    let settings = Settings::default();
+    let (a, b) = (node("n1.node.bank-a.amop", &settings), node("n1.node.bank-b.amop", &settings));
+
+    let (dialed, accepted) = link(&a, &b).await;
+    assert_eq!(dialed.peer().name.as_dns(), "n1.node.bank-b.amop");
+    assert_eq!(accepted.peer().name.as_dns(), "n1.node.bank-a.amop");
+    assert!(dialed.initiated_by_us() && !accepted.initiated_by_us());
+    assert_eq!(dialed.remote_addr(), b.local_addr().unwrap());
+    assert_eq!(accepted.remote_addr(), a.local_addr().unwrap());
+
+    let (to_b, to_a) = (dialed.outbox(), accepted.outbox());
+    let (mut at_a, mut at_b) = (Running::start(dialed), Running::start(accepted));
+    let there = Note::new(Lane::Messages, "question", "?");
+    let back = Note::new(Lane::Replies, "answer", "!");
+    to_b.send(&mut batch(std::slice::from_ref(&there)));
+    assert_eq!(at_b.next().await, there);
+    to_a.send(&mut batch(std::slice::from_ref(&back)));
+    assert_eq!(at_a.next().await, back);
+}
+
+#[tokio::test]
+async fn frames_of_every_size_arrive_in_order_on_every_lane_in_both_directions() {
+    let (mut at_a, to_b, mut at_b, to_a) = running_link(&Settings::default()).await;
+    let sizes = [0, 1, 255, 8191, 8192, 8193, 65_535, 65_536, 65_537, 300_000, PAYLOAD_BYTES_MAX];
+    let notes: Vec<_> = (0..sizes.len() * 3)
+        .map(|i| {
+            let payload: Vec<u8> = (0_u8..251).cycle().skip(i).take(sizes[i / 3]).collect();
+            Note::new(Lane::ALL[i % 3], format!("note {i}"), payload)
+        })
+        .collect();
+
+    for note in &notes {
+        to_b.send(&mut batch(std::slice::from_ref(note)));
+    }
+    to_a.send(&mut batch(&notes));
+
+    for end in [&mut at_a, &mut at_b] {
+        let mut got = Vec::new();
+        for _ in 0..notes.len() {
+            got.push(end.next().await);
+        }
+        for lane in Lane::ALL {
+            let of_lane = |notes: &[Note]| -> Vec<Note> {
+                notes.iter().filter(|note| note.lane == lane).cloned().collect()
+            };
+            assert!(of_lane(&got) == of_lane(&notes), "{lane:?}");
+        }
+    }
+    assert_eq!((to_a.queued_bytes(), to_b.queued_bytes()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_small_frames_arrive_in_order_and_in_batches() {
+    let settings = Settings::default();
+    let (a, b) = (node("n1.node.bank-a.amop", &settings), node("n1.node.bank-b.amop", &settings));
+    let (dialed, accepted) = link(&a, &b).await;
+    let to_b = dialed.outbox();
+    let at_a = Running::start(dialed);
+
+    const COUNT: u32 = 100_000;
+    let mut staged = batch(&[]);
+    for i in 0..COUNT {
+        staged.push(&Note::new(Lane::Messages, i.to_be_bytes(), &b"small payload"[..])).unwrap();
+        if i % 1000 == 999 {
+            to_b.send(&mut staged);
+        }
+    }
+    to_b.close(CloseReason::new(CloseCode::Done, "all sent"));
+
+    let (mut next, mut calls) = (0_u32, 0_u32);
+    let end = accepted
+        .run(|lane, frames| {
+            assert_eq!(lane, Lane::Messages);
+            calls += 1;
+            for frame in frames.drain(..) {
+                assert_eq!(frame.header, next.to_be_bytes()[..]);
+                assert_eq!(frame.payload, b"small payload"[..]);
+                next += 1;
+            }
+            Ok(())
+        })
+        .await;
+
+    assert_eq!(end, LinkEnd::ClosedByPeer(CloseReason::new(CloseCode::Done, "all sent")));
+    assert_eq!(next, COUNT);
+    assert!(calls < COUNT / 100, "{calls} calls are no batches");
+    assert!(matches!(at_a.end().await, LinkEnd::ClosedByUs(_)));
+}
+
+#[tokio::test]
+async fn a_message_encoded_once_reaches_many() {
+    let settings = Settings::default();
+    let hub = node("hub.node.bank-a.amop", &settings);
+    let mut others = Vec::new();
+    for i in 0..3 {
+        let other = node(&format!("n{i}.node.bank-b.amop"), &settings);
+        let (to_hub, to_other) = link(&other, &hub).await;
+        others.push((Running::start(to_hub), to_other.outbox(), Running::start(to_other)));
+    }
+    for bytes in [10, 20_000] {
+        let note = Note::new(Lane::Messages, "to all", vec![7; bytes]);
+        let encoded = Encoded::new(&note).unwrap();
+        for (_, outbox, _) in &others {
+            let mut staged = batch(&[]);
+            staged.push_encoded(&encoded);
+            assert_eq!(staged.bytes(), encoded.bytes());
+            outbox.send(&mut staged);
+        }
+        for (at_other, ..) in &mut others {
+            assert_eq!(at_other.next().await, note);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit_is_not_staged_and_the_rest_of_the_batch_is() {
+    let (_at_a, to_b, mut at_b, _to_a) = running_link(&Settings::default()).await;
+    let good = Note::new(Lane::Messages, "good", "1");
+    let long = Note::new(Lane::Messages, "long", Bytes::from(vec![0; PAYLOAD_BYTES_MAX + 1]));
+
+    let mut staged = batch(std::slice::from_ref(&good));
+    let bytes = staged.bytes();
+    assert!(matches!(staged.push(&long), Err(FrameError::PayloadTooLong { .. })));
+    assert!(matches!(Encoded::new(&long), Err(FrameError::PayloadTooLong { .. })));
+    assert_eq!(staged.bytes(), bytes);
+    staged.push(&good).unwrap();
+    to_b.send(&mut staged);
+
+    assert_eq!(at_b.next().await, good);
+    assert_eq!(at_b.next().await, good);
+}
+
+#[tokio::test]
+async fn what_the_callback_sends_back_arrives() {
+    let settings = Settings::default();
+    let (a, b) = (node("n1.node.bank-a.amop", &settings), node("n1.node.bank-b.amop", &settings));
+    let (dialed, accepted) = link(&a, &b).await;
+    let to_b = dialed.outbox();
+    let mut at_a = Running::start(dialed);
+    let to_a = accepted.outbox();
+    let mut answers = batch(&[]);
+    tokio::spawn(accepted.run(move |_, frames| {
+        for frame in frames.drain(..) {
+            let answer = Note { lane: Lane::Replies, header: frame.header, payload: frame.payload };
+            answers.push(&answer).unwrap();
+        }
+        to_a.send(&mut answers);
+        Ok(())
+    }));
+
+    for i in 0..100_u8 {
+        to_b.send(&mut batch(&[Note::new(Lane::Messages, [i], vec![i; 100])]));
+        assert_eq!(at_a.next().await, Note::new(Lane::Replies, [i], vec![i; 100]));
+    }
+}
