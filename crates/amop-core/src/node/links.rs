@@ -3,8 +3,9 @@
 //! A link counts only once the other end has greeted. Of two links to the same peer stays the one
 //! to its later life; within one life the one that the node with the smaller id dialed, so that
 //! two nodes that dial each other at the same time keep the same link; and of two alike the newer,
-//! since a party that dials again has lost the older one. The other link is closed after what is
-//! queued on it was sent, and what still arrives on it is taken.
+//! since a party that dials again has lost the older one. Nothing more is sent on the other link,
+//! but it is closed only a second later: the peer may have elected it for a moment, and what it
+//! sent meanwhile must arrive.
 
 use std::time::Duration;
 
@@ -101,9 +102,9 @@ impl Node {
             }
             Some(old) if self.rank(link) > self.rank(old) => {
                 self.peers.insert(node, link);
-                self.close(old, CloseCode::Superseded, "a newer link took its place");
+                self.timers.set(now + LINGER, Timer::Linger(old));
             }
-            Some(_) => self.close(link, CloseCode::Superseded, "another link is in use already"),
+            Some(_) => self.timers.set(now + LINGER, Timer::Linger(link)),
         }
         self.peer_announced(now, node, version);
     }
@@ -132,6 +133,13 @@ impl Node {
         }
     }
 
+    /// A link that lost the election has been quiet for long enough.
+    pub(super) fn linger_over(&mut self, link: LinkId) {
+        if self.links.contains_key(&link) {
+            self.close(link, CloseCode::Superseded, "another link to the same node is in use");
+        }
+    }
+
     fn greet(&mut self, link: LinkId) {
         let message = PeerMessage::Greeting(self.table.own_version());
         self.effects.push_back(Effect::ToPeer { link, message });
@@ -144,6 +152,9 @@ impl Node {
         Some((*epoch, dialed_by_smaller, link))
     }
 }
+
+/// How long a link that is not used any more stays open: many round trips between institutions.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// How long a link may stay without a greeting.
 pub(super) const GREETING_TIMEOUT: Duration = Duration::from_secs(5);

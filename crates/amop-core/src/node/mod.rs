@@ -30,7 +30,7 @@ pub use effect::{Effect, Event, Input, LinkId};
 
 use crate::timers::Timers;
 use links::Link;
-use multicast::Multicasts;
+use multicast::{FanoutKey, Multicasts};
 use session::Session;
 use sync::Announcer;
 use unicast::Pending;
@@ -59,7 +59,9 @@ pub struct Node {
 enum Timer {
     Unicast(MsgId),
     Multicast(MsgId),
+    Fanout(FanoutKey),
     Greeting(LinkId),
+    Linger(LinkId),
 }
 
 impl Node {
@@ -121,6 +123,12 @@ impl Node {
         self.id
     }
 
+    /// Who subscribes to what, as far as this node knows.
+    #[must_use]
+    pub fn table(&self) -> &TopicTable {
+        &self.table
+    }
+
     /// How many clients are attached.
     #[must_use]
     pub fn session_count(&self) -> usize {
@@ -169,7 +177,7 @@ impl Node {
             PeerMessage::Request(request) => self.push_request(node, request),
             PeerMessage::Answer(answer) => self.answered(node, answer),
             PeerMessage::Refusal(refusal) => self.refused(now, node, &refusal),
-            PeerMessage::Multicast(multicast) => self.fan_out(node, &multicast),
+            PeerMessage::Multicast(multicast) => self.fan_out(now, node, &multicast),
             PeerMessage::Receipts(runs) => self.receipts(node, &runs),
             PeerMessage::Greeting(version) => self.greeted(now, link, node, version),
             PeerMessage::Heartbeat(version) => self.peer_announced(now, node, version),
@@ -186,7 +194,9 @@ impl Node {
             match timer {
                 Timer::Unicast(id) => self.unicast_expired(id),
                 Timer::Multicast(id) => self.multicast_expired(id),
+                Timer::Fanout(key) => self.multicasts.fanout_expired(key),
                 Timer::Greeting(link) => self.greeting_overdue(link),
+                Timer::Linger(link) => self.linger_over(link),
             }
         }
         for (node, fetch) in self.table.handle_timeout(now) {
@@ -197,6 +207,7 @@ impl Node {
 
     fn end_of_batch(&mut self, now: Instant) {
         self.push_changes(now);
+        self.forget_fanout_timers();
         self.report_fanouts();
         self.send_receipts();
     }

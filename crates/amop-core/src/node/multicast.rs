@@ -4,11 +4,11 @@
 //! one report from each. An exit node pushes to each of its subscribers and reports once all have
 //! acked. Reports and receipts wait for the end of a batch and travel as runs of alike ones.
 //!
-//! What an exit node holds ends with the ack or with the session: it needs no timer, since a
-//! subscriber has a bounded number of deliveries open and the home node stops waiting at the
-//! deadline.
+//! At the deadline an exit node reports what it knows, and counts the acks that are missing as
+//! unknown. The home node gives that report a moment to arrive before it ends the multicast.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use amop_topic_table::Place;
 use amop_wire::limits::{REQUESTS_PER_NODE_MAX, UNACKED_PER_CLIENT_MAX};
@@ -31,6 +31,8 @@ pub(super) struct Multicasts {
     /// As exit node.
     fanouts: Slab<Fanout>,
     next_serial: u64,
+    /// Timers of fan-outs that have ended.
+    obsolete: Vec<(Instant, FanoutKey)>,
     /// Reports to home nodes that wait for the end of the batch.
     reports: BTreeMap<NodeId, Vec<PeerReceiptRun>>,
 }
@@ -51,12 +53,13 @@ struct Fanout {
     serial: u64,
     home: NodeId,
     id: MsgId,
+    deadline: Instant,
     open: u32,
     receipt: Receipt,
 }
 
 /// Where a fan-out is kept; stale keys are told by the serial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FanoutKey {
     slot: usize,
     serial: u64,
@@ -92,10 +95,19 @@ impl Multicasts {
         self.end(key, End::Unknown);
     }
 
-    fn start(&mut self, home: NodeId, id: MsgId) -> FanoutKey {
+    /// At the deadline: reports what is known.
+    pub(super) fn fanout_expired(&mut self, key: FanoutKey) {
+        let Some(fanout) = self.fanouts.get_mut(key.slot) else { return };
+        if fanout.serial == key.serial {
+            fanout.receipt.unknown += std::mem::take(&mut fanout.open);
+            self.report_if_done(key);
+        }
+    }
+
+    fn start(&mut self, home: NodeId, id: MsgId, deadline: Instant) -> FanoutKey {
         let serial = self.next_serial;
         self.next_serial += 1;
-        let fanout = Fanout { serial, home, id, open: 0, receipt: Receipt::default() };
+        let fanout = Fanout { serial, home, id, deadline, open: 0, receipt: Receipt::default() };
         FanoutKey { slot: self.fanouts.insert(fanout), serial }
     }
 
@@ -115,7 +127,8 @@ impl Multicasts {
 
     fn report_if_done(&mut self, key: FanoutKey) {
         if self.fanouts.get(key.slot).is_some_and(|fanout| fanout.open == 0) {
-            let Fanout { home, id, receipt, .. } = self.fanouts.remove(key.slot);
+            let Fanout { home, id, deadline, receipt, .. } = self.fanouts.remove(key.slot);
+            self.obsolete.push((deadline, key));
             let run = PeerReceiptRun { first: id, count: 1, receipt };
             push_run(self.reports.entry(home).or_default(), run);
         }
@@ -153,19 +166,20 @@ impl Node {
             }
         }
         let done = pending.awaited.is_empty();
-        self.timers.set(deadline, Timer::Multicast(id));
+        self.timers.set(deadline + REPORT_GRACE, Timer::Multicast(id));
         self.multicasts.pending.insert(id, pending);
         if done {
             self.finish_multicast(id);
         } else if here {
-            self.fan_out(self.id, &multicast);
+            self.fan_out(now, self.id, &multicast);
         }
     }
 
     /// As exit node: pushes to each of our subscribers.
-    pub(super) fn fan_out(&mut self, home: NodeId, multicast: &Multicast) {
+    pub(super) fn fan_out(&mut self, now: Instant, home: NodeId, multicast: &Multicast) {
         let Multicast { id, ttl, from, topic, payload } = multicast;
-        let key = self.multicasts.start(home, *id);
+        let deadline = now + *ttl;
+        let key = self.multicasts.start(home, *id, deadline);
         for subscriber in self.table.own_subscribers(topic) {
             let fanout = &mut self.multicasts.fanouts[key.slot];
             let Some(session) = self.sessions.get_mut(&subscriber.instance) else { continue };
@@ -186,7 +200,17 @@ impl Node {
             let message = NodeMessage::Delivery(delivery);
             self.effects.push_back(super::Effect::ToClient { link: session.link, message });
         }
+        if self.multicasts.fanouts[key.slot].open > 0 {
+            self.timers.set(deadline, Timer::Fanout(key));
+        }
         self.multicasts.report_if_done(key);
+    }
+
+    /// As exit node, at the end of a batch: cancels the timers of what has ended.
+    pub(super) fn forget_fanout_timers(&mut self) {
+        for (deadline, key) in self.multicasts.obsolete.drain(..) {
+            self.timers.cancel(deadline, Timer::Fanout(key));
+        }
     }
 
     /// As exit node: a subscriber says what became of its deliveries.
@@ -284,7 +308,7 @@ impl Node {
 
     fn finish_multicast(&mut self, id: MsgId) {
         let Some(pending) = self.multicasts.pending.remove(&id) else { return };
-        self.timers.cancel(pending.deadline, Timer::Multicast(id));
+        self.timers.cancel(pending.deadline + REPORT_GRACE, Timer::Multicast(id));
         let Some(session) = self.sessions.get_mut(&id.publisher) else { return };
         session.under_way = session.under_way.saturating_sub(1);
         if session.receipts.is_empty() {
@@ -306,3 +330,7 @@ impl Node {
         }
     }
 }
+
+/// How long after the deadline the reports of the exit nodes are waited for: well within the
+/// 500 ms of the contract, also for a client that adds its own way back.
+const REPORT_GRACE: Duration = Duration::from_millis(200);

@@ -1,0 +1,11 @@
+//! The rules of docs/PROTOCOL.md in a simulated world.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod links;
+mod multicast;
+mod scene;
+mod sessions;
+mod swarm;
+mod tables;
+mod unicast;
