@@ -87,7 +87,7 @@ fn generate(root: &Path) -> Result<String> {
     let (Some((_, messages)), None) = (modules.next(), modules.next()) else {
         bail!("the files under {PROTO_DIR} must declare messages of one package, amop.v1");
     };
-    format(root, &format!("{HEADER}\n\n{messages}"))
+    format(root, &format!("{HEADER}\n{messages}"))
 }
 
 fn proto_files(root: &Path) -> Result<Vec<PathBuf>> {

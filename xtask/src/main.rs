@@ -13,9 +13,20 @@ mod tidy;
 mod workspace;
 
 use clap::Parser;
+use std::process::ExitCode;
 
-fn main() -> anyhow::Result<()> {
-    let chore = CommandLine::parse().chore;
+fn main() -> ExitCode {
+    match run(CommandLine::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Not the debug form: a stale file or a failed step is no matter for a backtrace.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: Chore) -> anyhow::Result<()> {
     let workspace = workspace::Workspace::load()?;
     match chore {
         Chore::Codegen(codegen) => codegen.run(&workspace.root),

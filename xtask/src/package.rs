@@ -3,13 +3,18 @@
 //! The crates depend on each other and none is published yet, so they are packaged in one go:
 //! cargo then resolves each against the packages just made of the others, and makes them in the
 //! order in which they would have to be published.
+//!
+//! Cargo takes a package of one version for the same package forever, its sources and its build
+//! alike, and ours change under one version. So `--verify` builds in a directory of its own each
+//! time: in a used one, a crate would be proved against what its neighbours were earlier.
 
 use crate::{
     process,
     workspace::{Member, Workspace},
 };
 use anyhow::{Context, Result, ensure};
-use std::fs;
+use std::{fs, path::Path};
+use tempfile::TempDir;
 
 /// The `package` command.
 #[derive(Debug, clap::Args)]
@@ -28,10 +33,13 @@ impl Package {
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
         let members = publishable(&workspace.members);
         ensure!(!members.is_empty(), "no crate under crates/ is publishable");
-        process::run(process::cargo(&workspace.root).args(self.arguments(&members)))?;
+        let scratch = self.verify.then(|| scratch_dir(&workspace.target_dir)).transpose()?;
+        let target_dir = scratch.as_ref().map_or(workspace.target_dir.as_path(), TempDir::path);
+        let mut cargo = process::cargo(&workspace.root);
+        process::run(cargo.args(self.arguments(&members)).arg("--target-dir").arg(target_dir))?;
         for member in members {
             let file = format!("{}-{}.crate", member.name, member.version);
-            let path = workspace.target_dir.join("package").join(&file);
+            let path = target_dir.join("package").join(&file);
             let size_bytes =
                 fs::metadata(&path).with_context(|| format!("cargo made no {file}"))?.len();
             println!("packaged {file} ({size_bytes} bytes)");
@@ -48,6 +56,14 @@ impl Package {
         arguments.extend(members.iter().flat_map(|member| ["--package", member.name.as_str()]));
         arguments
     }
+}
+
+/// Makes a directory whose name no run had before, removed when the value is dropped.
+fn scratch_dir(target_dir: &Path) -> Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("package-")
+        .tempdir_in(target_dir)
+        .with_context(|| format!("cannot make a directory in {}", target_dir.display()))
 }
 
 fn publishable(members: &[Member]) -> Vec<&Member> {

@@ -43,43 +43,50 @@ pub(super) fn forbidden_edges(members: &[Member], manifests: &[TextFile]) -> Vec
 
 /// Finds what a pure crate must not reach in the output of `cargo tree --prefix=depth`.
 ///
-/// Of a chain of forbidden crates only the first is a finding: the rest leave with it.
+/// Of a chain of forbidden crates only the first counts, for the rest leave with it; those that
+/// one crate brings in together are one finding.
 ///
 /// # Errors
 ///
 /// Fails when the output has another form than expected, so that a change of cargo cannot
 /// silently switch the rule off.
 pub(super) fn forbidden_reach(
-    manifest_path: &str,
+    manifest: &TextFile,
     tree: &str,
     rule: &ReachRule,
 ) -> Result<Vec<Finding>> {
-    let mut findings: Vec<Finding> = Vec::new();
-    let mut seen = Vec::new();
+    let mut reached: Vec<(Vec<&str>, Vec<&str>)> = Vec::new();
     let mut chain: Vec<&str> = Vec::new();
     for line in tree.lines().filter(|line| !line.is_empty() && !line.starts_with('[')) {
-        let mut words = line.split(' ');
-        let (depth, name) = (words.next(), words.next());
-        let depth: usize = depth
-            .and_then(|depth| depth.parse().ok())
+        let (depth, name) = parse_tree_line(line)
             .with_context(|| format!("cargo tree wrote an unknown line: {line}"))?;
-        let name = name.with_context(|| format!("cargo tree wrote no crate name: {line}"))?;
         ensure!(depth <= chain.len(), "cargo tree skipped a level: {line}");
         chain.truncate(depth);
         let is_behind_another = chain.iter().any(|crate_name| rule.forbidden.contains(crate_name));
-        chain.push(name);
-        if rule.forbidden.contains(&name) && !is_behind_another && !seen.contains(&name) {
-            seen.push(name);
-            findings.push(Finding::new(
-                manifest_path,
-                1,
-                format!("a pure crate reaches {name}: {}", chain.join(" -> ")),
-                rule.mend,
-            ));
+        let is_known = reached.iter().any(|(_, names)| names.contains(&name));
+        if rule.forbidden.contains(&name) && !is_behind_another && !is_known {
+            match reached.iter_mut().find(|(bringers, _)| *bringers == chain) {
+                Some((_, names)) => names.push(name),
+                None => reached.push((chain.clone(), vec![name])),
+            }
         }
+        chain.push(name);
     }
-    ensure!(!chain.is_empty(), "cargo tree wrote nothing for {manifest_path}");
-    Ok(findings)
+    ensure!(!chain.is_empty(), "cargo tree wrote nothing for {}", manifest.path);
+    let complain = |(bringers, names): (Vec<&str>, Vec<&str>)| {
+        let direct = bringers.iter().chain(&names).nth(1).copied().unwrap_or_default();
+        let line = line_of_dependency(&manifest.text, direct);
+        let wrong =
+            format!("a pure crate reaches {} by {}", names.join(", "), bringers.join(" -> "));
+        Finding::new(&manifest.path, line, wrong, rule.mend)
+    };
+    Ok(reached.into_iter().map(complain).collect())
+}
+
+/// Takes the depth and the name from a line such as `2 bytes v1.12.1 (*)`.
+fn parse_tree_line(line: &str) -> Option<(usize, &str)> {
+    let (depth, package) = line.split_once(' ')?;
+    Some((depth.parse().ok()?, package.split(' ').next()?))
 }
 
 /// Says whether a crate decides only, so that all it knows of the world comes in as values.
@@ -99,7 +106,7 @@ pub(super) struct ReachRule {
 /// One rule for builds and a milder one for tests, which may draw random cases.
 pub(super) const REACH_RULES: &[ReachRule] = &[
     ReachRule {
-        edges: "normal,build,no-proc-macro",
+        edges: "normal,no-proc-macro",
         forbidden: &[
             "async-std",
             "getrandom",
@@ -114,7 +121,7 @@ pub(super) const REACH_RULES: &[ReachRule] = &[
         mend: "drop that dependency or its feature, and take what it gives as a value",
     },
     ReachRule {
-        edges: "normal,build,dev,no-proc-macro",
+        edges: "normal,dev,no-proc-macro",
         forbidden: &["async-std", "mio", "quinn", "quinn-proto", "rustls", "socket2", "tokio"],
         mend: "test it without that, or move the test to the crate that drives it",
     },
@@ -190,18 +197,18 @@ mod tests {
     fn a_pure_tree_gives_no_finding() {
         let tree =
             "0 amop-core v0.1.0 (/w)\n1 bytes v1.0.0\n1 amop-wire v0.1.0 (/w)\n2 bytes (*)\n";
-        assert_eq!(reach(tree, 0), [] as [String; 0]);
+        assert_eq!(reach(tree, 0), []);
     }
 
     #[test]
     fn a_forbidden_crate_is_found_at_any_depth_with_its_chain() {
         let tree = "0 amop-core v0.1.0 (/w)\n1 bytes v1.0.0\n1 helper v1.0.0\n2 quinn v0.11.0\n\
-                    3 tokio v1.0.0\n4 mio v1.0.0\n1 getrandom v0.3.0\n1 quinn v0.11.0 (*)\n";
+                    3 tokio v1.0.0\n4 mio v1.0.0\n2 rustls v0.23.0\n1 getrandom v0.3.0\n1 quinn v0.11.0 (*)\n";
         assert_eq!(
             reach(tree, 0),
             [
-                "a pure crate reaches quinn: amop-core -> helper -> quinn",
-                "a pure crate reaches getrandom: amop-core -> getrandom",
+                (4, "a pure crate reaches quinn, rustls by amop-core -> helper".to_owned()),
+                (3, "a pure crate reaches getrandom by amop-core".to_owned()),
             ]
         );
     }
@@ -210,19 +217,24 @@ mod tests {
     fn tests_of_pure_crates_may_draw_cases_yet_not_open_sockets() {
         let tree = "0 amop-core v0.1.0 (/w)\n[dev-dependencies]\n1 proptest v1.0.0\n\
                     2 rand v0.9.0\n1 tokio v1.0.0\n";
-        assert_eq!(reach(tree, 1), ["a pure crate reaches tokio: amop-core -> tokio"]);
+        assert_eq!(reach(tree, 1), [(1, "a pure crate reaches tokio by amop-core".to_owned())]);
     }
 
     #[test]
     fn an_unknown_form_of_the_tree_is_an_error_rather_than_silence() {
         for tree in ["", "amop-core v0.1.0\n", "0 amop-core v0.1.0\n2 bytes v1.0.0\n", "0\n"] {
-            forbidden_reach("Cargo.toml", tree, &REACH_RULES[0]).unwrap_err();
+            forbidden_reach(&manifest(), tree, &REACH_RULES[0]).unwrap_err();
         }
     }
 
-    fn reach(tree: &str, rule: usize) -> Vec<String> {
-        let findings = forbidden_reach("Cargo.toml", tree, &REACH_RULES[rule]).unwrap();
-        findings.into_iter().map(|finding| finding.wrong).collect()
+    fn reach(tree: &str, rule: usize) -> Vec<(usize, String)> {
+        let findings = forbidden_reach(&manifest(), tree, &REACH_RULES[rule]).unwrap();
+        findings.into_iter().map(|finding| (finding.line, finding.wrong)).collect()
+    }
+
+    fn manifest() -> TextFile {
+        let text = "[package]\n[dependencies]\ngetrandom.workspace = true\nhelper = \"1\"\n";
+        TextFile { path: "Cargo.toml".to_owned(), text: text.to_owned() }
     }
 
     fn lines(findings: &[Finding]) -> Vec<(&str, usize)> {

@@ -2,6 +2,9 @@
 //!
 //! A version or a lint that one crate sets for itself is one that the others do not have. The
 //! registry's fields are asked of crates under `crates/` only, for the others are not published.
+//!
+//! One way around the root stays open: a dev-dependency by path without a version. Cargo drops it
+//! from the package, so two crates can test with each other and still be published.
 
 use super::{Finding, TextFile, code::line_at};
 use toml::{
@@ -50,10 +53,14 @@ fn own_dependencies<'a>(root: &'a DeTable<'_>) -> Vec<(&'a str, usize)> {
     let targets = targets.filter_map(|target| target.get_ref().as_table());
     let mut own = Vec::new();
     for holder in [root].into_iter().chain(targets) {
-        let tables = DEPENDENCY_TABLES.iter().filter_map(|kind| holder.get(*kind));
-        for (name, value) in tables.filter_map(|table| table.get_ref().as_table()).flatten() {
-            if !takes_from_workspace(value.get_ref()) {
-                own.push((name.get_ref().as_ref(), Spanned::span(name).start));
+        for kind in DEPENDENCY_TABLES {
+            let table = holder.get(*kind).and_then(|table| table.get_ref().as_table());
+            for (name, value) in table.into_iter().flatten() {
+                let value = value.get_ref();
+                let is_dropped = *kind == "dev-dependencies" && is_path_only(value);
+                if !takes_from_workspace(value) && !is_dropped {
+                    own.push((name.get_ref().as_ref(), Spanned::span(name).start));
+                }
             }
         }
     }
@@ -62,6 +69,10 @@ fn own_dependencies<'a>(root: &'a DeTable<'_>) -> Vec<(&'a str, usize)> {
 
 fn takes_from_workspace(value: &DeValue<'_>) -> bool {
     value.get("workspace").and_then(|flag| flag.get_ref().as_bool()) == Some(true)
+}
+
+fn is_path_only(value: &DeValue<'_>) -> bool {
+    value.get("path").is_some() && value.get("version").is_none()
 }
 
 /// What crates.io and its readers want to know of a package.
@@ -118,6 +129,14 @@ mod tests {
                 [format!("{line}: tempfile is declared here")]
             );
         }
+    }
+
+    #[test]
+    fn a_dev_dependency_by_path_is_free_unless_it_has_a_version() {
+        let text = format!("{WHOLE}\n[dev-dependencies]\namop-sim.path = \"../amop-sim\"\n");
+        assert_eq!(findings("crates/amop-wire/Cargo.toml", &text), [] as [String; 0]);
+        let text = format!("{text}amop-sim.version = \"0.1.0\"\n");
+        assert_eq!(findings("crates/amop-wire/Cargo.toml", &text).len(), 1);
     }
 
     #[test]

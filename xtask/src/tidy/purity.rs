@@ -1,9 +1,8 @@
 //! Keeps the world out of the sources of pure crates: no I/O, no clock, no thread, no `async`.
 //!
-//! A dependency on a runtime is caught by the [layers]; the standard library has
-//! doors to the world too, and those show in the source alone. Tests of pure crates obey as well,
-//! with one exception: a virtual clock has to start somewhere and std knows no constant moment,
-//! so tests and the simulator may take one from the real clock, marked as clippy demands.
+//! A dependency on a runtime is caught by the [layers]; the standard library has doors to the
+//! world too, and those show in the source alone. Tests of pure crates obey as well: all that they
+//! need is values, the moments of `amop_wire::Instant` among them.
 
 use super::{
     Finding,
@@ -28,7 +27,6 @@ pub(super) fn impurities(file: &SourceFile) -> Vec<Finding> {
     words
         .chain(modules)
         .chain(grouped_modules(&file.code))
-        .filter(|(line, word)| word != NOW || !is_marked_epoch(file, *line))
         .map(|(line, word)| {
             let wrong = format!("`{word}` in a pure crate");
             Finding::new(&file.path, line, wrong, "let a driver do it and hand in the value")
@@ -77,28 +75,16 @@ fn top_level_names(group: &str) -> Vec<&str> {
     names
 }
 
-/// Says whether a clock is read for the start of a virtual one, as the header allows.
-fn is_marked_epoch(file: &SourceFile, line: usize) -> bool {
-    let before: Vec<_> = file.code.lines().take(line).collect();
-    let is_marked = before
-        .iter()
-        .rev()
-        .take(MARK_LINES)
-        .any(|line| lines_with(line, "clippy::disallowed_methods") == [1]);
-    let is_test = file.path.contains("/tests/")
-        || file.path.ends_with("/tests.rs")
-        || file.path.starts_with("crates/amop-sim/")
-        || before.iter().any(|line| line.trim() == "#[cfg(test)]");
-    is_marked && is_test
-}
-
-/// How far above the reading of the clock its mark may stand, in lines.
-const MARK_LINES: usize = 8;
-
-const NOW: &str = "Instant::now";
-
-const WORDS: &[&str] =
-    &[".await", "SystemTime", "async", "rand::random", "rand::rng", "thread_rng", "tokio", NOW];
+const WORDS: &[&str] = &[
+    ".await",
+    "SystemTime",
+    "async",
+    "rand::random",
+    "rand::rng",
+    "thread_rng",
+    "tokio",
+    "Instant::now",
+];
 
 /// The doors of the standard library to the world.
 const STD_MODULES: &[&str] = &["env", "fs", "net", "process", "thread"];
@@ -153,30 +139,6 @@ mod tests {
                 "1: `std::thread` in a pure crate"
             ]
         );
-    }
-
-    #[test]
-    fn only_tests_and_the_simulator_may_start_a_virtual_clock_and_only_marked() {
-        let marked = "#[expect(\n    clippy::disallowed_methods,\n    reason = \"a start\"\n)]\n\
-                      fn epoch() -> Instant {\n    Instant::now()\n}\n";
-        let unmarked = "fn epoch() -> Instant {\n    Instant::now()\n}\n";
-        let in_tests = format!("#[cfg(test)]\nmod tests {{\n{marked}}}\n");
-
-        for (path, text) in [
-            ("crates/amop-core/tests/model.rs", marked),
-            ("crates/amop-core/src/node/tests.rs", marked),
-            ("crates/amop-sim/src/world.rs", marked),
-            ("crates/amop-core/src/node.rs", &in_tests),
-        ] {
-            assert_eq!(findings(path, text), [] as [String; 0], "{path}");
-        }
-        for (path, text) in [
-            ("crates/amop-core/src/node.rs", marked),
-            ("crates/amop-core/tests/model.rs", unmarked),
-            ("crates/amop-sim/src/world.rs", unmarked),
-        ] {
-            assert_eq!(findings(path, text).len(), 1, "{path}");
-        }
     }
 
     fn findings(path: &str, text: &str) -> Vec<String> {

@@ -49,17 +49,23 @@ pub(super) fn long_files(files: &[SourceFile], list_path: &str, list: &str) -> V
 }
 
 /// Finds a missing header and a module without any code.
+///
+/// The root of a library may show its README instead of a header of its own.
 pub(super) fn malformed_modules(file: &SourceFile) -> Vec<Finding> {
     let mut findings = Vec::new();
     if file.is_generated() {
         return findings;
     }
     let first = file.text.lines().find(|line| !line.trim().is_empty());
-    if !first.is_some_and(|line| line.starts_with("//!")) {
+    let is_header = |line: &str| {
+        line.starts_with("//!") || (file.path.ends_with("/src/lib.rs") && line == README_HEADER)
+    };
+    if !first.is_some_and(is_header) {
         let mend = "start the file with a `//!` header that says what it is for";
         findings.push(Finding::new(&file.path, 1, "no module header", mend));
     }
-    if file.code.trim().is_empty() {
+    let is_blank = |line: &str| line.trim().is_empty() || line.starts_with("#![");
+    if file.code.lines().all(is_blank) {
         let mend = "write its code or remove the file";
         findings.push(Finding::new(&file.path, 1, "a module without code", mend));
     }
@@ -77,6 +83,8 @@ fn line_count(file: &SourceFile) -> usize {
 
 /// The most lines that a file may have without being on the list.
 const LINES_MAX: usize = 400;
+
+const README_HEADER: &str = "#![doc = include_str!(\"../README.md\")]";
 
 #[cfg(test)]
 mod tests {
@@ -133,6 +141,15 @@ mod tests {
         assert_eq!(malformed("// Text.\nfn a() {}\n"), ["no module header"]);
         assert_eq!(malformed("//! Text.\n\n// Nothing.\n"), ["a module without code"]);
         assert_eq!(malformed(""), ["no module header", "a module without code"]);
+    }
+
+    #[test]
+    fn the_readme_is_the_header_of_a_library_and_of_nothing_else() {
+        let text = "#![doc = include_str!(\"../README.md\")]\n\nmod a;\n";
+        let wrong = |path, text: &str| malformed_modules(&SourceFile::new(path, text)).len();
+        assert_eq!(wrong("crates/a/src/lib.rs", text), 0);
+        assert_eq!(wrong("crates/a/src/node.rs", text), 1);
+        assert_eq!(wrong("crates/a/src/lib.rs", &text.replace("mod a;", "// None.")), 1);
     }
 
     fn long(files: &[SourceFile], list: &str) -> Vec<String> {
