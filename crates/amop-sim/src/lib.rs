@@ -2,6 +2,7 @@
 
 mod application;
 mod contract;
+mod faults;
 mod network;
 mod parties;
 mod world;

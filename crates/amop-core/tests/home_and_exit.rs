@@ -1,0 +1,214 @@
+//! Inputs in, effects out: what a home node believes of an exit node, and what an exit node pushes.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::time::Duration;
+
+use amop_core::node::{Effect, Input, LinkId, Node};
+use amop_wire::{
+    AnswerStatus, ClientMessage, Code, Epoch, Gen, Instance, Instant, Mode, MsgId, NodeMessage,
+    PeerAnswer, PeerMessage, PeerRefusal, Publish, Reason, Request, Seq, Subscriber, TopicSet,
+    Version,
+};
+use bytes::Bytes;
+
+/// A node with an attached client and two linked peers, of which the first has a subscriber.
+struct Home {
+    node: Node,
+    now: Instant,
+}
+
+const CLIENT: LinkId = LinkId(1);
+const PEER: LinkId = LinkId(2);
+const OTHER_PEER: LinkId = LinkId(3);
+const PUBLISHER: Instance = Instance(1);
+const SUBSCRIBER: Instance = Instance(7);
+const EPOCH: Epoch = Epoch(5);
+const ID: MsgId = MsgId { publisher: PUBLISHER, counter: 1 };
+
+impl Home {
+    fn new() -> Self {
+        let node = Node::new("n1.node.bank-a.amop".parse().unwrap(), EPOCH);
+        let mut home = Self { node, now: Instant::default() };
+        let name = "app.sdk.bank-a.amop".parse().unwrap();
+        home.handle(Input::ClientUp { link: CLIENT, name });
+        let attach = ClientMessage::Attach { instance: PUBLISHER, generation: Gen(1) };
+        home.handle(Input::Client { link: CLIENT, message: attach });
+        for (link, name) in [(PEER, "n1.node.bank-b.amop"), (OTHER_PEER, "n1.node.bank-c.amop")] {
+            home.handle(Input::PeerUp { link, name: name.parse().unwrap(), dialed: true });
+            home.peer(link, PeerMessage::Greeting(version(0)));
+        }
+        home.peer(PEER, PeerMessage::Heartbeat(version(1)));
+        let subscriber = Subscriber { instance: SUBSCRIBER, generation: Gen(1) };
+        let topics = vec![("t".parse().unwrap(), vec![subscriber])];
+        home.peer(PEER, PeerMessage::Snapshot(TopicSet::new(version(1), topics)));
+        home
+    }
+
+    fn handle(&mut self, input: Input) -> Vec<Effect> {
+        self.node.handle(self.now, input);
+        std::iter::from_fn(|| self.node.poll_effect()).collect()
+    }
+
+    fn peer(&mut self, link: LinkId, message: PeerMessage) -> Vec<Effect> {
+        self.handle(Input::Peer { link, message })
+    }
+
+    /// Publishes a unicast, which goes to the subscriber at the peer.
+    fn publish(&mut self) -> Request {
+        let publish = Publish {
+            counter: ID.counter,
+            ttl: Duration::from_secs(1),
+            mode: Mode::Unicast,
+            topic: "t".parse().unwrap(),
+            payload: Bytes::from_static(b"question"),
+        };
+        let message = ClientMessage::Publish(publish);
+        let effects = self.handle(Input::Client { link: CLIENT, message });
+        let [Effect::ToPeer { link: PEER, message: PeerMessage::Request(request) }] = &effects[..]
+        else {
+            panic!("{effects:?}")
+        };
+        request.clone()
+    }
+}
+
+fn version(seq: u64) -> Version {
+    Version { epoch: Epoch(1), seq: Seq(seq) }
+}
+
+fn answer() -> PeerAnswer {
+    PeerAnswer {
+        id: ID,
+        attempt: 1,
+        status: AnswerStatus::Answered,
+        subscriber: SUBSCRIBER,
+        payload: Bytes::from_static(b"answer"),
+    }
+}
+
+/// UNI-5
+#[test]
+fn an_answer_counts_only_from_the_chosen_subscriber_at_its_node_in_the_present_attempt() {
+    let mut home = Home::new();
+    home.publish();
+    let forged = [
+        (OTHER_PEER, answer()),
+        (PEER, PeerAnswer { subscriber: Instance(8), ..answer() }),
+        (PEER, PeerAnswer { attempt: 2, ..answer() }),
+        (PEER, PeerAnswer { id: MsgId { counter: 2, ..ID }, ..answer() }),
+    ];
+    for (link, answer) in forged {
+        assert_eq!(home.peer(link, PeerMessage::Answer(answer)), []);
+    }
+    let effects = home.peer(PEER, PeerMessage::Answer(answer()));
+    let [Effect::ToClient { message: NodeMessage::Outcome(outcome), .. }] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!((outcome.code, &outcome.payload[..]), (Code::Ok, &b"answer"[..]));
+    assert_eq!(outcome.answered_by.as_ref().unwrap().to_string(), "bank-b/n1");
+    assert_eq!(home.peer(PEER, PeerMessage::Answer(answer())), [], "there is one end");
+}
+
+/// UNI-5
+#[test]
+fn a_refusal_counts_only_from_the_chosen_subscribers_node() {
+    let mut home = Home::new();
+    home.publish();
+    let refusal =
+        PeerRefusal { id: ID, attempt: 1, reason: Reason::SubscriberGone, subscriber: SUBSCRIBER };
+    assert_eq!(home.peer(OTHER_PEER, PeerMessage::Refusal(refusal.clone())), []);
+    let effects = home.peer(PEER, PeerMessage::Refusal(refusal));
+    let [Effect::ToClient { message: NodeMessage::Outcome(outcome), .. }] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(outcome.code, Code::SubscriberUnreachable);
+    assert_eq!((outcome.attempts, outcome.tried.len()), (1, 1));
+}
+
+/// UNI-6
+#[test]
+fn a_request_names_the_life_it_is_meant_for_and_another_life_refuses_it() {
+    let mut home = Home::new();
+    assert_eq!(home.publish().exit_epoch, Epoch(1), "the peer's");
+
+    let message = ClientMessage::Subscribe("u".parse().unwrap());
+    home.handle(Input::Client { link: CLIENT, message });
+    let request = Request {
+        id: MsgId { publisher: Instance(9), counter: 1 },
+        ttl: Duration::from_secs(1),
+        attempt: 1,
+        subscriber: PUBLISHER,
+        exit_epoch: EPOCH,
+        from: "app.sdk.bank-b.amop".parse().unwrap(),
+        topic: "u".parse().unwrap(),
+        payload: Bytes::new(),
+    };
+    let push = |home: &mut Home, request| home.peer(PEER, PeerMessage::Request(request));
+    let effects = push(&mut home, request.clone());
+    assert!(matches!(effects[..], [Effect::ToClient { link: CLIENT, .. }]), "{effects:?}");
+
+    let refused = |effects: &[Effect]| match effects {
+        [Effect::ToPeer { message: PeerMessage::Refusal(refusal), .. }] => refusal.reason,
+        other => panic!("{other:?}"),
+    };
+    let earlier = Request { exit_epoch: Epoch(4), ..request.clone() };
+    assert_eq!(refused(&push(&mut home, earlier)), Reason::StaleEpoch);
+    let late = Request { ttl: Duration::ZERO, ..request.clone() };
+    assert_eq!(refused(&push(&mut home, late)), Reason::Deadline);
+    let gone = Request { subscriber: Instance(99), ..request.clone() };
+    assert_eq!(refused(&push(&mut home, gone)), Reason::SubscriberGone);
+    let left = Request { topic: "v".parse().unwrap(), ..request };
+    assert_eq!(refused(&push(&mut home, left)), Reason::NotSubscribed);
+}
+
+/// SEQ-5
+#[test]
+fn a_snapshot_that_nobody_asked_for_is_dropped() {
+    let mut home = Home::new();
+    let set = TopicSet::new(version(9), Vec::new());
+    assert_eq!(home.peer(PEER, PeerMessage::Snapshot(set)), []);
+    home.publish(); // The subscriber is still known.
+}
+
+/// LINK-2
+#[test]
+fn a_link_without_a_greeting_is_closed_after_five_seconds() {
+    let mut home = Home::new();
+    let name = "late.sdk.bank-a.amop".parse().unwrap();
+    home.handle(Input::ClientUp { link: LinkId(9), name });
+    home.now = home.now + Duration::from_millis(4999);
+    let closes = |effects: Vec<Effect>| {
+        effects
+            .iter()
+            .filter(|effect| matches!(effect, Effect::Close { link: LinkId(9), .. }))
+            .count()
+    };
+    let effects = home.handle(Input::Timeout);
+    assert_eq!(closes(effects), 0);
+    home.now = home.now + Duration::from_millis(1);
+    let effects = home.handle(Input::Timeout);
+    assert_eq!(closes(effects), 1);
+}
+
+/// SEQ-7: a peer past its limit is closed, and what it said is forgotten.
+#[test]
+fn a_peer_that_announces_too_much_is_closed() {
+    let mut home = Home::new();
+    home.peer(PEER, PeerMessage::Heartbeat(version(2)));
+    let subscriber = |n: u64| Subscriber { instance: Instance(n), generation: Gen(1) };
+    // More than one snapshot may name, in changes that are each small enough.
+    let mut closed = false;
+    for lot in 1..40_u64 {
+        let change = |n: u64| amop_wire::TopicChange {
+            topic: "t".parse().unwrap(),
+            subscriber: subscriber(100 + lot * 2000 + n),
+            removed: false,
+        };
+        let changes = (0..2000).map(change).collect();
+        let changes = amop_wire::TopicChanges::new(Seq(lot), version(lot + 1), changes);
+        let effects = home.peer(PEER, PeerMessage::Changes(changes));
+        closed |= effects.iter().any(|effect| matches!(effect, Effect::Close { link: PEER, .. }));
+    }
+    assert!(closed);
+}
