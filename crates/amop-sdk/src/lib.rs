@@ -1,1 +1,35 @@
 #![doc = include_str!("../README.md")]
+
+mod builder;
+mod client;
+mod driver;
+mod environment;
+mod event;
+mod lease;
+mod message;
+mod outcome;
+mod publish;
+mod publishes;
+mod queue;
+mod state;
+mod subscription;
+mod tasks;
+mod topic;
+
+pub use amop_p2p::{
+    DialError, EndpointError, HandshakeError, Identity, IdentityError, LinkEnd, Settings, Trust,
+    TrustError,
+};
+pub use amop_wire::{
+    AnswerStatus, Code, Instance, Mode, MsgId, Name, Reason, Topic, TopicError, limits,
+};
+pub use builder::{AttemptError, ClientBuilder, ConnectError};
+pub use bytes::Bytes;
+pub use client::Client;
+pub use environment::EnvError;
+pub use event::{Event, Events};
+pub use message::{Message, ReplyError};
+pub use outcome::{Answer, MulticastReceipt, PublishError};
+pub use publish::{Pending, Publish, Publishing, Submit};
+pub use subscription::{Subscribe, SubscribeError, Subscription};
+pub use topic::IntoTopic;

@@ -1,0 +1,116 @@
+//! The handle with which an application publishes and subscribes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use amop_wire::{Instance, Mode, Name};
+use bytes::Bytes;
+
+use crate::builder::ClientBuilder;
+use crate::event::Events;
+use crate::lease::Lease;
+use crate::outcome::{Answer, MulticastReceipt, answer, receipt};
+use crate::publish::Publish;
+use crate::state::Phase;
+use crate::subscription::Subscribe;
+use crate::topic::IntoTopic;
+
+/// A client of an AMOP network. Cheap to clone; works from any thread and any task.
+///
+/// It connects again by itself when its link is lost, to another endpoint if it has several, and
+/// subscribes again before it says so. What is published meanwhile waits until its deadline.
+///
+/// It lives as long as any clone of it, any subscription, message or publish under way is left;
+/// [`close`](Self::close) ends it at once. Its tasks run on the tokio runtime that connected it.
+#[derive(Clone, Debug)]
+pub struct Client {
+    lease: Arc<Lease>,
+    name: Name,
+    timeout: Duration,
+}
+
+impl Client {
+    /// Begins to make a client.
+    #[must_use]
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    pub(crate) fn new(lease: Arc<Lease>, name: Name, timeout: Duration) -> Self {
+        Self { lease, name, timeout }
+    }
+
+    /// Subscribes to a topic; await it.
+    ///
+    /// Once that is done, the client's node holds the subscription, and it tells its peers. A
+    /// client has at most one subscription of a topic at a time.
+    pub fn subscribe(&self, topic: impl IntoTopic) -> Subscribe {
+        Subscribe::new(Arc::clone(&self.lease), topic, self.timeout)
+    }
+
+    /// Sends a message to one subscriber of the topic, chosen at random, and gets its answer;
+    /// await it.
+    ///
+    /// The payload has at most 1 MiB. The result is an [`Answer`] also if the handler failed or
+    /// dropped the message: look at its `status`.
+    pub fn request(&self, topic: impl IntoTopic, payload: impl Into<Bytes>) -> Publish<Answer> {
+        let lease = Arc::clone(&self.lease);
+        Publish::new(lease, Mode::Unicast, topic, payload.into(), self.timeout, answer)
+    }
+
+    /// Sends a message to every subscriber of the topic and counts what became of it; await it.
+    ///
+    /// The payload has at most 1 MiB. The result is a [`MulticastReceipt`] also if nobody
+    /// subscribes to the topic: its `targets` are 0 then. It takes as long as the slowest
+    /// subscriber does to take the message, at most the timeout.
+    pub fn multicast(
+        &self,
+        topic: impl IntoTopic,
+        payload: impl Into<Bytes>,
+    ) -> Publish<MulticastReceipt> {
+        let lease = Arc::clone(&self.lease);
+        Publish::new(lease, Mode::Multicast, topic, payload.into(), self.timeout, receipt)
+    }
+
+    /// Follows what happens to the client from now on.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.lease.events()
+    }
+
+    /// Whether a node has taken the client in and holds all of its subscriptions.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.lease.look(|state| state.core.is_connected())
+    }
+
+    /// How many publishes have no end yet.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.lease.look(|state| state.publishes.under_way())
+    }
+
+    /// The certified name of this client.
+    #[must_use]
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// The life of this client: the first half of the ids of its messages.
+    #[must_use]
+    pub fn instance(&self) -> Instance {
+        self.lease.instance()
+    }
+
+    /// Sends what is queued, closes the link, and waits until that is done, some seconds at most.
+    ///
+    /// Await what was published before: what has no end yet ends with 99 or 102. Messages that
+    /// wait in subscriptions are refused, and the subscriptions end; drop them before if they may
+    /// have been read in part.
+    pub async fn close(&self) {
+        let mut phase = self.lease.phase();
+        self.lease.close();
+        // The sender lives as long as the lease.
+        let _ = phase.wait_for(|phase| *phase == Phase::Closed).await;
+    }
+}

@@ -1,0 +1,159 @@
+//! A message in the hands of the application, which owes an answer if it is a unicast.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use amop_core::client::{Delivered, Input};
+use amop_wire::limits::PAYLOAD_BYTES_MAX;
+use amop_wire::{AnswerStatus, Mode, MsgId, Name, Topic};
+use bytes::Bytes;
+
+use crate::lease::Lease;
+
+/// A message taken from a [`Subscription`](crate::Subscription).
+///
+/// A unicast waits for [`reply`](Self::reply) or [`fail`](Self::fail). If it is dropped without
+/// either, also by a panic, its publisher gets an answer with
+/// [`AnswerStatus::Dropped`]. A multicast wants nothing: it was acked when it was taken.
+#[derive(Debug)]
+pub struct Message {
+    lease: Arc<Lease>,
+    delivered: Delivered,
+    /// Whether the publisher waits for an answer.
+    is_open: bool,
+}
+
+impl Message {
+    pub(crate) fn new(lease: Arc<Lease>, delivered: Delivered) -> Self {
+        let is_open = delivered.delivery.mode == Mode::Unicast;
+        Self { lease, delivered, is_open }
+    }
+
+    /// What it was published to.
+    #[must_use]
+    pub fn topic(&self) -> &Topic {
+        &self.delivered.delivery.topic
+    }
+
+    /// The message itself.
+    ///
+    /// It may share memory with other messages that arrived with it: copy a small part that is
+    /// kept for long.
+    #[must_use]
+    pub fn payload(&self) -> &Bytes {
+        &self.delivered.delivery.payload
+    }
+
+    /// Who published it, as the publisher's node attests it.
+    #[must_use]
+    pub fn from(&self) -> &Name {
+        &self.delivered.delivery.from
+    }
+
+    /// Its id, the same that its publisher knows.
+    #[must_use]
+    pub fn id(&self) -> MsgId {
+        self.delivered.delivery.attempt.id
+    }
+
+    /// Whether it wants an answer.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.delivered.delivery.mode
+    }
+
+    /// What is left of the publisher's time. Zero: nobody waits for the answer any more.
+    #[must_use]
+    pub fn time_left(&self) -> Duration {
+        self.delivered.expires.saturating_since(self.lease.now())
+    }
+
+    /// Answers a unicast. Queues the answer and returns at once.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplyError`] says why no answer was queued.
+    pub fn reply(self, payload: impl Into<Bytes>) -> Result<(), ReplyError> {
+        self.answer(AnswerStatus::Answered, payload.into())
+    }
+
+    /// Answers a unicast with a failure: it was handled, and this is what went wrong.
+    ///
+    /// The publisher gets the text with [`AnswerStatus::Failed`]; nobody else is tried.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplyError`] says why no answer was queued.
+    pub fn fail(self, text: impl Into<String>) -> Result<(), ReplyError> {
+        self.answer(AnswerStatus::Failed, text.into().into())
+    }
+
+    fn answer(mut self, status: AnswerStatus, payload: Bytes) -> Result<(), ReplyError> {
+        if self.mode() == Mode::Multicast {
+            return Err(ReplyError::Multicast);
+        }
+        let payload_bytes = payload.len();
+        if payload_bytes > PAYLOAD_BYTES_MAX {
+            return Err(ReplyError::TooLong { payload_bytes, limit: PAYLOAD_BYTES_MAX });
+        }
+        let (attempt, expires) = (self.delivered.delivery.attempt, self.delivered.expires);
+        let answered = self.lease.turn(|state, now| {
+            if !state.is_open() {
+                return Err(ReplyError::Closed);
+            }
+            if expires <= now {
+                return Err(ReplyError::TooLate);
+            }
+            if !state.may_hold(payload_bytes) {
+                return Err(ReplyError::Congested);
+            }
+            state.handle(now, Input::Answer { attempt, status, payload });
+            Ok(())
+        });
+        // A publisher that may still be told is told by dropping the message.
+        self.is_open = answered == Err(ReplyError::Congested);
+        answered
+    }
+}
+
+impl Drop for Message {
+    fn drop(&mut self) {
+        if !self.is_open {
+            return;
+        }
+        let (attempt, expires) = (self.delivered.delivery.attempt, self.delivered.expires);
+        self.lease.turn(|state, now| {
+            if state.is_open() && now < expires {
+                let (status, payload) = (AnswerStatus::Dropped, Bytes::new());
+                state.handle(now, Input::Answer { attempt, status, payload });
+            }
+        });
+    }
+}
+
+/// Why an answer was not queued. The message is used up in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplyError {
+    /// The publisher's deadline has passed: it was told 102 meanwhile.
+    #[error("the publisher no longer waits for an answer")]
+    TooLate,
+    /// The answer is over the limit. The publisher is told that the message was dropped.
+    #[error("answer of {payload_bytes} bytes is over the limit of {limit}")]
+    TooLong {
+        /// Its length.
+        payload_bytes: usize,
+        /// The longest that is taken.
+        limit: usize,
+    },
+    /// A multicast has no answer.
+    #[error("a multicast is not answered")]
+    Multicast,
+    /// Too many bytes of answers wait for the link already. The publisher is told that the message
+    /// was dropped.
+    #[error("too many answers wait for the link")]
+    Congested,
+    /// The client was closed. The publisher will be told 102.
+    #[error("the client is closed")]
+    Closed,
+}

@@ -1,0 +1,308 @@
+//! From the call to the end of a publish, as futures.
+//!
+//! ```text
+//! request(..) ──▶ Publish ──.await──▶ Publishing = Submit, then Pending ──▶ Answer
+//!                    └──.submit()──▶ Submit ──▶ Pending ──────────────────▶ Answer
+//! ```
+//!
+//! [`Submit`] waits for room, which is all the back-pressure there is; [`Pending`] waits for the
+//! end. None of them allocates, unless it must wait for room.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use amop_core::client::Input;
+use amop_wire::limits::{PAYLOAD_BYTES_MAX, TTL_MAX};
+use amop_wire::{Instant, Mode, MsgId, Topic};
+use bytes::Bytes;
+use tokio::task::coop;
+use tokio::time::{Sleep, sleep_until};
+
+use crate::lease::Lease;
+use crate::outcome::PublishError;
+use crate::publishes::{Ended, SlotKey, Ticket};
+use crate::topic::IntoTopic;
+
+/// A message that is about to be published. Await it for its end, or [`submit`](Self::submit) it.
+///
+/// It gets its id, and its time begins to run, when it is polled first.
+#[must_use = "nothing is published before this is awaited or submitted"]
+pub struct Publish<T> {
+    lease: Arc<Lease>,
+    draft: Result<Draft, PublishError>,
+    timeout: Duration,
+    finish: Finish<T>,
+}
+
+/// Makes the result out of the end.
+pub(crate) type Finish<T> = fn(MsgId, Ended) -> Result<T, PublishError>;
+
+impl<T> Publish<T> {
+    pub(crate) fn new(
+        lease: Arc<Lease>,
+        mode: Mode,
+        topic: impl IntoTopic,
+        payload: Bytes,
+        timeout: Duration,
+        finish: Finish<T>,
+    ) -> Self {
+        let draft = match topic.into_topic() {
+            Ok(_) if payload.len() > PAYLOAD_BYTES_MAX => {
+                Err(PublishError::payload_too_long(payload.len()))
+            }
+            Ok(topic) => Ok(Draft { mode, topic, payload }),
+            Err(error) => Err(PublishError::bad_topic(error)),
+        };
+        Self { lease, draft, timeout, finish }
+    }
+
+    /// Sets how long it may take until the end, waiting for room and for a connection included;
+    /// at most an hour. That of the client, 5 s unless it was set, if this is not called.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Queues the message to the link and hands out its end as another future: so one task can
+    /// have thousands under way.
+    ///
+    /// Waits while the client has 8,192 publishes or 4 MiB of payload under way, or while the link
+    /// does not keep up; those who wait are served in turn. Dropping the future before it is done
+    /// means that the message was not published.
+    pub fn submit(self) -> Submit<T> {
+        Submit {
+            lease: self.lease,
+            draft: Some(self.draft),
+            timeout: self.timeout.min(TTL_MAX),
+            deadline: None,
+            ticket: None,
+            alarm: None,
+            finish: self.finish,
+        }
+    }
+}
+
+impl<T> IntoFuture for Publish<T> {
+    type Output = Result<T, PublishError>;
+    type IntoFuture = Publishing<T>;
+
+    fn into_future(self) -> Publishing<T> {
+        Publishing(Stage::Submit(self.submit()))
+    }
+}
+
+/// Publishes a message and waits for its end. Made by awaiting a [`Publish`].
+///
+/// Dropping it after it was polled does not take the message back: its end is ignored.
+#[must_use = "futures do nothing unless polled"]
+pub struct Publishing<T>(Stage<T>);
+
+enum Stage<T> {
+    Submit(Submit<T>),
+    Pending(Pending<T>),
+}
+
+impl<T> Future for Publishing<T> {
+    type Output = Result<T, PublishError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Stage::Submit(submit) => {
+                // Whoever submits it waits for the end as well, under the same lock.
+                let submitted = ready!(submit.poll_submit(cx, Some(cx.waker().clone())));
+                self.0 = Stage::Pending(submitted?);
+                Poll::Pending
+            }
+            Stage::Pending(pending) => Pin::new(pending).poll(cx),
+        }
+    }
+}
+
+/// Queues a message to the link. Made by [`Publish::submit`].
+#[must_use = "futures do nothing unless polled"]
+pub struct Submit<T> {
+    lease: Arc<Lease>,
+    /// `None` once it has left.
+    draft: Option<Result<Draft, PublishError>>,
+    timeout: Duration,
+    /// Set by the first poll.
+    deadline: Option<Instant>,
+    /// The place in the line, while it waits for room.
+    ticket: Option<Ticket>,
+    alarm: Option<Pin<Box<Sleep>>>,
+    finish: Finish<T>,
+}
+
+struct Draft {
+    mode: Mode,
+    topic: Topic,
+    payload: Bytes,
+}
+
+/// What came of an attempt to submit.
+enum Step {
+    Submitted {
+        key: SlotKey,
+        counter: u64,
+    },
+    /// Not yet. The waker is to be dropped without the lock, since nobody knows what that runs.
+    NoRoom {
+        draft: Draft,
+        replaced: Option<Waker>,
+    },
+    Failed(PublishError),
+}
+
+impl<T> Future for Submit<T> {
+    type Output = Result<Pending<T>, PublishError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_submit(cx, None)
+    }
+}
+
+impl<T> Submit<T> {
+    /// Submits the message if there is room. `watch` is woken at its end.
+    fn poll_submit(
+        &mut self,
+        cx: &mut Context<'_>,
+        watch: Option<Waker>,
+    ) -> Poll<Result<Pending<T>, PublishError>> {
+        // A task that publishes without a pause lets others run now and then, its own link first.
+        let budget = ready!(coop::poll_proceed(cx));
+        budget.made_progress();
+        let draft = self.draft.take().expect("it is not polled after it was ready")?;
+        match self.attempt(draft, cx.waker(), watch) {
+            Step::Failed(error) => Poll::Ready(Err(error)),
+            Step::Submitted { key, counter } => {
+                let lease = Arc::clone(&self.lease);
+                let id = MsgId { publisher: lease.instance(), counter };
+                Poll::Ready(Ok(Pending { lease, key: Some(key), id, finish: self.finish }))
+            }
+            Step::NoRoom { draft, replaced } => {
+                drop(replaced);
+                self.draft = Some(Ok(draft));
+                self.poll_alarm(cx)
+            }
+        }
+    }
+
+    fn attempt(&mut self, draft: Draft, waker: &Waker, watch: Option<Waker>) -> Step {
+        let Self { lease, ticket, timeout, deadline, .. } = self;
+        lease.turn(|state, now| {
+            let deadline = *deadline.get_or_insert(now + *timeout);
+            if !state.is_open() {
+                return Step::Failed(PublishError::closed());
+            }
+            if ticket.is_some() && deadline <= now {
+                return Step::Failed(PublishError::no_room(state.core.is_connected()));
+            }
+            let payload_bytes = draft.payload.len();
+            let may_pass = state.publishes.is_next(*ticket)
+                && state.publishes.has_room(payload_bytes)
+                && state.link_has_room(payload_bytes);
+            if !may_pass {
+                let replaced = state.publishes.wait(ticket, payload_bytes, waker.clone());
+                return Step::NoRoom { draft, replaced };
+            }
+            if let Some(ticket) = ticket.take() {
+                let waker = state.publishes.leave(ticket);
+                state.woken.extend(waker); // That of this very task, which may be woken in vain.
+            }
+            let counter = state.core.draw_counter();
+            let key = state.publishes.begin(counter, payload_bytes, now, watch);
+            let Draft { mode, topic, payload } = draft;
+            let timeout = deadline.saturating_since(now);
+            state.handle(now, Input::Publish { counter, mode, topic, payload, timeout });
+            Step::Submitted { key, counter }
+        })
+    }
+
+    /// Waits for room until the deadline.
+    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<Result<Pending<T>, PublishError>> {
+        let Some(deadline) = self.deadline else { return Poll::Pending };
+        let at = self.lease.at(deadline);
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        ready!(alarm.as_mut().poll(cx));
+        self.draft = None;
+        let is_connected = self.lease.look(|state| state.core.is_connected());
+        Poll::Ready(Err(PublishError::no_room(is_connected)))
+    }
+}
+
+impl<T> Drop for Submit<T> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            // The turn's end wakes the next in line.
+            drop(self.lease.turn(|state, _| state.publishes.leave(ticket)));
+        }
+    }
+}
+
+/// A message that was queued to the link: the future of its end.
+///
+/// Dropping it does not take the message back: its end is ignored.
+#[must_use = "whether the message was handled is known only at its end"]
+pub struct Pending<T> {
+    lease: Arc<Lease>,
+    /// `None` once the end was taken.
+    key: Option<SlotKey>,
+    id: MsgId,
+    finish: Finish<T>,
+}
+
+impl<T> Pending<T> {
+    /// The id of the message.
+    #[must_use]
+    pub fn id(&self) -> MsgId {
+        self.id
+    }
+}
+
+impl<T> Future for Pending<T> {
+    type Output = Result<T, PublishError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let key = self.key.expect("it is not polled after it was ready");
+        let (ended, replaced) = self.lease.look(|state| state.publishes.take_end(key, cx.waker()));
+        drop(replaced);
+        let Some(ended) = ended else { return Poll::Pending };
+        self.key = None;
+        Poll::Ready((self.finish)(self.id, ended))
+    }
+}
+
+impl<T> Drop for Pending<T> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            drop(self.lease.look(|state| state.publishes.abandon(key)));
+        }
+    }
+}
+
+impl<T> fmt::Debug for Publish<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publish").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for Publishing<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publishing").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for Submit<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Submit").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for Pending<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending").field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,340 @@
+//! The application's side of a subscription: a stream of messages.
+//!
+//! It takes everything that waits under one lock, into a buffer of its own, and hands it out
+//! message by message without another lock. The last message of the buffer, one that has expired,
+//! and every so manieth make a turn of the driver: there, acks go out and room comes back.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use amop_core::client::{Delivered, Input};
+use amop_wire::{Code, Instant, Reason, Topic, TopicError};
+use futures_core::Stream;
+use tokio::task::coop;
+use tokio::time::timeout;
+
+use crate::lease::Lease;
+use crate::message::Message;
+use crate::queue::{Queue, QueueLimits, Status, Taken, refusal};
+use crate::state::State;
+use crate::topic::IntoTopic;
+
+/// The messages of one topic, in a stream that survives reconnects. Dropping it unsubscribes: what
+/// was not taken is refused, so that it can be tried elsewhere.
+///
+/// A message that expires before the application takes it is refused as well: it is never handed
+/// out late. The stream ends when the client is closed, or when a node refuses the subscription.
+pub struct Subscription {
+    lease: Arc<Lease>,
+    topic: Topic,
+    /// Taken from the driver and not handed out yet.
+    buffer: VecDeque<Delivered>,
+    /// How many were handed out or refused, ever.
+    count: u64,
+    /// What `count` was when the driver was told last.
+    told: u64,
+    tell_every: u64,
+    taken: Taken,
+}
+
+impl Subscription {
+    /// The topic.
+    #[must_use]
+    pub fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    /// Waits for the next message; `None` once the subscription has ended.
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Message> {
+        poll_fn(|cx| self.poll_message(cx)).await
+    }
+
+    /// Why the stream has ended, or `None` while it has not: the client was closed, or a node
+    /// refused the subscription after a reconnect.
+    #[must_use]
+    pub fn why_ended(&self) -> Option<SubscribeError> {
+        self.lease.look(|state| {
+            let queue = state.queues.get(&self.topic)?;
+            ended(&self.topic, queue.status())
+        })
+    }
+
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        // A task that takes without a pause lets others run now and then, its own link first.
+        let budget = ready!(coop::poll_proceed(cx));
+        let delivered = match self.take_from_buffer() {
+            Some(delivered) => Some(delivered),
+            None => ready!(self.take_in_turn(cx)),
+        };
+        budget.made_progress();
+        Poll::Ready(delivered.map(|delivered| Message::new(Arc::clone(&self.lease), delivered)))
+    }
+
+    /// Takes a message that needs nothing of the driver.
+    fn take_from_buffer(&mut self) -> Option<Delivered> {
+        if self.buffer.len() < 2 || self.count - self.told >= self.tell_every {
+            return None;
+        }
+        if self.buffer.front()?.expires <= self.lease.now() {
+            return None;
+        }
+        self.count += 1;
+        self.taken.set(self.count);
+        self.buffer.pop_front()
+    }
+
+    /// Takes a message in a turn, and lets the driver settle what was taken so far.
+    fn take_in_turn(&mut self, cx: &mut Context<'_>) -> Poll<Option<Delivered>> {
+        let Self { lease, topic, buffer, count, told, taken, .. } = self;
+        let (taken, replaced) = lease.turn(|state, now| {
+            loop {
+                if buffer.is_empty() && !hand_over(state, topic, buffer) {
+                    let Some(queue) = state.queues.get_mut(topic) else {
+                        return (Poll::Ready(None), None);
+                    };
+                    return match queue.status() {
+                        Status::Opening | Status::Open => (Poll::Pending, queue.watch(cx.waker())),
+                        Status::Refused(..) | Status::Closed => (Poll::Ready(None), None),
+                    };
+                }
+                let Some(delivered) = buffer.pop_front() else { continue };
+                *count += 1;
+                let is_late = delivered.expires <= now;
+                if is_late {
+                    refuse(state, now, topic, &delivered);
+                }
+                taken.set(*count);
+                *told = *count;
+                state.settle(now, topic);
+                if !is_late {
+                    return (Poll::Ready(Some(delivered)), None);
+                }
+            }
+        });
+        drop(replaced); // Without the lock, since nobody knows what the drop of a waker runs.
+        taken
+    }
+
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SubscribeError>> {
+        let topic = &self.topic;
+        let (opened, replaced) = self.lease.look(|state| {
+            let Some(queue) = state.queues.get_mut(topic) else {
+                return (Poll::Ready(Err(SubscribeError::Closed)), None);
+            };
+            match queue.status() {
+                Status::Opening => (Poll::Pending, queue.watch(cx.waker())),
+                Status::Open => (Poll::Ready(Ok(())), None),
+                status @ (Status::Refused(..) | Status::Closed) => {
+                    (Poll::Ready(ended(topic, status).map_or(Ok(()), Err)), None)
+                }
+            }
+        });
+        drop(replaced);
+        opened
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Message;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        self.poll_message(cx)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let Self { lease, topic, buffer, .. } = self;
+        let queue = lease.turn(|state, now| {
+            state.settle(now, topic);
+            let mut queue = state.queues.remove(topic)?;
+            state.handle(now, Input::Unsubscribe(topic.clone()));
+            if state.is_open() {
+                for delivered in buffer.drain(..).chain(queue.drain()) {
+                    state.handle(now, refusal(&delivered, Reason::NotSubscribed));
+                }
+            }
+            Some(queue)
+        });
+        drop(queue); // Its waker, without the lock.
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
+/// A subscription that is about to be made: await it.
+#[must_use = "nothing is subscribed before this is awaited"]
+pub struct Subscribe {
+    lease: Arc<Lease>,
+    topic: Result<Topic, TopicError>,
+    limits: QueueLimits,
+    timeout: Duration,
+}
+
+impl Subscribe {
+    pub(crate) fn new(lease: Arc<Lease>, topic: impl IntoTopic, timeout: Duration) -> Self {
+        let limits = QueueLimits::default();
+        Self { lease, topic: topic.into_topic(), limits, timeout }
+    }
+
+    /// Sets how many messages may wait for the application, at least 1. 8,192 unless it was set.
+    ///
+    /// What comes when as many wait is refused: a unicast goes to another subscriber, a multicast
+    /// is counted as refused.
+    pub fn capacity(mut self, messages: usize) -> Self {
+        self.limits.messages = messages.max(1);
+        self
+    }
+
+    /// Sets how many bytes of payload may wait for the application. 64 MiB unless it was set.
+    pub fn capacity_bytes(mut self, payload_bytes: usize) -> Self {
+        self.limits.payload_bytes = payload_bytes;
+        self
+    }
+
+    /// Sets how long to wait for the node to take the subscription. That of the client, 5 s unless
+    /// it was set, if this is not called.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Subscribes, and waits until the node holds the subscription.
+    async fn open(self) -> Result<Subscription, SubscribeError> {
+        let Self { lease, topic, limits, timeout: within } = self;
+        let topic = topic.map_err(SubscribeError::BadTopic)?;
+        let taken = lease.turn(|state, now| {
+            if !state.is_open() {
+                return Err(SubscribeError::Closed);
+            }
+            if state.queues.contains_key(&topic) {
+                return Err(SubscribeError::AlreadySubscribed { topic: topic.clone() });
+            }
+            let queue = Queue::new(topic.clone(), limits);
+            let taken = queue.taken();
+            state.queues.insert(topic.clone(), queue);
+            state.handle(now, Input::Subscribe(topic.clone()));
+            Ok(taken)
+        })?;
+        let mut subscription = Subscription {
+            lease,
+            topic,
+            buffer: VecDeque::new(),
+            count: 0,
+            told: 0,
+            tell_every: (limits.messages as u64 / 8).clamp(1, TELL_EVERY_MAX),
+            taken,
+        };
+        // Giving up drops the subscription, which takes everything back.
+        match timeout(within, poll_fn(|cx| subscription.poll_open(cx))).await {
+            Ok(opened) => opened.map(|()| subscription),
+            Err(_) => {
+                let topic = subscription.topic.clone();
+                Err(SubscribeError::NoAnswer { topic, within })
+            }
+        }
+    }
+}
+
+impl IntoFuture for Subscribe {
+    type Output = Result<Subscription, SubscribeError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.open())
+    }
+}
+
+impl fmt::Debug for Subscribe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscribe").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no subscription.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The text is no topic. Nothing was sent.
+    #[error("bad topic: {0}")]
+    BadTopic(TopicError),
+    /// This client has a subscription of the topic. Nothing was sent.
+    #[error("this client subscribes to {topic:?} already")]
+    AlreadySubscribed {
+        /// The topic.
+        topic: Topic,
+    },
+    /// The node does not take the subscription.
+    #[error("the node refused the subscription to {topic:?}: {reason}")]
+    Refused {
+        /// The topic.
+        topic: Topic,
+        /// The kind of refusal.
+        code: Code,
+        /// The reason behind it.
+        reason: Reason,
+    },
+    /// No node answered in time. The subscription was taken back.
+    #[error("no node answered the subscription to {topic:?} within {within:?}")]
+    NoAnswer {
+        /// The topic.
+        topic: Topic,
+        /// How long was waited.
+        within: Duration,
+    },
+    /// The client was closed.
+    #[error("the client is closed")]
+    Closed,
+}
+
+impl SubscribeError {
+    /// The code that a publish would have that failed in this way.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::BadTopic(_) | Self::AlreadySubscribed { .. } => Code::Invalid,
+            Self::Refused { code, .. } => *code,
+            Self::NoAnswer { .. } | Self::Closed => Code::NotSent,
+        }
+    }
+}
+
+/// Takes all that waits in the driver. Says whether that was anything.
+fn hand_over(state: &mut State, topic: &Topic, buffer: &mut VecDeque<Delivered>) -> bool {
+    state.queues.get_mut(topic).is_some_and(|queue| queue.hand_over(buffer))
+}
+
+/// Refuses a message of the buffer, the next one after those that were taken.
+fn refuse(state: &mut State, now: Instant, topic: &Topic, delivered: &Delivered) {
+    state.settle(now, topic);
+    if let Some(queue) = state.queues.get_mut(topic) {
+        queue.settle_refused();
+    }
+    state.handle(now, refusal(delivered, Reason::Deadline));
+}
+
+fn ended(topic: &Topic, status: &Status) -> Option<SubscribeError> {
+    match status {
+        Status::Opening | Status::Open => None,
+        Status::Closed => Some(SubscribeError::Closed),
+        Status::Refused(code, reason) => {
+            let (code, reason) = (*code, *reason);
+            Some(SubscribeError::Refused { topic: topic.clone(), code, reason })
+        }
+    }
+}
+
+/// After how many messages the driver is told at the latest what was taken. Small queues are told
+/// sooner, since room comes back only then.
+const TELL_EVERY_MAX: u64 = 256;

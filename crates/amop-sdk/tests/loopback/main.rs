@@ -1,0 +1,10 @@
+//! Clients and real nodes on loopback.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod closing;
+mod connecting;
+mod publishing;
+mod room;
+mod subscribing;
+mod support;
