@@ -1,0 +1,312 @@
+//! What can be typed.
+//!
+//! The help of every command begins with an example and fits a screen; a test holds it to that.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use amop_wire::limits::TTL_MAX;
+use clap::{ArgAction, Args as Arguments, Parser, Subcommand};
+
+use crate::exit::EXIT_CODES;
+
+/// Sends and receives AMOP messages, makes certificates, runs a demo network.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "amop",
+    version,
+    before_help = "Example: amop demo",
+    after_help = EXIT_CODES,
+    arg_required_else_help = true
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) link: LinkArgs,
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How the client gets into the network.
+#[derive(Clone, Debug, Default, Arguments)]
+#[command(next_help_heading = "Connection, also by AMOP_ENDPOINT, _CA, _CERT, _KEY, _CONTEXT")]
+pub(crate) struct LinkArgs {
+    /// Node to attach to; several for failover [default: 127.0.0.1:20200]
+    #[arg(short, long = "endpoint", value_name = "HOST:PORT")]
+    pub(crate) endpoints: Vec<String>,
+    /// The consortium's root [default: ca.crt]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Our certificate [default: sdk.crt]
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// Its private key [default: sdk.key]
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+    /// Longest wait, for connection and outcome each [default: 5s]
+    #[arg(long, value_name = "DUR", value_parser = parse_timeout)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl LinkArgs {
+    /// What stands after the command, or else what stands before it.
+    #[must_use]
+    pub(crate) fn or(self, before: &Self) -> Self {
+        let (identity, identity_before) = ((self.cert, self.key), (&before.cert, &before.key));
+        let (cert, key) = match identity {
+            (None, None) => (identity_before.0.clone(), identity_before.1.clone()),
+            both => both,
+        };
+        Self {
+            endpoints: match self.endpoints.is_empty() {
+                true => before.endpoints.clone(),
+                false => self.endpoints,
+            },
+            ca: self.ca.or_else(|| before.ca.clone()),
+            cert,
+            key,
+            timeout: self.timeout.or(before.timeout),
+        }
+    }
+
+    /// How long to wait, for the connection and for the outcome each.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(TIMEOUT)
+    }
+}
+
+/// How every command talks.
+#[derive(Clone, Debug, Arguments)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Common {
+    /// One JSON object a line on standard output, errors included
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Log to standard error; -vv logs more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a network of three banks on this machine, and check what it does
+    #[command(before_help = "Example: amop demo --keep")]
+    Demo(Demo),
+    /// Print the messages of topics, and answer them
+    #[command(before_help = "Example: amop sub quote -n 2 --reply 7.1234")]
+    Sub(Sub),
+    /// Send a message to one subscriber, or to all of them
+    #[command(before_help = "Example: amop pub rates @rates.json --multicast")]
+    Pub(Publish),
+    /// Send a message to one subscriber and print its answer
+    #[command(before_help = "Example: amop request quote '{\"pair\":\"USDCNY\"}'")]
+    Request(Request),
+    /// Make certificates
+    #[command(before_help = "Example: amop cert quick --agency bank-a --node n1 --app payments")]
+    #[command(subcommand)]
+    Cert(Cert),
+}
+
+/// `amop demo`.
+#[derive(Clone, Debug, Arguments)]
+pub(crate) struct Demo {
+    /// Let nothing take longer than it must, for CI
+    #[arg(long)]
+    pub(crate) fast: bool,
+    /// Stay up until Ctrl-C, and print commands to type in other terminals
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Write the certificates here and leave them [default: a temporary directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// `amop sub`.
+#[derive(Clone, Debug, Arguments)]
+pub(crate) struct Sub {
+    /// What to subscribe to
+    #[arg(value_name = "TOPIC", required = true)]
+    pub(crate) topics: Vec<String>,
+    /// End after this many messages
+    #[arg(short = 'n', value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// End after this long; with -n, it is a failure (1) if fewer came
+    #[arg(long = "for", value_name = "DUR", value_parser = parse_duration)]
+    pub(crate) span: Option<Duration>,
+    /// Print payloads only, byte for byte, with nothing between them
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) raw: bool,
+    /// Answer unicasts with this text [default: an empty answer]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) reply: String,
+    #[command(flatten)]
+    pub(crate) link: LinkArgs,
+}
+
+/// `amop pub`.
+#[derive(Clone, Debug, Arguments)]
+pub(crate) struct Publish {
+    /// Whom to send it to
+    pub(crate) topic: String,
+    /// The message: a text, `-` for standard input, `@FILE` for a file
+    #[arg(value_name = "PAYLOAD | - | @FILE", default_value = "", hide_default_value = true)]
+    pub(crate) payload: String,
+    /// Send it to all subscribers, and print how many took it
+    #[arg(long)]
+    pub(crate) multicast: bool,
+    #[command(flatten)]
+    pub(crate) link: LinkArgs,
+}
+
+/// `amop request`.
+#[derive(Clone, Debug, Arguments)]
+pub(crate) struct Request {
+    /// Whom to ask
+    pub(crate) topic: String,
+    /// The message: a text, `-` for standard input, `@FILE` for a file
+    #[arg(value_name = "PAYLOAD | - | @FILE", default_value = "", hide_default_value = true)]
+    pub(crate) payload: String,
+    #[command(flatten)]
+    pub(crate) link: LinkArgs,
+}
+
+/// `amop cert`.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Cert {
+    /// Make a consortium to try things out with, or add a node to it
+    #[command(before_help = "Example: amop cert quick --agency bank-a --node n1 --app payments")]
+    #[command(after_help = QUICK)]
+    Quick(Quick),
+}
+
+/// `amop cert quick`.
+#[derive(Clone, Debug, Arguments)]
+pub(crate) struct Quick {
+    /// The institution
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agency: String,
+    /// Its node
+    #[arg(long, value_name = "NAME", default_value = "n1")]
+    pub(crate) node: String,
+    /// Its client
+    #[arg(long, value_name = "NAME", default_value = "app")]
+    pub(crate) app: String,
+    /// The suffix of all names of the consortium
+    #[arg(long, value_name = "NAME", default_value = "amop")]
+    pub(crate) domain: String,
+    /// Where the files go
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+}
+
+/// Printed by `amop cert quick --help`.
+const QUICK: &str = "\
+The first run on a directory makes a root, an agency, a node and a client, and amop.toml for the
+node. A later run adds a node and a client to them, in DIR/AGENCY/NODE. Nothing is overwritten.";
+
+/// Reads a time span such as `500ms`, `5s`, `2m` or `1h`.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
+    let millis_per_unit = match &text[digits.len()..] {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("write a number and a unit, as in 500ms, 5s, 2m or 1h".to_owned()),
+    };
+    let count: u64 = digits.parse().map_err(|_| format!("`{digits}` is no whole number"))?;
+    let millis = count.checked_mul(millis_per_unit).filter(|&millis| millis <= MILLIS_MAX);
+    match millis {
+        None => Err("that is longer than a year".to_owned()),
+        Some(0) => Err("that is no time at all".to_owned()),
+        Some(millis) => Ok(Duration::from_millis(millis)),
+    }
+}
+
+fn parse_timeout(text: &str) -> Result<Duration, String> {
+    let timeout = parse_duration(text)?;
+    if timeout <= TTL_MAX {
+        return Ok(timeout);
+    }
+    Err(format!("a message may take at most {} s", TTL_MAX.as_secs()))
+}
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A year: longer spans are mistakes.
+const MILLIS_MAX: u64 = 366 * 24 * 3_600_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_every_command_begins_with_an_example_and_fits_a_screen() {
+        let mut root = Args::command();
+        root.build();
+        let mut commands = vec![root];
+        while let Some(mut command) = commands.pop() {
+            if command.get_name() == "help" {
+                continue; // It prints the help of the others.
+            }
+            let help = command.render_help().to_string();
+            assert!(help.starts_with("Example: amop "), "{help}");
+            let widest = help.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(100), "{widest:?} columns:\n{help}");
+            assert!(help.lines().count() <= 40, "{help}");
+            commands.extend(command.get_subcommands().cloned());
+        }
+    }
+
+    #[test]
+    fn an_example_is_a_command_that_is_understood() {
+        let mut commands = vec![Args::command()];
+        while let Some(command) = commands.pop() {
+            let example = command.get_before_help().expect("there is one").to_string();
+            let words = example.trim_start_matches("Example: ").split(' ');
+            let parsed = Args::try_parse_from(words);
+            assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
+            commands.extend(command.get_subcommands().cloned());
+        }
+    }
+
+    #[test]
+    fn connection_flags_may_stand_before_the_command_or_after_it() {
+        let link = |line: &str| {
+            let args = Args::try_parse_from(line.split(' ')).unwrap();
+            let Command::Sub(sub) = args.command else { panic!("{line}") };
+            sub.link.or(&args.link)
+        };
+        let both = link("amop -e a:1 --ca x --timeout 1s sub t -e b:1 -e c:1 --cert y --key z");
+        assert_eq!(both.endpoints, ["b:1", "c:1"]);
+        assert_eq!(both.ca, Some("x".into()));
+        assert_eq!((both.cert, both.key), (Some("y".into()), Some("z".into())));
+        assert_eq!(both.timeout, Some(Duration::from_secs(1)));
+        let before = link("amop -e a:1 --cert y --key z sub t");
+        assert_eq!((before.timeout(), before.endpoints), (TIMEOUT, vec!["a:1".to_owned()]));
+        assert_eq!((before.cert, before.key), (Some("y".into()), Some("z".into())));
+        Args::try_parse_from("amop sub t --cert y".split(' ')).expect_err("the key is missing");
+    }
+
+    #[test]
+    fn durations_have_a_unit() {
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_duration("5s"), Ok(Duration::from_secs(5)));
+        assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(parse_duration("1h"), Ok(TTL_MAX));
+        for wrong in ["", "5", "s", "5 s", "-5s", "1.5s", "5d", "0s", "9000h", "99999999999999999h"]
+        {
+            parse_duration(wrong).expect_err(wrong);
+        }
+        assert_eq!(parse_timeout("3600s"), Ok(TTL_MAX));
+        parse_timeout("3601s").expect_err("longer than a message may take");
+    }
+}

@@ -1,0 +1,49 @@
+//! What the tool says about itself.
+
+use std::path::Path;
+
+use crate::support::{amop, run, text};
+
+const COMMANDS: [&[&str]; 7] =
+    [&[], &["demo"], &["sub"], &["pub"], &["request"], &["cert"], &["cert", "quick"]];
+
+#[tokio::test]
+async fn the_help_of_every_command_begins_with_an_example_and_fits_a_screen() {
+    for command in COMMANDS {
+        let arguments = [command, &["--help"]].concat();
+        let output = run(&mut amop(Path::new("."), &arguments)).await;
+        let help = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{command:?}");
+        assert!(help.starts_with("Example: amop "), "{help}");
+        assert!(help.lines().count() <= 40, "{help}");
+    }
+}
+
+#[tokio::test]
+async fn the_help_lists_the_exit_codes() {
+    let output = run(&mut amop(Path::new("."), &["help"])).await;
+    let help = text(&output.stdout);
+    for code in [0, 1, 2, 65, 66, 69, 73, 74, 76, 77, 78, 99, 100, 101, 102, 103, 201, 130] {
+        assert!(help.contains(&format!(" {code} ")), "{code} in {help}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_arguments_end_with_2() {
+    let wrong: [&[&str]; 9] = [
+        &[],
+        &["subscribe", "quote"],
+        &["sub"],
+        &["sub", "quote", "-n", "0"],
+        &["sub", "quote", "--raw", "--json"],
+        &["sub", "quote", "--for", "5"],
+        &["pub", "quote", "--timeout", "2h"],
+        &["request", "quote", "--cert", "a.crt"],
+        &["cert", "quick"],
+    ];
+    for arguments in wrong {
+        let output = run(&mut amop(Path::new("."), arguments)).await;
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{output:?}");
+    }
+}

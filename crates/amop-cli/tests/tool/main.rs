@@ -1,0 +1,10 @@
+//! The tool as people meet it: real processes, real nodes, real sockets on loopback.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+
+mod certificates;
+mod demo;
+mod endings;
+mod help;
+mod messages;
+mod support;
