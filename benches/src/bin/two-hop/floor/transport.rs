@@ -1,0 +1,199 @@
+//! QUIC as AMOP's links use it, without AMOP.
+//!
+//! The numbers are those of `amop-p2p`, which keeps them to itself: change them together, or the
+//! comparison means nothing.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use quinn::congestion::CubicConfig;
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use quinn::{
+    AckFrequencyConfig, Connection, Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig,
+    RecvStream, SendStream, ServerConfig, TokioRuntime, TransportConfig, VarInt,
+};
+use rustls::RootCertStore;
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider, kx_group};
+use rustls::server::WebPkiClientVerifier;
+use rustls::version::TLS13;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::certs::{self, Party};
+
+/// The settings of one party's connections.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    server: ServerConfig,
+    client: quinn::ClientConfig,
+}
+
+/// One connection with its one stream.
+pub(crate) struct Link {
+    pub(crate) send: SendStream,
+    pub(crate) receive: RecvStream,
+    /// Dropping the last handle would close the connection.
+    _connection: Connection,
+}
+
+impl Transport {
+    /// Reads the party's certificates.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a file is missing or holds something else.
+    pub(crate) fn load(dir: &Path, party: Party, ack_frequency: bool) -> Result<Self> {
+        let provider = Arc::new(provider());
+        let roots = Arc::new(read_root(&certs::root(dir))?);
+        let chain = read_chain(&party.chain(dir))?;
+        let key = read_key(&party.key(dir))?;
+        let transport = Arc::new(settings(ack_frequency));
+
+        let judge = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone());
+        let mut tls = rustls::ServerConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(&[&TLS13])?
+            .with_client_cert_verifier(judge.build()?)
+            .with_single_cert(chain.clone(), key.clone_key())?;
+        tls.alpn_protocols = vec![PROTOCOL.into()];
+        tls.send_tls13_tickets = 0;
+        let mut server = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
+        server.transport_config(transport.clone());
+
+        let judge = WebPkiServerVerifier::builder_with_provider(roots, provider.clone());
+        let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS13])?
+            .with_webpki_verifier(judge.build()?)
+            .with_client_auth_cert(chain, key)?;
+        tls.alpn_protocols = vec![PROTOCOL.into()];
+        tls.resumption = Resumption::disabled();
+        let mut client = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
+        client.transport_config(transport);
+        Ok(Self { server, client })
+    }
+
+    /// Opens a socket on a free port that accepts connections.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the system gives none.
+    pub(crate) fn listen(&self) -> Result<(Endpoint, SocketAddr)> {
+        let endpoint = bind(Some(self.server.clone()))?;
+        let addr = endpoint.local_addr()?;
+        Ok((endpoint, addr))
+    }
+
+    /// Links with a party.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it is not there, or when one of the two refuses the other's certificate.
+    pub(crate) async fn dial(&self, addr: SocketAddr, party: Party) -> Result<Link> {
+        let endpoint = bind(None)?;
+        let dialing = endpoint.connect_with(self.client.clone(), addr, party.dns())?;
+        let connection = dialing.await.with_context(|| format!("cannot dial {}", party.dns()))?;
+        let (mut send, receive) = connection.open_bi().await?;
+        // The other end sees the stream only after its first byte.
+        send.write_all(&[HELLO]).await?;
+        Ok(Link { send, receive, _connection: connection })
+    }
+}
+
+/// Takes in the one party that links with this socket.
+///
+/// # Errors
+///
+/// Fails when the handshake does.
+pub(crate) async fn accept(endpoint: &Endpoint) -> Result<Link> {
+    let incoming = endpoint.accept().await.context("the socket is gone")?;
+    let connection = incoming.await.context("a handshake failed")?;
+    let (send, mut receive) = connection.accept_bi().await?;
+    let mut hello = [0];
+    receive.read_exact(&mut hello).await?;
+    Ok(Link { send, receive, _connection: connection })
+}
+
+fn bind(server: Option<ServerConfig>) -> Result<Endpoint> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    // The system may cap the sizes without saying so, and refusing them is no reason to stop.
+    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES);
+    let _ = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
+    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    socket.bind(&addr.into()).context("cannot open a socket on the loopback interface")?;
+    let mut config = EndpointConfig::default();
+    config.max_udp_payload_size(UDP_PAYLOAD_BYTES_MAX)?;
+    let socket = UdpSocket::from(socket);
+    Ok(Endpoint::new(config, server, socket, Arc::new(TokioRuntime))?)
+}
+
+fn settings(ack_frequency: bool) -> TransportConfig {
+    let mut mtu = MtuDiscoveryConfig::default();
+    mtu.upper_bound(UDP_PAYLOAD_BYTES_MAX);
+    let mut cubic = CubicConfig::default();
+    cubic.initial_window(256 << 10);
+    let idle = IdleTimeout::try_from(Duration::from_secs(6)).expect("QUIC can say it");
+    let mut transport = TransportConfig::default();
+    transport
+        .max_concurrent_bidi_streams(1_u32.into())
+        .max_concurrent_uni_streams(0_u32.into())
+        .max_idle_timeout(Some(idle))
+        .keep_alive_interval(Some(Duration::from_secs(2)))
+        .stream_receive_window(VarInt::from_u32(1 << 20))
+        .receive_window(VarInt::from_u32(8 << 20))
+        .send_window(8 << 20)
+        .datagram_receive_buffer_size(None)
+        .initial_mtu(1200)
+        .mtu_discovery_config(Some(mtu))
+        .ack_frequency_config(ack_frequency.then(sparse_acks))
+        .congestion_controller_factory(Arc::new(cubic));
+    transport
+}
+
+fn sparse_acks() -> AckFrequencyConfig {
+    let mut config = AckFrequencyConfig::default();
+    config.ack_eliciting_threshold(VarInt::from_u32(5));
+    config.max_ack_delay(Some(Duration::from_millis(2)));
+    config
+}
+
+fn provider() -> CryptoProvider {
+    CryptoProvider {
+        cipher_suites: vec![
+            cipher_suite::TLS13_AES_128_GCM_SHA256,
+            cipher_suite::TLS13_AES_256_GCM_SHA384,
+            cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+        ],
+        kx_groups: vec![kx_group::X25519MLKEM768, kx_group::X25519, kx_group::SECP256R1],
+        ..default_provider()
+    }
+}
+
+fn read_root(path: &Path) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in read_chain(path)? {
+        roots.add(certificate)?;
+    }
+    Ok(roots)
+}
+
+fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let pem = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    chain.with_context(|| format!("no certificates in {}", path.display()))
+}
+
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
+    let pem = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    PrivateKeyDer::from_pem_slice(&pem).with_context(|| format!("no key in {}", path.display()))
+}
+
+const PROTOCOL: &str = "two-hop-floor/1";
+const HELLO: u8 = 0;
+const UDP_PAYLOAD_BYTES_MAX: u16 = 6500;
+const SOCKET_BUFFER_BYTES: usize = 4 << 20;

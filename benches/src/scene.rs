@@ -1,0 +1,290 @@
+//! Nodes in the middle of their work, and the messages that come to them.
+//!
+//! Each scene is one node with one client and one peer, as home node or as exit node. Its traffic
+//! comes in batches, in the order in which a driver hands it in: all messages of one kind, the end
+//! of the batch, then what the other side says to them, and the end of that batch.
+
+use amop_core::node::{Input, LinkId, Node};
+use amop_wire::{
+    AckRun, Answer, AnswerStatus, Attempt, ClientMessage, Epoch, Gen, Instance, Instant, Mode,
+    MsgId, Multicast, Name, NodeId, PeerAnswer, PeerMessage, PeerReceiptRun, Publish, Receipt,
+    Request, Seq, Subscriber, TopicSet, Version,
+};
+use bytes::Bytes;
+
+use crate::messages::{self, sample_instance, sample_topic};
+
+/// How many messages one batch of traffic has.
+pub const BATCH_MESSAGES: u32 = 64;
+
+/// What a node does in a scene.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scene {
+    /// Takes unicasts of its client, sends them to its peer, passes the answers back.
+    UnicastHome,
+    /// Takes unicasts from its peer, pushes them to its client, passes the answers back.
+    UnicastExit,
+    /// Takes multicasts of its client, sends them to its peer, passes the receipts back.
+    MulticastHome,
+    /// Takes multicasts from its peer, pushes them to its client, passes the receipts back.
+    MulticastExit,
+}
+
+/// The messages that come to the node of one scene, without end.
+#[derive(Debug)]
+pub struct Traffic {
+    scene: Scene,
+    payload: Bytes,
+    next_counter: u64,
+}
+
+impl Scene {
+    /// Every scene.
+    pub const ALL: [Self; 4] =
+        [Self::UnicastHome, Self::UnicastExit, Self::MulticastHome, Self::MulticastExit];
+
+    /// The scene's name among the benchmarks.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UnicastHome => "unicast_home",
+            Self::UnicastExit => "unicast_exit",
+            Self::MulticastHome => "multicast_home",
+            Self::MulticastExit => "multicast_exit",
+        }
+    }
+
+    /// A node with its links up and its topics known, and the traffic that comes to it with
+    /// payloads of so many bytes.
+    #[must_use]
+    pub fn set(self, payload_bytes: usize) -> (Node, Traffic) {
+        let node = if self.is_home() { home_node() } else { exit_node() };
+        let payload = messages::payload(payload_bytes);
+        (node, Traffic { scene: self, payload, next_counter: 1 })
+    }
+
+    /// How many effects one batch of this scene's traffic causes, if all goes well.
+    #[must_use]
+    pub fn effects_per_batch(self) -> usize {
+        match self {
+            // One message on to the next party, and one back.
+            Self::UnicastHome | Self::UnicastExit => 2 * BATCH_MESSAGES as usize,
+            // Receipts travel as runs: one message tells of the whole batch.
+            Self::MulticastHome | Self::MulticastExit => BATCH_MESSAGES as usize + 1,
+        }
+    }
+
+    fn is_home(self) -> bool {
+        matches!(self, Self::UnicastHome | Self::MulticastHome)
+    }
+}
+
+impl Traffic {
+    /// The next [`BATCH_MESSAGES`] messages and all that belongs to them.
+    #[must_use]
+    pub fn next_batch(&mut self) -> Vec<Input> {
+        let first = self.next_counter;
+        self.next_counter += u64::from(BATCH_MESSAGES);
+        let counters = first..self.next_counter;
+        let mut inputs = Vec::with_capacity(2 * BATCH_MESSAGES as usize + 2);
+        match self.scene {
+            Scene::UnicastHome => {
+                inputs.extend(counters.clone().map(|n| self.publish(n, Mode::Unicast)));
+                inputs.push(Input::EndOfBatch);
+                inputs.extend(counters.map(|n| self.answer_of_peer(n)));
+            }
+            Scene::UnicastExit => {
+                inputs.extend(counters.clone().map(|n| self.request(n)));
+                inputs.push(Input::EndOfBatch);
+                inputs.extend(counters.map(|n| self.answer_of_client(n)));
+            }
+            Scene::MulticastHome => {
+                inputs.extend(counters.map(|n| self.publish(n, Mode::Multicast)));
+                inputs.push(Input::EndOfBatch);
+                let receipt = Receipt { acked: 1, ..Receipt::default() };
+                let run = PeerReceiptRun { first: id(first), count: BATCH_MESSAGES, receipt };
+                inputs.push(from_peer(PeerMessage::Receipts(vec![run])));
+            }
+            Scene::MulticastExit => {
+                inputs.extend(counters.map(|n| self.multicast(n)));
+                inputs.push(Input::EndOfBatch);
+                // The counters begin with 1, the numbers of the deliveries with 0.
+                let run = AckRun { first: first - 1, count: BATCH_MESSAGES, refused: false };
+                inputs.push(from_client(ClientMessage::Acks(vec![run])));
+            }
+        }
+        inputs.push(Input::EndOfBatch);
+        inputs
+    }
+
+    fn publish(&self, counter: u64, mode: Mode) -> Input {
+        from_client(ClientMessage::Publish(Publish {
+            counter,
+            ttl: messages::TTL,
+            mode,
+            topic: sample_topic(),
+            payload: self.payload.clone(),
+        }))
+    }
+
+    fn answer_of_peer(&self, counter: u64) -> Input {
+        from_peer(PeerMessage::Answer(PeerAnswer {
+            id: id(counter),
+            attempt: 1,
+            status: AnswerStatus::Answered,
+            subscriber: subscriber(),
+            payload: self.payload.clone(),
+        }))
+    }
+
+    fn request(&self, counter: u64) -> Input {
+        from_peer(PeerMessage::Request(Request {
+            id: id(counter),
+            ttl: messages::TTL,
+            attempt: 1,
+            subscriber: subscriber(),
+            exit_epoch: EPOCH,
+            from: messages::publisher(),
+            topic: sample_topic(),
+            payload: self.payload.clone(),
+        }))
+    }
+
+    fn answer_of_client(&self, counter: u64) -> Input {
+        let home = NodeId::of(&messages::home());
+        from_client(ClientMessage::Answer(Answer {
+            attempt: Attempt { home, id: id(counter), number: 1 },
+            status: AnswerStatus::Answered,
+            payload: self.payload.clone(),
+        }))
+    }
+
+    fn multicast(&self, counter: u64) -> Input {
+        from_peer(PeerMessage::Multicast(Multicast {
+            id: id(counter),
+            ttl: messages::TTL,
+            from: messages::publisher(),
+            topic: sample_topic(),
+            payload: self.payload.clone(),
+        }))
+    }
+}
+
+/// Hands in each input and drops what it causes; answers how many effects there were.
+pub fn handle_all(node: &mut Node, inputs: Vec<Input>) -> usize {
+    let now = Instant::default() + messages::TTL;
+    let mut effects = 0;
+    for input in inputs {
+        node.handle(now, input);
+        while let Some(effect) = node.poll_effect() {
+            drop(std::hint::black_box(effect));
+            effects += 1;
+        }
+    }
+    effects
+}
+
+fn home_node() -> Node {
+    let mut node = Node::new(messages::home(), EPOCH);
+    attach(&mut node, messages::publisher(), publisher());
+    let version = Version { epoch: EPOCH, seq: Seq(1) };
+    link_peer(&mut node, messages::exit(), version);
+    let remote = Subscriber { instance: subscriber(), generation: Gen(1) };
+    let topics = TopicSet::new(version, vec![(sample_topic(), vec![remote])]);
+    handle_all(&mut node, vec![from_peer(PeerMessage::Snapshot(topics))]);
+    node
+}
+
+fn exit_node() -> Node {
+    let mut node = Node::new(messages::exit(), EPOCH);
+    attach(&mut node, messages::subscriber(), subscriber());
+    let subscribe = from_client(ClientMessage::Subscribe(sample_topic()));
+    handle_all(&mut node, vec![subscribe, Input::EndOfBatch]);
+    link_peer(&mut node, messages::home(), Version { epoch: EPOCH, seq: Seq(0) });
+    node
+}
+
+fn attach(node: &mut Node, name: Name, instance: Instance) {
+    let attach = ClientMessage::Attach { instance, generation: Gen(1) };
+    handle_all(node, vec![Input::ClientUp { link: CLIENT, name }, from_client(attach)]);
+}
+
+fn link_peer(node: &mut Node, name: Name, version: Version) {
+    let up = Input::PeerUp { link: PEER, name, dialed: true };
+    handle_all(node, vec![up, from_peer(PeerMessage::Greeting(version))]);
+}
+
+fn from_client(message: ClientMessage) -> Input {
+    Input::Client { link: CLIENT, message }
+}
+
+fn from_peer(message: PeerMessage) -> Input {
+    Input::Peer { link: PEER, message }
+}
+
+fn id(counter: u64) -> MsgId {
+    MsgId { publisher: publisher(), counter }
+}
+
+fn publisher() -> Instance {
+    sample_instance(0)
+}
+
+fn subscriber() -> Instance {
+    sample_instance(1)
+}
+
+const CLIENT: LinkId = LinkId(1);
+const PEER: LinkId = LinkId(2);
+const EPOCH: Epoch = Epoch(1_800_000_000_000);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amop_core::node::Effect;
+    use amop_wire::{Code, NodeMessage};
+
+    #[test]
+    fn every_batch_of_every_scene_causes_what_it_should() {
+        for scene in Scene::ALL {
+            let (mut node, mut traffic) = scene.set(256);
+            for _ in 0..3 {
+                let effects = handle_all(&mut node, traffic.next_batch());
+                assert_eq!(effects, scene.effects_per_batch(), "{scene:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_unicasts_of_a_home_node_end_well() {
+        let (mut node, mut traffic) = Scene::UnicastHome.set(16);
+        let mut ends = 0;
+        for input in traffic.next_batch() {
+            node.handle(Instant::default(), input);
+            while let Some(effect) = node.poll_effect() {
+                if let Effect::ToClient { message: NodeMessage::Outcome(outcome), .. } = effect {
+                    assert_eq!((outcome.code, outcome.payload.len()), (Code::Ok, 16));
+                    ends += 1;
+                }
+            }
+        }
+        assert_eq!(ends, BATCH_MESSAGES);
+    }
+
+    #[test]
+    fn the_multicasts_of_a_home_node_are_acked_by_everyone() {
+        let (mut node, mut traffic) = Scene::MulticastHome.set(16);
+        let mut receipts = Vec::new();
+        for input in traffic.next_batch() {
+            node.handle(Instant::default(), input);
+            while let Some(effect) = node.poll_effect() {
+                if let Effect::ToClient { message: NodeMessage::Receipts(runs), .. } = effect {
+                    receipts.extend(runs);
+                }
+            }
+        }
+        let all = Receipt { acked: 1, ..Receipt::default() };
+        assert!(receipts.iter().all(|run| run.receipt == all), "{receipts:?}");
+        assert_eq!(receipts.iter().map(|run| run.count).sum::<u32>(), BATCH_MESSAGES);
+    }
+}
