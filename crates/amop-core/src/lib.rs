@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod client;
+mod id_map;
 pub mod node;
 mod runs;
 mod timers;

@@ -57,17 +57,10 @@ impl Name {
         if dns.len() > NAME_BYTES_MAX {
             return Err(NameError::TooLong { bytes: dns.len() });
         }
-        let text = std::str::from_utf8(&dns).map_err(|_| NameError::NotText)?;
-        let mut parts = text.splitn(4, '.');
-        let (Some(label), Some(role), Some(agency), Some(domain)) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(NameError::TooFewParts { dns: shorten(text) });
+        // One pass over its bytes, since every delivery carries a name.
+        let Some((label_bytes, role, agency_bytes)) = measure(&dns) else {
+            return Err(what_is_wrong(&dns));
         };
-        for part in [label, agency].into_iter().chain(domain.split('.')) {
-            check_label(part)?;
-        }
-        let (label_bytes, agency_bytes, role) = (label.len(), agency.len(), role.parse()?);
         Ok(Self { dns, label_bytes, agency_bytes, role })
     }
 
@@ -220,6 +213,49 @@ fn check_label(label: &str) -> Result<(), NameError> {
     }
 }
 
+/// Finds the length of the label, the role, and the length of the agency, if all of it is a name.
+fn measure(dns: &[u8]) -> Option<(usize, Role, usize)> {
+    let mut ends = [0; 3]; // Of label, role and agency.
+    let (mut labels, mut start, mut before) = (0, 0, b'.');
+    for (at, &byte) in dns.iter().chain(b".").enumerate() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' => {}
+            b'-' if before != b'.' => {}
+            b'.' if before != b'.' && before != b'-' && at - start <= LABEL_BYTES_MAX => {
+                if let Some(end) = ends.get_mut(labels) {
+                    *end = at;
+                }
+                (labels, start) = (labels + 1, at + 1);
+            }
+            _ => return None,
+        }
+        before = byte;
+    }
+    let [label_end, role_end, agency_end] = ends;
+    let role = match dns.get(label_end + 1..role_end)? {
+        b"node" => Role::Node,
+        b"sdk" => Role::Sdk,
+        _ => return None,
+    };
+    let agency_bytes = agency_end.checked_sub(role_end + 1)?;
+    (labels >= 4).then_some((label_end, role, agency_bytes))
+}
+
+/// Finds the first thing that is wrong with a name.
+fn what_is_wrong(dns: &[u8]) -> NameError {
+    let Ok(text) = std::str::from_utf8(dns) else { return NameError::NotText };
+    let mut parts = text.splitn(4, '.');
+    let (Some(label), Some(role), Some(agency), Some(domain)) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return NameError::TooFewParts { dns: shorten(text) };
+    };
+    let labels = [label, agency].into_iter().chain(domain.split('.'));
+    let error =
+        role.parse::<Role>().err().or_else(|| labels.filter_map(|l| check_label(l).err()).next());
+    error.unwrap_or_else(|| NameError::BadLabel { found: shorten(text) })
+}
+
 /// Cuts and escapes what a remote wrote, so that it can stand in a log line.
 fn shorten(text: &str) -> String {
     text.chars().take(LABEL_BYTES_MAX).flat_map(char::escape_debug).collect()
@@ -228,6 +264,7 @@ fn shorten(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_name_reads_back_as_it_was_written() {
@@ -259,6 +296,26 @@ mod tests {
         assert!(format!("n1.{rest}").parse::<Name>().is_ok());
         let fits = format!("{}.node.a.amop", "n".repeat(LABEL_BYTES_MAX));
         assert!(fits.parse::<Name>().is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn the_one_pass_takes_exactly_what_the_rules_say(
+            text in "([a-zA0-]{0,3}|sdk|node|[n-]{62,64})(\\.([a-b0-]{0,3}|sdk|node)){0,5}",
+        ) {
+            let mut parts = text.splitn(4, '.');
+            let label = |part: Option<&str>| part.is_some_and(|part| check_label(part).is_ok());
+            let good = label(parts.next())
+                && parts.next().is_some_and(|role| role.parse::<Role>().is_ok())
+                && label(parts.next())
+                && parts.next().is_some_and(|domain| domain.split('.').all(|part| label(Some(part))));
+            let name = text.parse::<Name>();
+            prop_assert_eq!(name.is_ok(), good, "{}", text);
+            if let Ok(name) = name {
+                let parts = [name.label(), name.role().label(), name.agency(), name.domain()];
+                prop_assert_eq!(parts.join("."), text);
+            }
+        }
     }
 
     #[test]

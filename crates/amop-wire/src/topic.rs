@@ -30,6 +30,11 @@ impl Topic {
         if bytes.len() > TOPIC_BYTES_MAX {
             return Err(TopicError::TooLong { bytes: bytes.len() });
         }
+        // Most topics are plain, and every message carries one.
+        let is_plain = bytes.iter().all(|byte| matches!(byte, 0x21..=0x7e));
+        if is_plain {
+            return Ok(Self(bytes));
+        }
         let text = std::str::from_utf8(&bytes).map_err(|_| TopicError::NotUtf8)?;
         if let Some(position) = text.chars().position(char::is_control) {
             return Err(TopicError::ControlCharacter { position });

@@ -15,7 +15,7 @@
 mod effect;
 mod publish;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use amop_wire::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
 use amop_wire::{
@@ -25,6 +25,7 @@ use amop_wire::{
 
 pub use effect::{Delivered, Effect, Input, PublishEnd};
 
+use crate::id_map::IdMap;
 use crate::runs::{push_run, take_lots};
 use crate::timers::Timers;
 use publish::Pending;
@@ -37,7 +38,7 @@ pub struct Client {
     state: State,
     /// What the application wants, and whether it was told that the node holds it.
     subscriptions: BTreeMap<Topic, Told>,
-    publishes: HashMap<u64, Pending>,
+    publishes: IdMap<u64, Pending>,
     /// Publishes that wait for a connection, in the order of their counters.
     waiting: BTreeMap<u64, Publish>,
     last_counter: u64,
@@ -75,7 +76,7 @@ impl Client {
             generation: Gen(0),
             state: State::Offline,
             subscriptions: BTreeMap::new(),
-            publishes: HashMap::new(),
+            publishes: IdMap::default(),
             waiting: BTreeMap::new(),
             last_counter: 0,
             held: VecDeque::new(),

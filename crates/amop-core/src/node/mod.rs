@@ -18,7 +18,7 @@ mod session;
 mod sync;
 mod unicast;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use amop_topic_table::TopicTable;
 use amop_wire::{
@@ -28,6 +28,7 @@ use amop_wire::{
 
 pub use effect::{Effect, Event, Input, LinkId};
 
+use crate::id_map::IdMap;
 use crate::timers::Timers;
 use links::Link;
 use multicast::{FanoutKey, Multicasts};
@@ -44,10 +45,10 @@ pub struct Node {
     links: BTreeMap<LinkId, Link>,
     /// The link that leads to each peer; a peer may have others that are on their way out.
     peers: BTreeMap<NodeId, LinkId>,
-    sessions: HashMap<Instance, Session>,
+    sessions: IdMap<Instance, Session>,
     table: TopicTable,
     announcer: Announcer,
-    unicasts: HashMap<MsgId, Pending>,
+    unicasts: IdMap<MsgId, Pending>,
     multicasts: Multicasts,
     timers: Timers<Timer>,
     effects: VecDeque<Effect>,
@@ -74,10 +75,10 @@ impl Node {
             epoch,
             links: BTreeMap::new(),
             peers: BTreeMap::new(),
-            sessions: HashMap::new(),
+            sessions: IdMap::default(),
             table: TopicTable::new(epoch),
             announcer: Announcer::default(),
-            unicasts: HashMap::new(),
+            unicasts: IdMap::default(),
             multicasts: Multicasts::default(),
             timers: Timers::default(),
             effects: VecDeque::new(),

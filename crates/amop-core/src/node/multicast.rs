@@ -7,7 +7,7 @@
 //! At the deadline an exit node reports what it knows, and counts the acks that are missing as
 //! unknown. The home node gives that report a moment to arrive before it ends the multicast.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use amop_topic_table::Place;
@@ -19,13 +19,14 @@ use amop_wire::{
 use slab::Slab;
 
 use super::{Node, Timer};
+use crate::id_map::IdMap;
 use crate::runs::{push_run, take_lots};
 
 /// All multicasts that this node has a part in.
 #[derive(Debug, Default)]
 pub(super) struct Multicasts {
     /// As home node.
-    pending: HashMap<MsgId, PendingMulticast>,
+    pending: IdMap<MsgId, PendingMulticast>,
     /// Clients with receipts that wait for the end of the batch.
     finished: Vec<Instance>,
     /// As exit node.
