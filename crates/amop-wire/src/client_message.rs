@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 
 use crate::delivery::{AnswerStatus, Mode};
-use crate::fields::{bad, msg_id, no_payload, node_id, node_id_words, topic, ttl, ttl_millis};
+use crate::fields::{bad, msg_id, no_payload, node_id, node_id_words, put, topic, ttl, ttl_millis};
 use crate::generated::{self as pb, client_header::Kind};
 use crate::{Frame, Gen, Instance, Lane, Message, MessageError, MsgId, NodeId, Reason, Topic};
 
@@ -103,7 +103,7 @@ impl Message for ClientMessage {
 
     fn put_header(&self, buf: &mut BytesMut) {
         let header = pb::ClientHeader { kind: Some(self.to_kind()) };
-        header.encode(buf).expect("a growing buffer has room");
+        put(&header, buf);
     }
 
     fn payload(&self) -> &Bytes {

@@ -2,11 +2,18 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::generated as pb;
 use crate::limits::TTL_MAX;
 use crate::{Instance, MessageError, MsgId, Name, NodeId, Topic};
+
+/// Appends a header. Its room is made once, since a buffer that may grow asks before every field.
+pub(crate) fn put(header: &impl prost::Message, buf: &mut BytesMut) {
+    let start = buf.len();
+    buf.resize(start + header.encoded_len(), 0);
+    header.encode(&mut &mut buf[start..]).expect("the room is as long as the header");
+}
 
 pub(crate) fn topic(field: &'static str, bytes: Bytes) -> Result<Topic, MessageError> {
     Topic::from_bytes(bytes).map_err(|error| bad(field, error.to_string()))

@@ -8,7 +8,7 @@ use prost::Message as _;
 use crate::client_message::Attempt;
 use crate::delivery::{AnswerStatus, Mode, Receipt};
 use crate::fields::{
-    bad, msg_id, name, no_payload, node_id, node_id_words, topic, ttl, ttl_millis,
+    bad, msg_id, name, no_payload, node_id, node_id_words, put, topic, ttl, ttl_millis,
 };
 use crate::generated::{self as pb, node_header::Kind};
 use crate::limits::TRIED_MAX;
@@ -102,7 +102,7 @@ impl Message for NodeMessage {
 
     fn put_header(&self, buf: &mut BytesMut) {
         let header = pb::NodeHeader { kind: Some(self.to_kind()) };
-        header.encode(buf).expect("a growing buffer has room");
+        put(&header, buf);
     }
 
     fn payload(&self) -> &Bytes {

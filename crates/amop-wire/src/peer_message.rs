@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 
 use crate::delivery::{AnswerStatus, Receipt};
-use crate::fields::{bad, msg_id, name, no_payload, topic, ttl, ttl_millis};
+use crate::fields::{bad, msg_id, name, no_payload, put, topic, ttl, ttl_millis};
 use crate::generated::{self as pb, peer_header::Kind};
 use crate::topic_set::{TopicChanges, TopicSet};
 use crate::{
@@ -130,7 +130,7 @@ impl Message for PeerMessage {
 
     fn put_header(&self, buf: &mut BytesMut) {
         let header = pb::PeerHeader { kind: Some(self.to_kind()) };
-        header.encode(buf).expect("a growing buffer has room");
+        put(&header, buf);
     }
 
     fn payload(&self) -> &Bytes {

@@ -8,6 +8,7 @@
 //! unknown. The home node gives that report a moment to arrive before it ends the multicast.
 
 use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use amop_topic_table::Place;
@@ -279,13 +280,15 @@ impl Node {
     /// Books the report of one node. Subscribers that it was known to have and does not report
     /// had left before the message came: they never get it.
     fn reported(&mut self, node: NodeId, id: MsgId, receipt: Receipt) {
-        let Some(pending) = self.multicasts.pending.get_mut(&id) else { return };
+        let Entry::Occupied(mut entry) = self.multicasts.pending.entry(id) else { return };
+        let pending = entry.get_mut();
         let Some(position) = pending.awaited.iter().position(|&(n, _)| n == node) else { return };
         let (_, known) = pending.awaited.swap_remove(position);
         pending.receipt.add(receipt);
         pending.receipt.refused += known.saturating_sub(receipt.targets());
         if pending.awaited.is_empty() {
-            self.finish_multicast(id);
+            let pending = entry.remove();
+            self.end_multicast(id, &pending);
         }
     }
 
@@ -308,7 +311,12 @@ impl Node {
     }
 
     fn finish_multicast(&mut self, id: MsgId) {
-        let Some(pending) = self.multicasts.pending.remove(&id) else { return };
+        if let Some(pending) = self.multicasts.pending.remove(&id) {
+            self.end_multicast(id, &pending);
+        }
+    }
+
+    fn end_multicast(&mut self, id: MsgId, pending: &PendingMulticast) {
         self.timers.cancel(pending.deadline + REPORT_GRACE, Timer::Multicast(id));
         let Some(session) = self.sessions.get_mut(&id.publisher) else { return };
         session.under_way = session.under_way.saturating_sub(1);
