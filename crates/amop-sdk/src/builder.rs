@@ -1,26 +1,22 @@
 //! From what a client needs to one that is connected.
 
 use std::collections::hash_map::DefaultHasher;
-use std::error::Error;
 use std::hash::{Hash, Hasher};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use amop_p2p::{
-    DialError, Dialer, Endpoint, EndpointError, HandshakeError, Identity, LinkEnd, LinkKind,
-    Settings, Target, Trust,
-};
-use amop_wire::{CloseCode, Instance};
+use amop_p2p::{Dialer, Endpoint, Identity, LinkKind, Settings, Target, Trust};
+use amop_wire::Instance;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 use crate::client::Client;
+use crate::connect_error::ConnectError;
 use crate::driver::Driver;
 use crate::environment::{EnvError, Environment};
 use crate::lease::Lease;
 use crate::state::Phase;
-use crate::tasks;
+use crate::tasks::Linked;
 
 /// Gathers what a client needs, then connects it.
 #[derive(Clone, Debug)]
@@ -128,12 +124,14 @@ impl ClientBuilder {
             // One that does not answer must leave time for the others.
             let share = within.mul_f64(0.9).div_f64(count_addresses(&targets).await);
             settings.handshake_timeout = settings.handshake_timeout.min(share.max(SHARE_MIN));
+            let attach_timeout = settings.handshake_timeout;
             let endpoint = Endpoint::dial_only(LinkKind::Sdk, &identity, &trust, settings)
                 .map_err(ConnectError::Setup)?;
             let lease = Lease::new(Arc::clone(&driver));
-            tasks::spawn(&driver, endpoint, Dialer::new(targets, seed), target_count);
-            let mut phase = driver.phase();
-            // The sender lives as long as the driver.
+            let (driver, dialer) = (Arc::clone(&driver), Dialer::new(targets, seed));
+            Linked { driver, endpoint, dialer, attach_timeout }.spawn(target_count);
+            let mut phase = lease.phase();
+            // The sender lives as long as the lease.
             let _ = phase.wait_for(|phase| *phase != Phase::Connecting).await;
             Ok(lease)
         });
@@ -148,115 +146,6 @@ impl ClientBuilder {
         };
         Ok(Client::new(lease, name, within))
     }
-}
-
-/// Why there is no client. Nothing of the attempt is left.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// There is nobody to connect to.
-    #[error("no endpoint: call `endpoint`, or set AMOP_ENDPOINT to host:port and call `from_env`")]
-    NoEndpoint,
-    /// An endpoint cannot be read.
-    #[error("endpoint `{endpoint}` is not host:port")]
-    BadEndpoint {
-        /// The endpoint.
-        endpoint: String,
-    },
-    /// The client has no certificate.
-    #[error("no identity: call `identity` or `from_env`")]
-    NoIdentity,
-    /// The client trusts nobody.
-    #[error("no trusted roots: call `trust` or `from_env`")]
-    NoTrust,
-    /// The certificate is not that of a client, the settings are wrong, or the system gives no
-    /// socket.
-    #[error("cannot set up the link")]
-    Setup(#[source] EndpointError),
-    /// No node took the client in.
-    #[error("{}", unreachable(*.within, *.endpoints, .failures))]
-    Unreachable {
-        /// How long it could have taken.
-        within: Duration,
-        /// How many endpoints there are.
-        endpoints: usize,
-        /// Why each endpoint failed that was tried to the end, in the order of the attempts.
-        failures: Vec<AttemptError>,
-    },
-}
-
-impl ConnectError {
-    /// Whether every endpoint that answered refused us, or we it, for what a certificate says:
-    /// trying again will not help.
-    #[must_use]
-    pub fn was_refused(&self) -> bool {
-        match self {
-            Self::Unreachable { failures, .. } => {
-                failures.iter().any(AttemptError::is_refusal)
-                    && failures.iter().all(|failure| failure.is_refusal() || failure.is_silence())
-            }
-            Self::Setup(EndpointError::WrongRole { .. }) => true,
-            Self::NoEndpoint
-            | Self::BadEndpoint { .. }
-            | Self::NoIdentity
-            | Self::NoTrust
-            | Self::Setup(_) => false,
-        }
-    }
-}
-
-/// Why one attempt to connect failed. Prints one sentence.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AttemptError {
-    /// There is no link.
-    #[error("{}", chain(.0))]
-    Dial(DialError),
-    /// There was a link, and it ended before the node had taken the client in.
-    #[error("the link with {endpoint} ended before the client was attached: {end}")]
-    Ended {
-        /// Where the node is.
-        endpoint: SocketAddr,
-        /// How it ended.
-        end: LinkEnd,
-    },
-}
-
-impl AttemptError {
-    fn is_refusal(&self) -> bool {
-        match self {
-            Self::Dial(DialError::Handshake { source, .. }) => matches!(
-                source,
-                HandshakeError::PeerRefused { .. }
-                    | HandshakeError::RefusedByPeer { .. }
-                    | HandshakeError::PeerUncertified
-            ),
-            Self::Ended { end: LinkEnd::ClosedByPeer(reason), .. } => {
-                reason.code == CloseCode::Refused
-            }
-            Self::Dial(_) | Self::Ended { .. } => false,
-        }
-    }
-
-    fn is_silence(&self) -> bool {
-        matches!(
-            self,
-            Self::Dial(DialError::Handshake { source: HandshakeError::NoAnswer { .. }, .. })
-        )
-    }
-}
-
-/// Says why no endpoint took the client in.
-fn unreachable(within: Duration, endpoints: usize, failures: &[AttemptError]) -> String {
-    if failures.is_empty() {
-        return format!("not connected within {within:?}");
-    }
-    let mut text = failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    if failures.len() < endpoints {
-        let left = endpoints - failures.len();
-        text.push_str(&format!("; {left} of {endpoints} not tried to the end within {within:?}"));
-    }
-    text
 }
 
 /// Reads the endpoints, in an order of our own: clients that lose the same node spread out over
@@ -300,17 +189,6 @@ fn random() -> u64 {
     let mut bytes = [0; 8];
     aws_lc_rs::rand::fill(&mut bytes).expect("the system has randomness");
     u64::from_le_bytes(bytes)
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 /// How many addresses of one target a dialer tries.

@@ -12,7 +12,7 @@ use crate::lease::Lease;
 use crate::outcome::{Answer, MulticastReceipt, answer, receipt};
 use crate::publish::Publish;
 use crate::state::Phase;
-use crate::subscription::Subscribe;
+use crate::subscribe::Subscribe;
 use crate::topic::IntoTopic;
 
 /// A client of an AMOP network. Cheap to clone; works from any thread and any task.

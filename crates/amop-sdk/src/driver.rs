@@ -87,7 +87,7 @@ impl Driver {
 
     /// Asks for the client's end; [`phase`](Self::phase) tells when it has come.
     pub(crate) fn close(&self) {
-        self.turn(|state, now| state.close(now));
+        self.turn(State::close);
     }
 
     /// Ends everything: the client's tasks are done.

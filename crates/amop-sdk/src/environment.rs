@@ -14,8 +14,10 @@ use serde::Deserialize;
 
 /// The variables of a process, as far as they say something about a client.
 pub(crate) struct Environment {
-    variable: Box<dyn Fn(&str) -> Option<OsString>>,
+    variable: Box<Lookup>,
 }
+
+type Lookup = dyn Fn(&str) -> Option<OsString>;
 
 /// Where the files of a client are, and perhaps its endpoints: a context file.
 #[derive(Debug, Deserialize)]
@@ -194,4 +196,123 @@ pub enum EnvError {
         /// Why.
         source: TrustError,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::fs;
+    use std::time::{Duration, SystemTime};
+
+    use amop_pki::{AgencyPlan, Consortium};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A directory with the files of a client in `tls`, and a context `prod` that names them.
+    fn home() -> TempDir {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let plan = [AgencyPlan { agency: "bank-a", nodes: &[], clients: &["app"] }];
+        let consortium = Consortium::new("Test", "amop", &plan, now).unwrap();
+        let app = consortium.client("bank-a", "app").unwrap();
+        let home = TempDir::new().unwrap();
+        let contexts = home.path().join(".config/amop/contexts");
+        let tls = contexts.join("tls");
+        fs::create_dir_all(&tls).unwrap();
+        fs::write(tls.join("ca.pem"), consortium.root().certificate_pem()).unwrap();
+        fs::write(tls.join("app.pem"), app.chain_pem()).unwrap();
+        fs::write(tls.join("app.key"), app.key_pem()).unwrap();
+        let prod = "endpoints = ['n1:1', 'n2:2']\nca = 'tls/ca.pem'\ncert = 'tls/app.pem'\nkey = 'tls/app.key'\n";
+        fs::write(contexts.join("prod.toml"), prod).unwrap();
+        home
+    }
+
+    fn environment(variables: &[(&str, &Path)]) -> Environment {
+        let variables: HashMap<String, OsString> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+        Environment { variable: Box::new(move |name| variables.get(name).cloned()) }
+    }
+
+    #[test]
+    fn a_context_names_endpoints_and_files_relative_to_itself() {
+        let home = home();
+        let config = home.path().join(".config");
+        let by_home = [("AMOP_CONTEXT", Path::new("prod")), ("HOME", home.path())];
+        let by_xdg = [
+            ("AMOP_CONTEXT", Path::new("prod")),
+            ("HOME", Path::new("/nowhere")),
+            ("XDG_CONFIG_HOME", &config),
+        ];
+        for environment in [environment(&by_home), environment(&by_xdg)] {
+            assert_eq!(environment.endpoints().unwrap(), ["n1:1", "n2:2"]);
+            assert_eq!(environment.identity().unwrap().name().as_dns(), "app.sdk.bank-a.amop");
+            environment.trust().unwrap();
+        }
+    }
+
+    #[test]
+    fn the_endpoint_variable_comes_before_the_context() {
+        let home = home();
+        let variables = [
+            ("AMOP_CONTEXT", Path::new("prod")),
+            ("HOME", home.path()),
+            ("AMOP_ENDPOINT", Path::new("a:1, b:2,")),
+        ];
+        assert_eq!(environment(&variables).endpoints().unwrap(), ["a:1", "b:2"]);
+        assert!(environment(&[]).endpoints().unwrap().is_empty());
+    }
+
+    #[test]
+    fn without_a_context_each_file_has_a_variable_and_a_default() {
+        let home = home();
+        let tls = home.path().join(".config/amop/contexts/tls");
+        let (ca, cert, key) = (tls.join("ca.pem"), tls.join("app.pem"), tls.join("app.key"));
+        let variables = [("AMOP_CA", &*ca), ("AMOP_CERT", &*cert), ("AMOP_KEY", &*key)];
+        let environment = environment(&variables);
+        environment.identity().unwrap();
+        environment.trust().unwrap();
+
+        let nothing = self::environment(&[("AMOP_CA", Path::new(""))]);
+        let error = nothing.trust().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "cannot read ./ca.crt; set AMOP_CA to its path, or AMOP_CONTEXT to a context"
+        );
+        let error = nothing.identity().unwrap_err().to_string();
+        assert!(error.contains("./sdk.crt") && error.contains("AMOP_CERT"), "{error}");
+        let half = [("AMOP_CERT", &*cert)];
+        let error = self::environment(&half).identity().unwrap_err().to_string();
+        assert!(error.contains("./sdk.key") && error.contains("AMOP_KEY"), "{error}");
+    }
+
+    #[test]
+    fn a_context_that_cannot_be_used_is_named_with_what_is_wrong() {
+        let home = home();
+        let with =
+            |name: &str| environment(&[("AMOP_CONTEXT", Path::new(name)), ("HOME", home.path())]);
+        for name in ["../prod", "a/b", ".", "..", ".hidden"] {
+            let error = with(name).trust().unwrap_err();
+            assert!(matches!(error, EnvError::BadContextName { .. }), "{name}: {error}");
+        }
+        let error = with("test").trust().unwrap_err().to_string();
+        assert!(error.contains("contexts/test.toml") && error.contains("AMOP_CONTEXT"), "{error}");
+        let error = environment(&[("AMOP_CONTEXT", Path::new("prod"))]).trust().unwrap_err();
+        assert!(error.to_string().contains("HOME"), "{error}");
+
+        let contexts = home.path().join(".config/amop/contexts");
+        fs::write(contexts.join("half.toml"), "ca = 'tls/ca.pem'").unwrap();
+        let error = with("half").trust().unwrap_err();
+        assert!(error.to_string().contains("half.toml is no context"), "{error}");
+        assert!(error.source().unwrap().to_string().contains("cert"), "the missing key is named");
+
+        let swapped = "ca = 'tls/app.key'\ncert = 'tls/ca.pem'\nkey = 'tls/none'";
+        fs::write(contexts.join("swapped.toml"), swapped).unwrap();
+        let error = with("swapped").trust().unwrap_err().to_string();
+        assert!(error.contains("tls/app.key has no roots"), "{error}");
+        let error = with("swapped").identity().unwrap_err().to_string();
+        assert!(error.contains("tls/none") && error.contains("`key` in the context"), "{error}");
+        fs::write(contexts.join("tls/none"), "").unwrap();
+        let error = with("swapped").identity().unwrap_err().to_string();
+        assert!(error.contains("are no identity"), "{error}");
+    }
 }

@@ -79,3 +79,24 @@ impl Events {
 
 /// How many events wait for one that listens.
 pub(crate) const EVENTS_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_oldest_events_are_dropped_and_counted() {
+        let sender = broadcast::Sender::new(EVENTS_MAX);
+        let mut events = Events::new(sender.subscribe());
+        let event = |number: usize| Event::Disconnected { why: number.to_string() };
+        for number in 0..EVENTS_MAX + 3 {
+            sender.send(event(number)).unwrap();
+        }
+        drop(sender);
+        assert_eq!(events.next().await, Some(Event::Missed { count: 3 }));
+        for number in 3..EVENTS_MAX + 3 {
+            assert_eq!(events.next().await, Some(event(number)));
+        }
+        assert_eq!(events.next().await, None);
+    }
+}

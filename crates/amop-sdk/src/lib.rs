@@ -2,16 +2,19 @@
 
 mod builder;
 mod client;
+mod connect_error;
 mod driver;
 mod environment;
 mod event;
 mod lease;
 mod message;
 mod outcome;
+mod outgoing;
 mod publish;
 mod publishes;
 mod queue;
 mod state;
+mod subscribe;
 mod subscription;
 mod tasks;
 mod topic;
@@ -23,13 +26,15 @@ pub use amop_p2p::{
 pub use amop_wire::{
     AnswerStatus, Code, Instance, Mode, MsgId, Name, Reason, Topic, TopicError, limits,
 };
-pub use builder::{AttemptError, ClientBuilder, ConnectError};
+pub use builder::ClientBuilder;
 pub use bytes::Bytes;
 pub use client::Client;
+pub use connect_error::{AttemptError, ConnectError};
 pub use environment::EnvError;
 pub use event::{Event, Events};
 pub use message::{Message, ReplyError};
 pub use outcome::{Answer, MulticastReceipt, PublishError};
 pub use publish::{Pending, Publish, Publishing, Submit};
-pub use subscription::{Subscribe, SubscribeError, Subscription};
+pub use subscribe::{Subscribe, SubscribeError};
+pub use subscription::Subscription;
 pub use topic::IntoTopic;

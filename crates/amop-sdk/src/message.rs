@@ -104,7 +104,7 @@ impl Message {
             if expires <= now {
                 return Err(ReplyError::TooLate);
             }
-            if !state.may_hold(payload_bytes) {
+            if !state.outgoing.may_hold(payload_bytes) {
                 return Err(ReplyError::Congested);
             }
             state.handle(now, Input::Answer { attempt, status, payload });

@@ -203,7 +203,7 @@ impl<T> Submit<T> {
             let payload_bytes = draft.payload.len();
             let may_pass = state.publishes.is_next(*ticket)
                 && state.publishes.has_room(payload_bytes)
-                && state.link_has_room(payload_bytes);
+                && state.outgoing.has_room(payload_bytes);
             if !may_pass {
                 let replaced = state.publishes.wait(ticket, payload_bytes, waker.clone());
                 return Step::NoRoom { draft, replaced };

@@ -85,15 +85,6 @@ struct Handed {
     ack: Option<(Gen, u64)>,
 }
 
-/// Why a message was not queued.
-#[derive(Debug)]
-pub(crate) struct Bounced {
-    pub(crate) delivered: Delivered,
-    pub(crate) reason: Reason,
-    /// Whether the application should be told that the queue is full.
-    pub(crate) tell: bool,
-}
-
 impl Queue {
     pub(crate) fn new(topic: Topic, limits: QueueLimits) -> Self {
         Self {
@@ -139,26 +130,30 @@ impl Queue {
         }
     }
 
-    /// Queues a message. Answers whom to wake, once until it watches again.
-    pub(crate) fn push(&mut self, mut delivered: Delivered) -> Result<Option<Waker>, Bounced> {
-        let payload_bytes = delivered.delivery.payload.len();
-        let reason = match self.status {
-            Status::Refused(..) | Status::Closed => Some(Reason::NotSubscribed),
+    /// Says whether a message with such a payload can be [pushed](Self::push), or why it must be
+    /// refused.
+    pub(crate) fn admit(&mut self, payload_bytes: usize) -> Result<(), Reason> {
+        match self.status {
+            Status::Refused(..) | Status::Closed => Err(Reason::NotSubscribed),
             Status::Opening | Status::Open => {
-                (!self.has_room(payload_bytes)).then_some(Reason::SubscriberBusy)
+                self.has_room(payload_bytes).then_some(()).ok_or(Reason::SubscriberBusy)
             }
-        };
-        if let Some(reason) = reason {
-            let is_full = reason == Reason::SubscriberBusy;
-            let tell = is_full && !std::mem::replace(&mut self.full_told, true);
-            return Err(Bounced { delivered, reason, tell });
         }
+    }
+
+    /// Whether the application should be told that the queue is full, and has not been.
+    pub(crate) fn must_tell_full(&mut self) -> bool {
+        !std::mem::replace(&mut self.full_told, true)
+    }
+
+    /// Queues a message. Answers whom to wake, once until it watches again.
+    pub(crate) fn push(&mut self, mut delivered: Delivered) -> Option<Waker> {
         if self.waiting.len() >= SHARED_MAX {
             detach(&self.topic, &mut delivered);
         }
-        self.waiting_bytes += payload_bytes;
+        self.waiting_bytes += delivered.delivery.payload.len();
         self.waiting.push_back(delivered);
-        Ok(self.waker.take())
+        self.waker.take()
     }
 
     /// Hands over everything that waits by swapping it into `empty`. Says whether that was
@@ -290,8 +285,10 @@ mod tests {
         Delivered { generation: Gen(1), expires: Instant::default(), delivery }
     }
 
-    fn push(queue: &mut Queue, number: u64, payload_bytes: usize) -> Result<(), Bounced> {
-        queue.push(delivered(Mode::Multicast, number, payload_bytes)).map(|_| ())
+    fn push(queue: &mut Queue, number: u64, payload_bytes: usize) -> Result<(), Reason> {
+        queue.admit(payload_bytes)?;
+        queue.push(delivered(Mode::Multicast, number, payload_bytes));
+        Ok(())
     }
 
     fn acks(queue: &mut Queue) -> Vec<u64> {
@@ -328,14 +325,15 @@ mod tests {
         push(&mut queue, 0, 1).unwrap();
         queue.hand_over(&mut VecDeque::new());
         push(&mut queue, 1, 1).unwrap();
-        let bounced = push(&mut queue, 2, 1).unwrap_err();
-        assert_eq!((bounced.reason, bounced.tell), (Reason::SubscriberBusy, true));
-        assert!(!push(&mut queue, 3, 1).unwrap_err().tell, "told once");
+        assert_eq!(push(&mut queue, 2, 1), Err(Reason::SubscriberBusy));
+        assert!(queue.must_tell_full());
+        assert!(!queue.must_tell_full(), "told once");
 
         queue.taken().set(1);
         push(&mut queue, 4, 1).unwrap();
         assert_eq!(acks(&mut queue), [0], "what made room is acked like the rest");
-        assert!(push(&mut queue, 5, 1).unwrap_err().tell, "half of it was taken meanwhile");
+        assert_eq!(push(&mut queue, 5, 1), Err(Reason::SubscriberBusy));
+        assert!(queue.must_tell_full(), "half of it was taken meanwhile");
     }
 
     #[test]
@@ -345,7 +343,7 @@ mod tests {
         push(&mut queue, 0, 6).unwrap();
         queue.hand_over(&mut VecDeque::new());
         push(&mut queue, 1, 4).unwrap();
-        assert_eq!(push(&mut queue, 2, 1).unwrap_err().reason, Reason::SubscriberBusy);
+        assert_eq!(push(&mut queue, 2, 1), Err(Reason::SubscriberBusy));
         queue.taken().set(1);
         assert_eq!(acks(&mut queue), [0]);
         push(&mut queue, 3, 6).unwrap();
@@ -356,7 +354,7 @@ mod tests {
         let mut queue = Queue::new(topic(), QueueLimits::default());
         push(&mut queue, 0, 1).unwrap();
         queue.set_status(Status::Closed);
-        assert_eq!(push(&mut queue, 1, 1).unwrap_err().reason, Reason::NotSubscribed);
+        assert_eq!(push(&mut queue, 1, 1), Err(Reason::NotSubscribed));
         assert_eq!(queue.drain().count(), 1);
     }
 
@@ -367,7 +365,7 @@ mod tests {
         for number in 0..=SHARED_MAX as u64 {
             let mut delivered = delivered(Mode::Unicast, number, 0);
             delivered.delivery.payload = payload.clone();
-            queue.push(delivered).unwrap();
+            queue.push(delivered);
         }
         let is_shared =
             |delivered: &Delivered| delivered.delivery.payload.as_ptr() == payload.as_ptr();

@@ -5,20 +5,18 @@
 //! is only noted; both happen once, at the end of the turn.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::task::Waker;
 use std::time::Duration;
 
 use amop_core::client::{Client, Delivered, Effect, Input};
-use amop_p2p::{Batch, Link, LinkEnd, Outbox};
-use amop_wire::{
-    Answer, ClientMessage, CloseCode, CloseReason, Code, Instance, Instant, Name, Reason, Topic,
-};
+use amop_p2p::{Link, LinkEnd};
+use amop_wire::{Answer, CloseCode, CloseReason, Code, Instance, Instant, Reason, Topic};
 use tokio::sync::broadcast;
 use tracing::{info, warn};
 
-use crate::builder::AttemptError;
+use crate::connect_error::AttemptError;
 use crate::event::{EVENTS_MAX, Event};
+use crate::outgoing::{LinkOut, Outgoing};
 use crate::publishes::Publishes;
 use crate::queue::{Queue, Status, refusal};
 
@@ -29,12 +27,7 @@ pub(crate) struct State {
     phase: Phase,
     /// The phase that others were told.
     phase_told: Phase,
-    link: Option<LinkOut>,
-    /// Frames of this turn.
-    batch: Batch,
-    /// Answers that have no room on the link, in order.
-    held: VecDeque<Answer>,
-    held_bytes: usize,
+    pub(crate) outgoing: Outgoing,
     pub(crate) publishes: Publishes,
     pub(crate) queues: BTreeMap<Topic, Queue>,
     /// When to look what applications have taken of what they were handed.
@@ -65,23 +58,13 @@ pub(crate) enum Phase {
     Closed,
 }
 
-#[derive(Debug)]
-struct LinkOut {
-    outbox: Outbox,
-    endpoint: SocketAddr,
-    node: Name,
-}
-
 impl State {
     pub(crate) fn new(instance: Instance) -> Self {
         Self {
             core: Client::new(instance),
             phase: Phase::Connecting,
             phase_told: Phase::Connecting,
-            link: None,
-            batch: Batch::default(),
-            held: VecDeque::new(),
-            held_bytes: 0,
+            outgoing: Outgoing::default(),
             publishes: Publishes::default(),
             queues: BTreeMap::new(),
             settle_at: None,
@@ -121,7 +104,7 @@ impl State {
     fn perform(&mut self, now: Instant) {
         while let Some(effect) = self.core.poll_effect() {
             match effect {
-                Effect::Send(message) => self.stage(message),
+                Effect::Send(message) => self.outgoing.stage(message),
                 Effect::Deliver(delivered) => self.deliver(delivered),
                 Effect::Published { counter, end } => {
                     self.woken.extend(self.publishes.end(now, counter, end));
@@ -133,30 +116,24 @@ impl State {
                 Effect::Disconnected => {} // Told by `link_down`, which knows why.
                 Effect::Close(reason) => {
                     warn!(%reason, "closing the link");
-                    self.close_link(reason);
+                    self.outgoing.close(reason);
                 }
             }
         }
     }
 
     pub(crate) fn link_up(&mut self, now: Instant, link: &Link) {
-        // A socket for both families shows addresses of the older one in the form of the newer.
-        let remote = link.remote_addr();
-        let endpoint = SocketAddr::new(remote.ip().to_canonical(), remote.port());
-        let node = link.peer().name.clone();
-        self.link = Some(LinkOut { outbox: link.outbox(), endpoint, node });
+        self.outgoing.link_up(link);
         self.handle(now, Input::LinkUp);
     }
 
     /// Notes the end of the link. Says whether the client had been connected by it.
     pub(crate) fn link_down(&mut self, now: Instant, end: LinkEnd) -> bool {
-        let Some(LinkOut { endpoint, .. }) = self.link.take() else { return false };
+        let Some(LinkOut { endpoint, .. }) = self.outgoing.link_down() else { return false };
         let was_connected = self.core.is_connected();
         self.handle(now, Input::LinkDown);
-        self.held_bytes = 0;
-        for answer in std::mem::take(&mut self.held) {
+        for Answer { attempt, status, payload } in self.outgoing.take_held() {
             // It was never sent, so it may go out on the next link.
-            let Answer { attempt, status, payload } = answer;
             self.handle(now, Input::Answer { attempt, status, payload });
         }
         if was_connected {
@@ -177,7 +154,7 @@ impl State {
     }
 
     fn connected(&mut self) {
-        let Some(LinkOut { endpoint, node, .. }) = &self.link else { return };
+        let Some(LinkOut { endpoint, node, .. }) = self.outgoing.link() else { return };
         info!(%endpoint, %node, "connected");
         self.told.push(Event::Connected { endpoint: *endpoint, node: node.clone() });
         self.phase = self.phase.max(Phase::Running);
@@ -205,7 +182,7 @@ impl State {
     pub(crate) fn finish(&mut self) {
         let end_of_time = Instant::after_start(Duration::MAX);
         self.phase = Phase::Closed;
-        self.link = None;
+        self.outgoing.link_down();
         self.handle(end_of_time, Input::LinkDown);
         self.handle(end_of_time, Input::Timeout);
         for queue in self.queues.values_mut() {
@@ -214,58 +191,17 @@ impl State {
         self.woken.extend(self.publishes.take_waiting_wakers());
     }
 
-    fn close_link(&mut self, reason: CloseReason) {
-        if let Some(link) = &self.link {
-            link.outbox.send(&mut self.batch);
-            link.outbox.close(reason);
-        }
-    }
-
-    /// Whether the link takes such a payload now, or there is none so that the core keeps it.
-    pub(crate) fn link_has_room(&self, payload_bytes: usize) -> bool {
-        self.link.as_ref().is_none_or(|link| {
-            let staged_bytes = self.batch.bytes();
-            // One that is larger than the outbox must not wait for ever.
-            staged_bytes + link.outbox.queued_bytes() == 0
-                || link.outbox.has_room(staged_bytes + payload_bytes + HEAD_BYTES)
-        })
-    }
-
-    /// Whether such an answer may be held if the link does not take it.
-    pub(crate) fn may_hold(&self, payload_bytes: usize) -> bool {
-        self.held_bytes + payload_bytes <= HELD_BYTES_MAX
-    }
-
-    fn stage(&mut self, message: ClientMessage) {
-        if let ClientMessage::Answer(answer) = message {
-            let payload_bytes = answer.payload.len();
-            if !self.held.is_empty() || !self.link_has_room(payload_bytes) {
-                self.held_bytes += payload_bytes;
-                return self.held.push_back(answer);
-            }
-            return self.push(&ClientMessage::Answer(answer));
-        }
-        self.push(&message);
-    }
-
-    fn push(&mut self, message: &ClientMessage) {
-        if let Err(error) = self.batch.push(message) {
-            warn!(%error, "a message was not sent");
-        }
-    }
-
     fn deliver(&mut self, delivered: Delivered) {
         let Some(queue) = self.queues.get_mut(&delivered.delivery.topic) else {
             return self.bounced.push_back(refusal(&delivered, Reason::NotSubscribed));
         };
-        match queue.push(delivered) {
-            Ok(waker) => self.woken.extend(waker),
-            Err(bounced) => {
-                if bounced.tell {
-                    let topic = queue.topic().clone();
-                    self.told.push(Event::SubscriptionFull { topic });
+        match queue.admit(delivered.delivery.payload.len()) {
+            Ok(()) => self.woken.extend(queue.push(delivered)),
+            Err(reason) => {
+                if reason == Reason::SubscriberBusy && queue.must_tell_full() {
+                    self.told.push(Event::SubscriptionFull { topic: queue.topic().clone() });
                 }
-                self.bounced.push_back(refusal(&bounced.delivered, bounced.reason));
+                self.bounced.push_back(refusal(&delivered, reason));
             }
         }
     }
@@ -311,26 +247,13 @@ impl State {
     /// Sends what was staged, and lets those in who find room now.
     pub(crate) fn end_turn(&mut self, now: Instant) {
         self.handle(now, Input::EndOfBatch);
-        while let Some(answer) = self.held.front() {
-            let payload_bytes = answer.payload.len();
-            if !self.link_has_room(payload_bytes) {
-                break;
-            }
-            self.held_bytes -= payload_bytes;
-            if let Some(answer) = self.held.pop_front() {
-                self.push(&ClientMessage::Answer(answer));
-            }
-        }
-        match &self.link {
-            Some(link) => link.outbox.send(&mut self.batch),
-            None => self.batch.clear(),
-        }
-        if self.phase == Phase::Closing && self.held.is_empty() {
-            self.close_link(CloseReason::new(CloseCode::Done, "the client was closed"));
+        self.outgoing.send();
+        if self.phase == Phase::Closing && !self.outgoing.holds() {
+            self.outgoing.close(CloseReason::new(CloseCode::Done, "the client was closed"));
         }
         if let Some(payload_bytes) = self.publishes.next_payload_bytes()
             && self.publishes.has_room(payload_bytes)
-            && self.link_has_room(payload_bytes)
+            && self.outgoing.has_room(payload_bytes)
         {
             self.woken.extend(self.publishes.take_next_waker());
         }
@@ -346,9 +269,10 @@ impl State {
     /// some.
     fn waits_for_link(&self) -> bool {
         let next = self.publishes.next_payload_bytes();
-        !self.held.is_empty()
-            || next
-                .is_some_and(|bytes| self.publishes.has_room(bytes) && !self.link_has_room(bytes))
+        self.outgoing.holds()
+            || next.is_some_and(|bytes| {
+                self.publishes.has_room(bytes) && !self.outgoing.has_room(bytes)
+            })
     }
 }
 
@@ -359,8 +283,36 @@ const SETTLE_EVERY: Duration = Duration::from_millis(10);
 /// empty, so nothing is lost by waiting.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(1);
 
-/// Most bytes of answers that wait for room on the link.
-const HELD_BYTES_MAX: usize = 64 << 20;
+#[cfg(test)]
+mod tests {
+    use amop_wire::{Epoch, NodeMessage};
 
-/// What a header and the lengths before it take, roughly, when room is looked for.
-const HEAD_BYTES: usize = 256;
+    use super::*;
+    use crate::queue::QueueLimits;
+
+    #[test]
+    fn a_subscription_that_is_refused_after_a_reconnect_ends_and_is_told() {
+        let now = Instant::default();
+        let topic: Topic = "quote".parse().unwrap();
+        let mut state = State::new(Instance(1));
+        let link = |state: &mut State, code, reason| {
+            state.handle(now, Input::LinkUp);
+            state.handle(now, Input::Message(NodeMessage::Attached { epoch: Epoch(1) }));
+            let topic = topic.clone();
+            let answer = NodeMessage::Subscribed { topic, code, reason };
+            state.handle(now, Input::Message(answer));
+        };
+        state.queues.insert(topic.clone(), Queue::new(topic.clone(), QueueLimits::default()));
+        state.handle(now, Input::Subscribe(topic.clone()));
+        link(&mut state, Code::Ok, Reason::Unspecified);
+        assert_eq!(*state.queues[&topic].status(), Status::Open);
+        assert!(state.told.is_empty());
+
+        state.handle(now, Input::LinkDown);
+        assert_eq!(*state.queues[&topic].status(), Status::Open, "it survives the link");
+        let (code, reason) = (Code::Overloaded, Reason::TooManySubscriptions);
+        link(&mut state, code, reason);
+        assert_eq!(*state.queues[&topic].status(), Status::Refused(code, reason));
+        assert_eq!(state.told, [Event::SubscriptionLost { topic, code, reason }]);
+    }
+}

@@ -10,19 +10,17 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use amop_core::client::{Delivered, Input};
-use amop_wire::{Code, Instant, Reason, Topic, TopicError};
+use amop_wire::{Instant, Reason, Topic};
 use futures_core::Stream;
 use tokio::task::coop;
-use tokio::time::timeout;
 
 use crate::lease::Lease;
 use crate::message::Message;
-use crate::queue::{Queue, QueueLimits, Status, Taken, refusal};
+use crate::queue::{Status, Taken, refusal};
 use crate::state::State;
-use crate::topic::IntoTopic;
+use crate::subscribe::SubscribeError;
 
 /// The messages of one topic, in a stream that survives reconnects. Dropping it unsubscribes: what
 /// was not taken is refused, so that it can be tried elsewhere.
@@ -43,6 +41,12 @@ pub struct Subscription {
 }
 
 impl Subscription {
+    /// The application's side of a queue that the driver has.
+    pub(crate) fn new(lease: Arc<Lease>, topic: Topic, taken: Taken, capacity: usize) -> Self {
+        let tell_every = (capacity as u64 / 8).clamp(1, TELL_EVERY_MAX);
+        Self { lease, topic, buffer: VecDeque::new(), count: 0, told: 0, tell_every, taken }
+    }
+
     /// The topic.
     #[must_use]
     pub fn topic(&self) -> &Topic {
@@ -62,7 +66,7 @@ impl Subscription {
     pub fn why_ended(&self) -> Option<SubscribeError> {
         self.lease.look(|state| {
             let queue = state.queues.get(&self.topic)?;
-            ended(&self.topic, queue.status())
+            SubscribeError::of(&self.topic, queue.status())
         })
     }
 
@@ -122,7 +126,8 @@ impl Subscription {
         taken
     }
 
-    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SubscribeError>> {
+    /// Waits until the node has confirmed or refused the subscription.
+    pub(crate) fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SubscribeError>> {
         let topic = &self.topic;
         let (opened, replaced) = self.lease.look(|state| {
             let Some(queue) = state.queues.get_mut(topic) else {
@@ -132,7 +137,7 @@ impl Subscription {
                 Status::Opening => (Poll::Pending, queue.watch(cx.waker())),
                 Status::Open => (Poll::Ready(Ok(())), None),
                 status @ (Status::Refused(..) | Status::Closed) => {
-                    (Poll::Ready(ended(topic, status).map_or(Ok(()), Err)), None)
+                    (Poll::Ready(SubscribeError::of(topic, status).map_or(Ok(()), Err)), None)
                 }
             }
         });
@@ -173,143 +178,6 @@ impl fmt::Debug for Subscription {
     }
 }
 
-/// A subscription that is about to be made: await it.
-#[must_use = "nothing is subscribed before this is awaited"]
-pub struct Subscribe {
-    lease: Arc<Lease>,
-    topic: Result<Topic, TopicError>,
-    limits: QueueLimits,
-    timeout: Duration,
-}
-
-impl Subscribe {
-    pub(crate) fn new(lease: Arc<Lease>, topic: impl IntoTopic, timeout: Duration) -> Self {
-        let limits = QueueLimits::default();
-        Self { lease, topic: topic.into_topic(), limits, timeout }
-    }
-
-    /// Sets how many messages may wait for the application, at least 1. 8,192 unless it was set.
-    ///
-    /// What comes when as many wait is refused: a unicast goes to another subscriber, a multicast
-    /// is counted as refused.
-    pub fn capacity(mut self, messages: usize) -> Self {
-        self.limits.messages = messages.max(1);
-        self
-    }
-
-    /// Sets how many bytes of payload may wait for the application. 64 MiB unless it was set.
-    pub fn capacity_bytes(mut self, payload_bytes: usize) -> Self {
-        self.limits.payload_bytes = payload_bytes;
-        self
-    }
-
-    /// Sets how long to wait for the node to take the subscription. That of the client, 5 s unless
-    /// it was set, if this is not called.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// Subscribes, and waits until the node holds the subscription.
-    async fn open(self) -> Result<Subscription, SubscribeError> {
-        let Self { lease, topic, limits, timeout: within } = self;
-        let topic = topic.map_err(SubscribeError::BadTopic)?;
-        let taken = lease.turn(|state, now| {
-            if !state.is_open() {
-                return Err(SubscribeError::Closed);
-            }
-            if state.queues.contains_key(&topic) {
-                return Err(SubscribeError::AlreadySubscribed { topic: topic.clone() });
-            }
-            let queue = Queue::new(topic.clone(), limits);
-            let taken = queue.taken();
-            state.queues.insert(topic.clone(), queue);
-            state.handle(now, Input::Subscribe(topic.clone()));
-            Ok(taken)
-        })?;
-        let mut subscription = Subscription {
-            lease,
-            topic,
-            buffer: VecDeque::new(),
-            count: 0,
-            told: 0,
-            tell_every: (limits.messages as u64 / 8).clamp(1, TELL_EVERY_MAX),
-            taken,
-        };
-        // Giving up drops the subscription, which takes everything back.
-        match timeout(within, poll_fn(|cx| subscription.poll_open(cx))).await {
-            Ok(opened) => opened.map(|()| subscription),
-            Err(_) => {
-                let topic = subscription.topic.clone();
-                Err(SubscribeError::NoAnswer { topic, within })
-            }
-        }
-    }
-}
-
-impl IntoFuture for Subscribe {
-    type Output = Result<Subscription, SubscribeError>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.open())
-    }
-}
-
-impl fmt::Debug for Subscribe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscribe").field("topic", &self.topic).finish_non_exhaustive()
-    }
-}
-
-/// Why there is no subscription.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SubscribeError {
-    /// The text is no topic. Nothing was sent.
-    #[error("bad topic: {0}")]
-    BadTopic(TopicError),
-    /// This client has a subscription of the topic. Nothing was sent.
-    #[error("this client subscribes to {topic:?} already")]
-    AlreadySubscribed {
-        /// The topic.
-        topic: Topic,
-    },
-    /// The node does not take the subscription.
-    #[error("the node refused the subscription to {topic:?}: {reason}")]
-    Refused {
-        /// The topic.
-        topic: Topic,
-        /// The kind of refusal.
-        code: Code,
-        /// The reason behind it.
-        reason: Reason,
-    },
-    /// No node answered in time. The subscription was taken back.
-    #[error("no node answered the subscription to {topic:?} within {within:?}")]
-    NoAnswer {
-        /// The topic.
-        topic: Topic,
-        /// How long was waited.
-        within: Duration,
-    },
-    /// The client was closed.
-    #[error("the client is closed")]
-    Closed,
-}
-
-impl SubscribeError {
-    /// The code that a publish would have that failed in this way.
-    #[must_use]
-    pub fn code(&self) -> Code {
-        match self {
-            Self::BadTopic(_) | Self::AlreadySubscribed { .. } => Code::Invalid,
-            Self::Refused { code, .. } => *code,
-            Self::NoAnswer { .. } | Self::Closed => Code::NotSent,
-        }
-    }
-}
-
 /// Takes all that waits in the driver. Says whether that was anything.
 fn hand_over(state: &mut State, topic: &Topic, buffer: &mut VecDeque<Delivered>) -> bool {
     state.queues.get_mut(topic).is_some_and(|queue| queue.hand_over(buffer))
@@ -322,17 +190,6 @@ fn refuse(state: &mut State, now: Instant, topic: &Topic, delivered: &Delivered)
         queue.settle_refused();
     }
     state.handle(now, refusal(delivered, Reason::Deadline));
-}
-
-fn ended(topic: &Topic, status: &Status) -> Option<SubscribeError> {
-    match status {
-        Status::Opening | Status::Open => None,
-        Status::Closed => Some(SubscribeError::Closed),
-        Status::Refused(code, reason) => {
-            let (code, reason) = (*code, *reason);
-            Some(SubscribeError::Refused { topic: topic.clone(), code, reason })
-        }
-    }
 }
 
 /// After how many messages the driver is told at the latest what was taken. Small queues are told

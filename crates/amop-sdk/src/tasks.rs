@@ -1,29 +1,35 @@
 //! The two tasks of a client: one keeps it linked, one hands in timeouts.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use amop_p2p::{Dialer, Endpoint};
+use amop_p2p::{Dialer, Endpoint, Link, LinkEnd};
+use amop_wire::{CloseCode, CloseReason};
+use tokio::time::sleep;
 
-use crate::builder::AttemptError;
+use crate::connect_error::AttemptError;
 use crate::driver::Driver;
 use crate::state::Phase;
 
-/// Starts the tasks. They end once the client is closed.
-pub(crate) fn spawn(driver: &Arc<Driver>, endpoint: Endpoint, dialer: Dialer, targets: usize) {
-    let timers = Arc::clone(driver);
-    tokio::spawn(async move { timers.run_timers().await });
-    let linked = Linked { driver: Arc::clone(driver), endpoint, dialer };
-    tokio::spawn(linked.run(targets));
-}
-
 /// What keeps a client linked.
-struct Linked {
-    driver: Arc<Driver>,
-    endpoint: Endpoint,
-    dialer: Dialer,
+pub(crate) struct Linked {
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) dialer: Dialer,
+    /// How long a node may take to take the client in, once there is a link.
+    pub(crate) attach_timeout: Duration,
 }
 
 impl Linked {
+    /// Starts the tasks, which end once the client is closed or could not connect to any of its
+    /// targets.
+    pub(crate) fn spawn(self, targets: usize) {
+        let timers = Arc::clone(&self.driver);
+        tokio::spawn(async move { timers.run_timers().await });
+        tokio::spawn(self.run(targets));
+    }
+
     /// Links again and again, until the client is closed or none of its targets takes it in the
     /// first round.
     async fn run(mut self, targets: usize) {
@@ -37,8 +43,7 @@ impl Linked {
             };
             match dialed {
                 Ok(link) => {
-                    self.driver.turn(|state, now| state.link_up(now, &link));
-                    let end = link.run(|_, frames| self.driver.frames(frames)).await;
+                    let end = self.run_link(link).await;
                     if self.driver.turn(|state, now| state.link_down(now, end)) {
                         self.dialer.settled();
                     }
@@ -56,6 +61,23 @@ impl Linked {
         // Those who wait for a connection need not wait for the socket.
         self.driver.close();
         self.endpoint.shutdown().await;
+    }
+
+    /// Runs a link to its end. One whose node does not take the client in is given up.
+    async fn run_link(&self, link: Link) -> LinkEnd {
+        let outbox = link.outbox();
+        self.driver.turn(|state, now| state.link_up(now, &link));
+        let mut run = pin!(link.run(|_, frames| self.driver.frames(frames)));
+        tokio::select! {
+            biased;
+            end = &mut run => return end,
+            () = sleep(self.attach_timeout) => {}
+        }
+        if !self.driver.look(|state| state.core.is_connected()) {
+            let text = format!("the node did not take us in within {:?}", self.attach_timeout);
+            outbox.abort(CloseReason::new(CloseCode::Protocol, text));
+        }
+        run.await
     }
 }
 

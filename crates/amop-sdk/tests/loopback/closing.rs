@@ -40,6 +40,7 @@ async fn a_closed_client_says_so_everywhere() {
     drop(ask);
 }
 
+/// UNI-10
 #[tokio::test]
 async fn what_is_under_way_when_a_client_is_closed_ends_at_once() {
     let (_node, subscriber, publisher) = pair().await;
@@ -94,16 +95,14 @@ fn when_its_runtime_is_gone_a_client_ends_what_is_under_way() {
     let (client, quotes, pending) = clients.block_on(async {
         let client = builder(&consortium, "app").endpoint(node.sdk_addr().to_string());
         let client = client.connect().await.unwrap();
-        let mut quotes = client.subscribe("quote").await.unwrap();
+        let quotes = client.subscribe("quote").await.unwrap();
         let pending = client.request("quote", "").submit().await.unwrap();
-        next(&mut quotes).await;
-        let pending_too = client.request("quote", "").submit().await.unwrap();
-        drop(pending);
-        (client, quotes, pending_too)
+        (client, quotes, pending)
     });
     drop(clients);
     let error = nodes.block_on(within(pending)).unwrap_err();
     assert_eq!(error.code(), Code::TimedOut);
-    assert_eq!(nodes.block_on(client.request("quote", "").into_future()).unwrap_err().id(), None);
-    drop((client, quotes));
+    let error = nodes.block_on(client.request("quote", "").into_future()).unwrap_err();
+    assert_eq!(error.to_string(), "99: the client is closed");
+    assert_eq!(quotes.why_ended(), Some(SubscribeError::Closed));
 }

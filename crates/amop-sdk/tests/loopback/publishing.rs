@@ -1,11 +1,11 @@
 //! How publishes end.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
-use amop_sdk::{AnswerStatus, Code, Mode, Reason, ReplyError, Topic, limits};
+use amop_sdk::{AnswerStatus, Code, Event, Mode, Reason, ReplyError, Topic, limits};
 
 use crate::support::{PATIENCE, SHORT, echo, event, next, pair, within};
-use amop_sdk::Event;
 
 #[tokio::test]
 async fn a_request_is_answered_and_both_sides_know_the_same_id() {
@@ -52,6 +52,7 @@ async fn one_task_has_many_requests_under_way_and_each_gets_its_own_answer() {
     assert_eq!(publisher.under_way(), 0);
 }
 
+/// MULTI-3
 #[tokio::test]
 async fn a_multicast_reaches_every_subscriber_and_the_receipt_counts_them() {
     let (_node, subscriber, publisher) = pair().await;
@@ -69,6 +70,7 @@ async fn a_multicast_reaches_every_subscriber_and_the_receipt_counts_them() {
     assert_eq!(receipt.id.publisher, publisher.instance());
 }
 
+/// UNI-4, MULTI-1
 #[tokio::test]
 async fn a_topic_without_a_subscriber_is_an_error_for_a_request_and_none_for_a_multicast() {
     let (_node, _subscriber, publisher) = pair().await;
@@ -84,6 +86,7 @@ async fn a_topic_without_a_subscriber_is_an_error_for_a_request_and_none_for_a_m
     assert_eq!(receipt.targets, 0);
 }
 
+/// UNI-7
 #[tokio::test]
 async fn a_handler_that_fails_or_drops_the_message_has_handled_it() {
     let (_node, subscriber, publisher) = pair().await;
@@ -108,6 +111,7 @@ async fn a_handler_that_fails_or_drops_the_message_has_handled_it() {
     assert_eq!(within(panicked).await.unwrap().unwrap().status, AnswerStatus::Dropped);
 }
 
+/// UNI-3
 #[tokio::test]
 async fn a_handler_that_is_too_slow_leaves_doubt_and_learns_that_it_was() {
     let (_node, subscriber, publisher) = pair().await;
@@ -129,6 +133,7 @@ async fn a_handler_that_is_too_slow_leaves_doubt_and_learns_that_it_was() {
     assert_eq!(message.reply("late"), Err(ReplyError::TooLate));
 }
 
+/// FRAME-2, FRAME-5
 #[tokio::test]
 async fn what_breaks_a_rule_fails_before_anything_is_sent() {
     let (_node, subscriber, publisher) = pair().await;
@@ -185,8 +190,31 @@ async fn without_a_node_a_publish_ends_with_99_and_was_never_handled() {
 async fn a_timeout_beyond_all_bounds_is_taken_as_the_longest() {
     let (_node, subscriber, publisher) = pair().await;
     tokio::spawn(echo(subscriber.subscribe("quote").await.unwrap()));
-    let request = publisher.request("quote", "").timeout(std::time::Duration::MAX);
+    let request = publisher.request("quote", "").timeout(Duration::MAX);
     within(request.into_future()).await.unwrap();
+}
+
+/// The client's lock is shared by several threads here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn tasks_on_several_threads_share_a_client() {
+    let (_node, subscriber, publisher) = pair().await;
+    tokio::spawn(echo(subscriber.subscribe("quote").await.unwrap()));
+    let tasks: Vec<_> = (0..8)
+        .map(|task: u64| {
+            let publisher = publisher.clone();
+            tokio::spawn(async move {
+                for number in 0..MANY / 10 {
+                    let text = format!("{task} {number}");
+                    let answer = publisher.request("quote", text.clone()).await.unwrap();
+                    assert_eq!(answer.payload, text);
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        within(task).await.unwrap();
+    }
+    assert_eq!(publisher.under_way(), 0);
 }
 
 const MANY: u64 = 5000;

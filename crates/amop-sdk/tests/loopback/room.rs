@@ -64,6 +64,7 @@ async fn requests_that_nobody_waits_for_leave_nothing_behind() {
     assert_eq!(publisher.under_way(), 0);
 }
 
+/// UNI-9, MULTI-3
 #[tokio::test]
 async fn a_full_queue_refuses_and_the_receipt_counts_it() {
     let (_node, subscriber, publisher) = pair().await;

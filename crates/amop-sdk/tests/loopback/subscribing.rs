@@ -1,7 +1,8 @@
 //! Subscriptions: how they begin and end, and what becomes of their messages.
 
-use amop_sdk::{Code, Reason, SubscribeError, TopicError};
+use amop_sdk::{Code, Reason, SubscribeError, TopicError, limits};
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 
 use crate::support::{SHORT, next, pair, within};
 
@@ -15,6 +16,21 @@ async fn a_topic_is_subscribed_once_at_a_time() {
     assert_eq!(error.code(), Code::Invalid);
     drop(first);
     client.subscribe("quote").await.unwrap();
+}
+
+/// SES-5
+#[tokio::test]
+async fn a_client_has_no_more_subscriptions_than_it_may() {
+    let (_node, client, _other) = pair().await;
+    let subscribe = |number: usize| client.subscribe(number.to_string()).into_future();
+    let limit = limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
+    let held = within(join_all((0..limit).map(subscribe))).await;
+    assert!(held.iter().all(Result::is_ok));
+    let error = within(subscribe(limit)).await.unwrap_err();
+    assert_eq!(error.code(), Code::Overloaded);
+    assert!(error.to_string().contains("limit of subscriptions"), "{error}");
+    drop(held);
+    within(subscribe(limit)).await.unwrap();
 }
 
 #[tokio::test]
@@ -34,6 +50,7 @@ async fn dropping_a_subscription_unsubscribes() {
     assert_eq!(error.code(), Code::NoSubscriber);
 }
 
+/// UNI-2, MULTI-3
 #[tokio::test]
 async fn what_was_not_taken_of_a_dropped_subscription_is_refused_for_certain() {
     let (_node, subscriber, publisher) = pair().await;
@@ -61,6 +78,7 @@ async fn what_was_not_taken_of_a_dropped_subscription_is_refused_for_certain() {
     }
 }
 
+/// UNI-8
 #[tokio::test]
 async fn a_message_that_has_expired_is_never_handed_out() {
     let (_node, subscriber, publisher) = pair().await;

@@ -99,6 +99,6 @@ fn now() -> SystemTime {
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Short enough to wait for, and longer than a message takes to its subscriber.
-pub(crate) const SHORT: Duration = Duration::from_millis(200);
+pub(crate) const SHORT: Duration = Duration::from_millis(400);
 
-const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+pub(crate) const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
