@@ -33,7 +33,7 @@ pub(crate) async fn publish(
     if out.is_json() {
         return out.json(&AnswerObject::new(topic, &answer));
     }
-    out.aside(format!("handled {}, answer {}", summary(&answer), size(answer.payload.len())));
+    out.aside(format!("handled, answer {}, {}", size(answer.payload.len()), summary(&answer)));
     Ok(())
 }
 

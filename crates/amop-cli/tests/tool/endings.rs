@@ -127,13 +127,13 @@ async fn a_reader_that_goes_away_ends_a_subscriber_quietly() {
     drop(sub.stdout.take());
     // It ends although no further message comes, and tells its node.
     assert_eq!(sub.end().await, (Some(0), String::new(), String::new()));
-    site.clients(0).await;
+    site.everybody_said_goodbye().await;
 }
 
 #[tokio::test]
 async fn an_answer_that_nobody_reads_is_no_failure() {
     let site = Site::start().await;
-    let _sub = Running::subscriber(&mut site.amop(&["sub", "t"])).await;
+    let _sub = Running::subscriber(&mut site.amop(&["sub", "t", "--reply", "x"])).await;
     let mut asked = Running::start(&mut site.amop(&["request", "t", "x"]));
     drop(asked.stdout.take());
     assert_eq!(asked.end().await, (Some(0), String::new(), String::new()));
@@ -145,7 +145,7 @@ async fn ctrl_c_is_130_unless_a_message_came() {
     let idle = Running::subscriber(&mut site.amop(&["sub", "t"])).await;
     idle.signal("INT").await;
     assert_eq!(idle.end().await.0, Some(130));
-    site.clients(0).await;
+    site.everybody_said_goodbye().await;
 
     let mut sub = Running::subscriber(&mut site.amop(&["sub", "t"])).await;
     let published = run(&mut site.amop(&["pub", "t", "x"])).await;

@@ -1,6 +1,6 @@
 //! The tool as people meet it: real processes, real nodes, real sockets on loopback.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod certificates;
 mod demo;

@@ -37,11 +37,12 @@ impl Site {
         command
     }
 
-    /// Waits until this many clients are attached to the node.
-    pub(crate) async fn clients(&self, count: usize) {
+    /// Waits until no client is attached to the node; fails if the node learns it only because it
+    /// heard nothing from one for long.
+    pub(crate) async fn everybody_said_goodbye(&self) {
         let mut status = self.node.status();
-        let has_count = status.wait_for(|status: &Status| status.clients == count);
-        timeout(TIME_MAX, has_count).await.expect("in time").unwrap();
+        let nobody = status.wait_for(|status: &Status| status.clients == 0);
+        timeout(IDLE_TIMEOUT / 2, nobody).await.expect("a goodbye").unwrap();
     }
 }
 
@@ -222,6 +223,9 @@ pub(crate) fn keys(object: &Value) -> Vec<&str> {
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
+
+/// After this long without a packet a node takes a link for lost.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Far longer than anything here takes: a test that waits so long has failed.
 const TIME_MAX: Duration = Duration::from_secs(60);
