@@ -8,7 +8,7 @@ use amop_core::node::{Input, LinkId, Node};
 use amop_wire::{
     AckRun, Answer, AnswerStatus, Attempt, ClientMessage, Epoch, Gen, Instance, Instant, Mode,
     MsgId, Multicast, Name, NodeId, PeerAnswer, PeerMessage, PeerReceiptRun, Publish, Receipt,
-    Request, Seq, Subscriber, TopicSet, Version,
+    Request, Seq, Subscriber, Topic, TopicSet, Version,
 };
 use bytes::Bytes;
 
@@ -34,6 +34,9 @@ pub enum Scene {
 #[derive(Debug)]
 pub struct Traffic {
     scene: Scene,
+    topic: Topic,
+    from: Name,
+    home: NodeId,
     payload: Bytes,
     next_counter: u64,
 }
@@ -59,8 +62,15 @@ impl Scene {
     #[must_use]
     pub fn set(self, payload_bytes: usize) -> (Node, Traffic) {
         let node = if self.is_home() { home_node() } else { exit_node() };
-        let payload = messages::payload(payload_bytes);
-        (node, Traffic { scene: self, payload, next_counter: 1 })
+        let traffic = Traffic {
+            scene: self,
+            topic: sample_topic(),
+            from: messages::publisher(),
+            home: NodeId::of(&messages::home()),
+            payload: messages::payload(payload_bytes),
+            next_counter: 1,
+        };
+        (node, traffic)
     }
 
     /// How many effects one batch of this scene's traffic causes, if all goes well.
@@ -122,7 +132,7 @@ impl Traffic {
             counter,
             ttl: messages::TTL,
             mode,
-            topic: sample_topic(),
+            topic: self.topic.clone(),
             payload: self.payload.clone(),
         }))
     }
@@ -144,16 +154,15 @@ impl Traffic {
             attempt: 1,
             subscriber: subscriber(),
             exit_epoch: EPOCH,
-            from: messages::publisher(),
-            topic: sample_topic(),
+            from: self.from.clone(),
+            topic: self.topic.clone(),
             payload: self.payload.clone(),
         }))
     }
 
     fn answer_of_client(&self, counter: u64) -> Input {
-        let home = NodeId::of(&messages::home());
         from_client(ClientMessage::Answer(Answer {
-            attempt: Attempt { home, id: id(counter), number: 1 },
+            attempt: Attempt { home: self.home, id: id(counter), number: 1 },
             status: AnswerStatus::Answered,
             payload: self.payload.clone(),
         }))
@@ -163,8 +172,8 @@ impl Traffic {
         from_peer(PeerMessage::Multicast(Multicast {
             id: id(counter),
             ttl: messages::TTL,
-            from: messages::publisher(),
-            topic: sample_topic(),
+            from: self.from.clone(),
+            topic: self.topic.clone(),
             payload: self.payload.clone(),
         }))
     }

@@ -38,8 +38,10 @@ pub(crate) async fn run(plan: &Plan, node_binary: &Path) -> Result<Vec<Runs>> {
     let dir = tempfile::Builder::new().prefix("two-hop-").tempdir();
     let dir = dir.context("cannot make a directory for certificates")?;
     certs::write_all(dir.path())?;
-    let mut ours = Chain::ours(node_binary, dir.path()).await?;
-    let mut floor = Chain::floor(dir.path(), plan.ack_frequency).await?;
+    let ours = Chain::ours(node_binary, dir.path()).await;
+    let mut ours = ours.context("cannot start AMOP")?;
+    let floor = Chain::floor(dir.path(), plan.ack_frequency).await;
+    let mut floor = floor.context("cannot start the floor")?;
     let no_runs = |&case: &Case| Runs { case, ours: Vec::new(), floor: Vec::new() };
     let mut all: Vec<Runs> = plan.cases.iter().map(no_runs).collect();
     for repeat in 1..=plan.repeats {

@@ -7,12 +7,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, bail, ensure};
 
 use crate::case::Case;
 use crate::certs::Party;
 use crate::child::Child;
-use crate::orders::{Load, Measured, Order, Reply};
+use crate::orders::{Load, Measured, Order, RelayAddrs, Reply};
 use crate::ours;
 
 /// Whose links are measured.
@@ -76,13 +76,14 @@ impl Chain {
             arguments.extend(ack_frequency.then(|| "--ack-frequency".into()));
             start_role(role, arguments).await
         };
-        let (first, at_first) = start("first relay", "floor-relay", None).await?;
-        let dial = Some(at_first.relay);
-        let (second, at_second) = start("second relay", "floor-relay", dial).await?;
-        let relay = Some(at_second.client);
-        let (subscriber, _) = start("echo client", "floor-echo", relay).await?;
-        let relay = Some(at_first.client);
-        let (publisher, _) = start("publisher", "floor-publisher", relay).await?;
+        let relay = async |role, dial| {
+            let (relay, addrs) = start(role, "floor-relay", dial).await?;
+            Ok::<_, Error>((relay, addrs.with_context(|| format!("the {role} listens nowhere"))?))
+        };
+        let (first, at_first) = relay("first relay", None).await?;
+        let (second, at_second) = relay("second relay", Some(at_first.relay)).await?;
+        let (subscriber, _) = start("far client", "floor-echo", Some(at_second.client)).await?;
+        let (publisher, _) = start("publisher", "floor-publisher", Some(at_first.client)).await?;
         Ok(Self { side: Side::Floor, publisher, nodes: [first, second], subscriber })
     }
 
@@ -101,12 +102,8 @@ impl Chain {
         match self.try_run(case, warm_up, window).await {
             Ok(measured) => Ok(measured),
             Err(error) => {
-                let mut text = format!("{case} of {}", self.side);
-                for child in self.children() {
-                    text.push_str("\n  ");
-                    text.push_str(&child.last_words().await);
-                }
-                Err(error.context(text))
+                let error = error.context(format!("{case} of {}", self.side));
+                Err(with_last_words(&error, self.children()).await)
             }
         }
     }
@@ -138,27 +135,17 @@ impl Chain {
     }
 }
 
-/// Where a relay of the floor listens.
-struct Addrs {
-    client: SocketAddr,
-    relay: SocketAddr,
-}
-
 /// Starts this same program in another role and waits until it is ready.
 async fn start_role<A: AsRef<OsStr>>(
     role: &'static str,
     arguments: impl IntoIterator<Item = A>,
-) -> Result<(Child, Addrs)> {
+) -> Result<(Child, Option<RelayAddrs>)> {
     let program = std::env::current_exe().context("cannot find this program")?;
     let mut child = Child::start(role, &program, arguments)?;
     match child.reply(READY_WITHIN).await {
-        Ok(Reply::Ready { client_addr, relay_addr }) => {
-            let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-            let (client, relay) = (client_addr.unwrap_or(nowhere), relay_addr.unwrap_or(nowhere));
-            Ok((child, Addrs { client, relay }))
-        }
+        Ok(Reply::Ready(addrs)) => Ok((child, addrs)),
         Ok(other) => bail!("the {role} said {other:?} before it was ready"),
-        Err(error) => Err(error.context(child.last_words().await)),
+        Err(error) => Err(with_last_words(&error, [&mut child]).await),
     }
 }
 
@@ -175,8 +162,18 @@ async fn start_node(
     let mut node = Child::start(role, node_binary, [OsStr::new("--config"), config.as_os_str()])?;
     match node.find_in_log(READY_WITHIN, ours::started).await {
         Ok(started) => Ok((node, started)),
-        Err(error) => Err(error.context(node.last_words().await)),
+        Err(error) => Err(with_last_words(&error, [&mut node]).await),
     }
+}
+
+/// Tells what went wrong and then what those who may know more said last.
+async fn with_last_words<const N: usize>(error: &Error, children: [&mut Child; N]) -> Error {
+    let mut text = format!("{error:#}");
+    for child in children {
+        text.push_str("\n  ");
+        text.push_str(&child.last_words().await);
+    }
+    Error::msg(text)
 }
 
 /// How long a process may take until it is ready.

@@ -33,6 +33,7 @@ use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use args::{Args, BenchArgs, Role};
+use orders::benchmark_ended;
 use report::Report;
 
 fn main() -> ExitCode {
@@ -75,15 +76,17 @@ async fn play(role: Role) -> Result<()> {
     match role {
         Role::Publisher { certs, node } => ours::run_publisher(&certs, node).await,
         Role::Subscriber { certs, node } => ours::run_subscriber(&certs, node).await,
-        Role::FloorRelay { certs, dial, ack_frequency } => {
-            floor::run_relay(&certs, dial, ack_frequency).await
-        }
+        Role::FloorRelay { certs, dial, ack_frequency } => tokio::select! {
+            result = floor::run_relay(&certs, dial, ack_frequency) => result,
+            () = benchmark_ended() => Ok(()),
+        },
         Role::FloorPublisher { certs, relay, ack_frequency } => {
             floor::run_publisher(&certs, relay, ack_frequency).await
         }
-        Role::FloorEcho { certs, relay, ack_frequency } => {
-            floor::run_echo(&certs, relay, ack_frequency).await
-        }
+        Role::FloorEcho { certs, relay, ack_frequency } => tokio::select! {
+            result = floor::run_echo(&certs, relay, ack_frequency) => result,
+            () = benchmark_ended() => Ok(()),
+        },
     }
 }
 

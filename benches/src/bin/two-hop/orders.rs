@@ -39,14 +39,21 @@ pub(crate) struct Load {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reply {
-    /// The client has its links; a relay listens here for a client and for a relay.
-    Ready { client_addr: Option<SocketAddr>, relay_addr: Option<SocketAddr> },
+    /// The client is linked, or the relay listens.
+    Ready(Option<RelayAddrs>),
     /// A case went through and nothing was lost.
     Measured(Measured),
     /// So many one-way messages have arrived, each once and in order.
     Count(u64),
     /// What went wrong.
     Failed(String),
+}
+
+/// Where a relay listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RelayAddrs {
+    pub(crate) client: SocketAddr,
+    pub(crate) relay: SocketAddr,
 }
 
 /// What one run of one case gave.
@@ -83,16 +90,13 @@ pub(crate) struct Latency {
     pub(crate) p99_us: f64,
 }
 
-/// Answers the benchmark's orders until there are no more.
+/// Says `Ready`, then answers the benchmark's orders until there are no more.
 ///
 /// # Errors
 ///
 /// Fails when an order cannot be read. What goes wrong in `carry_out` is told to the benchmark.
-pub(crate) async fn serve(
-    ready: &Reply,
-    mut carry_out: impl AsyncFnMut(Order) -> Result<Reply>,
-) -> Result<()> {
-    say(ready)?;
+pub(crate) async fn serve(mut carry_out: impl AsyncFnMut(Order) -> Result<Reply>) -> Result<()> {
+    say(&Reply::Ready(None))?;
     let mut orders = BufReader::new(stdin()).lines();
     while let Some(line) = orders.next_line().await.context("cannot read orders")? {
         let order = serde_json::from_str(&line).context("an order has an unknown form")?;
@@ -139,9 +143,10 @@ mod tests {
         }
         let latency = Some(Latency { p50_us: 107.5, p99_us: 300.0 });
         let measured = Measured { sent: 9, done: 8, seconds: 3.1, cpu_us: 7.0, latency };
-        let addr = Some(SocketAddr::from(([127, 0, 0, 1], 7)));
+        let addr = SocketAddr::from(([127, 0, 0, 1], 7));
         for reply in [
-            Reply::Ready { client_addr: addr, relay_addr: None },
+            Reply::Ready(Some(RelayAddrs { client: addr, relay: addr })),
+            Reply::Ready(None),
             Reply::Measured(measured),
             Reply::Count(3),
             Reply::Failed("two\nlines".to_owned()),

@@ -10,9 +10,9 @@ use bytes::{Bytes, BytesMut};
 use super::frame::{Content, Cutter, Kind, put};
 use super::transport::{Link, Transport};
 use crate::certs::Party;
-use crate::orders::{Reply, benchmark_ended, say};
+use crate::orders::{Reply, say};
 
-/// Runs the far client until its link or the benchmark is gone.
+/// Runs the far client until its link is gone.
 ///
 /// # Errors
 ///
@@ -20,11 +20,8 @@ use crate::orders::{Reply, benchmark_ended, say};
 pub(crate) async fn run_echo(dir: &Path, relay: SocketAddr, ack_frequency: bool) -> Result<()> {
     let transport = Transport::load(dir, Party::Subscriber, ack_frequency)?;
     let link = transport.dial(relay, Party::Node2).await?;
-    say(&Reply::Ready { client_addr: None, relay_addr: None })?;
-    tokio::select! {
-        end = answer(link) => end,
-        () = benchmark_ended() => Ok(()),
-    }
+    say(&Reply::Ready(None))?;
+    answer(link).await
 }
 
 async fn answer(mut link: Link) -> Result<()> {

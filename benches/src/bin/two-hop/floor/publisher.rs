@@ -31,8 +31,7 @@ pub(crate) async fn run_publisher(
     let transport = Transport::load(dir, Party::Publisher, ack_frequency)?;
     let link = transport.dial(relay, Party::Node1).await?;
     let mut publisher = Publisher::new(link);
-    let ready = Reply::Ready { client_addr: None, relay_addr: None };
-    serve(&ready, async |order| match order {
+    serve(async |order| match order {
         Order::Measure(load) => publisher.measure(&load).await.map(Reply::Measured),
         Order::Count => bail!("this client receives no one-way messages"),
     })

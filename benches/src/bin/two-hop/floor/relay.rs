@@ -8,11 +8,11 @@ use anyhow::{Context, Result};
 use bytes::{Bytes, BytesMut};
 use quinn::{RecvStream, SendStream};
 
-use super::transport::{Link, Transport, accept};
+use super::transport::{Transport, accept};
 use crate::certs::Party;
-use crate::orders::{Reply, benchmark_ended, say};
+use crate::orders::{RelayAddrs, Reply, say};
 
-/// Runs a relay until its links or the benchmark are gone: the first one waits for the other to
+/// Runs a relay until its links are gone: the first one waits for the other to
 /// link, the second one dials the first.
 ///
 /// # Errors
@@ -27,9 +27,9 @@ pub(crate) async fn run_relay(
     let transport = Transport::load(dir, party, ack_frequency)?;
     let (for_client, client_addr) = transport.listen()?;
     let (for_relay, relay_addr) = transport.listen()?;
-    let (client_addr, relay_addr) = (Some(client_addr), Some(relay_addr));
-    let ready = Reply::Ready { client_addr, relay_addr };
-    let (client, relay) = match dial {
+    let addrs = RelayAddrs { client: client_addr, relay: relay_addr };
+    let ready = Reply::Ready(Some(addrs));
+    let (mut client, mut relay) = match dial {
         Some(addr) => {
             let relay = transport.dial(addr, Party::Node1).await?;
             say(&ready)?;
@@ -40,14 +40,9 @@ pub(crate) async fn run_relay(
             tokio::try_join!(accept(&for_client), accept(&for_relay))?
         }
     };
-    pass_both_ways(client, relay).await
-}
-
-async fn pass_both_ways(mut client: Link, mut relay: Link) -> Result<()> {
     tokio::select! {
         end = pass(&mut client.receive, &mut relay.send) => end,
         end = pass(&mut relay.receive, &mut client.send) => end,
-        () = benchmark_ended() => Ok(()),
     }
 }
 

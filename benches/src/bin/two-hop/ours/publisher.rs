@@ -9,7 +9,7 @@ use std::time::Duration;
 use amop_sdk::{Client, Code, MulticastReceipt, Pending, Topic};
 use anyhow::{Context, Result, bail, ensure};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{TOPIC, connect, payload};
 use crate::case::Case;
@@ -28,9 +28,9 @@ pub(crate) async fn run_publisher(dir: &Path, node: SocketAddr) -> Result<()> {
     let client = connect(dir, Party::Publisher, node).await?;
     let topic = TOPIC.parse().context("the topic is bad")?;
     let mut publisher = Publisher { client, topic, next_one_way: 0 };
-    publisher.find_subscriber().await?;
-    let ready = Reply::Ready { client_addr: None, relay_addr: None };
-    serve(&ready, async |order| match order {
+    let found = timeout(FOUND_WITHIN, publisher.find_subscriber()).await;
+    found.context("the node does not learn of the subscriber")??;
+    serve(async |order| match order {
         Order::Measure(load) => publisher.measure(&load).await.map(Reply::Measured),
         Order::Count => bail!("this client receives no one-way messages"),
     })
@@ -141,4 +141,6 @@ const IN_FLIGHT_MAX: usize = 4096;
 /// How many messages are sent between two looks at the clock.
 const MESSAGES_PER_LOOK: u32 = 64;
 
+/// How soon to ask again for a subscriber, and for how long.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(10);
+const FOUND_WITHIN: Duration = Duration::from_secs(8);

@@ -22,8 +22,7 @@ pub(crate) async fn run_subscriber(dir: &Path, node: SocketAddr) -> Result<()> {
     let subscription = client.subscribe(TOPIC).await.context("cannot subscribe")?;
     let tally = Arc::new(Tally::default());
     tokio::spawn(receive(subscription, tally.clone()));
-    let ready = Reply::Ready { client_addr: None, relay_addr: None };
-    serve(&ready, async |order| match order {
+    serve(async |order| match order {
         Order::Count => tally.take().map(Reply::Count),
         Order::Measure(_) => bail!("this client sends nothing"),
     })
