@@ -306,3 +306,42 @@ impl<T> fmt::Debug for Pending<T> {
         f.debug_struct("Pending").field("id", &self.id).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use amop_wire::Instance;
+
+    use super::*;
+    use crate::driver::Driver;
+    use crate::outcome::{Answer, answer};
+
+    fn request(lease: &Arc<Lease>) -> Publish<Answer> {
+        let timeout = Duration::from_secs(1);
+        Publish::new(Arc::clone(lease), Mode::Unicast, "quote", Bytes::new(), timeout, answer)
+    }
+
+    /// Polls a future once.
+    fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+        Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_publish_that_nobody_waits_for_leaves_nothing() {
+        let driver = Arc::new(Driver::new(Instance(1)));
+        let lease = Lease::new(Arc::clone(&driver));
+        let submit = |lease| match poll(&mut request(lease).submit()) {
+            Poll::Ready(Ok(pending)) => pending,
+            Poll::Ready(Err(error)) => panic!("{error}"),
+            Poll::Pending => panic!("there is room"),
+        };
+        let mut awaited = request(&lease).into_future();
+        assert!(poll(&mut awaited).is_pending());
+        let (dropped_before, dropped_after) = (submit(&lease), submit(&lease));
+        drop(dropped_before);
+        driver.finish();
+        drop(dropped_after);
+        assert!(!driver.look(|state| state.publishes.is_empty()), "one end was not taken");
+        assert!(poll(&mut awaited).is_ready());
+        assert!(driver.look(|state| state.publishes.is_empty()));
+    }
+}

@@ -74,6 +74,15 @@ impl Publishes {
         self.by_counter.len()
     }
 
+    /// Whether nothing is kept of any publish.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+            && self.by_counter.is_empty()
+            && self.bytes_under_way == 0
+            && self.waiting.is_empty()
+    }
+
     /// Whether it is the turn of whoever holds this ticket, or has none.
     pub(crate) fn is_next(&self, ticket: Option<Ticket>) -> bool {
         self.waiting.keys().next().is_none_or(|&first| Some(first) == ticket)
@@ -249,11 +258,6 @@ mod tests {
         PublishEnd::Receipt(Receipt::default())
     }
 
-    fn assert_empty(publishes: &Publishes) {
-        assert!(publishes.slots.is_empty() && publishes.by_counter.is_empty());
-        assert_eq!((publishes.bytes_under_way, publishes.waiting.len()), (0, 0));
-    }
-
     #[test]
     fn an_end_wakes_whoever_waits_for_it_and_frees_everything_once_it_is_taken() {
         let mut publishes = Publishes::default();
@@ -267,7 +271,7 @@ mod tests {
         assert_eq!(publishes.under_way(), 0);
         let (ended, _) = publishes.take_end(key, &waker);
         assert_eq!(ended.expect("it has ended").took, Duration::from_millis(3));
-        assert_empty(&publishes);
+        assert!(publishes.is_empty());
     }
 
     #[test]
@@ -280,7 +284,7 @@ mod tests {
         assert!(publishes.end(start(), 1, end()).is_none());
         assert!(publishes.end(start(), 2, end()).is_none());
         publishes.abandon(after);
-        assert_empty(&publishes);
+        assert!(publishes.is_empty());
         assert!(publishes.end(start(), 2, end()).is_none(), "a second end does nothing");
     }
 
@@ -327,6 +331,6 @@ mod tests {
         publishes.leave(tickets[2].unwrap());
         let counts = wakes.each_ref().map(|wakes| wakes.0.load(Ordering::Relaxed));
         assert_eq!(counts, [1, 0, 1]);
-        assert_empty(&publishes);
+        assert!(publishes.is_empty());
     }
 }

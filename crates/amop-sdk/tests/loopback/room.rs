@@ -20,6 +20,9 @@ async fn those_who_wait_for_room_are_served_in_turn_and_one_who_gives_up_blocks_
     for waiting in &mut line {
         assert!(is_pending(waiting.as_mut()).await, "there is no room");
     }
+    let mut small = Box::pin(publisher.request("quote", "").submit());
+    assert!(is_pending(small.as_mut()).await, "it would fit, but others were first");
+    drop(small);
     drop(line.remove(0));
     messages.pop().unwrap().reply("").unwrap();
     drop(within(line.remove(0)).await.unwrap());
@@ -136,10 +139,11 @@ async fn answers_that_have_no_room_on_the_link_wait_for_it() {
     for message in messages {
         message.reply(vec![1; MIB]).unwrap();
     }
+    // A close waits for them, too.
+    within(subscriber.close()).await;
     for pending in pending {
         assert_eq!(within(pending).await.unwrap().payload.len(), MIB);
     }
-    within(subscriber.close()).await;
     let ended = event(&mut events, |_| true).await;
     let Event::Disconnected { why } = ended else { panic!("{ended:?}") };
     assert!(why.contains("the client was closed"), "{why}");
