@@ -31,7 +31,9 @@ fn run_steps(steps: &[Step], mut perform: impl FnMut(&Step) -> Result<()>) -> Re
         println!("==> {verdict} after {}: {step}", seconds(step_started.elapsed()));
         outcome?;
     }
-    println!("\n==> all {} steps passed in {}", steps.len(), seconds(started.elapsed()));
+    println!("\n==> all steps passed in {}", seconds(started.elapsed()));
+    // In the form in which test runners close, for whoever reads only the last line.
+    println!("steps: {} passed, 0 failed", steps.len());
     Ok(())
 }
 
