@@ -146,6 +146,14 @@ impl TopicTable {
         self.remotes.get(&node)?.version()
     }
 
+    /// The topics that we hold of a peer with their subscribers, in their order.
+    pub fn topics_of(
+        &self,
+        node: NodeId,
+    ) -> impl Iterator<Item = (&Topic, impl Iterator<Item = Subscriber>)> {
+        self.remotes.get(&node).into_iter().flat_map(|remote| remote.topics().iter())
+    }
+
     /// Chooses one subscriber for a message, but none of the excluded: uniformly over many ids,
     /// the same for the same id.
     #[must_use]

@@ -13,6 +13,7 @@
 //! handled, so it is not sent again: its outcome may still come, and else it ends with 102.
 
 mod effect;
+mod heard;
 mod publish;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -28,6 +29,7 @@ pub use effect::{Delivered, Effect, Input, PublishEnd};
 use crate::id_map::IdMap;
 use crate::runs::{push_run, take_lots};
 use crate::timers::Timers;
+use heard::Heard;
 use publish::Pending;
 
 /// One life of a client.
@@ -45,6 +47,7 @@ pub struct Client {
     /// Answers that wait for a connection.
     held: VecDeque<ClientMessage>,
     acks: Vec<AckRun>,
+    heard: Heard,
     timers: Timers<u64>,
     effects: VecDeque<Effect>,
 }
@@ -81,6 +84,7 @@ impl Client {
             last_counter: 0,
             held: VecDeque::new(),
             acks: Vec::new(),
+            heard: Heard::default(),
             timers: Timers::default(),
             effects: VecDeque::new(),
         }
@@ -184,7 +188,8 @@ impl Client {
     }
 
     fn subscribe(&mut self, topic: Topic) {
-        if self.subscriptions.len() >= SUBSCRIPTIONS_PER_CLIENT_MAX {
+        let is_new = !self.subscriptions.contains_key(&topic);
+        if is_new && self.subscriptions.len() >= SUBSCRIPTIONS_PER_CLIENT_MAX {
             let (code, reason) = (Code::Overloaded, Reason::TooManySubscriptions);
             return self.effects.push_back(Effect::Subscribed { topic, code, reason });
         }
@@ -239,6 +244,11 @@ impl Client {
     }
 
     fn delivery(&mut self, now: Instant, delivery: Delivery) {
+        let is_news =
+            delivery.mode == Mode::Unicast || self.heard.is_news(now, delivery.attempt.id);
+        if !is_news {
+            return self.ack(self.generation, delivery.number, true);
+        }
         let reason = if delivery.ttl.is_zero() {
             Reason::Deadline
         } else if self.subscriptions.contains_key(&delivery.topic) {

@@ -32,7 +32,7 @@ use crate::id_map::IdMap;
 use crate::timers::Timers;
 use links::Link;
 use multicast::{FanoutKey, Multicasts};
-use session::Session;
+use session::{Absent, Session};
 use sync::Announcer;
 use unicast::Pending;
 
@@ -46,6 +46,7 @@ pub struct Node {
     /// The link that leads to each peer; a peer may have others that are on their way out.
     peers: BTreeMap<NodeId, LinkId>,
     sessions: IdMap<Instance, Session>,
+    absent: IdMap<Instance, Absent>,
     table: TopicTable,
     announcer: Announcer,
     unicasts: IdMap<MsgId, Pending>,
@@ -76,6 +77,7 @@ impl Node {
             links: BTreeMap::new(),
             peers: BTreeMap::new(),
             sessions: IdMap::default(),
+            absent: IdMap::default(),
             table: TopicTable::new(epoch),
             announcer: Announcer::default(),
             unicasts: IdMap::default(),

@@ -318,8 +318,10 @@ impl Node {
 
     fn end_multicast(&mut self, id: MsgId, pending: &PendingMulticast) {
         self.timers.cancel(pending.deadline + REPORT_GRACE, Timer::Multicast(id));
-        let Some(session) = self.sessions.get_mut(&id.publisher) else { return };
-        session.under_way = session.under_way.saturating_sub(1);
+        let Some(session) = self.sessions.get_mut(&id.publisher) else {
+            return self.absent_ended(id.publisher);
+        };
+        session.under_way -= 1;
         if session.receipts.is_empty() {
             self.multicasts.finished.push(id.publisher);
         }

@@ -1,5 +1,6 @@
 //! Attached clients: one session for each instance, at its latest link.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, VecDeque};
 
 use amop_wire::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
@@ -23,6 +24,13 @@ pub(super) struct Session {
     pub(super) unacked: Unacked,
     /// Outcomes of multicasts that wait for the end of the batch.
     pub(super) receipts: Vec<ReceiptRun>,
+}
+
+/// A client that is not attached now and has publishes without an outcome.
+#[derive(Debug)]
+pub(super) struct Absent {
+    name: Name,
+    under_way: usize,
 }
 
 /// Multicast deliveries on one link, numbered from 0, until they are acked.
@@ -76,12 +84,14 @@ impl Node {
             return;
         };
         let name = name.clone();
+        let present = self.sessions.get(&instance).map(|session| &session.name);
+        let absent = self.absent.get(&instance).map(|absent| &absent.name);
+        if present.or(absent).is_some_and(|owner| *owner != name) {
+            let text = "the instance belongs to another client";
+            return self.close(link, CloseCode::Refused, text);
+        }
         if let Some(session) = self.sessions.get(&instance) {
             let older = session.link;
-            if session.name != name {
-                let text = "the instance belongs to another client";
-                return self.close(link, CloseCode::Refused, text);
-            }
             if session.generation >= generation {
                 let text = "a later link of the same instance is attached";
                 return self.close(link, CloseCode::Superseded, text);
@@ -95,12 +105,13 @@ impl Node {
             *attached = Some(instance);
             self.timers.cancel(*greet_by, super::Timer::Greeting(link));
         }
+        let absent = self.absent.remove(&instance);
         let session = Session {
             link,
             name: name.clone(),
             generation,
             topics: BTreeSet::new(),
-            under_way: 0,
+            under_way: absent.map_or(0, |absent| absent.under_way),
             unacked: Unacked::default(),
             receipts: Vec::new(),
         };
@@ -121,8 +132,21 @@ impl Node {
         for fanout in session.unacked.take_all() {
             self.multicasts.unknown(fanout);
         }
-        let name = session.name;
+        let (name, under_way) = (session.name, session.under_way);
+        if under_way > 0 {
+            self.absent.insert(instance, Absent { name: name.clone(), under_way });
+        }
         self.effects.push_back(Effect::Event(Event::ClientDetached { name, instance }));
+    }
+
+    /// A publish of a client that is not attached has its outcome, which nobody hears.
+    pub(super) fn absent_ended(&mut self, publisher: Instance) {
+        if let Entry::Occupied(mut absent) = self.absent.entry(publisher) {
+            absent.get_mut().under_way -= 1;
+            if absent.get().under_way == 0 {
+                absent.remove();
+            }
+        }
     }
 
     pub(super) fn subscribe(&mut self, instance: Instance, topic: Topic) {

@@ -162,9 +162,10 @@ impl Node {
     fn finish(&mut self, id: MsgId, outcome: impl FnOnce(u64) -> Outcome) {
         let Some(pending) = self.unicasts.remove(&id) else { return };
         self.timers.cancel(pending.deadline, Timer::Unicast(id));
-        if let Some(session) = self.sessions.get_mut(&id.publisher) {
-            session.under_way = session.under_way.saturating_sub(1);
-        }
+        let Some(session) = self.sessions.get_mut(&id.publisher) else {
+            return self.absent_ended(id.publisher);
+        };
+        session.under_way -= 1;
         let (attempts, tried) = (pending.attempts, pending.tried);
         let outcome = Outcome { attempts, tried, ..outcome(id.counter) };
         self.tell_client(id.publisher, NodeMessage::Outcome(outcome));
