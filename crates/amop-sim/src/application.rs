@@ -1,15 +1,22 @@
-//! The application above a client: how fast it handles what it gets.
+//! The application above a client: what waits for it, what it handles, and how fast.
+//!
+//! It is the SDK's queue and the business system in one. What waits is handed out while there is
+//! time, and refused when there is none any more, when the queue is full, or when the application
+//! no longer subscribes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use amop_core::client::Delivered;
-use amop_wire::AnswerStatus;
+use amop_core::client::{Delivered, Input as ClientInput};
+use amop_wire::{AnswerStatus, Attempt, Mode, Reason, Topic};
+
+use crate::contract::{Call, answer_to};
+use crate::world::{ClientId, Happening, World};
 
 /// How the application of a client behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Application {
-    /// How long it handles a unicast.
+    /// How long it handles a unicast. A multicast takes no time.
     pub delay: Duration,
     /// How that ends.
     pub status: AnswerStatus,
@@ -22,8 +29,10 @@ pub struct Application {
 /// Whether an application takes what waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// At once.
+    /// At once, however many unicasts it handles already.
     Always,
+    /// At once, unless it handles a unicast.
+    OneByOne,
     /// Never.
     Never,
 }
@@ -39,5 +48,121 @@ impl Default for Application {
     }
 }
 
-/// What waits for the application.
-pub(crate) type Inbox = VecDeque<Delivered>;
+/// What an application has of the messages that reached its client.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    waiting: VecDeque<Delivered>,
+    /// Unicasts that were handed out and have no answer yet.
+    handling: Vec<(Attempt, AnswerStatus)>,
+}
+
+impl World {
+    /// Gives a client another application, which takes what waits for it.
+    pub fn set_application(&mut self, client: ClientId, application: Application) {
+        self.clients[client.0].application = application;
+        let taken = self.take_waiting(client.0);
+        self.client_batch(client.0, taken);
+    }
+
+    /// A message for an application; answers the inputs that follow at once.
+    pub(crate) fn deliver(&mut self, client: usize, delivered: Delivered) -> Vec<ClientInput> {
+        let slot = &mut self.clients[client];
+        if slot.inbox.waiting.len() >= slot.application.capacity
+            && !(slot.application.takes(&slot.inbox) && slot.inbox.waiting.is_empty())
+        {
+            return vec![self.refuse(client, &delivered, Reason::SubscriberBusy)];
+        }
+        slot.inbox.waiting.push_back(delivered);
+        self.take_waiting(client)
+    }
+
+    /// An application is done with a unicast.
+    pub(crate) fn handled(&mut self, client: usize, life: u32, attempt: Attempt) {
+        let slot = &mut self.clients[client];
+        let Some(core) = slot.core.as_ref().filter(|_| slot.life == life) else { return };
+        let handling = &mut slot.inbox.handling;
+        let Some(position) = handling.iter().position(|&(of, _)| of == attempt) else { return };
+        let (attempt, status) = handling.swap_remove(position);
+        let payload = answer_to(attempt.id, core.instance());
+        let mut inputs = vec![ClientInput::Answer { attempt, status, payload }];
+        inputs.extend(self.take_waiting(client));
+        self.client_batch(client, inputs);
+    }
+
+    /// Takes what waits for a topic out of the queue: the application no longer wants it.
+    pub(crate) fn refuse_waiting(&mut self, client: usize, topic: &Topic) -> Vec<ClientInput> {
+        let waiting = std::mem::take(&mut self.clients[client].inbox.waiting);
+        let (unwanted, wanted): (VecDeque<_>, VecDeque<_>) =
+            waiting.into_iter().partition(|delivered| delivered.delivery.topic == *topic);
+        self.clients[client].inbox.waiting = wanted;
+        let refuse = |delivered| self.refuse(client, delivered, Reason::NotSubscribed);
+        unwanted.iter().map(refuse).collect()
+    }
+
+    /// Hands out what waits, as far as the application takes it.
+    fn take_waiting(&mut self, client: usize) -> Vec<ClientInput> {
+        let mut inputs = Vec::new();
+        loop {
+            let slot = &mut self.clients[client];
+            if slot.core.is_none() || !slot.application.takes(&slot.inbox) {
+                return inputs;
+            }
+            let Some(delivered) = slot.inbox.waiting.pop_front() else { return inputs };
+            if self.now > delivered.expires {
+                inputs.push(self.refuse(client, &delivered, Reason::Deadline));
+                continue;
+            }
+            let (attempt, number) = (delivered.delivery.attempt, delivered.delivery.number);
+            let (life, delay) = (slot.life, slot.application.delay);
+            match delivered.delivery.mode {
+                Mode::Unicast => {
+                    slot.inbox.handling.push((attempt, slot.application.status));
+                    self.after(delay, Happening::Handled { client, life, attempt });
+                }
+                Mode::Multicast => {
+                    let generation = delivered.generation;
+                    inputs.push(ClientInput::Ack { generation, number, refused: false });
+                }
+            }
+            self.called(client, &delivered);
+        }
+    }
+
+    fn called(&mut self, client: usize, delivered: &Delivered) {
+        let Some(core) = &self.clients[client].core else { return };
+        let id = delivered.delivery.attempt.id;
+        let status = self.clients[client].application.status;
+        let call = Call { instance: core.instance(), at: self.now, status };
+        self.record.tell(self.now, format_args!("client {client} handles {id}"));
+        self.note((id, call.instance));
+        self.record.called(id, call);
+    }
+
+    /// What a client says to a message that its application will never handle.
+    fn refuse(&mut self, client: usize, delivered: &Delivered, reason: Reason) -> ClientInput {
+        let Delivered { generation, delivery, .. } = delivered;
+        let id = delivery.attempt.id;
+        self.record.tell(self.now, format_args!("client {client} refuses {id}: {reason}"));
+        if let Some(core) = &self.clients[client].core {
+            self.record.refused(id, core.instance());
+        }
+        match delivery.mode {
+            Mode::Unicast => ClientInput::Refuse { attempt: delivery.attempt, reason },
+            Mode::Multicast => {
+                let (generation, number) = (*generation, delivery.number);
+                ClientInput::Ack { generation, number, refused: true }
+            }
+        }
+    }
+}
+
+impl Application {
+    /// Whether it would take a message now.
+    fn takes(&self, inbox: &Inbox) -> bool {
+        match self.reading {
+            Reading::Always => true,
+            Reading::OneByOne => inbox.handling.is_empty(),
+            Reading::Never => false,
+        }
+    }
+}

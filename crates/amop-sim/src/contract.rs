@@ -2,18 +2,20 @@
 //!
 //! Nothing here knows how nodes work: it judges by the table of codes alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use amop_wire::{Code, Instance, Instant, Mode, MsgId, Reason, Receipt};
+use amop_wire::{AnswerStatus, Code, Instance, Instant, Mode, MsgId, Reason, Receipt};
 use bytes::Bytes;
 
 /// Everything that applications did and saw.
 #[derive(Debug, Default)]
 pub struct Record {
     pub(crate) publications: BTreeMap<MsgId, Publication>,
-    pub(crate) story: String,
+    /// What was found broken while it happened.
+    pub(crate) broken: Vec<String>,
+    pub(crate) story: Option<String>,
 }
 
 /// One publish.
@@ -25,10 +27,14 @@ pub struct Publication {
     pub deadline: Instant,
     /// Who handled it, and when.
     pub calls: Vec<Call>,
+    /// Who said that it never will.
+    pub refusals: Vec<Instance>,
     /// How it ended, and when; more than one end breaks the contract.
     pub ends: Vec<(Instant, End)>,
     /// Whether its publisher lives to see the end.
     pub publisher_lives: bool,
+    /// Whom the publisher's node knew to subscribe when it accepted this, if it is a multicast.
+    pub known: BTreeSet<Instance>,
 }
 
 /// One call of an application's handler.
@@ -38,6 +44,8 @@ pub struct Call {
     pub instance: Instance,
     /// When it began.
     pub at: Instant,
+    /// How it ends.
+    pub status: AnswerStatus,
 }
 
 /// How a publish ended, as its publisher was told.
@@ -51,6 +59,8 @@ pub enum End {
         reason: Reason,
         /// How many tries.
         attempts: u32,
+        /// What the handler did, with code 0.
+        status: AnswerStatus,
         /// The answer.
         payload: Bytes,
     },
@@ -74,24 +84,63 @@ impl Record {
         self.publications.iter()
     }
 
-    pub(crate) fn tell(&mut self, now: Instant, line: std::fmt::Arguments<'_>) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.story, "{:>10.3} ms  {line}", millis(now));
-    }
-
     /// Everything that breaks the contract at `now`, one sentence each.
     #[must_use]
     pub fn violations(&self, now: Instant) -> Vec<String> {
-        let mut found = Vec::new();
+        let mut found = self.broken.clone();
         for (&id, publication) in &self.publications {
             let violations = publication.violations(id, now);
             found.extend(violations.into_iter().map(|what| format!("{id}: {what}")));
         }
         found
     }
+
+    /// What happened so far, one line each; empty if nobody wanted to know.
+    #[must_use]
+    pub fn story(&self) -> &str {
+        self.story.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn tell(&mut self, now: Instant, line: std::fmt::Arguments<'_>) {
+        if let Some(story) = &mut self.story {
+            let millis = now.since_start().as_secs_f64() * 1e3;
+            // Writing to a string cannot fail.
+            let _ = writeln!(story, "{millis:>10.3} ms  {line}");
+        }
+    }
+
+    pub(crate) fn called(&mut self, id: MsgId, call: Call) {
+        if let Some(publication) = self.publications.get_mut(&id) {
+            publication.calls.push(call);
+        }
+    }
+
+    pub(crate) fn refused(&mut self, id: MsgId, by: Instance) {
+        if let Some(publication) = self.publications.get_mut(&id) {
+            publication.refusals.push(by);
+        }
+    }
+
+    pub(crate) fn ended(&mut self, id: MsgId, now: Instant, end: End) {
+        if let Some(publication) = self.publications.get_mut(&id) {
+            publication.ends.push((now, end));
+        }
+    }
 }
 
 impl Publication {
+    pub(crate) fn new(mode: Mode, deadline: Instant) -> Self {
+        Self {
+            mode,
+            deadline,
+            calls: Vec::new(),
+            refusals: Vec::new(),
+            ends: Vec::new(),
+            publisher_lives: true,
+            known: BTreeSet::new(),
+        }
+    }
+
     /// The one end of this publish.
     ///
     /// # Panics
@@ -104,6 +153,10 @@ impl Publication {
     }
 
     /// The code that it ended with.
+    ///
+    /// # Panics
+    ///
+    /// As [`end`](Self::end).
     #[must_use]
     pub fn code(&self) -> Code {
         match self.end() {
@@ -126,40 +179,50 @@ impl Publication {
         demand(!must_have_ended || self.ends.len() == 1, "no end");
         let late = |call: &Call| call.at > self.deadline + CALL_GRACE;
         demand(!self.calls.iter().any(late), "a call after its time");
-        let mut callers: Vec<Instance> = self.calls.iter().map(|call| call.instance).collect();
-        callers.sort_unstable();
-        let calls = callers.len();
-        callers.dedup();
-        demand(callers.len() == calls, "one instance handled it twice");
-        demand(self.mode == Mode::Multicast || calls <= 1, "a unicast was handled twice");
-        match self.ends.first() {
-            Some((_, End::Outcome { code: Code::Ok, payload, .. })) => {
-                demand(calls == 1, "code 0, but not one call");
-                let answer = self.calls.first().map(|call| answer_to(id, call.instance));
-                let is_its = answer.is_some_and(|answer| payload.is_empty() || *payload == answer);
-                demand(is_its, "the answer of another call");
-            }
-            Some((_, End::Outcome { code: Code::TimedOut, .. })) | None => {}
-            Some((_, End::Outcome { .. })) => {
-                demand(calls == 0, "handled although the code says never");
-            }
-            Some((_, End::Receipt(receipt))) => {
-                let (acked, unknown) = (receipt.acked as usize, receipt.unknown as usize);
-                demand(acked <= calls, "acked by more than handled it");
-                demand(calls <= acked + unknown, "handled by some who refused it");
-            }
+        let callers: BTreeSet<Instance> = self.calls.iter().map(|call| call.instance).collect();
+        demand(callers.len() == self.calls.len(), "one instance handled it twice");
+        let broke_word = self.refusals.iter().any(|instance| callers.contains(instance));
+        demand(!broke_word, "handled by one who said that it never will");
+        demand(self.mode == Mode::Multicast || self.calls.len() <= 1, "a unicast handled twice");
+        if let Some((at, end)) = self.ends.first() {
+            self.judge(id, *at, end, &mut demand);
         }
         found
+    }
+
+    /// Compares what the publisher was told at `at` with what happened.
+    fn judge(&self, id: MsgId, at: Instant, end: &End, demand: &mut impl FnMut(bool, &str)) {
+        match end {
+            End::Outcome { code: Code::Ok, status, payload, .. } => {
+                demand(self.mode == Mode::Unicast, "a multicast without a receipt");
+                let [call] = &self.calls[..] else { return demand(false, "code 0, not one call") };
+                demand(call.at <= at, "answered before it was handled");
+                let is_its = *payload == answer_to(id, call.instance) && *status == call.status;
+                demand(is_its, "the answer of another call");
+            }
+            End::Outcome { code: Code::TimedOut, .. } => {
+                demand(at >= self.deadline, "102 before the time was up");
+            }
+            End::Outcome { .. } => {
+                demand(self.calls.is_empty(), "handled although the code says never");
+            }
+            End::Receipt(Receipt { acked, refused, unknown }) => {
+                demand(self.mode == Mode::Multicast, "a unicast with a receipt");
+                let calls = self.calls.iter().filter(|call| call.at <= at).count();
+                demand(*acked as usize <= calls, "acked by more than handled it");
+                let targets = (acked + refused + unknown) as usize;
+                demand(targets >= self.known.len(), "not everybody known was tried");
+                let handled = self.calls.iter().filter(|call| self.known.contains(&call.instance));
+                let may_have = (acked + unknown) as usize;
+                demand(handled.count() <= may_have, "handled by more than may have");
+            }
+        }
     }
 }
 
 /// What an application answers; different for each message and each instance.
 pub(crate) fn answer_to(id: MsgId, by: Instance) -> Bytes {
     format!("answer to {id} by {by}").into()
-}
-
-fn millis(at: Instant) -> f64 {
-    at.since_start().as_secs_f64() * 1e3
 }
 
 /// How long after its deadline a publish may end.
@@ -173,57 +236,113 @@ mod tests {
     use super::*;
 
     const ID: MsgId = MsgId { publisher: Instance(1), counter: 1 };
+    const STATUS: AnswerStatus = AnswerStatus::Answered;
 
-    fn publication(code: Code, calls: &[u64]) -> Publication {
-        let call = |&n: &u64| Call { instance: Instance(n), at: Instant::default() };
-        let payload = calls.first().map_or(Bytes::new(), |&n| answer_to(ID, Instance(n)));
-        let (reason, attempts) = (Reason::Unspecified, 1);
+    fn deadline() -> Instant {
+        Instant::default() + Duration::from_secs(1)
+    }
+
+    fn call(instance: u64) -> Call {
+        Call { instance: Instance(instance), at: Instant::default(), status: STATUS }
+    }
+
+    fn publication(mode: Mode, calls: &[u64], end: End) -> Publication {
         Publication {
-            mode: Mode::Unicast,
-            deadline: Instant::default() + Duration::from_secs(1),
-            calls: calls.iter().map(call).collect(),
-            ends: vec![(Instant::default(), End::Outcome { code, reason, attempts, payload })],
-            publisher_lives: true,
+            calls: calls.iter().map(|&instance| call(instance)).collect(),
+            ends: vec![(deadline(), end)],
+            ..Publication::new(mode, deadline())
+        }
+    }
+
+    fn unicast(code: Code, calls: &[u64]) -> Publication {
+        let payload = calls.first().map_or(Bytes::new(), |&n| answer_to(ID, Instance(n)));
+        let (reason, attempts, status) = (Reason::Unspecified, 1, STATUS);
+        publication(Mode::Unicast, calls, End::Outcome { code, reason, attempts, status, payload })
+    }
+
+    fn lies(publication: &Publication) -> usize {
+        publication.violations(ID, deadline()).len()
+    }
+
+    #[test]
+    fn a_code_that_says_the_wrong_thing_is_found() {
+        for code in Code::ALL {
+            let may_be_handled = matches!(code, Code::Ok | Code::TimedOut);
+            assert_eq!(lies(&unicast(code, &[7])) == 0, may_be_handled, "{code}");
+            assert_eq!(lies(&unicast(code, &[])) == 0, code != Code::Ok, "{code}");
+            assert_ne!(lies(&unicast(code, &[7, 8])), 0, "{code}");
         }
     }
 
     #[test]
-    fn every_lie_is_found() {
-        let now = Instant::default();
-        let lies = |publication: &Publication| publication.violations(ID, now).len();
-        assert_eq!(lies(&publication(Code::Ok, &[7])), 0);
-        assert_eq!(lies(&publication(Code::NoSubscriber, &[])), 0);
-        assert_eq!(lies(&publication(Code::TimedOut, &[7])), 0);
-        assert_ne!(lies(&publication(Code::Ok, &[])), 0);
-        assert_ne!(lies(&publication(Code::Ok, &[7, 8])), 0);
-        assert_ne!(lies(&publication(Code::NoSubscriber, &[7])), 0);
-        assert_ne!(lies(&publication(Code::TimedOut, &[7, 8])), 0);
-
-        let mut twice = publication(Code::Ok, &[7]);
+    fn a_number_of_ends_other_than_one_is_found() {
+        let mut twice = unicast(Code::Ok, &[7]);
         twice.ends.push(twice.ends[0].clone());
         assert_ne!(lies(&twice), 0);
-        let mut never = publication(Code::Ok, &[7]);
+        let mut never = unicast(Code::Ok, &[7]);
         never.ends.clear();
         assert_eq!(lies(&never), 0, "its time is not up");
-        let late = now + Duration::from_secs(2);
+        let late = deadline() + END_GRACE + Duration::from_nanos(1);
         assert_ne!(never.violations(ID, late).len(), 0);
-        let mut wrong = publication(Code::Ok, &[7]);
+        never.publisher_lives = false;
+        assert_eq!(never.violations(ID, late).len(), 0, "there is nobody to tell");
+    }
+
+    #[test]
+    fn what_comes_too_early_or_too_late_is_found() {
+        let mut late = unicast(Code::Ok, &[7]);
+        late.ends[0].0 = deadline() + END_GRACE;
+        assert_eq!(lies(&late), 0);
+        late.ends[0].0 = deadline() + END_GRACE + Duration::from_nanos(1);
+        assert_ne!(lies(&late), 0);
+
+        let mut zombie = unicast(Code::TimedOut, &[7]);
+        zombie.calls[0].at = deadline() + CALL_GRACE;
+        assert_eq!(lies(&zombie), 0);
+        zombie.calls[0].at = deadline() + CALL_GRACE + Duration::from_nanos(1);
+        assert_ne!(lies(&zombie), 0);
+
+        let mut hasty = unicast(Code::TimedOut, &[]);
+        hasty.ends[0].0 = Instant::default();
+        assert_ne!(lies(&hasty), 0, "102 before the deadline");
+        let mut prophet = unicast(Code::Ok, &[7]);
+        prophet.calls[0].at = deadline() + Duration::from_nanos(1);
+        assert_ne!(lies(&prophet), 0, "an answer before the call");
+    }
+
+    #[test]
+    fn an_answer_of_another_call_is_found() {
+        let mut wrong = unicast(Code::Ok, &[7]);
         wrong.calls[0].instance = Instance(8);
-        assert_ne!(lies(&wrong), 0, "the answer is that of another");
+        assert_ne!(lies(&wrong), 0);
+        let mut wrong = unicast(Code::Ok, &[7]);
+        wrong.calls[0].status = AnswerStatus::Failed;
+        assert_ne!(lies(&wrong), 0);
+    }
+
+    #[test]
+    fn who_handles_what_it_refused_is_found() {
+        let mut refused = unicast(Code::TimedOut, &[7]);
+        refused.refusals = vec![Instance(8)];
+        assert_eq!(lies(&refused), 0);
+        refused.refusals.push(Instance(7));
+        assert_ne!(lies(&refused), 0);
     }
 
     #[test]
     fn a_receipt_that_does_not_add_up_is_found() {
         let receipt = |acked, refused, unknown, calls: &[u64]| {
-            let mut publication = publication(Code::Ok, calls);
-            publication.mode = Mode::Multicast;
-            publication.ends[0].1 = End::Receipt(Receipt { acked, refused, unknown });
-            publication.violations(ID, Instant::default()).len()
+            let end = End::Receipt(Receipt { acked, refused, unknown });
+            let mut publication = publication(Mode::Multicast, calls, end);
+            publication.known = BTreeSet::from([Instance(7), Instance(8)]);
+            lies(&publication)
         };
         assert_eq!(receipt(2, 1, 0, &[7, 8]), 0);
         assert_eq!(receipt(1, 0, 1, &[7, 8]), 0);
+        assert_eq!(receipt(1, 1, 0, &[7, 9]), 0, "somebody joined while it was on its way");
         assert_ne!(receipt(2, 0, 0, &[7]), 0);
         assert_ne!(receipt(1, 1, 0, &[7, 8]), 0);
         assert_ne!(receipt(2, 0, 0, &[7, 7]), 0);
+        assert_ne!(receipt(1, 0, 0, &[7]), 0, "the other was not tried");
     }
 }

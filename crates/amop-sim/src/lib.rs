@@ -5,8 +5,11 @@ mod contract;
 mod faults;
 mod network;
 mod parties;
+mod stranger;
+mod views;
 mod world;
 
 pub use application::{Application, Reading};
 pub use contract::{Call, End, Publication, Record};
+pub use stranger::StrangerId;
 pub use world::{ClientId, NodeId, World};

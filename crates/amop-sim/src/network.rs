@@ -7,27 +7,47 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use amop_core::node::LinkId;
-use amop_wire::{Frame, FrameDecoder, Instant, Lane, Message, put_frame_head};
+use amop_wire::{CloseReason, Frame, FrameDecoder, Instant, Lane, Message, put_frame_head};
 use bytes::BytesMut;
 
-/// A node or a client, by its position in the world.
+use crate::world::{Happening, World};
+
+/// A party of a world, by its position among its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Party {
     Node(usize),
     Client(usize),
+    Stranger(usize),
+}
+
+/// One life of a party.
+pub(crate) type Life = (Party, u32);
+
+/// What the two ends of a link say to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The dialer is a client.
+    Client,
+    /// Both are nodes.
+    Peer,
 }
 
 /// One link; end 0 dialed.
 #[derive(Debug)]
 pub(crate) struct Link {
-    /// Who is at each end, in which of its lives; an end that has noticed the link's end is gone.
-    pub(crate) ends: [Option<(Party, u32)>; 2],
+    pub(crate) kind: Kind,
+    /// Who is at each end; an end that has noticed the link's end is gone.
+    pub(crate) ends: [Option<Life>; 2],
     /// Whether frames still pass.
     pub(crate) passes: bool,
+    /// Whether and why an end has closed the link: it sends nothing more.
+    closed: [Option<CloseReason>; 2],
     /// When the last frame arrives, by sending end and lane.
     last_arrival: [[Instant; 3]; 2],
     /// Bytes on their way, by sending end.
-    pub(crate) queued_bytes: [usize; 2],
+    queued_bytes: [usize; 2],
+    /// How much longer than on others messages take.
+    detour: Duration,
 }
 
 /// All links, dead ones included until both ends have noticed.
@@ -35,57 +55,170 @@ pub(crate) struct Link {
 pub(crate) struct Network {
     pub(crate) links: BTreeMap<LinkId, Link>,
     last: u64,
+    detours: BTreeMap<(Party, Party), Duration>,
 }
 
 impl Network {
-    pub(crate) fn connect(&mut self, dialer: (Party, u32), acceptor: (Party, u32)) -> LinkId {
+    pub(crate) fn connect(&mut self, kind: Kind, dialer: Life, acceptor: Life) -> LinkId {
         self.last += 1;
+        let detour = self.detours.get(&pair(dialer.0, acceptor.0)).copied().unwrap_or_default();
         let link = Link {
+            kind,
             ends: [Some(dialer), Some(acceptor)],
             passes: true,
+            closed: [None, None],
             last_arrival: Default::default(),
             queued_bytes: [0; 2],
+            detour,
         };
         self.links.insert(LinkId(self.last), link);
         LinkId(self.last)
     }
 
-    /// The end of a link that belongs to this life of a party.
-    pub(crate) fn end_of(&self, link: LinkId, party: Party, life: u32) -> Option<usize> {
-        self.links.get(&link)?.ends.iter().position(|end| *end == Some((party, life)))
-    }
-
-    /// Links whose end `party` has not noticed.
+    /// Links whose end `party` has not noticed, with that end.
     pub(crate) fn links_of(&self, party: Party) -> impl Iterator<Item = (LinkId, usize)> {
         self.links.iter().filter_map(move |(&id, link)| {
-            let is_its = |end: &Option<(Party, u32)>| end.is_some_and(|(at, _)| at == party);
+            let is_its = |end: &Option<Life>| end.is_some_and(|(at, _)| at == party);
             Some((id, link.ends.iter().position(is_its)?))
         })
     }
-}
 
-impl Link {
-    /// Says when a frame sent now arrives, never before one sent earlier on the same lane.
-    pub(crate) fn arrival(
-        &mut self,
-        from: usize,
-        lane: Lane,
-        now: Instant,
-        latency: Duration,
-    ) -> Instant {
-        let last = &mut self.last_arrival[from][usize::from(lane.number())];
-        *last = (*last).max(now + latency);
-        *last
+    /// Links that neither of two parties knows to have ended, with the end of `a`.
+    pub(crate) fn links_between(&self, a: Party, b: Party) -> Vec<(LinkId, usize)> {
+        let leads_to_b = |&(link, end): &(LinkId, usize)| {
+            self.links[&link].ends[1 - end].is_some_and(|(party, _)| party == b)
+        };
+        self.links_of(a).filter(leads_to_b).collect()
     }
 
-    /// When the last frame that is on its way arrives.
-    pub(crate) fn last_arrival(&self) -> Instant {
-        self.last_arrival.iter().flatten().copied().max().unwrap_or_default()
+    /// Makes messages between two parties take longer, on the links that they have and will have.
+    pub(crate) fn set_detour(&mut self, a: Party, b: Party, detour: Duration) {
+        self.detours.insert(pair(a, b), detour);
+        for (link, _) in self.links_between(a, b) {
+            if let Some(link) = self.links.get_mut(&link) {
+                link.detour = detour;
+            }
+        }
+    }
+}
+
+impl World {
+    /// Sends a message over a link, unless it has no room. The link of a client always has room in
+    /// the direction of the node: a window of its own keeps a client from filling it.
+    pub(crate) fn send<M: Message>(&mut self, from: Life, link: LinkId, message: &M) -> bool {
+        let latency = self.draw_latency();
+        let Some(state) = self.network.links.get_mut(&link) else { return true };
+        let Some(end) = state.ends.iter().position(|&end| end == Some(from)) else { return true };
+        if state.closed[end].is_some() {
+            return true;
+        }
+        let (bytes, lane) = (encode(message), message.lane());
+        let bytes_max = match (from.0, lane, state.kind) {
+            (Party::Client(_) | Party::Stranger(_), _, _)
+            | (Party::Node(_), Lane::Control, Kind::Client) => usize::MAX,
+            (Party::Node(_), Lane::Control, Kind::Peer) => self.control_bytes_max,
+            (Party::Node(_), Lane::Replies | Lane::Messages, _) => self.link_bytes_max,
+        };
+        if state.queued_bytes[end] + bytes.len() > bytes_max {
+            return false;
+        }
+        state.queued_bytes[end] += bytes.len();
+        let last = &mut state.last_arrival[end][usize::from(lane.number())];
+        *last = (*last).max(self.now + latency + state.detour);
+        let at = *last;
+        self.at(at, Happening::Arrival { link, to: 1 - end, lane, bytes });
+        true
+    }
+
+    /// Takes a frame off a link. Answers whom it reached, and what kind of link that is.
+    pub(crate) fn arrival(
+        &mut self,
+        link: LinkId,
+        to: usize,
+        lane: Lane,
+        bytes: BytesMut,
+    ) -> Option<(Party, Kind, Frame)> {
+        let state = self.network.links.get_mut(&link)?;
+        state.queued_bytes[1 - to] = state.queued_bytes[1 - to].saturating_sub(bytes.len());
+        if !state.passes {
+            return None;
+        }
+        let (kind, (party, life)) = (state.kind, state.ends[to]?);
+        self.note((link.0, to, lane, bytes.len()));
+        (self.life_of(party) == life).then(|| (party, kind, frame(bytes)))
+    }
+
+    /// One end closes a link in order: what is on its way arrives first.
+    pub(crate) fn close(&mut self, from: Life, link: LinkId, reason: CloseReason) {
+        let latency = self.draw_latency();
+        let Some(state) = self.network.links.get_mut(&link) else { return };
+        let Some(end) = state.ends.iter().position(|&end| end == Some(from)) else { return };
+        if state.closed[end].replace(reason).is_some() {
+            return;
+        }
+        let last = state.last_arrival.iter().flatten().copied().max().unwrap_or_default();
+        let at = last.max(self.now) + latency;
+        for end in 0..2 {
+            self.at(at, Happening::Notice { link, end });
+        }
+    }
+
+    /// Cuts a link; each end notices after its time.
+    pub(crate) fn cut_link(&mut self, link: LinkId, notice: [Duration; 2]) {
+        self.record.tell(self.now, format_args!("{link:?} is cut"));
+        if let Some(link) = self.network.links.get_mut(&link) {
+            link.passes = false;
+        }
+        for (end, notice) in notice.into_iter().enumerate() {
+            self.after(notice, Happening::Notice { link, end });
+        }
+    }
+
+    /// Holds back everything on a link for a while, and lets it pass then.
+    pub(crate) fn stall_link(&mut self, link: LinkId, span: Duration) {
+        self.record.tell(self.now, format_args!("{link:?} stalls for {span:?}"));
+        let until = self.now + span;
+        let Some(state) = self.network.links.get_mut(&link) else { return };
+        state.last_arrival.iter_mut().flatten().for_each(|last| *last = (*last).max(until));
+        self.postpone(
+            until,
+            |happening| matches!(happening, Happening::Arrival { link: on, .. } if *on == link),
+        );
+    }
+
+    /// A party is gone from its end of a link; the other end notices after `notice`.
+    pub(crate) fn abandon(&mut self, link: LinkId, end: usize, notice: Duration) {
+        if let Some(link) = self.network.links.get_mut(&link) {
+            link.passes = false;
+            link.ends[end] = None;
+        }
+        self.after(notice, Happening::Notice { link, end: 1 - end });
+    }
+
+    /// One end learns that its link has ended. Answers who that is, and the other end's reason.
+    pub(crate) fn link_ended(
+        &mut self,
+        link: LinkId,
+        end: usize,
+    ) -> Option<(Party, Option<CloseReason>)> {
+        let state = self.network.links.get_mut(&link)?;
+        let ended = state.ends[end].take();
+        let reason = state.closed[1 - end].clone();
+        if state.ends == [None, None] {
+            self.network.links.remove(&link);
+        }
+        let (party, life) = ended?;
+        (self.life_of(party) == life).then_some((party, reason))
+    }
+
+    fn draw_latency(&mut self) -> Duration {
+        let jitter = u64::try_from(self.jitter.as_nanos()).unwrap_or(u64::MAX);
+        self.latency + Duration::from_nanos(self.draw(jitter))
     }
 }
 
 /// Encodes a message as a link would.
-pub(crate) fn encode<M: Message>(message: &M) -> BytesMut {
+fn encode<M: Message>(message: &M) -> BytesMut {
     let mut buf = BytesMut::new();
     let payload = message.payload();
     put_frame_head(&mut buf, payload.len(), |buf| message.put_header(buf))
@@ -95,8 +228,12 @@ pub(crate) fn encode<M: Message>(message: &M) -> BytesMut {
 }
 
 /// Cuts the one frame out of what [`encode`] made.
-pub(crate) fn frame(bytes: BytesMut) -> Frame {
+fn frame(bytes: BytesMut) -> Frame {
     let mut decoder = FrameDecoder::default();
     decoder.feed(bytes.freeze());
     decoder.next_frame().expect("our own frames are valid").expect("the frame is whole")
+}
+
+fn pair(a: Party, b: Party) -> (Party, Party) {
+    (a.min(b), a.max(b))
 }

@@ -1,12 +1,12 @@
 //! A world of nodes and clients on a virtual clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use amop_core::client::{Client, Input as ClientInput};
 use amop_core::node::{Input as NodeInput, LinkId, Node};
-use amop_wire::{Instance, Instant, Lane, Mode, MsgId, Name, Topic};
+use amop_wire::{Attempt, Code, Instance, Instant, Lane, Mode, MsgId, Name, Topic, Version};
 use bytes::{Bytes, BytesMut};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -14,6 +14,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use crate::application::{Application, Inbox};
 use crate::contract::{Publication, Record};
 use crate::network::{Network, Party};
+use crate::stranger::Stranger;
 
 /// A node of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,45 +30,66 @@ pub struct ClientId(pub(crate) usize);
 /// cause the same trace.
 #[derive(Debug)]
 pub struct World {
+    seed: u64,
     pub(crate) now: Instant,
     rng: ChaCha12Rng,
     due: BTreeMap<(Instant, u64), Happening>,
     sequence: u64,
     pub(crate) nodes: Vec<NodeSlot>,
     pub(crate) clients: Vec<ClientSlot>,
+    pub(crate) strangers: Vec<Stranger>,
     pub(crate) network: Network,
+    /// Which node keeps up a link to which.
+    pub(crate) dialers: Vec<(usize, usize)>,
+    /// Pairs of nodes that cannot dial each other; the smaller comes first.
+    pub(crate) parted: BTreeSet<(usize, usize)>,
     pub(crate) record: Record,
     trace: DefaultHasher,
     /// Every message takes at least this long ...
-    latency: Duration,
+    pub(crate) latency: Duration,
     /// ... and less than this longer.
-    jitter: Duration,
-    /// Most bytes on their way over one link; control messages pass all the same.
+    pub(crate) jitter: Duration,
+    /// A driver looks at what arrived within less than this.
+    pub(crate) batching: Duration,
+    /// Most bytes on their way from a node over one link; control messages to peers
+    /// have a bound of their own, those to clients none.
     pub(crate) link_bytes_max: usize,
+    pub(crate) control_bytes_max: usize,
 }
 
 #[derive(Debug)]
 pub(crate) struct NodeSlot {
     pub(crate) name: Name,
+    pub(crate) id: amop_wire::NodeId,
     /// `None` while it is down.
     pub(crate) core: Option<Node>,
     pub(crate) life: u32,
     pub(crate) wake_at: Option<Instant>,
+    /// What has arrived and was not handed in yet.
+    pub(crate) arrived: Vec<NodeInput>,
+    /// The versions of every node's topics that it held last.
+    pub(crate) seen: Vec<Option<Version>>,
 }
 
 #[derive(Debug)]
 pub(crate) struct ClientSlot {
     pub(crate) name: Name,
-    /// `None` once it was killed.
+    /// `None` while it is down.
     pub(crate) core: Option<Client>,
     pub(crate) life: u32,
     pub(crate) wake_at: Option<Instant>,
+    /// What has arrived and was not handed in yet.
+    pub(crate) arrived: Vec<ClientInput>,
     pub(crate) link: Option<LinkId>,
     /// Where it attaches, tried in turn.
     pub(crate) homes: Vec<usize>,
     pub(crate) next_home: usize,
     pub(crate) application: Application,
     pub(crate) inbox: Inbox,
+    /// The topics that the application wants and was not refused.
+    pub(crate) wanted: BTreeSet<Topic>,
+    /// What the application was told of its subscribes.
+    pub(crate) subscribed: Vec<(Topic, Code)>,
 }
 
 /// What is going to happen.
@@ -75,44 +97,50 @@ pub(crate) struct ClientSlot {
 pub(crate) enum Happening {
     /// A frame reaches one end of a link.
     Arrival { link: LinkId, to: usize, lane: Lane, bytes: BytesMut },
+    /// A driver hands in what has arrived.
+    Batch { party: Party, life: u32 },
     /// One end learns that its link has ended.
     Notice { link: LinkId, end: usize },
     /// A core's timeout has come.
     Wake { party: Party, life: u32 },
-    /// An application is done with what it took from the front of its inbox.
-    Handled { client: usize, life: u32, counter: u64 },
+    /// An application is done with a unicast.
+    Handled { client: usize, life: u32, attempt: Attempt },
     /// A client without a link tries its next node.
     Dial { client: usize, life: u32 },
+    /// A node looks after a link that it keeps up.
+    PeerDial { dialer: usize },
 }
 
 impl World {
-    /// An empty world. Messages take 1 to 2 ms.
+    /// An empty world. Messages take 1 to 2 ms, and each is a batch of its own.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
+            seed,
             now: Instant::default() + Duration::from_secs(1),
             rng: ChaCha12Rng::seed_from_u64(seed),
             due: BTreeMap::new(),
             sequence: 0,
             nodes: Vec::new(),
             clients: Vec::new(),
+            strangers: Vec::new(),
             network: Network::default(),
-            record: Record::default(),
+            dialers: Vec::new(),
+            parted: BTreeSet::new(),
+            record: Record { story: Some(String::new()), ..Record::default() },
             trace: DefaultHasher::new(),
             latency: Duration::from_millis(1),
             jitter: Duration::from_millis(1),
+            batching: Duration::ZERO,
             link_bytes_max: 1 << 20,
+            control_bytes_max: usize::MAX,
         }
     }
 
-    /// Sets how long messages take from now on: `latency`, and less than `jitter` longer.
-    pub fn set_latency(&mut self, latency: Duration, jitter: Duration) {
-        (self.latency, self.jitter) = (latency, jitter);
-    }
-
-    /// Sets how many bytes may be on their way over one link, in each direction.
-    pub fn set_link_bytes_max(&mut self, bytes: usize) {
-        self.link_bytes_max = bytes;
+    /// Stops writing down what happens, which costs more than all else: the same calls on a world
+    /// that writes tell the story.
+    pub fn stop_telling(&mut self) {
+        self.record.story = None;
     }
 
     /// Starts a node, `n1.node.bank-a.amop` by its DNS name.
@@ -122,7 +150,15 @@ impl World {
     /// If that is no name of a node.
     pub fn node(&mut self, dns: &str) -> NodeId {
         let name: Name = dns.parse().expect("a certified name");
-        self.nodes.push(NodeSlot { name, core: None, life: 0, wake_at: None });
+        self.nodes.push(NodeSlot {
+            id: amop_wire::NodeId::of(&name),
+            name,
+            core: None,
+            life: 0,
+            wake_at: None,
+            arrived: Vec::new(),
+            seen: Vec::new(),
+        });
         let node = NodeId(self.nodes.len() - 1);
         self.restart(node);
         node
@@ -134,73 +170,46 @@ impl World {
     ///
     /// If `dns` is no name of a client.
     pub fn client(&mut self, dns: &str, homes: &[NodeId]) -> ClientId {
-        let name = dns.parse().expect("a certified name");
-        let instance = Instance(self.rng.next_u64());
         self.clients.push(ClientSlot {
-            name,
-            core: Some(Client::new(instance)),
+            name: dns.parse().expect("a certified name"),
+            core: None,
             life: 0,
             wake_at: None,
+            arrived: Vec::new(),
             link: None,
             homes: homes.iter().map(|home| home.0).collect(),
             next_home: 0,
             application: Application::default(),
             inbox: Inbox::default(),
+            wanted: BTreeSet::new(),
+            subscribed: Vec::new(),
         });
         let client = ClientId(self.clients.len() - 1);
-        self.after(Duration::ZERO, Happening::Dial { client: client.0, life: 0 });
+        self.start_client(client);
         client
-    }
-
-    /// Links two nodes; `from` dials.
-    pub fn link(&mut self, from: NodeId, to: NodeId) -> LinkId {
-        let dialer = (Party::Node(from.0), self.nodes[from.0].life);
-        let acceptor = (Party::Node(to.0), self.nodes[to.0].life);
-        let link = self.network.connect(dialer, acceptor);
-        self.record.tell(self.now, format_args!("{from:?} dials {to:?}"));
-        let name = self.nodes[from.0].name.clone();
-        self.node_input(to.0, NodeInput::PeerUp { link, name, dialed: false });
-        let name = self.nodes[to.0].name.clone();
-        self.node_input(from.0, NodeInput::PeerUp { link, name, dialed: true });
-        link
-    }
-
-    /// Whether a node is up.
-    #[must_use]
-    pub fn is_up(&self, node: NodeId) -> bool {
-        self.nodes[node.0].core.is_some()
-    }
-
-    /// Whether either of two nodes knows the other as its peer, or is still greeting it.
-    #[must_use]
-    pub fn are_linked(&self, a: NodeId, b: NodeId) -> bool {
-        let of_b: Vec<LinkId> =
-            self.network.links_of(Party::Node(b.0)).map(|(link, _)| link).collect();
-        self.network.links_of(Party::Node(a.0)).any(|(link, _)| {
-            of_b.contains(&link) && self.network.links.get(&link).is_some_and(|link| link.passes)
-        })
-    }
-
-    /// Gives a client another application.
-    pub fn set_application(&mut self, client: ClientId, application: Application) {
-        self.clients[client.0].application = application;
     }
 
     /// Subscribes.
     pub fn subscribe(&mut self, client: ClientId, topic: &str) {
-        self.client_input(client.0, ClientInput::Subscribe(parse(topic)));
+        let topic = parse(topic);
+        self.clients[client.0].wanted.insert(topic.clone());
+        self.client_batch(client.0, [ClientInput::Subscribe(topic)]);
     }
 
-    /// Unsubscribes.
+    /// Unsubscribes: what waits for the application is refused.
     pub fn unsubscribe(&mut self, client: ClientId, topic: &str) {
-        self.client_input(client.0, ClientInput::Unsubscribe(parse(topic)));
+        let topic = parse(topic);
+        self.clients[client.0].wanted.remove(&topic);
+        let mut inputs = vec![ClientInput::Unsubscribe(topic.clone())];
+        inputs.extend(self.refuse_waiting(client.0, &topic));
+        self.client_batch(client.0, inputs);
     }
 
     /// Publishes.
     ///
     /// # Panics
     ///
-    /// If the client was killed.
+    /// If the client is down.
     pub fn publish(
         &mut self,
         client: ClientId,
@@ -211,14 +220,12 @@ impl World {
         let core = self.clients[client.0].core.as_mut().expect("the client lives");
         let (publisher, counter) = (core.instance(), core.draw_counter());
         let id = MsgId { publisher, counter };
-        let deadline = self.now + timeout;
-        let (calls, ends) = (Vec::new(), Vec::new());
-        let publication = Publication { mode, deadline, calls, ends, publisher_lives: true };
+        let publication = Publication::new(mode, self.now + timeout);
         self.record.publications.insert(id, publication);
         self.record.tell(self.now, format_args!("{client:?} publishes {id} to {topic}: {mode:?}"));
         let (topic, payload) = (parse(topic), Bytes::from(id.to_string()));
         let input = ClientInput::Publish { counter, mode, topic, payload, timeout };
-        self.client_input(client.0, input);
+        self.client_batch(client.0, [input]);
         id
     }
 
@@ -258,6 +265,25 @@ impl World {
         self.nodes[node.0].core.as_ref().expect("the node is up")
     }
 
+    /// Whether a node is up.
+    #[must_use]
+    pub fn is_up(&self, node: NodeId) -> bool {
+        self.nodes[node.0].core.is_some()
+    }
+
+    /// Whether a client lives.
+    #[must_use]
+    pub fn lives(&self, client: ClientId) -> bool {
+        self.clients[client.0].core.is_some()
+    }
+
+    /// The links between two nodes that pass messages.
+    #[must_use]
+    pub fn links(&self, a: NodeId, b: NodeId) -> Vec<LinkId> {
+        let links = self.network.links_between(Party::Node(a.0), Party::Node(b.0));
+        links.into_iter().map(|(link, _)| link).filter(|id| self.network.links[id].passes).collect()
+    }
+
     /// Whether a client is connected and its node holds its subscriptions.
     #[must_use]
     pub fn is_connected(&self, client: ClientId) -> bool {
@@ -267,18 +293,27 @@ impl World {
     /// The node that a client has a link to, as far as the client knows.
     #[must_use]
     pub fn home_of(&self, client: ClientId) -> Option<NodeId> {
-        let link = self.clients[client.0].link?;
-        match self.network.links.get(&link)?.ends[1] {
+        self.home(&self.clients[client.0])
+    }
+
+    pub(crate) fn home(&self, slot: &ClientSlot) -> Option<NodeId> {
+        match self.network.links.get(&slot.link?)?.ends[1] {
             Some((Party::Node(node), _)) => Some(NodeId(node)),
-            Some((Party::Client(_), _)) | None => None,
+            Some((Party::Client(_) | Party::Stranger(_), _)) | None => None,
         }
+    }
+
+    /// What the application of a client was told of its subscribes, in order.
+    #[must_use]
+    pub fn subscribed(&self, client: ClientId) -> &[(Topic, Code)] {
+        &self.clients[client.0].subscribed
     }
 
     /// The life of a client.
     ///
     /// # Panics
     ///
-    /// If the client was killed.
+    /// If the client is down.
     #[must_use]
     pub fn instance(&self, client: ClientId) -> Instance {
         self.clients[client.0].core.as_ref().expect("the client lives").instance()
@@ -299,10 +334,23 @@ impl World {
     ///
     /// # Panics
     ///
-    /// If it is broken: with every violation and the story that led there.
+    /// If it is broken: with every violation, the seed, and the story that led there.
     pub fn check(&self) {
         let violations = self.record.violations(self.now);
-        assert!(violations.is_empty(), "{violations:#?}\n{}", self.record.story);
+        let (seed, story) = (self.seed, self.record.story());
+        assert!(violations.is_empty(), "seed {seed}: {violations:#?}\n{story}");
+    }
+
+    pub(crate) fn draw_instance(&mut self) -> Instance {
+        Instance(self.rng.next_u64())
+    }
+
+    pub(crate) fn life_of(&self, party: Party) -> u32 {
+        match party {
+            Party::Node(node) => self.nodes[node].life,
+            Party::Client(client) => self.clients[client].life,
+            Party::Stranger(_) => 0,
+        }
     }
 
     pub(crate) fn after(&mut self, span: Duration, happening: Happening) {
@@ -314,9 +362,16 @@ impl World {
         self.due.insert((at, self.sequence), happening);
     }
 
-    pub(crate) fn draw_latency(&mut self) -> Duration {
-        let jitter = u64::try_from(self.jitter.as_nanos()).unwrap_or(u64::MAX);
-        self.latency + Duration::from_nanos(self.draw(jitter))
+    /// Puts off what would happen before `at`; it keeps its order.
+    pub(crate) fn postpone(&mut self, at: Instant, which: impl Fn(&Happening) -> bool) {
+        let is_early =
+            |&(&(due, _), happening): &(&(Instant, u64), &Happening)| due < at && which(happening);
+        let early: Vec<_> = self.due.iter().filter(is_early).map(|(&key, _)| key).collect();
+        for key in early {
+            if let Some(happening) = self.due.remove(&key) {
+                self.at(at, happening);
+            }
+        }
     }
 
     /// Adds to the trace.

@@ -1,5 +1,6 @@
 //! Multicast: MULTI.
 
+use amop_sim::Application;
 use amop_wire::Receipt;
 
 use crate::scene::{SECOND, Scene, deaf, millis};
@@ -90,11 +91,142 @@ fn one_deaf_subscriber_costs_the_others_nothing() {
     let mut scene = Scene::new();
     let deaf_one = scene.subscriber(scene.b);
     scene.world.set_application(deaf_one, deaf(5));
+    let hearing = scene.subscriber(scene.b);
+    let instance = scene.world.instance(hearing);
+    for _ in 0..50 {
+        let (id, sent_at) = (scene.multicast(SECOND), scene.world.now());
+        scene.world.run_for(millis(10));
+        let call = scene.world.record().publication(id).calls[0];
+        assert_eq!(call.instance, instance);
+        assert!(call.at.saturating_since(sent_at) <= millis(6), "three ways of 1 to 2 ms");
+    }
+    scene.end();
+}
+
+/// LIMIT-2, LIMIT-3: what has no room for one is refused for that one alone.
+#[test]
+fn one_full_link_costs_the_others_nothing() {
+    let mut scene = Scene::new();
+    let far = scene.subscriber(scene.b);
+    scene.world.set_client_detour(far, scene.b, SECOND);
+    let near = scene.subscriber(scene.b);
+    scene.world.set_link_bytes_max(1000);
+    let mut ids = Vec::new();
+    for _ in 0..50 {
+        ids.push(scene.multicast(3 * SECOND));
+        scene.world.run_for(millis(10));
+    }
+    scene.world.run_for(4 * SECOND);
+    let instances = [far, near].map(|client| scene.world.instance(client));
+    let handled = |by: usize| {
+        let calls = ids.iter().flat_map(|&id| &scene.world.record().publication(id).calls);
+        u32::try_from(calls.filter(|call| call.instance == instances[by]).count()).unwrap()
+    };
+    assert_eq!(handled(1), 50);
+    assert!((1..20).contains(&handled(0)), "{} had room", handled(0));
+    let (acked, refused): (Vec<u32>, Vec<u32>) =
+        ids.iter().map(|&id| (scene.receipt(id).acked, scene.receipt(id).refused)).unzip();
+    assert_eq!(acked.iter().sum::<u32>(), 50 + handled(0));
+    assert_eq!(refused.iter().sum::<u32>(), 50 - handled(0));
+    scene.end();
+}
+
+/// MULTI-3, LIMIT-2: the copy for a whole node had no room.
+#[test]
+fn a_copy_that_has_no_room_on_its_way_is_refused_for_all_behind_it() {
+    let mut scene = Scene::new();
+    for home in [scene.a, scene.b, scene.b] {
+        scene.subscriber(home);
+    }
+    scene.world.set_detour(scene.a, scene.b, millis(100));
+    scene.world.set_link_bytes_max(150);
+    let first = scene.multicast(SECOND);
+    scene.world.run_for(millis(20));
+    let (second, sent_at) = (scene.multicast(SECOND), scene.world.now());
+    scene.world.run_for(SECOND);
+    assert_eq!(scene.receipt(first), Receipt { acked: 3, refused: 0, unknown: 0 });
+    assert_eq!(scene.receipt(second), Receipt { acked: 1, refused: 2, unknown: 0 });
+    let (ended_at, _) = scene.world.record().publication(second).ends[0];
+    assert!(ended_at.saturating_since(sent_at) < millis(20), "nobody waits for what never left");
+    scene.end();
+}
+
+/// MULTI-6: the copy for its new node is slower than its move.
+#[test]
+fn a_subscriber_that_moves_meets_no_second_copy() {
+    let mut scene = Scene::new();
+    scene.world.set_detour(scene.a, scene.b, millis(500));
+    let mover = scene.world.client("mover.sdk.bank-b.amop", &[scene.a, scene.b]);
+    scene.world.subscribe(mover, "t");
     scene.subscriber(scene.b);
-    let ids: Vec<_> = (0..50).map(|_| scene.multicast(SECOND)).collect();
+    scene.world.run_for(SECOND);
+    let id = scene.multicast(3 * SECOND);
+    scene.world.run_for(millis(20));
+    assert_eq!(scene.calls(id), 1);
+    scene.world.move_client(mover, scene.b, millis(5));
+    scene.world.run_for(millis(300));
+    assert_eq!(scene.world.home_of(mover), Some(scene.b));
+    assert_eq!(scene.calls(id), 1, "the copy is on its way still");
+    scene.world.run_for(3 * SECOND);
+    assert_eq!(scene.calls(id), 2, "one for each");
+    scene.end();
+}
+
+/// MULTI-6: who refused it at one node does not take it at another.
+#[test]
+fn a_subscriber_that_moves_keeps_its_word() {
+    let mut scene = Scene::new();
+    scene.world.set_detour(scene.a, scene.b, millis(500));
+    let mover = scene.world.client("mover.sdk.bank-b.amop", &[scene.a, scene.b]);
+    scene.world.subscribe(mover, "t");
+    scene.subscriber(scene.b);
+    scene.world.run_for(SECOND);
+    scene.world.set_application(mover, deaf(0));
+    let id = scene.multicast(3 * SECOND);
+    scene.world.run_for(millis(20));
+    scene.world.set_application(mover, deaf(10));
+    scene.world.move_client(mover, scene.b, millis(5));
+    scene.world.run_for(3 * SECOND);
+    assert_eq!(scene.receipt(id), Receipt { acked: 1, refused: 2, unknown: 0 });
+    scene.end();
+}
+
+/// MULTI-3
+#[test]
+fn what_waits_for_an_application_that_unsubscribes_or_comes_too_late_is_refused() {
+    let mut scene = Scene::new();
+    let leaver = scene.subscriber(scene.b);
+    scene.world.set_application(leaver, deaf(10));
+    let id = scene.multicast(SECOND);
+    scene.world.run_for(millis(50));
+    scene.world.unsubscribe(leaver, "t");
+    scene.world.run_for(millis(50));
+    assert_eq!(scene.receipt(id), Receipt { acked: 0, refused: 1, unknown: 0 });
+
+    scene.world.subscribe(leaver, "t");
+    scene.world.run_for(millis(50));
+    let id = scene.multicast(SECOND);
     scene.world.run_for(2 * SECOND);
-    for id in ids {
-        assert_eq!((scene.receipt(id).acked, scene.calls(id)), (1, 1));
+    assert_eq!(scene.receipt(id), Receipt { acked: 0, refused: 0, unknown: 1 });
+    scene.world.set_application(leaver, Application::default());
+    scene.world.run_for(millis(50));
+    assert_eq!(scene.calls(id), 0, "its time was up");
+    scene.end();
+}
+
+/// MULTI-5: receipts of many multicasts in one batch keep to their own.
+#[test]
+fn multicasts_that_end_in_one_batch_get_their_own_receipts() {
+    let mut scene = Scene::new();
+    scene.subscriber(scene.a);
+    let full = scene.subscriber(scene.b);
+    scene.world.set_application(full, deaf(3));
+    scene.world.set_batching(millis(50));
+    let ids: Vec<_> = (0..9).map(|_| scene.multicast(SECOND)).collect();
+    scene.world.run_for(3 * SECOND);
+    for (number, id) in ids.into_iter().enumerate() {
+        let (refused, unknown) = if number < 3 { (0, 1) } else { (1, 0) };
+        assert_eq!(scene.receipt(id), Receipt { acked: 1, refused, unknown });
     }
     scene.end();
 }

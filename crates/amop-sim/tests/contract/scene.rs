@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use amop_sim::{Application, ClientId, End, NodeId, Reading, World};
-use amop_wire::{AnswerStatus, Mode, MsgId, Reason, Receipt, Topic};
+use amop_wire::{AnswerStatus, Code, Mode, MsgId, Reason, Receipt, Topic};
 
 pub(crate) struct Scene {
     pub(crate) world: World,
@@ -37,6 +37,14 @@ impl Scene {
 
     pub(crate) fn multicast(&mut self, timeout: Duration) -> MsgId {
         self.world.publish(self.publisher, Mode::Multicast, "t", timeout)
+    }
+
+    pub(crate) fn code(&self, id: MsgId) -> Code {
+        self.world.record().publication(id).code()
+    }
+
+    pub(crate) fn has_ended(&self, id: MsgId) -> bool {
+        !self.world.record().publication(id).ends.is_empty()
     }
 
     pub(crate) fn reason(&self, id: MsgId) -> (Reason, u32) {
@@ -77,6 +85,10 @@ pub(crate) fn slow(delay: Duration) -> Application {
 
 pub(crate) fn deaf(capacity: usize) -> Application {
     Application { reading: Reading::Never, capacity, ..Application::default() }
+}
+
+pub(crate) fn one_by_one(delay: Duration) -> Application {
+    Application { delay, reading: Reading::OneByOne, ..Application::default() }
 }
 
 pub(crate) fn answering(status: AnswerStatus) -> Application {

@@ -1,0 +1,110 @@
+//! Whether nodes know what is true: who subscribes to what, at which node.
+//!
+//! While things fail a view may lag behind, but it never goes back. Once nothing has failed for
+//! two heartbeats, every view equals the truth, and the truth is what applications asked for.
+
+use std::collections::BTreeSet;
+
+use amop_core::node::{Input as NodeInput, LinkId};
+use amop_wire::{ClientMessage, Instance, Mode, MsgId, Subscriber, Topic, Version};
+
+use crate::network::Party;
+use crate::world::{NodeId, World};
+
+/// Who subscribes to what at one node.
+type Topics = BTreeSet<(Topic, Instance)>;
+
+impl World {
+    /// Compares what every node knows of itself and of the nodes that it is linked with to what
+    /// the applications want. One sentence for each difference.
+    #[must_use]
+    pub fn wrong_views(&self) -> Vec<String> {
+        let up: Vec<usize> =
+            (0..self.nodes.len()).filter(|&node| self.nodes[node].core.is_some()).collect();
+        let mut found = Vec::new();
+        for &at in &up {
+            let (wanted, own) = (self.wanted_at(at), self.view(at, at));
+            if wanted != own {
+                found.push(format!("node {at} serves {own:?}, its clients want {wanted:?}"));
+            }
+            for &of in up.iter().filter(|&&of| of != at) {
+                let is_linked = !self.links(NodeId(at), NodeId(of)).is_empty();
+                let wanted = if is_linked { self.wanted_at(of) } else { Topics::new() };
+                let seen = self.view(at, of);
+                if wanted != seen {
+                    found.push(format!("node {at} believes {seen:?} of node {of}, not {wanted:?}"));
+                }
+            }
+        }
+        found
+    }
+
+    /// What the applications of the clients that are connected to a node want.
+    fn wanted_at(&self, node: usize) -> Topics {
+        let clients = self.clients.iter().filter(|slot| self.home(slot) == Some(NodeId(node)));
+        let topics = clients.filter_map(|slot| {
+            let core = slot.core.as_ref().filter(|core| core.is_connected())?;
+            Some(slot.wanted.iter().map(|topic| (topic.clone(), core.instance())))
+        });
+        topics.flatten().collect()
+    }
+
+    /// What one node knows of another's clients, or of its own.
+    fn view(&self, at: usize, of: usize) -> Topics {
+        let Some(core) = &self.nodes[at].core else { return Topics::new() };
+        let mut topics = Topics::new();
+        let mut add = |topic: &Topic, subscriber: Subscriber| {
+            topics.insert((topic.clone(), subscriber.instance));
+        };
+        if at == of {
+            for (topic, subscribers) in core.table().snapshot().topics() {
+                subscribers.iter().for_each(|&subscriber| add(topic, subscriber));
+            }
+        } else {
+            for (topic, subscribers) in core.table().topics_of(self.nodes[of].id) {
+                subscribers.for_each(|subscriber| add(topic, subscriber));
+            }
+        }
+        topics
+    }
+
+    /// Notes a violation if a view of this node went back.
+    pub(crate) fn check_versions(&mut self, node: usize) {
+        let Some(core) = &self.nodes[node].core else { return };
+        let versions: Vec<Option<Version>> =
+            self.nodes.iter().map(|of| core.table().version_of(of.id)).collect();
+        let before = std::mem::replace(&mut self.nodes[node].seen, versions);
+        for (of, (before, after)) in before.iter().zip(&self.nodes[node].seen).enumerate() {
+            if after.is_some() && before > after {
+                let line = format!("node {node} went back from {before:?} to {after:?} of {of}");
+                self.record.broken.push(line);
+            }
+        }
+    }
+
+    /// Notes whom a node knows to subscribe when a multicast reaches it.
+    pub(crate) fn learn_what_is_known(&mut self, node: usize, input: &NodeInput) {
+        let NodeInput::Client { link, message: ClientMessage::Publish(publish) } = input else {
+            return;
+        };
+        if publish.mode == Mode::Unicast {
+            return;
+        }
+        let Some(publisher) = self.client_at(*link) else { return };
+        let id = MsgId { publisher, counter: publish.counter };
+        let all = (0..self.nodes.len()).flat_map(|of| self.view(node, of));
+        let of_topic = all.filter(|(topic, _)| *topic == publish.topic);
+        let known = of_topic.map(|(_, instance)| instance).collect();
+        if let Some(publication) = self.record.publications.get_mut(&id) {
+            publication.known = known;
+        }
+    }
+
+    /// The client that dialed a link.
+    fn client_at(&self, link: LinkId) -> Option<Instance> {
+        match self.network.links.get(&link)?.ends[0]? {
+            (Party::Client(client), _) => Some(self.clients[client].core.as_ref()?.instance()),
+            (Party::Node(_) | Party::Stranger(_), _) => None,
+        }
+    }
+}

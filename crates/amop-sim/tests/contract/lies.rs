@@ -1,0 +1,269 @@
+//! Parties that do not keep the rules, and what comes of it: nothing for anybody else.
+
+use amop_sim::{StrangerId, World};
+use amop_wire::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
+use amop_wire::{
+    Answer, AnswerStatus, Attempt, ClientMessage, CloseCode, Code, Epoch, Gen, Instance, Mode,
+    NodeMessage, PeerAnswer, PeerMessage, PeerRefusal, Reason, Refuse, Seq, Subscriber,
+    TopicChange, TopicChanges, TopicSet, Version,
+};
+
+use crate::scene::{SECOND, Scene, millis, slow};
+
+/// LINK-2, LIMIT-1
+#[test]
+fn who_breaks_the_order_of_greetings_is_closed_and_others_notice_nothing() {
+    let mut scene = Scene::new();
+    scene.subscriber(scene.b);
+    let hasty = scene.world.stranger("hasty.sdk.bank-b.amop", scene.a);
+    scene.world.say(hasty, &ClientMessage::Subscribe("t".parse().unwrap()));
+    let twice = scene.world.stranger("twice.sdk.bank-b.amop", scene.a);
+    for generation in [1, 2] {
+        let (instance, generation) = (Instance(3), Gen(generation));
+        scene.world.say(twice, &ClientMessage::Attach { instance, generation });
+    }
+    let node = scene.world.stranger("twice.node.bank-b.amop", scene.a);
+    greet(&mut scene.world, node, 1, 0);
+    greet(&mut scene.world, node, 2, 0);
+    scene.world.run_for(millis(50));
+    for who in [hasty, twice, node] {
+        assert_eq!(close_code(&scene, who), Some(CloseCode::Protocol));
+    }
+    assert_eq!(scene.known(scene.a), 1, "what came too early was not taken");
+    let id = scene.unicast(SECOND);
+    scene.world.run_for(millis(50));
+    assert_eq!(scene.code(id), Code::Ok);
+    scene.end();
+}
+
+#[test]
+fn a_node_that_has_our_own_name_is_refused() {
+    let mut scene = Scene::new();
+    let twin = scene.world.stranger("n1.node.bank-a.amop", scene.a);
+    greet(&mut scene.world, twin, 9, 0);
+    scene.world.run_for(millis(50));
+    assert_eq!(close_code(&scene, twin), Some(CloseCode::Refused));
+    assert_eq!(scene.world.node_core(scene.a).peers().count(), 1, "the one that was there");
+    scene.end();
+}
+
+/// SES-2
+#[test]
+fn an_instance_that_another_name_claims_or_an_earlier_link_is_refused() {
+    let mut scene = Scene::new();
+    let owner = scene.world.stranger("owner.sdk.bank-b.amop", scene.b);
+    scene.world.attach(owner, 7, 3);
+    scene.world.say(owner, &ClientMessage::Subscribe("t".parse().unwrap()));
+    scene.world.run_for(millis(50));
+
+    let thief = scene.world.stranger("thief.sdk.bank-b.amop", scene.b);
+    scene.world.attach(thief, 7, 4);
+    let earlier = scene.world.stranger("owner.sdk.bank-b.amop", scene.b);
+    scene.world.attach(earlier, 7, 2);
+    let equal = scene.world.stranger("owner.sdk.bank-b.amop", scene.b);
+    scene.world.attach(equal, 7, 3);
+    scene.world.run_for(millis(50));
+    let code = |who| scene.world.close_reason(who).map(|reason| reason.code);
+    assert_eq!(code(thief), Some(CloseCode::Refused));
+    assert_eq!(code(earlier), Some(CloseCode::Superseded));
+    assert_eq!(code(equal), Some(CloseCode::Superseded));
+    assert_eq!(code(owner), None);
+    assert_eq!(scene.known(scene.a), 1, "the owner keeps its subscription");
+
+    let later = scene.world.stranger("owner.sdk.bank-b.amop", scene.b);
+    scene.world.attach(later, 7, 4);
+    scene.world.run_for(millis(50));
+    let reason = scene.world.close_reason(owner).expect("it was superseded");
+    assert_eq!(reason.code, CloseCode::Superseded);
+    assert_eq!(scene.known(scene.a), 0, "it has to subscribe again");
+    scene.end();
+}
+
+/// SES-2: also while the client is away, as long as an outcome may come for it.
+#[test]
+fn nobody_hears_the_outcomes_of_a_client_that_is_away_by_claiming_its_instance() {
+    let mut scene = Scene::new();
+    let away = scene.world.client("away.sdk.bank-a.amop", &[scene.a]);
+    let subscriber = scene.subscriber(scene.b);
+    scene.world.set_application(subscriber, slow(millis(100)));
+    let id = scene.world.publish(away, Mode::Unicast, "t", SECOND);
+    scene.world.run_for(millis(50));
+    scene.world.cut_client(away, millis(5), millis(5));
+    scene.world.run_for(millis(10));
+    let thief = scene.world.stranger("thief.sdk.bank-a.amop", scene.a);
+    scene.world.attach(thief, id.publisher.0, 9);
+    scene.world.run_for(millis(400));
+    let reason = scene.world.close_reason(thief).expect("it was refused");
+    assert_eq!(reason.code, CloseCode::Refused);
+    assert_eq!(scene.world.told_client(thief), []);
+    assert!(scene.world.is_connected(away));
+    scene.end();
+}
+
+/// SES-5: also a client that does not count itself.
+#[test]
+fn a_node_counts_the_subscriptions_of_a_client_that_does_not() {
+    let mut scene = Scene::new();
+    let greedy = scene.world.stranger("greedy.sdk.bank-b.amop", scene.b);
+    scene.world.attach(greedy, 7, 1);
+    for topic in (0..=SUBSCRIPTIONS_PER_CLIENT_MAX).chain([0]) {
+        let topic = format!("t{topic}").parse().unwrap();
+        scene.world.say(greedy, &ClientMessage::Subscribe(topic));
+    }
+    scene.world.run_for(millis(50));
+    let code = |message: &NodeMessage| match message {
+        NodeMessage::Subscribed { code, .. } => Some(*code),
+        _ => None,
+    };
+    let told = scene.world.told_client(greedy).iter().filter_map(code).collect::<Vec<_>>();
+    let mut expected = vec![Code::Ok; SUBSCRIPTIONS_PER_CLIENT_MAX];
+    expected.extend([Code::Overloaded, Code::Ok]);
+    assert!(told == expected, "one past the limit is refused, and one that it has is not");
+    scene.end();
+}
+
+/// SEQ-2, SEQ-5
+#[test]
+fn a_peer_cannot_take_its_word_back_or_tell_what_nobody_asked_for() {
+    let mut scene = Scene::new();
+    let peer = scene.world.stranger("n9.node.bank-c.amop", scene.a);
+    greet(&mut scene.world, peer, 2, 5);
+    scene.world.run_for(millis(10));
+    assert!(scene.world.told_peer(peer).contains(&PeerMessage::Pull), "it is behind");
+    scene.world.say(peer, &snapshot(2, 5, &[7, 8]));
+    scene.world.run_for(millis(10));
+    assert_eq!(scene.known(scene.a), 2);
+
+    scene.world.say(peer, &snapshot(2, 6, &[7, 8, 9]));
+    scene.world.run_for(millis(10));
+    assert_eq!(scene.known(scene.a), 2, "nobody asked");
+
+    for (epoch, from, to) in [(1, 5, 9), (2, 4, 5)] {
+        scene.world.say(peer, &departure(epoch, from, to));
+    }
+    scene.world.run_for(millis(10));
+    assert_eq!(scene.known(scene.a), 2, "an earlier life, and an earlier version");
+
+    let version = Version { epoch: Epoch(2), seq: Seq(7) };
+    scene.world.say(peer, &PeerMessage::Heartbeat(version));
+    scene.world.say(peer, &departure(2, 5, 8));
+    scene.world.say(peer, &snapshot(2, 7, &[7, 8, 9]));
+    scene.world.run_for(millis(10));
+    assert_eq!(scene.known(scene.a), 1, "it was asked for, and is older than the change");
+    scene.end();
+}
+
+/// SEQ-7, LIMIT-1
+#[test]
+fn a_peer_that_announces_more_topics_than_it_may_is_closed_and_forgotten() {
+    let mut scene = Scene::new();
+    let peer = scene.world.stranger("n9.node.bank-c.amop", scene.a);
+    greet(&mut scene.world, peer, 1, 1);
+    scene.world.run_for(millis(10));
+    scene.world.say(peer, &snapshot(1, 1, &[7]));
+    scene.world.run_for(millis(10));
+    assert_eq!(scene.known(scene.a), 1);
+    // Two lots, each within the limits of a message.
+    for lot in 0..2 {
+        let change = |topic: u64| TopicChange {
+            topic: format!("{lot}/{topic}").parse().unwrap(),
+            subscriber: Subscriber { instance: Instance(7), generation: Gen(1) },
+            removed: false,
+        };
+        let version = Version { epoch: Epoch(1), seq: Seq(2 + lot) };
+        let changes = TopicChanges::new(Seq(1 + lot), version, (0..35_000).map(change).collect());
+        scene.world.say(peer, &PeerMessage::Changes(changes));
+        scene.world.run_for(millis(10));
+    }
+    scene.world.run_for(millis(10));
+    let reason = scene.world.close_reason(peer).expect("it was closed");
+    assert_eq!(reason.code, CloseCode::Protocol);
+    assert_eq!(scene.known(scene.a), 0);
+    scene.subscriber(scene.b);
+    assert_eq!(scene.known(scene.a), 1, "the others notice nothing");
+    scene.end();
+}
+
+/// UNI-5: neither another client, nor another node, nor another attempt.
+#[test]
+fn only_the_chosen_subscriber_can_answer_or_refuse() {
+    let mut scene = Scene::new();
+    let chosen = scene.subscriber(scene.b);
+    scene.world.set_application(chosen, slow(millis(500)));
+    let subscriber = scene.world.instance(chosen);
+    let liar = scene.world.stranger("liar.sdk.bank-b.amop", scene.b);
+    scene.world.attach(liar, 7, 1);
+    let node = scene.world.stranger("liar.node.bank-c.amop", scene.a);
+    greet(&mut scene.world, node, 1, 0);
+    let id = scene.unicast(SECOND);
+    scene.world.run_for(millis(50));
+
+    let (home, payload) = (scene.world.node_core(scene.a).id(), b"a lie".as_slice());
+    for number in 0..3 {
+        let attempt = Attempt { home, id, number };
+        let (status, reason) = (AnswerStatus::Answered, Reason::SubscriberBusy);
+        let answer = Answer { attempt, status, payload: payload.into() };
+        scene.world.say(liar, &ClientMessage::Answer(answer));
+        scene.world.say(liar, &ClientMessage::Refuse(Refuse { attempt, reason }));
+        let attempt = number;
+        let payload = payload.into();
+        let answer = PeerAnswer { id, attempt, status, subscriber, payload };
+        scene.world.say(node, &PeerMessage::Answer(answer));
+        let refusal = PeerRefusal { id, attempt, reason, subscriber };
+        scene.world.say(node, &PeerMessage::Refusal(refusal));
+    }
+    scene.world.run_for(millis(100));
+    assert!(!scene.has_ended(id), "nobody of them was asked");
+    scene.world.run_for(millis(500));
+    assert_eq!((scene.code(id), scene.reason(id).1), (Code::Ok, 1));
+    scene.end();
+}
+
+/// UNI-5: an answer to an attempt that the same subscriber refused before.
+#[test]
+fn a_refusal_cannot_be_taken_back() {
+    let mut scene = Scene::new();
+    let fickle = scene.world.stranger("fickle.sdk.bank-b.amop", scene.b);
+    scene.world.attach(fickle, 7, 1);
+    scene.world.say(fickle, &ClientMessage::Subscribe("t".parse().unwrap()));
+    scene.world.run_for(millis(100));
+    let id = scene.unicast(SECOND);
+    let home = scene.world.node_core(scene.a).id();
+    scene.world.run_for(millis(20));
+    let attempt = Attempt { home, id, number: 1 };
+    let reason = Reason::SubscriberBusy;
+    scene.world.say(fickle, &ClientMessage::Refuse(Refuse { attempt, reason }));
+    let (status, payload) = (AnswerStatus::Answered, b"after all".as_slice().into());
+    scene.world.say(fickle, &ClientMessage::Answer(Answer { attempt, status, payload }));
+    scene.world.run_for(millis(50));
+    assert_eq!(scene.code(id), Code::SubscriberUnreachable);
+    scene.end();
+}
+
+fn greet(world: &mut World, peer: StrangerId, epoch: u64, seq: u64) {
+    let version = Version { epoch: Epoch(epoch), seq: Seq(seq) };
+    world.say(peer, &PeerMessage::Greeting(version));
+}
+
+/// Says that these instances subscribe to `t`.
+fn snapshot(epoch: u64, seq: u64, instances: &[u64]) -> PeerMessage {
+    let subscriber = |&n: &u64| Subscriber { instance: Instance(n), generation: Gen(1) };
+    let subscribers = instances.iter().map(subscriber).collect();
+    let version = Version { epoch: Epoch(epoch), seq: Seq(seq) };
+    PeerMessage::Snapshot(TopicSet::new(version, vec![("t".parse().unwrap(), subscribers)]))
+}
+
+/// Says that instance 7 leaves `t`.
+fn departure(epoch: u64, from: u64, to: u64) -> PeerMessage {
+    let change = TopicChange {
+        topic: "t".parse().unwrap(),
+        subscriber: Subscriber { instance: Instance(7), generation: Gen(1) },
+        removed: true,
+    };
+    let version = Version { epoch: Epoch(epoch), seq: Seq(to) };
+    PeerMessage::Changes(TopicChanges::new(Seq(from), version, vec![change]))
+}
+
+fn close_code(scene: &Scene, who: StrangerId) -> Option<CloseCode> {
+    scene.world.close_reason(who).map(|reason| reason.code)
+}
