@@ -7,7 +7,9 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use amop_p2p::Batch;
-use amop_wire::{ClientMessage, FrameDecoder, Message, NodeMessage, PeerMessage, put_frame_head};
+use amop_wire::{
+    ClientMessage, FrameDecoder, Message, NodeMessage, PeerMessage, Recent, put_frame_head,
+};
 use bytes::{Bytes, BytesMut};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -45,12 +47,12 @@ fn message<M: Message>(criterion: &mut Criterion, name: &str, scale: Scale, mess
     });
 
     let chunk = encoded(message, scale.count);
-    let mut decoder = FrameDecoder::default();
+    let (mut decoder, mut recent) = (FrameDecoder::default(), Recent::default());
     group.bench_function(format!("decode {id}"), |bencher| {
         bencher.iter(|| {
             decoder.feed(chunk.clone());
             while let Some(frame) = decoder.next_frame().expect("the frames are whole") {
-                black_box(M::from_frame(frame).expect("the message is well formed"));
+                black_box(M::read(frame, &mut recent).expect("the message is well formed"));
             }
         });
     });

@@ -4,13 +4,15 @@
 //! once for a batch of frames: every frame of the batch goes through the core, what the core wants
 //! sent is staged for each destination, and each destination is woken at most once at the end.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use amop_core::node::{Effect, Event, Input, LinkId, Node};
 use amop_p2p::{Batch, Link, Outbox};
-use amop_wire::{CloseCode, CloseReason, Epoch, Frame, Instant, Lane, Message, MessageError, Name};
+use amop_wire::{
+    CloseCode, CloseReason, Epoch, Frame, Instant, Lane, Message, MessageError, Name, Recent,
+};
 use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
 
@@ -30,7 +32,7 @@ pub(crate) struct Driver {
 #[derive(Debug)]
 struct State {
     core: Node,
-    links: HashMap<LinkId, LinkOut>,
+    links: BTreeMap<LinkId, LinkOut>,
     last_link: u64,
     /// Links with something staged.
     staged: Vec<LinkId>,
@@ -52,7 +54,7 @@ impl Driver {
     pub(crate) fn new(name: Name) -> Arc<Self> {
         let state = State {
             core: Node::new(name.clone(), epoch()),
-            links: HashMap::new(),
+            links: BTreeMap::new(),
             last_link: 0,
             staged: Vec::new(),
             unsent: Vec::new(),
@@ -112,13 +114,14 @@ impl Driver {
     pub(crate) fn frames<M: Message>(
         &self,
         frames: &mut Vec<Frame>,
+        recent: &mut Recent,
         mut to_input: impl FnMut(M) -> Input,
     ) -> Result<(), CloseReason> {
         let now = self.now();
         let mut state = self.lock();
         let mut result = Ok(());
         for frame in frames.drain(..) {
-            match M::from_frame(frame) {
+            match M::read(frame, recent) {
                 Ok(message) => state.handle(now, to_input(message)),
                 Err(error) => {
                     result = Err(malformed(&error));

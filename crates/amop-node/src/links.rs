@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use amop_core::node::{Input, LinkId};
 use amop_p2p::{Dialer, Endpoint, Handshake, HandshakeError, Link, LinkEnd, Target};
-use amop_wire::{ClientMessage, Name, PeerMessage};
+use amop_wire::{ClientMessage, Name, PeerMessage, Recent};
 use tracing::{debug, info, warn};
 
 use crate::driver::Driver;
@@ -96,7 +96,8 @@ async fn run_client(driver: &Driver, link: Link) {
         }
         Ok(id) => {
             let message = |message: ClientMessage| Input::Client { link: id, message };
-            let end = link.run(|_, frames| driver.frames(frames, message)).await;
+            let mut recent = Recent::default();
+            let end = link.run(|_, frames| driver.frames(frames, &mut recent, message)).await;
             ended(driver, id, &name, remote, &end);
         }
     }
@@ -113,7 +114,8 @@ async fn run_peer(driver: &Driver, link: Link) {
         }
         Ok(id) => {
             let message = |message: PeerMessage| Input::Peer { link: id, message };
-            let end = link.run(|_, frames| driver.frames(frames, message)).await;
+            let mut recent = Recent::default();
+            let end = link.run(|_, frames| driver.frames(frames, &mut recent, message)).await;
             ended(driver, id, &name, remote, &end);
         }
     }

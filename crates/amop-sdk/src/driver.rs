@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use amop_core::client::Input;
 use amop_wire::{
-    CloseCode, CloseReason, Frame, Instance, Instant, Message, MessageError, NodeMessage,
+    CloseCode, CloseReason, Frame, Instance, Instant, Message, MessageError, NodeMessage, Recent,
 };
 use tokio::sync::{Notify, broadcast, watch};
 
@@ -75,10 +75,15 @@ impl Driver {
     /// # Errors
     ///
     /// The reason to close the link, if a frame is no message; what came before it was handled.
-    pub(crate) fn frames(&self, frames: &mut Vec<Frame>) -> Result<(), CloseReason> {
+    pub(crate) fn frames(
+        &self,
+        frames: &mut Vec<Frame>,
+        recent: &mut Recent,
+    ) -> Result<(), CloseReason> {
         self.turn(|state, now| {
             for frame in frames.drain(..) {
-                let message = NodeMessage::from_frame(frame).map_err(|error| malformed(&error))?;
+                let message =
+                    NodeMessage::read(frame, recent).map_err(|error| malformed(&error))?;
                 state.handle(now, Input::Message(message));
             }
             Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amop_p2p::{Dialer, Endpoint, Link, LinkEnd};
-use amop_wire::{CloseCode, CloseReason};
+use amop_wire::{CloseCode, CloseReason, Recent};
 use tokio::time::sleep;
 
 use crate::connect_error::AttemptError;
@@ -67,7 +67,8 @@ impl Linked {
     async fn run_link(&self, link: Link) -> LinkEnd {
         let outbox = link.outbox();
         self.driver.turn(|state, now| state.link_up(now, &link));
-        let mut run = pin!(link.run(|_, frames| self.driver.frames(frames)));
+        let mut recent = Recent::default();
+        let mut run = pin!(link.run(|_, frames| self.driver.frames(frames, &mut recent)));
         tokio::select! {
             biased;
             end = &mut run => return end,

@@ -6,9 +6,12 @@ use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 
 use crate::delivery::{AnswerStatus, Mode};
-use crate::fields::{bad, msg_id, no_payload, node_id, node_id_words, put, topic, ttl, ttl_millis};
+use crate::fields::{bad, msg_id, no_payload, node_id, node_id_words, put, topic, ttl};
 use crate::generated::{self as pb, client_header::Kind};
-use crate::{Frame, Gen, Instance, Lane, Message, MessageError, MsgId, NodeId, Reason, Topic};
+use crate::hot::{self, Hot};
+use crate::{
+    Frame, Gen, Instance, Lane, Message, MessageError, MsgId, NodeId, Reason, Recent, Topic,
+};
 
 /// A message from a client to its node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,8 +105,15 @@ impl Message for ClientMessage {
     }
 
     fn put_header(&self, buf: &mut BytesMut) {
-        let header = pb::ClientHeader { kind: Some(self.to_kind()) };
-        put(&header, buf);
+        match self {
+            Self::Publish(publish) => publish.put(buf),
+            Self::Answer(answer) => answer.put(buf),
+            Self::Attach { .. }
+            | Self::Subscribe(_)
+            | Self::Unsubscribe(_)
+            | Self::Refuse(_)
+            | Self::Acks(_) => put(&pb::ClientHeader { kind: self.to_kind() }, buf),
+        }
     }
 
     fn payload(&self) -> &Bytes {
@@ -117,6 +127,16 @@ impl Message for ClientMessage {
             | Self::Refuse(_)
             | Self::Acks(_) => &NONE,
         }
+    }
+
+    fn read(Frame { header, payload }: Frame, recent: &mut Recent) -> Result<Self, MessageError> {
+        if let Some(publish) = hot::get::<Publish>(&header, recent) {
+            return Ok(Self::Publish(Publish { payload, ..publish }));
+        }
+        if let Some(answer) = hot::get::<Answer>(&header, recent) {
+            return Ok(Self::Answer(Answer { payload, ..answer }));
+        }
+        Self::from_frame(Frame { header, payload })
     }
 
     fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
@@ -145,8 +165,10 @@ impl Message for ClientMessage {
 }
 
 impl ClientMessage {
-    fn to_kind(&self) -> Kind {
-        match self {
+    /// All but those that are [`hot`].
+    fn to_kind(&self) -> Option<Kind> {
+        Some(match self {
+            Self::Publish(_) | Self::Answer(_) => return None,
             Self::Attach { instance, generation } => Kind::Attach(pb::Attach {
                 instance: Some(instance.0),
                 generation: Some(generation.0),
@@ -155,19 +177,6 @@ impl ClientMessage {
             Self::Unsubscribe(topic) => {
                 Kind::Unsubscribe(pb::Unsubscribe { topic: topic.to_bytes() })
             }
-            Self::Publish(publish) => Kind::Publish(pb::Publish {
-                counter: Some(publish.counter),
-                ttl_ms: ttl_millis(publish.ttl),
-                mode: Some(publish.mode.number()),
-                topic: publish.topic.to_bytes(),
-            }),
-            Self::Answer(Answer { attempt, status, payload: _ }) => Kind::Answer(pb::Answer {
-                publisher: Some(attempt.id.publisher.0),
-                counter: Some(attempt.id.counter),
-                attempt: Some(attempt.number),
-                status: Some(status.number()),
-                home: node_id_words(attempt.home),
-            }),
             Self::Refuse(Refuse { attempt, reason }) => Kind::Refuse(pb::Refuse {
                 publisher: Some(attempt.id.publisher.0),
                 counter: Some(attempt.id.counter),
@@ -183,7 +192,7 @@ impl ClientMessage {
                 };
                 Kind::Acks(pb::Acks { runs: runs.iter().map(run).collect() })
             }
-        }
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use crate::generated as pb;
+use crate::in_order::{Fields, InOrder};
 use crate::limits::TTL_MAX;
 use crate::{Instance, MessageError, MsgId, Name, NodeId, Topic};
 
@@ -21,6 +22,31 @@ pub(crate) fn topic(field: &'static str, bytes: Bytes) -> Result<Topic, MessageE
 
 pub(crate) fn name(field: &'static str, bytes: Bytes) -> Result<Name, MessageError> {
     Name::from_dns(bytes).map_err(|error| bad(field, error.to_string()))
+}
+
+/// Takes the next field, a node id in four words.
+pub(crate) fn node_id_in_order(fields: &mut InOrder<'_>, number: u8) -> Option<NodeId> {
+    let mut words = InOrder::message(fields.bytes(number)?);
+    let mut bytes = [0; 32];
+    for (chunk, number) in bytes.chunks_exact_mut(8).zip(1..) {
+        chunk.copy_from_slice(&words.fixed64(number)?.to_le_bytes());
+    }
+    words.end()?;
+    Some(NodeId::from_bytes(bytes))
+}
+
+/// The length of a node id as a field, its own beginning included.
+pub(crate) const NODE_ID_BYTES: usize = 2 + 4 * (1 + 8);
+
+/// Puts a node id in four words.
+#[inline(always)]
+pub(crate) fn put_node_id<const N: usize>(fields: Fields<N>, number: u8, id: NodeId) -> Fields<N> {
+    let mut fields = fields.message(number, 4 * (1 + 8));
+    for (chunk, number) in id.as_bytes().chunks_exact(8).zip(1..) {
+        let word = u64::from_le_bytes(chunk.try_into().expect("chunks of 8 bytes"));
+        fields = fields.fixed64(number, word);
+    }
+    fields
 }
 
 pub(crate) fn node_id(field: &'static str, id: Option<pb::NodeId>) -> Result<NodeId, MessageError> {
@@ -65,9 +91,10 @@ pub(crate) fn ttl(field: &'static str, millis: Option<u32>) -> Result<Duration, 
 
 /// Rounds up, so that a deadline that is still ahead never travels as one that has passed; what is
 /// over the limit travels as the limit.
-pub(crate) fn ttl_millis(ttl: Duration) -> Option<u32> {
-    let millis = ttl.min(TTL_MAX).as_nanos().div_ceil(1_000_000);
-    Some(u32::try_from(millis).unwrap_or(u32::MAX))
+pub(crate) fn ttl_millis(ttl: Duration) -> u32 {
+    let ttl = ttl.min(TTL_MAX);
+    let seconds = u32::try_from(ttl.as_secs()).expect("the limit is an hour");
+    seconds * 1000 + ttl.subsec_nanos().div_ceil(1_000_000)
 }
 
 pub(crate) fn no_payload(payload: &Bytes) -> Result<(), MessageError> {

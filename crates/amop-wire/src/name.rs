@@ -21,8 +21,8 @@ use crate::limits::{LABEL_BYTES_MAX, NAME_BYTES_MAX};
 pub struct Name {
     /// The DNS form, checked: ASCII, at least four labels.
     dns: Bytes,
-    label_bytes: usize,
-    agency_bytes: usize,
+    label_bytes: u8,
+    agency_bytes: u8,
     role: Role,
 }
 
@@ -61,6 +61,8 @@ impl Name {
         let Some((label_bytes, role, agency_bytes)) = measure(&dns) else {
             return Err(what_is_wrong(&dns));
         };
+        let short = |bytes| u8::try_from(bytes).expect("labels are at most 63 bytes");
+        let (label_bytes, agency_bytes) = (short(label_bytes), short(agency_bytes));
         Ok(Self { dns, label_bytes, agency_bytes, role })
     }
 
@@ -73,7 +75,7 @@ impl Name {
     /// The first part, unique within role and agency: `n1`.
     #[must_use]
     pub fn label(&self) -> &str {
-        &self.as_dns()[..self.label_bytes]
+        &self.as_dns()[..usize::from(self.label_bytes)]
     }
 
     /// What the holder may be.
@@ -106,6 +108,12 @@ impl Name {
         std::str::from_utf8(&self.dns).expect("a name is ASCII")
     }
 
+    /// The bytes of the DNS name.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.dns
+    }
+
     /// The bytes of the DNS name, shared.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
@@ -113,8 +121,8 @@ impl Name {
     }
 
     fn agency_range(&self) -> Range<usize> {
-        let start = self.label_bytes + 1 + self.role.label().len() + 1;
-        start..start + self.agency_bytes
+        let start = usize::from(self.label_bytes) + 1 + self.role.label().len() + 1;
+        start..start + usize::from(self.agency_bytes)
     }
 }
 

@@ -7,12 +7,11 @@ use prost::Message as _;
 
 use crate::client_message::Attempt;
 use crate::delivery::{AnswerStatus, Mode, Receipt};
-use crate::fields::{
-    bad, msg_id, name, no_payload, node_id, node_id_words, put, topic, ttl, ttl_millis,
-};
+use crate::fields::{bad, msg_id, name, no_payload, node_id, put, topic, ttl};
 use crate::generated::{self as pb, node_header::Kind};
+use crate::hot::{self, Hot};
 use crate::limits::TRIED_MAX;
-use crate::{Code, Epoch, Frame, Lane, Message, MessageError, Name, Reason, Topic};
+use crate::{Code, Epoch, Frame, Lane, Message, MessageError, Name, Reason, Recent, Topic};
 
 /// A message from a node to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,8 +100,14 @@ impl Message for NodeMessage {
     }
 
     fn put_header(&self, buf: &mut BytesMut) {
-        let header = pb::NodeHeader { kind: Some(self.to_kind()) };
-        put(&header, buf);
+        match self {
+            Self::Delivery(delivery) => delivery.put(buf),
+            Self::Outcome(outcome) if outcome.tried.is_empty() => outcome.put(buf),
+            Self::Attached { .. }
+            | Self::Subscribed { .. }
+            | Self::Outcome(_)
+            | Self::Receipts(_) => put(&pb::NodeHeader { kind: self.to_kind() }, buf),
+        }
     }
 
     fn payload(&self) -> &Bytes {
@@ -112,6 +117,16 @@ impl Message for NodeMessage {
             Self::Outcome(outcome) => &outcome.payload,
             Self::Attached { .. } | Self::Subscribed { .. } | Self::Receipts(_) => &NONE,
         }
+    }
+
+    fn read(Frame { header, payload }: Frame, recent: &mut Recent) -> Result<Self, MessageError> {
+        if let Some(delivery) = hot::get::<Delivery>(&header, recent) {
+            return Ok(Self::Delivery(Delivery { payload, ..delivery }));
+        }
+        if let Some(outcome) = hot::get::<Outcome>(&header, recent) {
+            return Ok(Self::Outcome(Outcome { payload, ..outcome }));
+        }
+        Self::from_frame(Frame { header, payload })
     }
 
     fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
@@ -137,24 +152,15 @@ impl Message for NodeMessage {
 }
 
 impl NodeMessage {
-    fn to_kind(&self) -> Kind {
-        match self {
+    /// All but what is always [`hot`].
+    fn to_kind(&self) -> Option<Kind> {
+        Some(match self {
+            Self::Delivery(_) => return None,
             Self::Attached { epoch } => Kind::Attached(pb::Attached { epoch: Some(epoch.0) }),
             Self::Subscribed { topic, code, reason } => Kind::Subscribed(pb::Subscribed {
                 code: Some(code.number().into()),
                 reason: Some(reason.number()),
                 topic: topic.to_bytes(),
-            }),
-            Self::Delivery(delivery) => Kind::Delivery(pb::Delivery {
-                publisher: Some(delivery.attempt.id.publisher.0),
-                counter: Some(delivery.attempt.id.counter),
-                ttl_ms: ttl_millis(delivery.ttl),
-                mode: Some(delivery.mode.number()),
-                attempt: Some(delivery.attempt.number),
-                number: Some(delivery.number),
-                home: node_id_words(delivery.attempt.home),
-                from: delivery.from.to_bytes(),
-                topic: delivery.topic.to_bytes(),
             }),
             Self::Outcome(outcome) => Kind::Outcome(pb::Outcome {
                 counter: Some(outcome.counter),
@@ -175,7 +181,7 @@ impl NodeMessage {
                 };
                 Kind::Receipts(pb::ClientReceipts { runs: runs.iter().map(run).collect() })
             }
-        }
+        })
     }
 }
 

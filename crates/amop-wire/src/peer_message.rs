@@ -6,11 +6,13 @@ use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 
 use crate::delivery::{AnswerStatus, Receipt};
-use crate::fields::{bad, msg_id, name, no_payload, put, topic, ttl, ttl_millis};
+use crate::fields::{bad, msg_id, name, no_payload, put, topic, ttl};
 use crate::generated::{self as pb, peer_header::Kind};
+use crate::hot::{self, Hot};
 use crate::topic_set::{TopicChanges, TopicSet};
 use crate::{
-    Epoch, Frame, Instance, Lane, Message, MessageError, MsgId, Name, Reason, Seq, Topic, Version,
+    Epoch, Frame, Instance, Lane, Message, MessageError, MsgId, Name, Reason, Recent, Seq, Topic,
+    Version,
 };
 
 /// A message between two linked nodes.
@@ -129,8 +131,18 @@ impl Message for PeerMessage {
     }
 
     fn put_header(&self, buf: &mut BytesMut) {
-        let header = pb::PeerHeader { kind: Some(self.to_kind()) };
-        put(&header, buf);
+        match self {
+            Self::Request(request) => request.put(buf),
+            Self::Answer(answer) => answer.put(buf),
+            Self::Multicast(multicast) => multicast.put(buf),
+            Self::Greeting(_)
+            | Self::Heartbeat(_)
+            | Self::Pull
+            | Self::Snapshot(_)
+            | Self::Changes(_)
+            | Self::Refusal(_)
+            | Self::Receipts(_) => put(&pb::PeerHeader { kind: self.to_kind() }, buf),
+        }
     }
 
     fn payload(&self) -> &Bytes {
@@ -147,6 +159,19 @@ impl Message for PeerMessage {
             | Self::Refusal(_)
             | Self::Receipts(_) => &NONE,
         }
+    }
+
+    fn read(Frame { header, payload }: Frame, recent: &mut Recent) -> Result<Self, MessageError> {
+        if let Some(multicast) = hot::get::<Multicast>(&header, recent) {
+            return Ok(Self::Multicast(Multicast { payload, ..multicast }));
+        }
+        if let Some(request) = hot::get::<Request>(&header, recent) {
+            return Ok(Self::Request(Request { payload, ..request }));
+        }
+        if let Some(answer) = hot::get::<PeerAnswer>(&header, recent) {
+            return Ok(Self::Answer(PeerAnswer { payload, ..answer }));
+        }
+        Self::from_frame(Frame { header, payload })
     }
 
     fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
@@ -172,8 +197,10 @@ impl Message for PeerMessage {
 }
 
 impl PeerMessage {
-    fn to_kind(&self) -> Kind {
-        match self {
+    /// All but those that are [`hot`].
+    fn to_kind(&self) -> Option<Kind> {
+        Some(match self {
+            Self::Request(_) | Self::Answer(_) | Self::Multicast(_) => return None,
             Self::Greeting(Version { epoch, seq }) => {
                 Kind::Greeting(pb::Greeting { epoch: Some(epoch.0), seq: Some(seq.0) })
             }
@@ -193,36 +220,12 @@ impl PeerMessage {
                     to_seq: Some(seq.0),
                 })
             }
-            Self::Request(request) => Kind::Request(pb::Request {
-                publisher: Some(request.id.publisher.0),
-                counter: Some(request.id.counter),
-                ttl_ms: ttl_millis(request.ttl),
-                attempt: Some(request.attempt),
-                subscriber: Some(request.subscriber.0),
-                exit_epoch: Some(request.exit_epoch.0),
-                from: request.from.to_bytes(),
-                topic: request.topic.to_bytes(),
-            }),
-            Self::Answer(answer) => Kind::Answer(pb::PeerAnswer {
-                publisher: Some(answer.id.publisher.0),
-                counter: Some(answer.id.counter),
-                attempt: Some(answer.attempt),
-                status: Some(answer.status.number()),
-                subscriber: Some(answer.subscriber.0),
-            }),
             Self::Refusal(refusal) => Kind::Refusal(pb::PeerRefusal {
                 publisher: Some(refusal.id.publisher.0),
                 counter: Some(refusal.id.counter),
                 attempt: Some(refusal.attempt),
                 reason: Some(refusal.reason.number()),
                 subscriber: Some(refusal.subscriber.0),
-            }),
-            Self::Multicast(multicast) => Kind::Multicast(pb::Multicast {
-                publisher: Some(multicast.id.publisher.0),
-                counter: Some(multicast.id.counter),
-                ttl_ms: ttl_millis(multicast.ttl),
-                from: multicast.from.to_bytes(),
-                topic: multicast.topic.to_bytes(),
             }),
             Self::Receipts(runs) => {
                 let run = |run: &PeerReceiptRun| pb::PeerReceiptRun {
@@ -235,7 +238,7 @@ impl PeerMessage {
                 };
                 Kind::Receipts(pb::PeerReceipts { runs: runs.iter().map(run).collect() })
             }
-        }
+        })
     }
 }
 

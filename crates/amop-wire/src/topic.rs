@@ -54,6 +54,12 @@ impl Topic {
         std::str::from_utf8(&self.0).expect("a topic is UTF-8")
     }
 
+    /// The topic's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The topic's bytes, shared.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {

@@ -7,7 +7,7 @@ mod strategies;
 
 use std::fmt::Debug;
 
-use amop_wire::{FrameDecoder, Message, put_frame_head};
+use amop_wire::{FrameDecoder, Message, Recent, put_frame_head};
 use bytes::{Bytes, BytesMut};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -85,12 +85,13 @@ fn received<M: Message>(stream: &Bytes, cuts: &[Index]) -> Result<Vec<M>, TestCa
     ends.push(stream.len());
     ends.sort_unstable();
 
-    let (mut lane, mut start, mut messages) = (FrameDecoder::default(), 0, Vec::new());
+    let (mut lane, mut recent) = (FrameDecoder::default(), Recent::default());
+    let (mut start, mut messages) = (0, Vec::new());
     for end in ends {
         lane.feed(stream.slice(start..end));
         start = end;
         while let Some(frame) = lane.next_frame().expect("the stream is well-formed") {
-            messages.push(M::from_frame(frame).expect("every message is valid"));
+            messages.push(M::read(frame, &mut recent).expect("every message is valid"));
         }
     }
     prop_assert_eq!(lane.pending_bytes(), 0);

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use amop_wire::{ClientMessage, Frame, FrameDecoder, Message, NodeMessage, PeerMessage};
+use amop_wire::{ClientMessage, Frame, FrameDecoder, Message, NodeMessage, PeerMessage, Recent};
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -65,7 +65,9 @@ fn assert_total_for_all(header: &[u8], payload: &[u8]) -> Result<(), TestCaseErr
 
 /// A message can be sent on and is the same again; an error is fit for a line in a log.
 fn assert_total<M: Message + Debug + PartialEq>(frame: Frame) -> Result<(), TestCaseError> {
-    match M::from_frame(frame) {
+    let read = M::from_frame(frame.clone());
+    prop_assert_eq!(&M::read(frame, &mut Recent::default()), &read, "both ways agree");
+    match read {
         Ok(message) => {
             let again = decoded::<M>(encoded(&message).expect("it came in one frame"));
             prop_assert_eq!(again.as_ref(), Ok(&message));
