@@ -213,10 +213,10 @@ impl<T> Submit<T> {
                 state.woken.extend(waker); // That of this very task, which may be woken in vain.
             }
             let counter = state.core.draw_counter();
-            let key = state.publishes.begin(counter, payload_bytes, now, watch);
+            let key = state.publishes.begin(payload_bytes, now, watch);
             let Draft { mode, topic, payload } = draft;
             let timeout = deadline.saturating_since(now);
-            state.handle(now, Input::Publish { counter, mode, topic, payload, timeout });
+            state.handle(now, Input::Publish { counter, key, mode, topic, payload, timeout });
             Step::Submitted { key, counter }
         })
     }

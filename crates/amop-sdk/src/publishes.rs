@@ -12,8 +12,7 @@
 //! until its end: the node holds it. Whoever finds no room waits in line. Only the first in line
 //! is ever woken; when it is through, the next one is.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BTreeMap;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -25,8 +24,8 @@ use slab::Slab;
 #[derive(Debug, Default)]
 pub(crate) struct Publishes {
     slots: Slab<Slot>,
-    /// The slots of publishes under way, abandoned ones included.
-    by_counter: HashMap<u64, SlotKey, BuildHasherDefault<CounterHasher>>,
+    /// How many have no end, abandoned ones included.
+    under_way: usize,
     bytes_under_way: usize,
     /// The line of those who wait for room: first come, first served.
     waiting: BTreeMap<Ticket, Waiting>,
@@ -64,21 +63,21 @@ enum Slot {
 impl Publishes {
     /// Whether one more with such a payload may be under way. A single one always may.
     pub(crate) fn has_room(&self, payload_bytes: usize) -> bool {
-        let fits = self.by_counter.len() < UNDER_WAY_MAX
+        let fits = self.under_way < UNDER_WAY_MAX
             && self.bytes_under_way + payload_bytes <= UNDER_WAY_BYTES_MAX;
-        fits || self.by_counter.is_empty()
+        fits || self.under_way == 0
     }
 
     /// How many have no end.
     pub(crate) fn under_way(&self) -> usize {
-        self.by_counter.len()
+        self.under_way
     }
 
     /// Whether nothing is kept of any publish.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.slots.is_empty()
-            && self.by_counter.is_empty()
+            && self.under_way == 0
             && self.bytes_under_way == 0
             && self.waiting.is_empty()
     }
@@ -126,20 +125,18 @@ impl Publishes {
     /// Notes a publish that the core is about to be told of.
     pub(crate) fn begin(
         &mut self,
-        counter: u64,
         payload_bytes: usize,
         since: Instant,
         waker: Option<Waker>,
     ) -> SlotKey {
         let key = self.slots.insert(Slot::UnderWay { payload_bytes, since, waker });
-        self.by_counter.insert(counter, key);
+        self.under_way += 1;
         self.bytes_under_way += payload_bytes;
         key
     }
 
     /// Notes an end. Answers the waker of whoever waits for it.
-    pub(crate) fn end(&mut self, now: Instant, counter: u64, end: PublishEnd) -> Option<Waker> {
-        let key = self.by_counter.remove(&counter)?;
+    pub(crate) fn end(&mut self, now: Instant, key: SlotKey, end: PublishEnd) -> Option<Waker> {
         let slot = self.slots.get_mut(key)?;
         let (payload_bytes, waker) = match slot {
             Slot::UnderWay { payload_bytes, since, waker } => {
@@ -155,6 +152,7 @@ impl Publishes {
             }
             Slot::Ended(_) => return None,
         };
+        self.under_way -= 1;
         self.bytes_under_way -= payload_bytes;
         waker
     }
@@ -197,27 +195,6 @@ impl Publishes {
     }
 }
 
-/// Spreads counters over a table. Nobody else chooses them, so no defence against chosen ones is
-/// needed.
-#[derive(Debug, Default)]
-struct CounterHasher(u64);
-
-impl Hasher for CounterHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(u64::from(byte));
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
 /// Most publishes of one client under way: half of what its node takes, so that those whose ends
 /// are on their way back leave room for others.
 const UNDER_WAY_MAX: usize = 8192;
@@ -250,8 +227,8 @@ mod tests {
         Instant::after_start(START)
     }
 
-    fn begin(publishes: &mut Publishes, counter: u64, payload_bytes: usize) -> SlotKey {
-        publishes.begin(counter, payload_bytes, start(), None)
+    fn begin(publishes: &mut Publishes, payload_bytes: usize) -> SlotKey {
+        publishes.begin(payload_bytes, start(), None)
     }
 
     fn end() -> PublishEnd {
@@ -261,12 +238,12 @@ mod tests {
     #[test]
     fn an_end_wakes_whoever_waits_for_it_and_frees_everything_once_it_is_taken() {
         let mut publishes = Publishes::default();
-        let key = begin(&mut publishes, 1, 10);
+        let key = begin(&mut publishes, 10);
         let waker = Waker::from(Arc::new(Wakes::default()));
         assert!(publishes.take_end(key, &waker).0.is_none());
 
         let now = start() + Duration::from_millis(3);
-        let woken = publishes.end(now, 1, end()).expect("somebody waits");
+        let woken = publishes.end(now, key, end()).expect("somebody waits");
         assert!(woken.will_wake(&waker));
         assert_eq!(publishes.under_way(), 0);
         let (ended, _) = publishes.take_end(key, &waker);
@@ -277,26 +254,27 @@ mod tests {
     #[test]
     fn what_is_abandoned_counts_until_its_end_and_then_leaves_nothing() {
         let mut publishes = Publishes::default();
-        let before = begin(&mut publishes, 1, 10);
-        let after = begin(&mut publishes, 2, 20);
+        let before = begin(&mut publishes, 10);
+        let after = begin(&mut publishes, 20);
         publishes.abandon(before);
         assert_eq!((publishes.under_way(), publishes.bytes_under_way), (2, 30));
-        assert!(publishes.end(start(), 1, end()).is_none());
-        assert!(publishes.end(start(), 2, end()).is_none());
+        assert!(publishes.end(start(), before, end()).is_none());
+        assert!(publishes.end(start(), after, end()).is_none());
         publishes.abandon(after);
         assert!(publishes.is_empty());
-        assert!(publishes.end(start(), 2, end()).is_none(), "a second end does nothing");
+        assert!(publishes.end(start(), after, end()).is_none(), "a second end does nothing");
     }
 
     #[test]
     fn room_is_bounded_in_number() {
         let mut publishes = Publishes::default();
-        for counter in 0..UNDER_WAY_MAX as u64 {
+        let mut last = 0;
+        for _ in 0..UNDER_WAY_MAX {
             assert!(publishes.has_room(0));
-            begin(&mut publishes, counter, 0);
+            last = begin(&mut publishes, 0);
         }
         assert!(!publishes.has_room(0));
-        publishes.end(start(), 0, end());
+        publishes.end(start(), last, end());
         assert!(publishes.has_room(0));
     }
 
@@ -304,7 +282,7 @@ mod tests {
     fn room_is_bounded_in_bytes_but_a_single_one_always_has_it() {
         let mut publishes = Publishes::default();
         assert!(publishes.has_room(UNDER_WAY_BYTES_MAX + 1));
-        begin(&mut publishes, 1, 1);
+        begin(&mut publishes, 1);
         assert!(publishes.has_room(UNDER_WAY_BYTES_MAX - 1));
         assert!(!publishes.has_room(UNDER_WAY_BYTES_MAX));
     }

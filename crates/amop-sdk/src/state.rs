@@ -106,8 +106,8 @@ impl State {
             match effect {
                 Effect::Send(message) => self.outgoing.stage(message),
                 Effect::Deliver(delivered) => self.deliver(delivered),
-                Effect::Published { counter, end } => {
-                    self.woken.extend(self.publishes.end(now, counter, end));
+                Effect::Published { key, end, .. } => {
+                    self.woken.extend(self.publishes.end(now, key, end));
                 }
                 Effect::Subscribed { topic, code, reason } => {
                     self.subscribed(topic, code, reason);

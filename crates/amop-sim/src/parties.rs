@@ -119,7 +119,7 @@ impl World {
                 }
             }
             ClientEffect::Deliver(delivered) => return self.deliver(client, delivered),
-            ClientEffect::Published { counter, end } => self.published(client, counter, end),
+            ClientEffect::Published { counter, end, .. } => self.published(client, counter, end),
             ClientEffect::Close(reason) => {
                 let line = format_args!("client {client} closes its link: {reason}");
                 self.record.tell(self.now, line);

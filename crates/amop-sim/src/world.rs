@@ -224,7 +224,7 @@ impl World {
         self.record.publications.insert(id, publication);
         self.record.tell(self.now, format_args!("{client:?} publishes {id} to {topic}: {mode:?}"));
         let (topic, payload) = (parse(topic), Bytes::from(id.to_string()));
-        let input = ClientInput::Publish { counter, mode, topic, payload, timeout };
+        let input = ClientInput::Publish { counter, key: 0, mode, topic, payload, timeout };
         self.client_batch(client.0, [input]);
         id
     }

@@ -25,6 +25,8 @@ pub enum Input {
     Publish {
         /// Drawn from [`Client::draw_counter`](super::Client::draw_counter).
         counter: u64,
+        /// What the driver keeps it under; it comes back with the end.
+        key: usize,
         /// To one subscriber or to all.
         mode: Mode,
         /// To whom.
@@ -76,6 +78,8 @@ pub enum Effect {
     Published {
         /// Which.
         counter: u64,
+        /// What the driver keeps it under.
+        key: usize,
         /// How.
         end: PublishEnd,
     },

@@ -26,9 +26,8 @@ use amop_wire::{
 
 pub use effect::{Delivered, Effect, Input, PublishEnd};
 
-use crate::id_map::IdMap;
+use crate::by_counter::ByCounter;
 use crate::runs::{push_run, take_lots};
-use crate::timers::Timers;
 use heard::Heard;
 use publish::Pending;
 
@@ -40,7 +39,7 @@ pub struct Client {
     state: State,
     /// What the application wants, and whether it was told that the node holds it.
     subscriptions: BTreeMap<Topic, Told>,
-    publishes: IdMap<u64, Pending>,
+    publishes: ByCounter<Pending>,
     /// Publishes that wait for a connection, in the order of their counters.
     waiting: BTreeMap<u64, Publish>,
     last_counter: u64,
@@ -48,7 +47,8 @@ pub struct Client {
     held: VecDeque<ClientMessage>,
     acks: Vec<AckRun>,
     heard: Heard,
-    timers: Timers<u64>,
+    /// When to look for publishes whose time is up: none is earlier.
+    alarm: Option<Instant>,
     effects: VecDeque<Effect>,
 }
 
@@ -79,18 +79,18 @@ impl Client {
             generation: Gen(0),
             state: State::Offline,
             subscriptions: BTreeMap::new(),
-            publishes: IdMap::default(),
+            publishes: ByCounter::default(),
             waiting: BTreeMap::new(),
             last_counter: 0,
             held: VecDeque::new(),
             acks: Vec::new(),
             heard: Heard::default(),
-            timers: Timers::default(),
+            alarm: None,
             effects: VecDeque::new(),
         }
     }
 
-    /// Draws the counter of the next publish.
+    /// Draws the counter of the next publish, which must be handed in next.
     pub fn draw_counter(&mut self) -> u64 {
         self.last_counter += 1;
         self.last_counter
@@ -109,8 +109,9 @@ impl Client {
         debug_assert!(self.effects.is_empty(), "drain every effect before the next input");
         match input {
             Input::Message(message) => self.handle_message(now, message),
-            Input::Publish { counter, mode, topic, payload, timeout } => {
-                self.publish(now, counter, timeout, (mode, topic, payload));
+            Input::Publish { counter, key, mode, topic, payload, timeout } => {
+                let publish = Publish { counter, ttl: timeout, mode, topic, payload };
+                self.publish(now, key, publish);
             }
             Input::Answer { attempt, status, payload } => {
                 self.reply(ClientMessage::Answer(Answer { attempt, status, payload }));
@@ -136,7 +137,7 @@ impl Client {
     /// Says when to hand in [`Input::Timeout`]; coming early is harmless, coming late only slow.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        self.alarm
     }
 
     /// Whether the node has taken the client in and holds its subscriptions.
@@ -287,12 +288,6 @@ impl Client {
     fn send_acks(&mut self) {
         for lot in take_lots(&mut self.acks) {
             self.effects.push_back(Effect::Send(ClientMessage::Acks(lot)));
-        }
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        while let Some(counter) = self.timers.take_due(now) {
-            self.expired(counter);
         }
     }
 

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use amop_wire::limits::REQUESTS_PER_CLIENT_MAX;
 use amop_wire::{
-    AnswerStatus, ClientMessage, Code, Gen, Instant, Mode, Outcome, Publish, Reason, ReceiptRun,
-    Topic,
+    AnswerStatus, ClientMessage, Code, Gen, Instant, Outcome, Publish, Reason, ReceiptRun,
 };
 use bytes::Bytes;
 
@@ -14,14 +13,16 @@ use super::{Client, Effect, PublishEnd};
 /// A publish that has no end yet.
 #[derive(Debug)]
 pub(super) struct Pending {
+    /// What the driver keeps it under.
+    key: usize,
     deadline: Instant,
-    /// The link that it was sent on; the one timer of this publish is set to when the node is
-    /// given up, or to the deadline while it was not sent.
+    /// The link that it was sent on.
     sent_on: Option<Gen>,
 }
 
 impl Pending {
-    fn timer(&self) -> Instant {
+    /// When its time is up: when the node is given up, or at the deadline while it was not sent.
+    fn until(&self) -> Instant {
         match self.sent_on {
             None => self.deadline,
             Some(_) => self.deadline + OUTCOME_GRACE,
@@ -30,32 +31,43 @@ impl Pending {
 }
 
 impl Client {
-    pub(super) fn publish(
-        &mut self,
-        now: Instant,
-        counter: u64,
-        timeout: Duration,
-        (mode, topic, payload): (Mode, Topic, Bytes),
-    ) {
-        let publish = Publish { counter, ttl: timeout, mode, topic, payload };
-        let mut pending = Pending { deadline: now + timeout, sent_on: None };
+    pub(super) fn publish(&mut self, now: Instant, key: usize, publish: Publish) {
+        let counter = publish.counter;
+        let mut pending = Pending { key, deadline: now + publish.ttl, sent_on: None };
         if self.is_connected() {
             pending.sent_on = Some(self.generation);
             self.effects.push_back(Effect::Send(ClientMessage::Publish(publish)));
         } else {
             self.waiting.insert(counter, publish);
         }
-        self.timers.set(pending.timer(), counter);
-        self.publishes.insert(counter, pending);
+        self.wake_by(pending.until());
+        self.publishes.push(counter, pending);
+    }
+
+    fn wake_by(&mut self, at: Instant) {
+        if self.alarm.is_none_or(|alarm| at < alarm) {
+            self.alarm = Some(at);
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        if self.alarm.is_none_or(|alarm| now < alarm) {
+            return;
+        }
+        let due = |(counter, pending): (u64, &Pending)| (pending.until() <= now).then_some(counter);
+        let due: Vec<u64> = self.publishes.iter().filter_map(due).collect();
+        for counter in due {
+            self.expired(counter);
+        }
+        let next = self.publishes.iter().map(|(_, pending)| pending.until()).min();
+        self.alarm = next.map(|next| next.max(now + LOOK_EVERY));
     }
 
     /// Sends what waited for a connection, with what is left of its time.
     pub(super) fn send_waiting(&mut self, now: Instant) {
         for (counter, publish) in std::mem::take(&mut self.waiting) {
-            let Some(pending) = self.publishes.get_mut(&counter) else { continue };
-            self.timers.cancel(pending.timer(), counter);
+            let Some(pending) = self.publishes.get_mut(counter) else { continue };
             pending.sent_on = Some(self.generation);
-            self.timers.set(pending.timer(), counter);
             let ttl = pending.deadline.saturating_since(now);
             let publish = Publish { ttl, ..publish };
             self.effects.push_back(Effect::Send(ClientMessage::Publish(publish)));
@@ -81,7 +93,7 @@ impl Client {
     /// Time is up: what was never sent was never handled; of the rest nobody knows.
     pub(super) fn expired(&mut self, counter: u64) {
         self.waiting.remove(&counter);
-        let Some(pending) = self.publishes.get(&counter) else { return };
+        let Some(pending) = self.publishes.get(counter) else { return };
         let (code, reason) = match pending.sent_on {
             None => (Code::NotSent, Reason::NotConnected),
             Some(link) if link == self.generation && self.is_connected() => {
@@ -103,9 +115,8 @@ impl Client {
     }
 
     fn end(&mut self, counter: u64, end: PublishEnd) {
-        if let Some(pending) = self.publishes.remove(&counter) {
-            self.timers.cancel(pending.timer(), counter);
-            self.effects.push_back(Effect::Published { counter, end });
+        if let Some(Pending { key, .. }) = self.publishes.remove(counter) {
+            self.effects.push_back(Effect::Published { counter, key, end });
         }
     }
 }
@@ -113,3 +124,6 @@ impl Client {
 /// How long after the deadline the node's own word is waited for. The contract allows 500 ms, and
 /// the node itself may take 200 ms to hear from others.
 const OUTCOME_GRACE: Duration = Duration::from_millis(400);
+
+/// However many deadlines follow each other, the open publishes are walked only so often.
+const LOOK_EVERY: Duration = Duration::from_millis(1);

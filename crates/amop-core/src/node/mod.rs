@@ -3,8 +3,10 @@
 //! ```text
 //!  Input ──▶ handle ──▶ links      who is at the other end of each link
 //!                   ├─▶ sync       own topics out, the topics of peers in
+//!                   ├─▶ publisher  as home node: what is open of each client
 //!                   ├─▶ unicast    as home node: choose, wait, fail over; as exit node: push
-//!                   └─▶ multicast  as home node: spread, count; as exit node: fan out, report
+//!                   ├─▶ multicast  as home node: spread, count
+//!                   └─▶ fanout     as exit node: fan out, report
 //!  Effect ◀── poll_effect
 //! ```
 //!
@@ -12,8 +14,10 @@
 //! subscriber is attached (its *exit node*). Both may be this node: then no link lies between.
 
 mod effect;
+mod fanout;
 mod links;
 mod multicast;
+mod publisher;
 mod session;
 mod sync;
 mod unicast;
@@ -22,19 +26,19 @@ use std::collections::{BTreeMap, VecDeque};
 
 use amop_topic_table::TopicTable;
 use amop_wire::{
-    ClientMessage, CloseCode, CloseReason, Epoch, Instance, Instant, MsgId, Name, NodeId,
-    NodeMessage, PeerMessage,
+    ClientMessage, CloseCode, CloseReason, Epoch, Instance, Instant, Name, NodeId, NodeMessage,
+    PeerMessage,
 };
 
 pub use effect::{Effect, Event, Input, LinkId};
 
 use crate::id_map::IdMap;
 use crate::timers::Timers;
+use fanout::Fanouts;
 use links::Link;
-use multicast::{FanoutKey, Multicasts};
-use session::{Absent, Session};
+use publisher::Publisher;
+use session::Session;
 use sync::Announcer;
-use unicast::Pending;
 
 /// One node: routes between its clients and its peers.
 #[derive(Debug)]
@@ -46,11 +50,15 @@ pub struct Node {
     /// The link that leads to each peer; a peer may have others that are on their way out.
     peers: BTreeMap<NodeId, LinkId>,
     sessions: IdMap<Instance, Session>,
-    absent: IdMap<Instance, Absent>,
     table: TopicTable,
     announcer: Announcer,
-    unicasts: IdMap<MsgId, Pending>,
-    multicasts: Multicasts,
+    /// Clients that are attached, and those that were and have publishes without an outcome.
+    publishers: IdMap<Instance, Publisher>,
+    /// How many publishes of all of them have no outcome.
+    under_way: usize,
+    /// Publishers with receipts that wait for the end of the batch.
+    finished: Vec<Instance>,
+    fanouts: Fanouts,
     timers: Timers<Timer>,
     effects: VecDeque<Effect>,
     shutting_down: bool,
@@ -59,9 +67,8 @@ pub struct Node {
 /// What can come due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
-    Unicast(MsgId),
-    Multicast(MsgId),
-    Fanout(FanoutKey),
+    Publisher(Instance),
+    Fanouts,
     Greeting(LinkId),
     Linger(LinkId),
 }
@@ -77,11 +84,12 @@ impl Node {
             links: BTreeMap::new(),
             peers: BTreeMap::new(),
             sessions: IdMap::default(),
-            absent: IdMap::default(),
             table: TopicTable::new(epoch),
             announcer: Announcer::default(),
-            unicasts: IdMap::default(),
-            multicasts: Multicasts::default(),
+            publishers: IdMap::default(),
+            under_way: 0,
+            finished: Vec::new(),
+            fanouts: Fanouts::default(),
             timers: Timers::default(),
             effects: VecDeque::new(),
             shutting_down: false,
@@ -161,7 +169,7 @@ impl Node {
             };
         };
         match message {
-            ClientMessage::Publish(publish) => self.publish(now, instance, publish),
+            ClientMessage::Publish(publish) => self.publish(now, link, instance, publish),
             ClientMessage::Answer(answer) => self.answer(instance, answer),
             ClientMessage::Refuse(refuse) => self.refuse(now, instance, &refuse),
             ClientMessage::Acks(runs) => self.acks(instance, &runs),
@@ -180,7 +188,7 @@ impl Node {
             PeerMessage::Request(request) => self.push_request(node, request),
             PeerMessage::Answer(answer) => self.answered(node, answer),
             PeerMessage::Refusal(refusal) => self.refused(now, node, &refusal),
-            PeerMessage::Multicast(multicast) => self.fan_out(now, node, &multicast),
+            PeerMessage::Multicast(multicast) => self.fan_out(now, node, multicast),
             PeerMessage::Receipts(runs) => self.receipts(node, &runs),
             PeerMessage::Greeting(version) => self.greeted(now, link, node, version),
             PeerMessage::Heartbeat(version) => self.peer_announced(now, node, version),
@@ -195,9 +203,8 @@ impl Node {
     fn handle_timeout(&mut self, now: Instant) {
         while let Some(timer) = self.timers.take_due(now) {
             match timer {
-                Timer::Unicast(id) => self.unicast_expired(id),
-                Timer::Multicast(id) => self.multicast_expired(id),
-                Timer::Fanout(key) => self.multicasts.fanout_expired(key),
+                Timer::Publisher(instance) => self.publisher_due(now, instance),
+                Timer::Fanouts => self.fanouts_due(now),
                 Timer::Greeting(link) => self.greeting_overdue(link),
                 Timer::Linger(link) => self.linger_over(link),
             }
@@ -210,7 +217,6 @@ impl Node {
 
     fn end_of_batch(&mut self, now: Instant) {
         self.push_changes(now);
-        self.forget_fanout_timers();
         self.report_fanouts();
         self.send_receipts();
     }

@@ -1,14 +1,12 @@
 //! Attached clients: one session for each instance, at its latest link.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, VecDeque};
 
 use amop_wire::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
-use amop_wire::{
-    CloseCode, Code, Gen, Instance, Name, NodeMessage, Reason, ReceiptRun, Subscriber, Topic,
-};
+use amop_wire::{CloseCode, Code, Gen, Instance, Name, NodeMessage, Reason, Subscriber, Topic};
 
-use super::multicast::FanoutKey;
+use super::fanout::{End, FanoutId};
+use super::publisher::Publisher;
 use super::{Effect, Event, Link, LinkId, Node};
 
 /// One attached client.
@@ -18,19 +16,8 @@ pub(super) struct Session {
     pub(super) name: Name,
     pub(super) generation: Gen,
     pub(super) topics: BTreeSet<Topic>,
-    /// Publishes of this client that have no outcome yet.
-    pub(super) under_way: usize,
     /// Multicast deliveries without an ack, in the order of their numbers.
     pub(super) unacked: Unacked,
-    /// Outcomes of multicasts that wait for the end of the batch.
-    pub(super) receipts: Vec<ReceiptRun>,
-}
-
-/// A client that is not attached now and has publishes without an outcome.
-#[derive(Debug)]
-pub(super) struct Absent {
-    name: Name,
-    under_way: usize,
 }
 
 /// Multicast deliveries on one link, numbered from 0, until they are acked.
@@ -39,7 +26,7 @@ pub(super) struct Unacked {
     /// The number of the delivery at the front of `slots`.
     first: u64,
     /// `None` where the ack has come before those of older deliveries.
-    slots: VecDeque<Option<FanoutKey>>,
+    slots: VecDeque<Option<FanoutId>>,
 }
 
 impl Unacked {
@@ -49,28 +36,26 @@ impl Unacked {
     }
 
     /// Numbers the next delivery.
-    pub(super) fn push(&mut self, fanout: FanoutKey) -> u64 {
+    pub(super) fn push(&mut self, fanout: FanoutId) -> u64 {
         self.slots.push_back(Some(fanout));
         self.first + self.slots.len() as u64 - 1
     }
 
     /// Takes those of the numbers `first`, `first + 1`, … that are open.
-    pub(super) fn take(&mut self, first: u64, count: u32) -> impl Iterator<Item = FanoutKey> {
+    pub(super) fn take(&mut self, first: u64, count: u32, taken: impl FnMut(FanoutId)) {
         let end = self.first + self.slots.len() as u64;
         let from = first.clamp(self.first, end);
         let to = first.saturating_add(count.into()).clamp(from, end);
         let offset = |number: u64| usize::try_from(number - self.first).expect("within the slots");
-        let taken: Vec<FanoutKey> =
-            self.slots.range_mut(offset(from)..offset(to)).filter_map(Option::take).collect();
+        self.slots.range_mut(offset(from)..offset(to)).filter_map(Option::take).for_each(taken);
         while let Some(None) = self.slots.front() {
             self.slots.pop_front();
             self.first += 1;
         }
-        taken.into_iter()
     }
 
     /// Takes all that are open.
-    pub(super) fn take_all(self) -> impl Iterator<Item = FanoutKey> {
+    pub(super) fn take_all(self) -> impl Iterator<Item = FanoutId> {
         self.slots.into_iter().flatten()
     }
 }
@@ -84,9 +69,7 @@ impl Node {
             return;
         };
         let name = name.clone();
-        let present = self.sessions.get(&instance).map(|session| &session.name);
-        let absent = self.absent.get(&instance).map(|absent| &absent.name);
-        if present.or(absent).is_some_and(|owner| *owner != name) {
+        if self.publishers.get(&instance).is_some_and(|publisher| publisher.name != name) {
             let text = "the instance belongs to another client";
             return self.close(link, CloseCode::Refused, text);
         }
@@ -105,15 +88,13 @@ impl Node {
             *attached = Some(instance);
             self.timers.cancel(*greet_by, super::Timer::Greeting(link));
         }
-        let absent = self.absent.remove(&instance);
+        self.publishers.entry(instance).or_insert_with(|| Publisher::new(name.clone()));
         let session = Session {
             link,
             name: name.clone(),
             generation,
             topics: BTreeSet::new(),
-            under_way: absent.map_or(0, |absent| absent.under_way),
             unacked: Unacked::default(),
-            receipts: Vec::new(),
         };
         self.sessions.insert(instance, session);
         self.tell_client(instance, NodeMessage::Attached { epoch: self.epoch });
@@ -130,23 +111,11 @@ impl Node {
             self.table.unsubscribe(topic, instance);
         }
         for fanout in session.unacked.take_all() {
-            self.multicasts.unknown(fanout);
+            self.fanouts.end(fanout, End::Unknown);
         }
-        let (name, under_way) = (session.name, session.under_way);
-        if under_way > 0 {
-            self.absent.insert(instance, Absent { name: name.clone(), under_way });
-        }
+        self.forget_idle(instance);
+        let name = session.name;
         self.effects.push_back(Effect::Event(Event::ClientDetached { name, instance }));
-    }
-
-    /// A publish of a client that is not attached has its outcome, which nobody hears.
-    pub(super) fn absent_ended(&mut self, publisher: Instance) {
-        if let Entry::Occupied(mut absent) = self.absent.entry(publisher) {
-            absent.get_mut().under_way -= 1;
-            if absent.get().under_way == 0 {
-                absent.remove();
-            }
-        }
     }
 
     pub(super) fn subscribe(&mut self, instance: Instance, topic: Topic) {
@@ -181,25 +150,32 @@ impl Node {
 mod tests {
     use super::*;
 
+    /// How many were taken.
+    fn take(unacked: &mut Unacked, first: u64, count: u32) -> usize {
+        let mut taken = 0;
+        unacked.take(first, count, |_| taken += 1);
+        taken
+    }
+
     #[test]
     fn acks_come_in_any_order_and_only_once() {
         let mut unacked = Unacked::default();
-        let numbers: Vec<u64> = (0..5).map(|n| unacked.push(FanoutKey::test(n))).collect();
+        let numbers: Vec<u64> = (0..5).map(|n| unacked.push(FanoutId(n))).collect();
         assert_eq!(numbers, [0, 1, 2, 3, 4]);
-        assert_eq!(unacked.take(2, 2).count(), 2);
+        assert_eq!(take(&mut unacked, 2, 2), 2);
         assert_eq!(unacked.len(), 5, "older deliveries are open");
-        assert_eq!(unacked.take(0, 3).count(), 2, "number 2 was acked before");
+        assert_eq!(take(&mut unacked, 0, 3), 2, "number 2 was acked before");
         assert_eq!(unacked.len(), 1);
-        assert_eq!(unacked.push(FanoutKey::test(5)), 5);
-        assert_eq!(unacked.take(0, 4).count(), 0);
+        assert_eq!(unacked.push(FanoutId(5)), 5);
+        assert_eq!(take(&mut unacked, 0, 4), 0);
     }
 
     #[test]
     fn acks_of_deliveries_that_never_were_do_nothing() {
         let mut unacked = Unacked::default();
-        unacked.push(FanoutKey::test(0));
-        assert_eq!(unacked.take(1, u32::MAX).count(), 0);
-        assert_eq!(unacked.take(u64::MAX, 1).count(), 0);
-        assert_eq!(unacked.take(0, u32::MAX).count(), 1);
+        unacked.push(FanoutId(0));
+        assert_eq!(take(&mut unacked, 1, u32::MAX), 0);
+        assert_eq!(take(&mut unacked, u64::MAX, 1), 0);
+        assert_eq!(take(&mut unacked, 0, u32::MAX), 1);
     }
 }

@@ -13,23 +13,22 @@
 
 use bytes::Bytes;
 
-use amop_wire::limits::{REQUESTS_PER_CLIENT_MAX, REQUESTS_PER_NODE_MAX, TRIED_MAX};
+use amop_wire::limits::TRIED_MAX;
 use amop_wire::{
-    Answer, AnswerStatus, Attempt, CloseCode, Code, Delivery, Instance, Instant, Mode, MsgId, Name,
-    NodeId, NodeMessage, Outcome, PeerAnswer, PeerMessage, PeerRefusal, Publish, Reason, Refuse,
-    Request, Topic,
+    Answer, AnswerStatus, Attempt, Code, Delivery, Instance, Instant, Mode, MsgId, Name, NodeId,
+    NodeMessage, Outcome, PeerAnswer, PeerMessage, PeerRefusal, Publish, Reason, Refuse, Request,
+    Topic,
 };
 
 use amop_topic_table::Place;
 
-use super::{LinkId, Node, Timer};
+use super::{LinkId, Node};
 
 /// A unicast of one of our clients that has no outcome yet.
 #[derive(Debug)]
 pub(super) struct Pending {
     topic: Topic,
     payload: Bytes,
-    from: Name,
     deadline: Instant,
     /// How many subscribers were tried, the present one included.
     attempts: u32,
@@ -45,56 +44,48 @@ pub(super) struct Pending {
     reached: bool,
 }
 
+impl Pending {
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Notes a definite no of the subscriber that was chosen, at this node.
+    fn exclude(&mut self, reason: Reason, name: Option<&Name>) {
+        let Some((_, instance)) = self.chosen.take() else { return };
+        self.excluded.push(instance);
+        self.reason = Some(reason);
+        self.reached |= reason != Reason::NoPath;
+        self.tried.extend(name.filter(|_| self.tried.len() < TRIED_MAX).cloned());
+    }
+}
+
 impl Node {
-    pub(super) fn publish(&mut self, now: Instant, instance: Instance, publish: Publish) {
-        let Some(session) = self.sessions.get_mut(&instance) else { return };
-        let (link, from) = (session.link, session.name.clone());
-        let id = MsgId { publisher: instance, counter: publish.counter };
-        if self.unicasts.contains_key(&id) || self.multicasts.contains(id) {
-            let text = format!("publish {id} is under way already");
-            return self.close(link, CloseCode::Protocol, text);
-        }
-        let refusal = if self.shutting_down {
-            Some((Code::Draining, Reason::ShuttingDown))
-        } else if session.under_way >= REQUESTS_PER_CLIENT_MAX
-            || self.unicasts.len() + self.multicasts.len() >= REQUESTS_PER_NODE_MAX
-        {
-            Some((Code::Overloaded, Reason::TooManyRequests))
-        } else {
-            None
+    /// As home node: one of our clients wants an answer.
+    pub(super) fn request(&mut self, now: Instant, instance: Instance, publish: Publish) {
+        let Some(publisher) = self.publishers.get_mut(&instance) else { return };
+        let Publish { counter, ttl, topic, payload, .. } = publish;
+        let deadline = now + ttl;
+        let pending = Pending {
+            topic,
+            payload,
+            deadline,
+            attempts: 0,
+            chosen: None,
+            excluded: Vec::new(),
+            tried: Vec::new(),
+            reason: None,
+            reached: false,
         };
-        if let Some((code, reason)) = refusal {
-            let outcome = Outcome { code, reason, ..success(publish.counter) };
-            return self.tell_client(instance, NodeMessage::Outcome(outcome));
-        }
-        session.under_way += 1;
-        match publish.mode {
-            Mode::Multicast => self.spread(now, id, from, publish),
-            Mode::Unicast => {
-                let deadline = now + publish.ttl;
-                self.timers.set(deadline, Timer::Unicast(id));
-                let pending = Pending {
-                    topic: publish.topic,
-                    payload: publish.payload,
-                    from,
-                    deadline,
-                    attempts: 0,
-                    chosen: None,
-                    excluded: Vec::new(),
-                    tried: Vec::new(),
-                    reason: None,
-                    reached: false,
-                };
-                self.unicasts.insert(id, pending);
-                self.try_next(now, id);
-            }
-        }
+        publisher.wake_by(deadline, instance, &mut self.timers);
+        publisher.unicasts.push(counter, pending);
+        self.try_next(now, MsgId { publisher: instance, counter });
     }
 
     /// Tries the subscriber that is next by the choice, or ends the unicast when none is left.
     fn try_next(&mut self, now: Instant, id: MsgId) {
-        while let Some(pending) = self.unicasts.get_mut(&id) {
-            pending.chosen = None;
+        loop {
+            let Some(publisher) = self.publishers.get_mut(&id.publisher) else { return };
+            let Some(pending) = publisher.unicasts.get_mut(id.counter) else { return };
             let Some(candidate) = self.table.choose(&pending.topic, id, &pending.excluded) else {
                 return self.exhausted(id);
             };
@@ -103,7 +94,7 @@ impl Node {
             let attempt = pending.attempts;
             let ttl = pending.deadline.saturating_since(now);
             let (topic, payload) = (pending.topic.clone(), pending.payload.clone());
-            let (from, subscriber) = (pending.from.clone(), candidate.instance);
+            let (from, subscriber) = (publisher.name.clone(), candidate.instance);
             let refusal = match candidate.place {
                 Place::Here => {
                     let attempt = Attempt { home: self.id, id, number: attempt };
@@ -121,30 +112,31 @@ impl Node {
             };
             match refusal {
                 None => return,
-                Some(reason) => self.exclude(id, reason),
+                Some(reason) => self.exclude(id, candidate.place, reason),
             }
         }
     }
 
-    /// Notes a definite no of the subscriber that was chosen.
-    fn exclude(&mut self, id: MsgId, reason: Reason) {
-        let Some(pending) = self.unicasts.get_mut(&id) else { return };
-        let Some((place, instance)) = pending.chosen.take() else { return };
-        pending.excluded.push(instance);
-        pending.reason = Some(reason);
-        pending.reached |= reason != Reason::NoPath;
+    fn exclude(&mut self, id: MsgId, place: Place, reason: Reason) {
         let name = match place {
             Place::Here => Some(&self.name),
             Place::Node(node) => {
                 self.peers.get(&node).and_then(|link| self.links.get(link)).map(super::Link::name)
             }
         };
-        pending.tried.extend(name.filter(|_| pending.tried.len() < TRIED_MAX).cloned());
+        let publisher = self.publishers.get_mut(&id.publisher);
+        if let Some(pending) = publisher.and_then(|open| open.unicasts.get_mut(id.counter)) {
+            pending.exclude(reason, name);
+        }
+    }
+
+    fn pending(&self, id: MsgId) -> Option<&Pending> {
+        self.publishers.get(&id.publisher)?.unicasts.get(id.counter)
     }
 
     /// No candidate is left.
     fn exhausted(&mut self, id: MsgId) {
-        let Some(pending) = self.unicasts.get(&id) else { return };
+        let Some(pending) = self.pending(id) else { return };
         let (code, reason) = match pending.reason {
             None => (Code::NoSubscriber, Reason::NoSubscriber),
             Some(reason) if pending.reached => (Code::SubscriberUnreachable, reason),
@@ -160,20 +152,17 @@ impl Node {
 
     /// Ends a unicast; attempts and nodes tried are filled in here.
     fn finish(&mut self, id: MsgId, outcome: impl FnOnce(u64) -> Outcome) {
-        let Some(pending) = self.unicasts.remove(&id) else { return };
-        self.timers.cancel(pending.deadline, Timer::Unicast(id));
-        let Some(session) = self.sessions.get_mut(&id.publisher) else {
-            return self.absent_ended(id.publisher);
-        };
-        session.under_way -= 1;
-        let (attempts, tried) = (pending.attempts, pending.tried);
+        let Some(publisher) = self.publishers.get_mut(&id.publisher) else { return };
+        let Some(pending) = publisher.unicasts.remove(id.counter) else { return };
+        let Pending { attempts, tried, .. } = pending;
         let outcome = Outcome { attempts, tried, ..outcome(id.counter) };
         self.tell_client(id.publisher, NodeMessage::Outcome(outcome));
+        self.ended(id.publisher, 1);
     }
 
     /// Whether the unicast is with this subscriber at this place, in this attempt.
     fn is_with(&self, id: MsgId, attempt: u32, place: Place, subscriber: Instance) -> bool {
-        self.unicasts.get(&id).is_some_and(|pending| {
+        self.pending(id).is_some_and(|pending| {
             pending.chosen == Some((place, subscriber)) && pending.attempts == attempt
         })
     }
@@ -200,7 +189,7 @@ impl Node {
     pub(super) fn refused(&mut self, now: Instant, node: NodeId, refusal: &PeerRefusal) {
         let place = if node == self.id { Place::Here } else { Place::Node(node) };
         if self.is_with(refusal.id, refusal.attempt, place, refusal.subscriber) {
-            self.exclude(refusal.id, refusal.reason);
+            self.exclude(refusal.id, place, refusal.reason);
             self.try_next(now, refusal.id);
         }
     }
@@ -297,7 +286,7 @@ impl Node {
 }
 
 /// An outcome to start from.
-fn success(counter: u64) -> Outcome {
+pub(super) fn success(counter: u64) -> Outcome {
     Outcome {
         counter,
         code: Code::Ok,

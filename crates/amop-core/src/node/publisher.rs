@@ -1,0 +1,151 @@
+//! As home node: who publishes here, and which of it has no outcome yet.
+//!
+//! A publisher numbers its publishes upwards, so what is open of it is found by its number. All of
+//! it shares one timer, set to the earliest deadline: most publishes end long before theirs, and
+//! then no timer was touched for them.
+
+use std::time::Duration;
+
+use amop_wire::limits::{REQUESTS_PER_CLIENT_MAX, REQUESTS_PER_NODE_MAX};
+use amop_wire::{
+    CloseCode, Code, Instance, Instant, Mode, MsgId, Name, NodeMessage, Outcome, Publish, Reason,
+    ReceiptRun,
+};
+
+use super::multicast::Spread;
+use super::unicast::{Pending, success};
+use super::{LinkId, Node, Timer};
+use crate::by_counter::ByCounter;
+use crate::timers::Timers;
+
+/// A client that is attached here, or was and has publishes without an outcome.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    pub(super) name: Name,
+    pub(super) unicasts: ByCounter<Pending>,
+    pub(super) multicasts: ByCounter<Spread>,
+    /// Outcomes of multicasts that wait for the end of the batch.
+    pub(super) receipts: Vec<ReceiptRun>,
+    /// The number of the latest publish.
+    last: Option<u64>,
+    /// What the timer is set to: no deadline is earlier.
+    alarm: Option<Instant>,
+}
+
+impl Publisher {
+    pub(super) fn new(name: Name) -> Self {
+        Self {
+            name,
+            unicasts: ByCounter::default(),
+            multicasts: ByCounter::default(),
+            receipts: Vec::new(),
+            last: None,
+            alarm: None,
+        }
+    }
+
+    /// How many publishes have no outcome.
+    pub(super) fn under_way(&self) -> usize {
+        self.unicasts.len() + self.multicasts.len()
+    }
+
+    /// Has this publisher looked after at that moment, if not earlier.
+    pub(super) fn wake_by(&mut self, at: Instant, instance: Instance, timers: &mut Timers<Timer>) {
+        if self.alarm.is_some_and(|alarm| alarm <= at) {
+            return;
+        }
+        if let Some(alarm) = self.alarm.replace(at) {
+            timers.cancel(alarm, Timer::Publisher(instance));
+        }
+        timers.set(at, Timer::Publisher(instance));
+    }
+}
+
+impl Node {
+    pub(super) fn publish(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        instance: Instance,
+        publish: Publish,
+    ) {
+        let Some(publisher) = self.publishers.get_mut(&instance) else { return };
+        let counter = publish.counter;
+        if publisher.last.is_some_and(|last| counter <= last) {
+            let text = format!("publish {counter} does not come after the one before it");
+            return self.close(link, CloseCode::Protocol, text);
+        }
+        publisher.last = Some(counter);
+        let refusal = if self.shutting_down {
+            Some((Code::Draining, Reason::ShuttingDown))
+        } else if publisher.under_way() >= REQUESTS_PER_CLIENT_MAX
+            || self.under_way >= REQUESTS_PER_NODE_MAX
+        {
+            Some((Code::Overloaded, Reason::TooManyRequests))
+        } else {
+            None
+        };
+        if let Some((code, reason)) = refusal {
+            let outcome = Outcome { code, reason, ..success(counter) };
+            return self.tell_client(instance, NodeMessage::Outcome(outcome));
+        }
+        self.under_way += 1;
+        match publish.mode {
+            Mode::Multicast => self.spread(now, instance, publish),
+            Mode::Unicast => self.request(now, instance, publish),
+        }
+    }
+
+    /// Ends what is due of one publisher.
+    pub(super) fn publisher_due(&mut self, now: Instant, instance: Instance) {
+        let Some(publisher) = self.publishers.get_mut(&instance) else { return };
+        publisher.alarm = None;
+        let is_due = |&(_, at): &(u64, Instant)| at <= now;
+        let counter = |(counter, _)| counter;
+        let unicasts: Vec<u64> =
+            publisher.unicast_deadlines().filter(is_due).map(counter).collect();
+        let multicasts: Vec<u64> =
+            publisher.multicast_deadlines().filter(is_due).map(counter).collect();
+        for counter in unicasts {
+            self.unicast_expired(MsgId { publisher: instance, counter });
+        }
+        self.multicasts_expired(instance, &multicasts);
+        let Some(publisher) = self.publishers.get_mut(&instance) else { return };
+        let left = publisher.unicast_deadlines().chain(publisher.multicast_deadlines());
+        if let Some(next) = left.map(|(_, at)| at).min() {
+            publisher.wake_by(next.max(now + LOOK_EVERY), instance, &mut self.timers);
+        }
+    }
+
+    /// Some publishes of a client have their outcome.
+    pub(super) fn ended(&mut self, instance: Instance, count: usize) {
+        self.under_way -= count;
+        self.forget_idle(instance);
+    }
+
+    /// Forgets a publisher that is not attached, once all it published has an outcome.
+    pub(super) fn forget_idle(&mut self, instance: Instance) {
+        if self.sessions.contains_key(&instance) {
+            return;
+        }
+        let idle = |publisher: &Publisher| publisher.under_way() == 0;
+        if self.publishers.get(&instance).is_some_and(idle)
+            && let Some(Publisher { alarm: Some(alarm), .. }) = self.publishers.remove(&instance)
+        {
+            self.timers.cancel(alarm, Timer::Publisher(instance));
+        }
+    }
+}
+
+impl Publisher {
+    fn unicast_deadlines(&self) -> impl Iterator<Item = (u64, Instant)> {
+        self.unicasts.iter().map(|(counter, pending)| (counter, pending.deadline()))
+    }
+
+    fn multicast_deadlines(&self) -> impl Iterator<Item = (u64, Instant)> {
+        self.multicasts.iter().map(|(counter, spread)| (counter, spread.deadline()))
+    }
+}
+
+/// However many deadlines follow each other, a publisher's open messages are walked only so often.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
