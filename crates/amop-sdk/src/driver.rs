@@ -81,6 +81,7 @@ impl Driver {
         recent: &mut Recent,
     ) -> Result<(), CloseReason> {
         self.turn(|state, now| {
+            state.arrived = frames.len();
             for frame in frames.drain(..) {
                 let message =
                     NodeMessage::read(frame, recent).map_err(|error| malformed(&error))?;

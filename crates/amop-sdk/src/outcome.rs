@@ -135,7 +135,7 @@ impl PublishError {
             detail: None,
             id: Some(id),
             attempts: outcome.attempts,
-            tried: outcome.tried.iter().map(Name::detached).collect(),
+            tried: outcome.tried.clone(),
         }
     }
 

@@ -146,10 +146,11 @@ impl Queue {
         !std::mem::replace(&mut self.full_told, true)
     }
 
-    /// Queues a message. Answers whom to wake, once until it watches again.
-    pub(crate) fn push(&mut self, mut delivered: Delivered) -> Option<Waker> {
-        if self.waiting.len() >= SHARED_MAX {
-            detach(&self.topic, &mut delivered);
+    /// Queues one of so many messages that arrived together. Answers whom to wake, once until it
+    /// watches again.
+    pub(crate) fn push(&mut self, mut delivered: Delivered, arrived: usize) -> Option<Waker> {
+        if self.waiting.len() >= SHARED_MAX && arrived < CROWD {
+            detach(&mut delivered.delivery.payload);
         }
         self.waiting_bytes += delivered.delivery.payload.len();
         self.waiting.push_back(delivered);
@@ -244,18 +245,18 @@ pub(crate) fn refusal(delivered: &Delivered, reason: Reason) -> Input {
 }
 
 /// Makes a message that may wait for long share no memory with all that arrived with it.
-fn detach(topic: &Topic, delivered: &mut Delivered) {
-    let delivery = &mut delivered.delivery;
-    delivery.topic = topic.clone();
-    delivery.from = delivery.from.detached();
-    if delivery.payload.len() < DETACH_BELOW_BYTES {
-        delivery.payload = Bytes::copy_from_slice(&delivery.payload);
+fn detach(payload: &mut Bytes) {
+    if payload.len() < DETACH_BELOW_BYTES {
+        *payload = Bytes::copy_from_slice(payload);
     }
 }
 
 /// How many waiting messages may each keep what arrived with them in memory, up to 64 KiB. An
 /// application that keeps up never has so many, and pays for no copy.
 const SHARED_MAX: usize = 256;
+
+/// So many messages that arrived together share what they keep in memory: no copy would save much.
+const CROWD: usize = 32;
 
 const DETACH_BELOW_BYTES: usize = 8 << 10;
 
@@ -287,7 +288,7 @@ mod tests {
 
     fn push(queue: &mut Queue, number: u64, payload_bytes: usize) -> Result<(), Reason> {
         queue.admit(payload_bytes)?;
-        queue.push(delivered(Mode::Multicast, number, payload_bytes));
+        queue.push(delivered(Mode::Multicast, number, payload_bytes), 1);
         Ok(())
     }
 
@@ -359,18 +360,23 @@ mod tests {
     }
 
     #[test]
-    fn only_messages_behind_many_others_are_copied() {
+    fn only_messages_behind_many_others_that_came_alone_are_copied() {
         let mut queue = Queue::new(topic(), QueueLimits::default());
         let payload = Bytes::from(vec![7; 100]);
         for number in 0..=SHARED_MAX as u64 {
             let mut delivered = delivered(Mode::Unicast, number, 0);
             delivered.delivery.payload = payload.clone();
-            queue.push(delivered);
+            queue.push(delivered, 1);
         }
         let is_shared =
             |delivered: &Delivered| delivered.delivery.payload.as_ptr() == payload.as_ptr();
         assert!(is_shared(&queue.waiting[SHARED_MAX - 1]));
         assert!(!is_shared(&queue.waiting[SHARED_MAX]));
         assert_eq!(queue.waiting[SHARED_MAX].delivery.payload, payload);
+
+        let mut delivered = delivered(Mode::Unicast, 1000, 0);
+        delivered.delivery.payload = payload.clone();
+        queue.push(delivered, CROWD);
+        assert!(queue.waiting.back().is_some_and(is_shared));
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub(crate) timer_at: Option<Instant>,
     /// Messages on their way back into the core.
     bounced: VecDeque<Input>,
+    /// How many messages this turn brought.
+    pub(crate) arrived: usize,
     /// Whom to wake at the end of the turn.
     pub(crate) woken: Vec<Waker>,
     /// What to tell at the end of the turn.
@@ -70,6 +72,7 @@ impl State {
             settle_at: None,
             timer_at: None,
             bounced: VecDeque::new(),
+            arrived: 0,
             woken: Vec::new(),
             told: Vec::new(),
             events: Some(broadcast::Sender::new(EVENTS_MAX)),
@@ -196,7 +199,7 @@ impl State {
             return self.bounced.push_back(refusal(&delivered, Reason::NotSubscribed));
         };
         match queue.admit(delivered.delivery.payload.len()) {
-            Ok(()) => self.woken.extend(queue.push(delivered)),
+            Ok(()) => self.woken.extend(queue.push(delivered, self.arrived)),
             Err(reason) => {
                 if reason == Reason::SubscriberBusy && queue.must_tell_full() {
                     self.told.push(Event::SubscriptionFull { topic: queue.topic().clone() });

@@ -35,7 +35,7 @@ impl IntoTopic for &str {
 
 impl IntoTopic for String {
     fn into_topic(self) -> Result<Topic, TopicError> {
-        Topic::from_bytes(self.into())
+        self.parse()
     }
 }
 

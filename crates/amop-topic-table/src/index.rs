@@ -54,7 +54,7 @@ impl Index {
     /// Adds a subscriber, or moves it to another generation at the same place.
     pub(crate) fn insert(&mut self, topic: &Topic, place: Place, subscriber: Subscriber) {
         if !self.topics.contains_key(topic) {
-            self.topics.insert(topic.detached(), Subscribers::default());
+            self.topics.insert(topic.clone(), Subscribers::default());
         }
         let subscribers = self.topics.get_mut(topic).expect("it was just inserted");
         subscribers.remove(place, subscriber.instance);

@@ -72,6 +72,6 @@ impl OwnTopics {
 
     fn note(&mut self, topic: &Topic, subscriber: Subscriber, removed: bool) {
         self.version.seq.0 += 1;
-        self.unannounced.push(TopicChange { topic: topic.detached(), subscriber, removed });
+        self.unannounced.push(TopicChange { topic: topic.clone(), subscriber, removed });
     }
 }

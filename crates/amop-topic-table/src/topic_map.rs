@@ -48,7 +48,7 @@ impl TopicMap {
         }
         self.encoded_bytes += bytes;
         let subscribers = BTreeMap::from([(subscriber.instance, subscriber.generation)]);
-        self.topics.insert(topic.detached(), subscribers);
+        self.topics.insert(topic.clone(), subscribers);
         Ok(true)
     }
 

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 
 use crate::delivery::{AnswerStatus, Mode};
-use crate::fields::{bad, msg_id, no_payload, node_id, node_id_words, put, topic, ttl};
+use crate::fields::{bad, msg_id, no_payload, node_id, node_id_words, put, text, topic, ttl};
 use crate::generated::{self as pb, client_header::Kind};
 use crate::hot::{self, Hot};
 use crate::{
@@ -151,14 +151,14 @@ impl Message for ClientMessage {
                 generation: Gen(attach.generation.unwrap_or_default()),
             },
             Kind::Subscribe(subscribe) => {
-                Self::Subscribe(topic("subscribe.topic", subscribe.topic)?)
+                Self::Subscribe(topic("subscribe.topic", &subscribe.topic)?)
             }
             Kind::Unsubscribe(unsubscribe) => {
-                Self::Unsubscribe(topic("unsubscribe.topic", unsubscribe.topic)?)
+                Self::Unsubscribe(topic("unsubscribe.topic", &unsubscribe.topic)?)
             }
             Kind::Refuse(refuse) => Self::Refuse(read_refuse(&refuse)?),
             Kind::Acks(acks) => Self::Acks(read_acks(&acks.runs)?),
-            Kind::Publish(publish) => Self::Publish(read_publish(publish, payload)?),
+            Kind::Publish(publish) => Self::Publish(read_publish(&publish, payload)?),
             Kind::Answer(answer) => Self::Answer(read_answer(answer, payload)?),
         })
     }
@@ -173,9 +173,11 @@ impl ClientMessage {
                 instance: Some(instance.0),
                 generation: Some(generation.0),
             }),
-            Self::Subscribe(topic) => Kind::Subscribe(pb::Subscribe { topic: topic.to_bytes() }),
+            Self::Subscribe(topic) => {
+                Kind::Subscribe(pb::Subscribe { topic: text(topic.as_bytes()) })
+            }
             Self::Unsubscribe(topic) => {
-                Kind::Unsubscribe(pb::Unsubscribe { topic: topic.to_bytes() })
+                Kind::Unsubscribe(pb::Unsubscribe { topic: text(topic.as_bytes()) })
             }
             Self::Refuse(Refuse { attempt, reason }) => Kind::Refuse(pb::Refuse {
                 publisher: Some(attempt.id.publisher.0),
@@ -196,12 +198,12 @@ impl ClientMessage {
     }
 }
 
-fn read_publish(publish: pb::Publish, payload: Bytes) -> Result<Publish, MessageError> {
+fn read_publish(publish: &pb::Publish, payload: Bytes) -> Result<Publish, MessageError> {
     Ok(Publish {
         counter: publish.counter.unwrap_or_default(),
         ttl: ttl("publish.ttl_ms", publish.ttl_ms)?,
         mode: Mode::from_number("publish.mode", publish.mode)?,
-        topic: topic("publish.topic", publish.topic)?,
+        topic: topic("publish.topic", &publish.topic)?,
         payload,
     })
 }

@@ -16,11 +16,16 @@ pub(crate) fn put(header: &impl prost::Message, buf: &mut BytesMut) {
     header.encode(&mut &mut buf[start..]).expect("the room is as long as the header");
 }
 
-pub(crate) fn topic(field: &'static str, bytes: Bytes) -> Result<Topic, MessageError> {
+/// A text as a field for the general encoder, which shares what it gets.
+pub(crate) fn text(text: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(text)
+}
+
+pub(crate) fn topic(field: &'static str, bytes: &[u8]) -> Result<Topic, MessageError> {
     Topic::from_bytes(bytes).map_err(|error| bad(field, error.to_string()))
 }
 
-pub(crate) fn name(field: &'static str, bytes: Bytes) -> Result<Name, MessageError> {
+pub(crate) fn name(field: &'static str, bytes: &[u8]) -> Result<Name, MessageError> {
     Name::from_dns(bytes).map_err(|error| bad(field, error.to_string()))
 }
 
@@ -40,13 +45,12 @@ pub(crate) const NODE_ID_BYTES: usize = 2 + 4 * (1 + 8);
 
 /// Puts a node id in four words.
 #[inline(always)]
-pub(crate) fn put_node_id<const N: usize>(fields: Fields<N>, number: u8, id: NodeId) -> Fields<N> {
-    let mut fields = fields.message(number, 4 * (1 + 8));
+pub(crate) fn put_node_id<const N: usize>(fields: &mut Fields<N>, number: u8, id: NodeId) {
+    fields.message(number, 4 * (1 + 8));
     for (chunk, number) in id.as_bytes().chunks_exact(8).zip(1..) {
         let word = u64::from_le_bytes(chunk.try_into().expect("chunks of 8 bytes"));
-        fields = fields.fixed64(number, word);
+        fields.fixed64(number, word);
     }
-    fields
 }
 
 pub(crate) fn node_id(field: &'static str, id: Option<pb::NodeId>) -> Result<NodeId, MessageError> {

@@ -62,12 +62,14 @@ impl Hot for Answer {
 
     fn put(&self, buf: &mut BytesMut) {
         let Attempt { home, id, number } = self.attempt;
-        let fields = Fields::<{ 2 * F64 + 2 * F32 + NODE_ID_BYTES }>::new()
+        let mut fields = Fields::<{ 2 * F64 + 2 * F32 + NODE_ID_BYTES }>::new();
+        fields
             .fixed64(1, id.publisher.0)
             .fixed64(2, id.counter)
             .fixed32(3, number)
             .fixed32(4, self.status.number());
-        put_node_id(fields, 5, home).put_header(buf, Self::KIND, []);
+        put_node_id(&mut fields, 5, home);
+        fields.put_header(buf, Self::KIND, []);
     }
 
     fn get(mut fields: InOrder<'_>, _: &mut Recent) -> Option<Self> {
@@ -84,7 +86,8 @@ impl Hot for Delivery {
 
     fn put(&self, buf: &mut BytesMut) {
         let Attempt { home, id, number } = self.attempt;
-        let fields = Fields::<{ 3 * F64 + 3 * F32 + NODE_ID_BYTES }>::new()
+        let mut fields = Fields::<{ 3 * F64 + 3 * F32 + NODE_ID_BYTES }>::new();
+        fields
             .fixed64(1, id.publisher.0)
             .fixed64(2, id.counter)
             .fixed32(3, ttl_millis(self.ttl))
@@ -92,7 +95,8 @@ impl Hot for Delivery {
             .fixed32(5, number)
             .fixed64(6, self.number);
         let texts = [(8, self.from.as_bytes()), (9, self.topic.as_bytes())];
-        put_node_id(fields, 7, home).put_header(buf, Self::KIND, texts);
+        put_node_id(&mut fields, 7, home);
+        fields.put_header(buf, Self::KIND, texts);
     }
 
     fn get(mut fields: InOrder<'_>, recent: &mut Recent) -> Option<Self> {

@@ -7,8 +7,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
-
-use bytes::Bytes;
+use std::sync::Arc;
 
 use crate::limits::{LABEL_BYTES_MAX, NAME_BYTES_MAX};
 
@@ -18,9 +17,12 @@ use crate::limits::{LABEL_BYTES_MAX, NAME_BYTES_MAX};
 /// `-` (not first, not last); the domain may have several labels; the whole has at most
 /// [`NAME_BYTES_MAX`] bytes. A clone is cheap: it shares the text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name {
+pub struct Name(Arc<Parts>);
+
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Parts {
     /// The DNS form, checked: ASCII, at least four labels.
-    dns: Bytes,
+    dns: Box<str>,
     label_bytes: u8,
     agency_bytes: u8,
     role: Role,
@@ -45,43 +47,37 @@ impl Name {
         for part in [label, agency].into_iter().chain(domain.split('.')) {
             check_label(part)?;
         }
-        Self::from_dns(format!("{label}.{role}.{agency}.{domain}").into())
+        Self::from_dns(format!("{label}.{role}.{agency}.{domain}").as_bytes())
     }
 
-    /// Reads the DNS form, `n1.node.bank-a.amop`, without copying it.
+    /// Reads the DNS form, `n1.node.bank-a.amop`.
     ///
     /// # Errors
     ///
     /// [`NameError`] names the part that is wrong.
-    pub fn from_dns(dns: Bytes) -> Result<Self, NameError> {
+    pub fn from_dns(dns: &[u8]) -> Result<Self, NameError> {
         if dns.len() > NAME_BYTES_MAX {
             return Err(NameError::TooLong { bytes: dns.len() });
         }
-        // One pass over its bytes, since every delivery carries a name.
-        let Some((label_bytes, role, agency_bytes)) = measure(&dns) else {
-            return Err(what_is_wrong(&dns));
+        let Some((label_bytes, role, agency_bytes)) = measure(dns) else {
+            return Err(what_is_wrong(dns));
         };
         let short = |bytes| u8::try_from(bytes).expect("labels are at most 63 bytes");
         let (label_bytes, agency_bytes) = (short(label_bytes), short(agency_bytes));
-        Ok(Self { dns, label_bytes, agency_bytes, role })
-    }
-
-    /// A name that shares no memory with the bytes it was read from.
-    #[must_use]
-    pub fn detached(&self) -> Self {
-        Self { dns: Bytes::copy_from_slice(&self.dns), ..*self }
+        let dns = std::str::from_utf8(dns).expect("it was measured: a name is ASCII").into();
+        Ok(Self(Arc::new(Parts { dns, label_bytes, agency_bytes, role })))
     }
 
     /// The first part, unique within role and agency: `n1`.
     #[must_use]
     pub fn label(&self) -> &str {
-        &self.as_dns()[..usize::from(self.label_bytes)]
+        &self.as_dns()[..usize::from(self.0.label_bytes)]
     }
 
     /// What the holder may be.
     #[must_use]
     pub fn role(&self) -> Role {
-        self.role
+        self.0.role
     }
 
     /// The institution: `bank-a`.
@@ -105,24 +101,18 @@ impl Name {
     /// The DNS name in the certificate: `n1.node.bank-a.amop`.
     #[must_use]
     pub fn as_dns(&self) -> &str {
-        std::str::from_utf8(&self.dns).expect("a name is ASCII")
+        &self.0.dns
     }
 
     /// The bytes of the DNS name.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.dns
-    }
-
-    /// The bytes of the DNS name, shared.
-    #[must_use]
-    pub fn to_bytes(&self) -> Bytes {
-        self.dns.clone()
+        self.0.dns.as_bytes()
     }
 
     fn agency_range(&self) -> Range<usize> {
-        let start = usize::from(self.label_bytes) + 1 + self.role.label().len() + 1;
-        start..start + usize::from(self.agency_bytes)
+        let start = usize::from(self.0.label_bytes) + 1 + self.role().label().len() + 1;
+        start..start + usize::from(self.0.agency_bytes)
     }
 }
 
@@ -145,7 +135,7 @@ impl FromStr for Name {
     type Err = NameError;
 
     fn from_str(dns: &str) -> Result<Self, NameError> {
-        Self::from_dns(Bytes::copy_from_slice(dns.as_bytes()))
+        Self::from_dns(dns.as_bytes())
     }
 }
 

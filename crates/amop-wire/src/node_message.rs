@@ -7,7 +7,7 @@ use prost::Message as _;
 
 use crate::client_message::Attempt;
 use crate::delivery::{AnswerStatus, Mode, Receipt};
-use crate::fields::{bad, msg_id, name, no_payload, node_id, put, topic, ttl};
+use crate::fields::{bad, msg_id, name, no_payload, node_id, put, text, topic, ttl};
 use crate::generated::{self as pb, node_header::Kind};
 use crate::hot::{self, Hot};
 use crate::limits::TRIED_MAX;
@@ -140,11 +140,11 @@ impl Message for NodeMessage {
                 Self::Attached { epoch: Epoch(attached.epoch.unwrap_or_default()) }
             }
             Kind::Subscribed(subscribed) => Self::Subscribed {
-                topic: topic("subscribed.topic", subscribed.topic)?,
+                topic: topic("subscribed.topic", &subscribed.topic)?,
                 code: code("subscribed.code", subscribed.code)?,
                 reason: Reason::from_number(subscribed.reason.unwrap_or_default()),
             },
-            Kind::Delivery(delivery) => Self::Delivery(read_delivery(delivery, payload)?),
+            Kind::Delivery(delivery) => Self::Delivery(read_delivery(&delivery, payload)?),
             Kind::Outcome(outcome) => Self::Outcome(read_outcome(outcome, payload)?),
             Kind::Receipts(receipts) => Self::Receipts(read_receipts(&receipts.runs)?),
         })
@@ -160,7 +160,7 @@ impl NodeMessage {
             Self::Subscribed { topic, code, reason } => Kind::Subscribed(pb::Subscribed {
                 code: Some(code.number().into()),
                 reason: Some(reason.number()),
-                topic: topic.to_bytes(),
+                topic: text(topic.as_bytes()),
             }),
             Self::Outcome(outcome) => Kind::Outcome(pb::Outcome {
                 counter: Some(outcome.counter),
@@ -168,8 +168,17 @@ impl NodeMessage {
                 reason: Some(outcome.reason.number()),
                 attempts: Some(outcome.attempts),
                 status: Some(outcome.status.number()),
-                answered_by: outcome.answered_by.as_ref().map(Name::to_bytes).unwrap_or_default(),
-                tried: outcome.tried.iter().take(TRIED_MAX).map(Name::to_bytes).collect(),
+                answered_by: outcome
+                    .answered_by
+                    .as_ref()
+                    .map(|name| text(name.as_bytes()))
+                    .unwrap_or_default(),
+                tried: outcome
+                    .tried
+                    .iter()
+                    .take(TRIED_MAX)
+                    .map(|name| text(name.as_bytes()))
+                    .collect(),
             }),
             Self::Receipts(runs) => {
                 let run = |run: &ReceiptRun| pb::ClientReceiptRun {
@@ -185,7 +194,7 @@ impl NodeMessage {
     }
 }
 
-fn read_delivery(delivery: pb::Delivery, payload: Bytes) -> Result<Delivery, MessageError> {
+fn read_delivery(delivery: &pb::Delivery, payload: Bytes) -> Result<Delivery, MessageError> {
     Ok(Delivery {
         attempt: Attempt {
             home: node_id("delivery.home", delivery.home)?,
@@ -195,8 +204,8 @@ fn read_delivery(delivery: pb::Delivery, payload: Bytes) -> Result<Delivery, Mes
         ttl: ttl("delivery.ttl_ms", delivery.ttl_ms)?,
         mode: Mode::from_number("delivery.mode", delivery.mode)?,
         number: delivery.number.unwrap_or_default(),
-        from: name("delivery.from", delivery.from)?,
-        topic: topic("delivery.topic", delivery.topic)?,
+        from: name("delivery.from", &delivery.from)?,
+        topic: topic("delivery.topic", &delivery.topic)?,
         payload,
     })
 }
@@ -211,7 +220,7 @@ fn read_outcome(outcome: pb::Outcome, payload: Bytes) -> Result<Outcome, Message
     }
     let answered_by = match outcome.answered_by {
         none if none.is_empty() => None,
-        dns => Some(name("outcome.answered_by", dns)?),
+        dns => Some(name("outcome.answered_by", &dns)?),
     };
     Ok(Outcome {
         counter: outcome.counter.unwrap_or_default(),
@@ -222,7 +231,7 @@ fn read_outcome(outcome: pb::Outcome, payload: Bytes) -> Result<Outcome, Message
         answered_by,
         tried: outcome
             .tried
-            .into_iter()
+            .iter()
             .map(|dns| name("outcome.tried", dns))
             .collect::<Result<_, _>>()?,
         payload,

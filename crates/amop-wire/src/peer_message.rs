@@ -185,9 +185,9 @@ impl Message for PeerMessage {
                 Seq(head.from_seq.unwrap_or_default()),
                 payload,
             )?),
-            Kind::Request(request) => Self::Request(read_request(request, payload)?),
+            Kind::Request(request) => Self::Request(read_request(&request, payload)?),
             Kind::Answer(answer) => Self::Answer(read_answer(&answer, payload)?),
-            Kind::Multicast(multicast) => Self::Multicast(read_multicast(multicast, payload)?),
+            Kind::Multicast(multicast) => Self::Multicast(read_multicast(&multicast, payload)?),
             without_payload => {
                 no_payload(&payload)?;
                 read_bare(without_payload)?
@@ -265,15 +265,15 @@ fn read_bare(kind: Kind) -> Result<PeerMessage, MessageError> {
     })
 }
 
-fn read_request(request: pb::Request, payload: Bytes) -> Result<Request, MessageError> {
+fn read_request(request: &pb::Request, payload: Bytes) -> Result<Request, MessageError> {
     Ok(Request {
         id: msg_id(request.publisher, request.counter),
         ttl: ttl("request.ttl_ms", request.ttl_ms)?,
         attempt: request.attempt.unwrap_or_default(),
         subscriber: Instance(request.subscriber.unwrap_or_default()),
         exit_epoch: Epoch(request.exit_epoch.unwrap_or_default()),
-        from: name("request.from", request.from)?,
-        topic: topic("request.topic", request.topic)?,
+        from: name("request.from", &request.from)?,
+        topic: topic("request.topic", &request.topic)?,
         payload,
     })
 }
@@ -288,12 +288,12 @@ fn read_answer(answer: &pb::PeerAnswer, payload: Bytes) -> Result<PeerAnswer, Me
     })
 }
 
-fn read_multicast(multicast: pb::Multicast, payload: Bytes) -> Result<Multicast, MessageError> {
+fn read_multicast(multicast: &pb::Multicast, payload: Bytes) -> Result<Multicast, MessageError> {
     Ok(Multicast {
         id: msg_id(multicast.publisher, multicast.counter),
         ttl: ttl("multicast.ttl_ms", multicast.ttl_ms)?,
-        from: name("multicast.from", multicast.from)?,
-        topic: topic("multicast.topic", multicast.topic)?,
+        from: name("multicast.from", &multicast.from)?,
+        topic: topic("multicast.topic", &multicast.topic)?,
         payload,
     })
 }

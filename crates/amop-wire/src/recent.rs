@@ -3,8 +3,6 @@
 //! Most messages on a lane repeat one of a few topics and names. What was read once is compared
 //! byte by byte and shared, not checked and copied again.
 
-use bytes::Bytes;
-
 use crate::{MessageError, Name, Topic, fields};
 
 /// Remembers the last few topics and names of one lane, for [`Message::read`](crate::Message::read).
@@ -24,7 +22,7 @@ impl Recent {
         match slot {
             Some(topic) if topic.as_bytes() == bytes => Ok(topic.clone()),
             Some(_) | None => {
-                let topic = fields::topic(field, Bytes::copy_from_slice(bytes))?;
+                let topic = fields::topic(field, bytes)?;
                 Ok(slot.insert(topic).clone())
             }
         }
@@ -35,7 +33,7 @@ impl Recent {
         match slot {
             Some(name) if name.as_bytes() == bytes => Ok(name.clone()),
             Some(_) | None => {
-                let name = fields::name(field, Bytes::copy_from_slice(bytes))?;
+                let name = fields::name(field, bytes)?;
                 Ok(slot.insert(name).clone())
             }
         }

@@ -3,8 +3,8 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use bytes::Bytes;
 use unicode_normalization::is_nfc;
 
 use crate::limits::TOPIC_BYTES_MAX;
@@ -12,30 +12,24 @@ use crate::limits::TOPIC_BYTES_MAX;
 /// A valid topic: 1 to [`TOPIC_BYTES_MAX`] bytes of UTF-8 in normal form C, without control
 /// characters and without white space at either end. Compared byte by byte.
 ///
-/// A clone is cheap: it shares the text. A topic read from a frame shares the memory of all that
-/// arrived with it, so [`detach`](Self::detached) what is kept.
+/// A clone is cheap: it shares the text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Topic(Bytes);
+pub struct Topic(Arc<str>);
 
 impl Topic {
-    /// Checks the bytes and takes them without copying.
+    /// Checks the bytes and copies them.
     ///
     /// # Errors
     ///
     /// [`TopicError`] says which rule they break.
-    pub fn from_bytes(bytes: Bytes) -> Result<Self, TopicError> {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, TopicError> {
         if bytes.is_empty() {
             return Err(TopicError::Empty);
         }
         if bytes.len() > TOPIC_BYTES_MAX {
             return Err(TopicError::TooLong { bytes: bytes.len() });
         }
-        // Most topics are plain, and every message carries one.
-        let is_plain = bytes.iter().all(|byte| matches!(byte, 0x21..=0x7e));
-        if is_plain {
-            return Ok(Self(bytes));
-        }
-        let text = std::str::from_utf8(&bytes).map_err(|_| TopicError::NotUtf8)?;
+        let text = std::str::from_utf8(bytes).map_err(|_| TopicError::NotUtf8)?;
         if let Some(position) = text.chars().position(char::is_control) {
             return Err(TopicError::ControlCharacter { position });
         }
@@ -45,25 +39,19 @@ impl Topic {
         if !text.is_ascii() && !is_nfc(text) {
             return Err(TopicError::NotNormalized);
         }
-        Ok(Self(bytes))
+        Ok(Self(text.into()))
     }
 
     /// The topic as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).expect("a topic is UTF-8")
+        &self.0
     }
 
     /// The topic's bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The topic's bytes, shared.
-    #[must_use]
-    pub fn to_bytes(&self) -> Bytes {
-        self.0.clone()
+        self.0.as_bytes()
     }
 
     /// The length in bytes.
@@ -72,28 +60,18 @@ impl Topic {
     pub fn len(&self) -> usize {
         self.0.len()
     }
-
-    /// A topic that shares no memory with the bytes it was read from.
-    #[must_use]
-    pub fn detached(&self) -> Self {
-        Self(Bytes::copy_from_slice(&self.0))
-    }
 }
 
 impl FromStr for Topic {
     type Err = TopicError;
 
     fn from_str(text: &str) -> Result<Self, TopicError> {
-        // A text far too long is not copied just to be refused.
-        if text.len() > TOPIC_BYTES_MAX {
-            return Err(TopicError::TooLong { bytes: text.len() });
-        }
-        Self::from_bytes(Bytes::copy_from_slice(text.as_bytes()))
+        Self::from_bytes(text.as_bytes())
     }
 }
 
-impl Borrow<[u8]> for Topic {
-    fn borrow(&self) -> &[u8] {
+impl Borrow<str> for Topic {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }
@@ -162,7 +140,7 @@ mod tests {
 
     #[test]
     fn every_rule_has_its_error() {
-        let error = |text: &'static [u8]| Topic::from_bytes(Bytes::from_static(text)).unwrap_err();
+        let error = |text: &'static [u8]| Topic::from_bytes(text).unwrap_err();
         assert_eq!(error(b""), TopicError::Empty);
         assert_eq!(error(b"\xff"), TopicError::NotUtf8);
         assert_eq!(error(b"a\tb"), TopicError::ControlCharacter { position: 1 });
@@ -175,7 +153,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_taken_keeps_every_rule(bytes: Vec<u8>) {
-            if let Ok(topic) = Topic::from_bytes(bytes.clone().into()) {
+            if let Ok(topic) = Topic::from_bytes(&bytes) {
                 prop_assert_eq!(topic.as_str().as_bytes(), &bytes[..]);
                 prop_assert!(!topic.as_str().chars().any(char::is_control));
             }

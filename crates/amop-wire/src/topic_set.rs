@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use prost::Message as _;
 
-use crate::fields::{bad, topic};
+use crate::fields::{bad, text, topic};
 use crate::generated as pb;
 use crate::limits::{PAYLOAD_BYTES_MAX, TOPICS_PER_NODE_MAX};
 use crate::{Gen, Instance, MessageError, Seq, Topic, Version};
@@ -53,7 +53,7 @@ impl TopicSet {
     #[must_use]
     pub fn new(version: Version, topics: Vec<(Topic, Vec<Subscriber>)>) -> Self {
         let entry = |(topic, subscribers): &(Topic, Vec<Subscriber>)| pb::TopicEntry {
-            topic: topic.to_bytes(),
+            topic: text(topic.as_bytes()),
             subscribers: subscribers.iter().map(put_subscriber).collect(),
         };
         let set = pb::TopicSet { topics: topics.iter().map(entry).collect() };
@@ -73,7 +73,7 @@ impl TopicSet {
         check_count("topic_set.subscribers", subscribers)?;
         let entry = |entry: pb::TopicEntry| {
             let subscribers = entry.subscribers.iter().map(read_subscriber).collect();
-            Ok((topic("topic_set.topic", entry.topic)?, subscribers))
+            Ok((topic("topic_set.topic", &entry.topic)?, subscribers))
         };
         let topics = set.topics.into_iter().map(entry).collect::<Result<_, MessageError>>()?;
         Ok(Self { version, topics, encoded })
@@ -110,7 +110,7 @@ impl TopicChanges {
     #[must_use]
     pub fn new(from_seq: Seq, version: Version, changes: Vec<TopicChange>) -> Self {
         let change = |change: &TopicChange| pb::TopicChange {
-            topic: change.topic.to_bytes(),
+            topic: text(change.topic.as_bytes()),
             instance: Some(change.subscriber.instance.0),
             generation: Some(change.subscriber.generation.0),
             removed: Some(change.removed),
@@ -132,7 +132,7 @@ impl TopicChanges {
         check_count("topic_changes.changes", read.changes.len())?;
         let change = |change: pb::TopicChange| {
             Ok(TopicChange {
-                topic: topic("topic_changes.topic", change.topic)?,
+                topic: topic("topic_changes.topic", &change.topic)?,
                 subscriber: Subscriber {
                     instance: Instance(change.instance.unwrap_or_default()),
                     generation: Gen(change.generation.unwrap_or_default()),

@@ -133,7 +133,7 @@ impl Node {
         }
         let subscriber = Subscriber { instance, generation: session.generation };
         self.table.subscribe(topic, subscriber).map_err(|_| Reason::TooManySubscriptions)?;
-        session.topics.insert(topic.detached());
+        session.topics.insert(topic.clone());
         Ok(())
     }
 
