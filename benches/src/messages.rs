@@ -55,8 +55,6 @@ pub fn delivery(payload_bytes: usize) -> NodeMessage {
     NodeMessage::Delivery(Delivery {
         attempt: Attempt { home: NodeId::of(&home()), id, number: 1 },
         ttl: TTL,
-        mode: Mode::Unicast,
-        number: 0,
         from: publisher(),
         topic: sample_topic(),
         payload: payload(payload_bytes),

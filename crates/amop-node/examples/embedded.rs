@@ -15,7 +15,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let config = Config::from_file(file)?;
 
     // The node runs on a thread of its own; this program's runtime stays free for its own work.
-    let node = Node::start(config.node).await?;
+    let node = Node::start_in(config.node, config.state_dir).await?;
     println!("{} serves clients on {}, peers on {}", node.name(), node.sdk_addr(), node.p2p_addr());
 
     let mut status = node.status();

@@ -17,6 +17,11 @@ use crate::node::NodeConfig;
 pub struct Config {
     /// What the node needs.
     pub node: NodeConfig,
+    /// `node.state_dir`: where the node keeps its epoch, for [`Node::start_in`]. Nothing was looked
+    /// for there yet.
+    ///
+    /// [`Node::start_in`]: crate::Node::start_in
+    pub state_dir: PathBuf,
     /// What the daemon logs.
     pub log: LogConfig,
 }
@@ -87,6 +92,7 @@ struct NodeSection {
     agency: String,
     #[serde(default = "default_domain")]
     domain: String,
+    state_dir: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -122,9 +128,14 @@ fn default_domain() -> String {
     "amop".into()
 }
 
+/// Named after the node, since several may have their configurations in one directory.
+fn default_state_dir(name: &Name) -> PathBuf {
+    format!("{}.state", name.as_dns()).into()
+}
+
 impl File {
     fn check(self, file: &Path) -> Result<Config, ConfigError> {
-        let NodeSection { name, agency, domain } = &self.node;
+        let NodeSection { name, agency, domain, state_dir } = &self.node;
         let name =
             Name::new(name, Role::Node, agency, domain).map_err(|source| ConfigError::BadName {
                 file: file.into(),
@@ -139,6 +150,8 @@ impl File {
                 certified: identity.name().as_dns().into(),
             });
         }
+        let state_dir = state_dir.clone().unwrap_or_else(|| default_state_dir(&name));
+        let state_dir = file.parent().unwrap_or(Path::new("")).join(state_dir);
         let peers = self.p2p.peer.iter().map(|peer| peer.check(file)).collect::<Result<_, _>>()?;
         let node = NodeConfig {
             identity,
@@ -148,7 +161,7 @@ impl File {
             peers,
             settings: Settings::default(),
         };
-        Ok(Config { node, log: self.log })
+        Ok(Config { node, state_dir, log: self.log })
     }
 }
 

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime};
 
 use amop_core::node::{Effect, Event, Input, LinkId, Node};
 use amop_p2p::{Batch, Link, Outbox};
@@ -51,9 +50,9 @@ struct LinkOut {
 }
 
 impl Driver {
-    pub(crate) fn new(name: Name) -> Arc<Self> {
+    pub(crate) fn new(name: Name, epoch: Epoch) -> Arc<Self> {
         let state = State {
-            core: Node::new(name.clone(), epoch()),
+            core: Node::new(name.clone(), epoch),
             links: BTreeMap::new(),
             last_link: 0,
             staged: Vec::new(),
@@ -292,15 +291,6 @@ fn tell(event: &Event) {
 )]
 fn clock() -> std::time::Instant {
     std::time::Instant::now()
-}
-
-/// The epoch of a node that starts now: milliseconds since 1970, so that it grows from life to
-/// life as long as the system's clock does.
-#[expect(clippy::disallowed_methods, reason = "the one place where a node reads the wall clock")]
-fn epoch() -> Epoch {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let millis = since_1970.unwrap_or(Duration::ZERO).as_millis();
-    Epoch(u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
 /// Most links of one node, to clients and to peers together.

@@ -2,8 +2,10 @@
 
 mod config;
 mod driver;
+mod epoch;
 mod links;
 mod node;
 
 pub use config::{Config, ConfigError, LogConfig, LogFormat};
+pub use epoch::StateError;
 pub use node::{Node, NodeConfig, StartError, Status};

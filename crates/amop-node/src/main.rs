@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use amop_node::{Config, ConfigError, LogConfig, LogFormat, Node};
+use amop_node::{Config, ConfigError, LogConfig, LogFormat, Node, StartError, StateError};
 use clap::Parser;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
@@ -28,6 +28,7 @@ Example:
 
 Exit codes:
   0 stopped by a signal   2 wrong arguments    66 a file is missing or unreadable
+  73 the state directory cannot be used        75 a running node uses it
   74 cannot listen        77 key or certificate refused    78 configuration wrong";
 
 #[tokio::main(flavor = "current_thread")]
@@ -46,9 +47,9 @@ async fn main() -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return fail(EX_IOERR, &error),
     };
-    let node = match Node::start(config.node).await {
+    let node = match Node::start_in(config.node, config.state_dir).await {
         Ok(node) => node,
-        Err(error) => return fail(EX_IOERR, &error),
+        Err(error) => return fail(start_exit_code(&error), &error),
     };
     let cause = signals.stop().await;
     info!(cause, "stopping");
@@ -111,8 +112,18 @@ fn exit_code(error: &ConfigError) -> u8 {
     }
 }
 
+fn start_exit_code(error: &StartError) -> u8 {
+    match error {
+        StartError::State(StateError::InUse { .. }) => EX_TEMPFAIL,
+        StartError::State(_) => EX_CANTCREAT,
+        _ => EX_IOERR,
+    }
+}
+
 // The numbers of BSD's sysexits.h.
 const EX_NOINPUT: u8 = 66;
+const EX_CANTCREAT: u8 = 73;
 const EX_IOERR: u8 = 74;
+const EX_TEMPFAIL: u8 = 75;
 const EX_NOPERM: u8 = 77;
 const EX_CONFIG: u8 = 78;

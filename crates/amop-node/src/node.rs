@@ -5,15 +5,17 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use amop_p2p::{Endpoint, EndpointError, Identity, LinkKind, Settings, Target, Trust};
-use amop_wire::Name;
+use amop_wire::{Epoch, Name};
 use tokio::sync::{oneshot, watch};
 use tracing::info;
 
 use crate::driver::Driver;
+use crate::epoch::{StateDir, StateError, epoch_by_clock};
 use crate::links::{accept_clients, accept_peers, dial_peer};
 
 /// What a node needs to run.
@@ -33,10 +35,12 @@ pub struct NodeConfig {
     pub settings: Settings,
 }
 
-/// A running node. Dropping it stops it without waiting; [`shutdown`](Self::shutdown) waits.
+/// A running node. Dropping it stops it without waiting; [`shutdown`](Self::shutdown) waits. Its
+/// state directory is free again once it has stopped.
 #[derive(Debug)]
 pub struct Node {
     name: Name,
+    epoch: Epoch,
     p2p_addr: SocketAddr,
     sdk_addr: SocketAddr,
     status: watch::Receiver<Status>,
@@ -73,39 +77,77 @@ pub enum StartError {
         /// Why.
         source: EndpointError,
     },
+    /// The state directory cannot be used.
+    #[error("the node's epoch cannot be kept")]
+    State(#[source] StateError),
     /// The system gives no thread or no event queue.
     #[error("cannot start the node's thread")]
     Thread(#[source] io::Error),
 }
 
 impl Node {
-    /// Starts a node on a thread of its own and returns once it listens.
+    /// Starts a node that keeps its epoch in a directory, on a thread of its own, and returns once
+    /// it listens.
     ///
-    /// Peers are linked in the background; [`status`](Self::status) tells when.
+    /// The directory is made if only the one above it is there, and is this node's alone until it
+    /// has stopped. Peers are linked in the background; [`status`](Self::status) tells when.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] names the setting that cannot be met.
+    pub async fn start_in(
+        config: NodeConfig,
+        state_dir: impl Into<PathBuf>,
+    ) -> Result<Self, StartError> {
+        Self::start_with(config, Some(state_dir.into())).await
+    }
+
+    /// Starts a node that keeps nothing, like [`start_in`](Self::start_in) otherwise.
+    ///
+    /// Its epoch is that of the clock: a life that begins after the clock was set back has a
+    /// smaller one than the life before. Good for tests; nodes that others rely on have a directory.
     ///
     /// # Errors
     ///
     /// [`StartError`] names the setting that cannot be met.
     pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
+        Self::start_with(config, None).await
+    }
+
+    async fn start_with(
+        config: NodeConfig,
+        state_dir: Option<PathBuf>,
+    ) -> Result<Self, StartError> {
         let (started_tx, started) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let name = config.identity.name().clone();
         let thread = std::thread::Builder::new()
             .name(format!("amop {name}"))
-            .spawn(move || run_thread(config, started_tx, stopped))
+            .spawn(move || run_thread(config, state_dir, started_tx, stopped))
             .map_err(StartError::Thread)?;
-        let Started { p2p_addr, sdk_addr, status } = match started.await {
-            Ok(started) => started?,
-            Err(_) => return Err(StartError::Thread(io::Error::other("the thread ended"))),
-        };
-        let thread = Some(thread);
-        Ok(Self { name, p2p_addr, sdk_addr, status, stop: Some(stop), thread })
+        let ended = |_| Err(StartError::Thread(io::Error::other("the thread ended")));
+        match started.await.unwrap_or_else(ended) {
+            Ok(Started { epoch, p2p_addr, sdk_addr, status }) => {
+                let (stop, thread) = (Some(stop), Some(thread));
+                Ok(Self { name, epoch, p2p_addr, sdk_addr, status, stop, thread })
+            }
+            Err(error) => {
+                join(thread).await; // Only then are directory and sockets free.
+                Err(error)
+            }
+        }
     }
 
     /// The node's certified name.
     #[must_use]
     pub fn name(&self) -> &Name {
         &self.name
+    }
+
+    /// The epoch of this life, greater than that of every life before in the same state directory.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
     }
 
     /// Where peers link.
@@ -133,15 +175,21 @@ impl Node {
             // The receiver is gone only if the node has stopped already.
             let _ = stop.send(());
         }
-        let Some(thread) = self.thread.take() else { return };
-        // The thread ends by itself; joining it must not block the caller's runtime. A panic in
-        // it was reported where it happened.
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        if let Some(thread) = self.thread.take() {
+            join(thread).await;
+        }
     }
+}
+
+/// Waits for a thread that ends by itself, without blocking the caller's runtime. A panic in it
+/// was reported where it happened.
+async fn join(thread: JoinHandle<()>) {
+    let _ = tokio::task::spawn_blocking(move || thread.join()).await;
 }
 
 /// What the node's thread answers once it listens.
 struct Started {
+    epoch: Epoch,
     p2p_addr: SocketAddr,
     sdk_addr: SocketAddr,
     status: watch::Receiver<Status>,
@@ -149,9 +197,19 @@ struct Started {
 
 fn run_thread(
     config: NodeConfig,
+    state_dir: Option<PathBuf>,
     started: oneshot::Sender<Result<Started, StartError>>,
     stopped: oneshot::Receiver<()>,
 ) {
+    // Before the sockets: whoever links with this life must meet an epoch that is on the disk. The
+    // directory stays locked until all below is gone.
+    let (epoch, _state) = match begin(state_dir.as_deref()) {
+        Ok(life) => life,
+        Err(error) => {
+            let _ = started.send(Err(StartError::State(error)));
+            return;
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -167,8 +225,8 @@ fn run_thread(
                 return;
             }
         };
-        let driver = Driver::new(config.identity.name().clone());
-        if started.send(ready(&driver, &p2p, &sdk)).is_err() {
+        let driver = Driver::new(config.identity.name().clone(), epoch);
+        if started.send(ready(&driver, epoch, &p2p, &sdk)).is_err() {
             return; // The caller gave up waiting.
         }
         tokio::spawn(driver.clone().run_timers());
@@ -185,6 +243,13 @@ fn run_thread(
     });
 }
 
+fn begin(state_dir: Option<&Path>) -> Result<(Epoch, Option<StateDir>), StateError> {
+    let clock = epoch_by_clock();
+    let Some(path) = state_dir else { return Ok((clock, None)) };
+    let state = StateDir::open(path)?;
+    Ok((state.next_epoch(clock)?, Some(state)))
+}
+
 fn listen(config: &NodeConfig) -> Result<(Endpoint, Endpoint), StartError> {
     let NodeConfig { identity, trust, settings, .. } = config;
     let addr = config.p2p_listen;
@@ -196,9 +261,14 @@ fn listen(config: &NodeConfig) -> Result<(Endpoint, Endpoint), StartError> {
     Ok((p2p, sdk))
 }
 
-fn ready(driver: &Arc<Driver>, p2p: &Endpoint, sdk: &Endpoint) -> Result<Started, StartError> {
+fn ready(
+    driver: &Arc<Driver>,
+    epoch: Epoch,
+    p2p: &Endpoint,
+    sdk: &Endpoint,
+) -> Result<Started, StartError> {
     let p2p_addr = p2p.local_addr().map_err(StartError::Thread)?;
     let sdk_addr = sdk.local_addr().map_err(StartError::Thread)?;
-    info!(%p2p_addr, %sdk_addr, "node started");
-    Ok(Started { p2p_addr, sdk_addr, status: driver.status() })
+    info!(%p2p_addr, %sdk_addr, epoch = epoch.0, "node started");
+    Ok(Started { epoch, p2p_addr, sdk_addr, status: driver.status() })
 }

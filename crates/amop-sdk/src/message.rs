@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use amop_core::client::{Delivered, Input};
+use amop_core::client::{Delivered, Input, Wanted};
 use amop_wire::limits::PAYLOAD_BYTES_MAX;
-use amop_wire::{AnswerStatus, Mode, MsgId, Name, Topic};
+use amop_wire::{AnswerStatus, Attempt, Mode, MsgId, Name, Topic};
 use bytes::Bytes;
 
 use crate::lease::Lease;
@@ -19,20 +19,23 @@ use crate::lease::Lease;
 pub struct Message {
     lease: Arc<Lease>,
     delivered: Delivered,
-    /// Whether the publisher waits for an answer.
-    is_open: bool,
+    /// What the publisher waits for an answer to.
+    open: Option<Attempt>,
 }
 
 impl Message {
     pub(crate) fn new(lease: Arc<Lease>, delivered: Delivered) -> Self {
-        let is_open = delivered.delivery.mode == Mode::Unicast;
-        Self { lease, delivered, is_open }
+        let open = match delivered.wanted {
+            Wanted::Answer(attempt) => Some(attempt),
+            Wanted::Ack(_) => None,
+        };
+        Self { lease, delivered, open }
     }
 
     /// What it was published to.
     #[must_use]
     pub fn topic(&self) -> &Topic {
-        &self.delivered.delivery.topic
+        &self.delivered.topic
     }
 
     /// The message itself.
@@ -41,25 +44,25 @@ impl Message {
     /// kept for long.
     #[must_use]
     pub fn payload(&self) -> &Bytes {
-        &self.delivered.delivery.payload
+        &self.delivered.payload
     }
 
     /// Who published it, as the publisher's node attests it.
     #[must_use]
     pub fn from(&self) -> &Name {
-        &self.delivered.delivery.from
+        &self.delivered.from
     }
 
     /// Its id, the same that its publisher knows.
     #[must_use]
     pub fn id(&self) -> MsgId {
-        self.delivered.delivery.attempt.id
+        self.delivered.id
     }
 
     /// Whether it wants an answer.
     #[must_use]
     pub fn mode(&self) -> Mode {
-        self.delivered.delivery.mode
+        self.delivered.mode()
     }
 
     /// What is left of the publisher's time. Zero: nobody waits for the answer any more.
@@ -89,14 +92,12 @@ impl Message {
     }
 
     fn answer(mut self, status: AnswerStatus, payload: Bytes) -> Result<(), ReplyError> {
-        if self.mode() == Mode::Multicast {
-            return Err(ReplyError::Multicast);
-        }
+        let Some(attempt) = self.open else { return Err(ReplyError::Multicast) };
         let payload_bytes = payload.len();
         if payload_bytes > PAYLOAD_BYTES_MAX {
             return Err(ReplyError::TooLong { payload_bytes, limit: PAYLOAD_BYTES_MAX });
         }
-        let (attempt, expires) = (self.delivered.delivery.attempt, self.delivered.expires);
+        let expires = self.delivered.expires;
         let answered = self.lease.turn(|state, now| {
             if !state.is_open() {
                 return Err(ReplyError::Closed);
@@ -111,17 +112,17 @@ impl Message {
             Ok(())
         });
         // A publisher that may still be told is told by dropping the message.
-        self.is_open = answered == Err(ReplyError::Congested);
+        if answered != Err(ReplyError::Congested) {
+            self.open = None;
+        }
         answered
     }
 }
 
 impl Drop for Message {
     fn drop(&mut self) {
-        if !self.is_open {
-            return;
-        }
-        let (attempt, expires) = (self.delivered.delivery.attempt, self.delivered.expires);
+        let Some(attempt) = self.open else { return };
+        let expires = self.delivered.expires;
         self.lease.turn(|state, now| {
             if state.is_open() && now < expires {
                 let (status, payload) = (AnswerStatus::Dropped, Bytes::new());

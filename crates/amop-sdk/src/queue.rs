@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
-use amop_core::client::{Delivered, Input};
-use amop_wire::{Code, Gen, Mode, Reason, Topic};
+use amop_core::client::{Delivered, Input, Wanted};
+use amop_wire::{Code, Gen, Reason, Topic};
 use bytes::Bytes;
 
 /// The messages of one topic on their way to the application.
@@ -150,9 +150,9 @@ impl Queue {
     /// watches again.
     pub(crate) fn push(&mut self, mut delivered: Delivered, arrived: usize) -> Option<Waker> {
         if self.waiting.len() >= SHARED_MAX && arrived < CROWD {
-            detach(&mut delivered.delivery.payload);
+            detach(&mut delivered.payload);
         }
-        self.waiting_bytes += delivered.delivery.payload.len();
+        self.waiting_bytes += delivered.payload.len();
         self.waiting.push_back(delivered);
         self.waker.take()
     }
@@ -164,10 +164,10 @@ impl Queue {
         std::mem::swap(&mut self.waiting, empty);
         self.handed_bytes += std::mem::take(&mut self.waiting_bytes);
         self.handed.extend(empty.iter().map(|delivered| Handed {
-            payload_bytes: delivered.delivery.payload.len(),
-            ack: match delivered.delivery.mode {
-                Mode::Unicast => None,
-                Mode::Multicast => Some((delivered.generation, delivered.delivery.number)),
+            payload_bytes: delivered.payload.len(),
+            ack: match delivered.wanted {
+                Wanted::Answer(_) => None,
+                Wanted::Ack(number) => Some((delivered.generation, number)),
             },
         }));
         !empty.is_empty()
@@ -232,18 +232,6 @@ impl Queue {
     }
 }
 
-/// What tells the core that a message will never reach the application.
-pub(crate) fn refusal(delivered: &Delivered, reason: Reason) -> Input {
-    let delivery = &delivered.delivery;
-    match delivery.mode {
-        Mode::Unicast => Input::Refuse { attempt: delivery.attempt, reason },
-        Mode::Multicast => {
-            let (generation, number) = (delivered.generation, delivery.number);
-            Input::Ack { generation, number, refused: true }
-        }
-    }
-}
-
 /// Makes a message that may wait for long share no memory with all that arrived with it.
 fn detach(payload: &mut Bytes) {
     if payload.len() < DETACH_BELOW_BYTES {
@@ -262,9 +250,7 @@ const DETACH_BELOW_BYTES: usize = 8 << 10;
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use amop_wire::{Attempt, Delivery, Instance, Instant, MsgId, NodeId};
+    use amop_wire::{Attempt, Instance, Instant, Mode, MsgId, NodeId};
 
     use super::*;
 
@@ -274,16 +260,19 @@ mod tests {
 
     fn delivered(mode: Mode, number: u64, payload_bytes: usize) -> Delivered {
         let id = MsgId { publisher: Instance(1), counter: number };
-        let delivery = Delivery {
-            attempt: Attempt { home: NodeId::from_bytes([0; 32]), id, number: 1 },
-            ttl: Duration::from_secs(1),
-            mode,
-            number,
+        let attempt = Attempt { home: NodeId::from_bytes([0; 32]), id, number: 1 };
+        Delivered {
+            generation: Gen(1),
+            expires: Instant::default(),
+            id,
+            wanted: match mode {
+                Mode::Unicast => Wanted::Answer(attempt),
+                Mode::Multicast => Wanted::Ack(number),
+            },
             from: "app.sdk.bank-a.amop".parse().unwrap(),
             topic: topic(),
             payload: vec![0; payload_bytes].into(),
-        };
-        Delivered { generation: Gen(1), expires: Instant::default(), delivery }
+        }
     }
 
     fn push(queue: &mut Queue, number: u64, payload_bytes: usize) -> Result<(), Reason> {
@@ -365,17 +354,16 @@ mod tests {
         let payload = Bytes::from(vec![7; 100]);
         for number in 0..=SHARED_MAX as u64 {
             let mut delivered = delivered(Mode::Unicast, number, 0);
-            delivered.delivery.payload = payload.clone();
+            delivered.payload = payload.clone();
             queue.push(delivered, 1);
         }
-        let is_shared =
-            |delivered: &Delivered| delivered.delivery.payload.as_ptr() == payload.as_ptr();
+        let is_shared = |delivered: &Delivered| delivered.payload.as_ptr() == payload.as_ptr();
         assert!(is_shared(&queue.waiting[SHARED_MAX - 1]));
         assert!(!is_shared(&queue.waiting[SHARED_MAX]));
-        assert_eq!(queue.waiting[SHARED_MAX].delivery.payload, payload);
+        assert_eq!(queue.waiting[SHARED_MAX].payload, payload);
 
         let mut delivered = delivered(Mode::Unicast, 1000, 0);
-        delivered.delivery.payload = payload.clone();
+        delivered.payload = payload.clone();
         queue.push(delivered, CROWD);
         assert!(queue.waiting.back().is_some_and(is_shared));
     }

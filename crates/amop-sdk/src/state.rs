@@ -18,7 +18,7 @@ use crate::connect_error::AttemptError;
 use crate::event::{EVENTS_MAX, Event};
 use crate::outgoing::{LinkOut, Outgoing};
 use crate::publishes::Publishes;
-use crate::queue::{Queue, Status, refusal};
+use crate::queue::{Queue, Status};
 
 /// What lies under a client's lock.
 #[derive(Debug)]
@@ -171,7 +171,7 @@ impl State {
         }
         self.phase = Phase::Closing;
         for queue in self.queues.values_mut() {
-            let refused = queue.drain().map(|waiting| refusal(&waiting, Reason::SubscriberGone));
+            let refused = queue.drain().map(|waiting| waiting.refusal(Reason::SubscriberGone));
             self.bounced.extend(refused);
             self.woken.extend(queue.set_status(Status::Closed));
         }
@@ -195,16 +195,16 @@ impl State {
     }
 
     fn deliver(&mut self, delivered: Delivered) {
-        let Some(queue) = self.queues.get_mut(&delivered.delivery.topic) else {
-            return self.bounced.push_back(refusal(&delivered, Reason::NotSubscribed));
+        let Some(queue) = self.queues.get_mut(&delivered.topic) else {
+            return self.bounced.push_back(delivered.refusal(Reason::NotSubscribed));
         };
-        match queue.admit(delivered.delivery.payload.len()) {
+        match queue.admit(delivered.payload.len()) {
             Ok(()) => self.woken.extend(queue.push(delivered, self.arrived)),
             Err(reason) => {
                 if reason == Reason::SubscriberBusy && queue.must_tell_full() {
                     self.told.push(Event::SubscriptionFull { topic: queue.topic().clone() });
                 }
-                self.bounced.push_back(refusal(&delivered, reason));
+                self.bounced.push_back(delivered.refusal(reason));
             }
         }
     }

@@ -18,7 +18,7 @@ use tokio::task::coop;
 
 use crate::lease::Lease;
 use crate::message::Message;
-use crate::queue::{Status, Taken, refusal};
+use crate::queue::{Status, Taken};
 use crate::state::State;
 use crate::subscribe::SubscribeError;
 
@@ -163,7 +163,7 @@ impl Drop for Subscription {
             state.handle(now, Input::Unsubscribe(topic.clone()));
             if state.is_open() {
                 for delivered in buffer.drain(..).chain(queue.drain()) {
-                    state.handle(now, refusal(&delivered, Reason::NotSubscribed));
+                    state.handle(now, delivered.refusal(Reason::NotSubscribed));
                 }
             }
             Some(queue)
@@ -189,7 +189,7 @@ fn refuse(state: &mut State, now: Instant, topic: &Topic, delivered: &Delivered)
     if let Some(queue) = state.queues.get_mut(topic) {
         queue.settle_refused();
     }
-    state.handle(now, refusal(delivered, Reason::Deadline));
+    state.handle(now, delivered.refusal(Reason::Deadline));
 }
 
 /// After how many messages the driver is told at the latest what was taken. Small queues are told

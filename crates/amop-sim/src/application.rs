@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use amop_core::client::{Delivered, Input as ClientInput};
-use amop_wire::{AnswerStatus, Attempt, Mode, Reason, Topic};
+use amop_core::client::{Delivered, Input as ClientInput, Wanted};
+use amop_wire::{AnswerStatus, Attempt, Reason, Topic};
 
 use crate::contract::{Call, answer_to};
 use crate::world::{ClientId, Happening, World};
@@ -93,7 +93,7 @@ impl World {
     pub(crate) fn refuse_waiting(&mut self, client: usize, topic: &Topic) -> Vec<ClientInput> {
         let waiting = std::mem::take(&mut self.clients[client].inbox.waiting);
         let (unwanted, wanted): (VecDeque<_>, VecDeque<_>) =
-            waiting.into_iter().partition(|delivered| delivered.delivery.topic == *topic);
+            waiting.into_iter().partition(|delivered| delivered.topic == *topic);
         self.clients[client].inbox.waiting = wanted;
         let refuse = |delivered| self.refuse(client, delivered, Reason::NotSubscribed);
         unwanted.iter().map(refuse).collect()
@@ -112,14 +112,13 @@ impl World {
                 inputs.push(self.refuse(client, &delivered, Reason::Deadline));
                 continue;
             }
-            let (attempt, number) = (delivered.delivery.attempt, delivered.delivery.number);
             let (life, delay) = (slot.life, slot.application.delay);
-            match delivered.delivery.mode {
-                Mode::Unicast => {
+            match delivered.wanted {
+                Wanted::Answer(attempt) => {
                     slot.inbox.handling.push((attempt, slot.application.status));
                     self.after(delay, Happening::Handled { client, life, attempt });
                 }
-                Mode::Multicast => {
+                Wanted::Ack(number) => {
                     let generation = delivered.generation;
                     inputs.push(ClientInput::Ack { generation, number, refused: false });
                 }
@@ -130,7 +129,7 @@ impl World {
 
     fn called(&mut self, client: usize, delivered: &Delivered) {
         let Some(core) = &self.clients[client].core else { return };
-        let id = delivered.delivery.attempt.id;
+        let id = delivered.id;
         let status = self.clients[client].application.status;
         let call = Call { instance: core.instance(), at: self.now, status };
         self.record.tell(self.now, format_args!("client {client} handles {id}"));
@@ -140,19 +139,12 @@ impl World {
 
     /// What a client says to a message that its application will never handle.
     fn refuse(&mut self, client: usize, delivered: &Delivered, reason: Reason) -> ClientInput {
-        let Delivered { generation, delivery, .. } = delivered;
-        let id = delivery.attempt.id;
+        let id = delivered.id;
         self.record.tell(self.now, format_args!("client {client} refuses {id}: {reason}"));
         if let Some(core) = &self.clients[client].core {
             self.record.refused(id, core.instance());
         }
-        match delivery.mode {
-            Mode::Unicast => ClientInput::Refuse { attempt: delivery.attempt, reason },
-            Mode::Multicast => {
-                let (generation, number) = (*generation, delivery.number);
-                ClientInput::Ack { generation, number, refused: true }
-            }
-        }
+        delivered.refusal(reason)
     }
 }
 

@@ -27,7 +27,7 @@ pub mod client_header {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct NodeHeader {
-    #[prost(oneof = "node_header::Kind", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "node_header::Kind", tags = "1, 2, 3, 4, 5, 9")]
     pub kind: ::core::option::Option<node_header::Kind>,
 }
 /// Nested message and enum types in `NodeHeader`.
@@ -44,6 +44,8 @@ pub mod node_header {
         Outcome(super::Outcome),
         #[prost(message, tag = "5")]
         Receipts(super::ClientReceipts),
+        #[prost(message, tag = "9")]
+        Multicast(super::Multicast),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -108,16 +110,25 @@ pub struct Delivery {
     #[prost(fixed32, optional, tag = "3")]
     pub ttl_ms: ::core::option::Option<u32>,
     #[prost(fixed32, optional, tag = "4")]
-    pub mode: ::core::option::Option<u32>,
-    #[prost(fixed32, optional, tag = "5")]
     pub attempt: ::core::option::Option<u32>,
-    #[prost(fixed64, optional, tag = "6")]
-    pub number: ::core::option::Option<u64>,
-    #[prost(message, optional, tag = "7")]
+    #[prost(message, optional, tag = "5")]
     pub home: ::core::option::Option<NodeId>,
-    #[prost(bytes = "bytes", tag = "8")]
+    #[prost(bytes = "bytes", tag = "6")]
     pub from: ::prost::bytes::Bytes,
-    #[prost(bytes = "bytes", tag = "9")]
+    #[prost(bytes = "bytes", tag = "7")]
+    pub topic: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Multicast {
+    #[prost(fixed64, optional, tag = "1")]
+    pub publisher: ::core::option::Option<u64>,
+    #[prost(fixed64, optional, tag = "2")]
+    pub counter: ::core::option::Option<u64>,
+    #[prost(fixed32, optional, tag = "3")]
+    pub ttl_ms: ::core::option::Option<u32>,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub from: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "5")]
     pub topic: ::prost::bytes::Bytes,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -337,19 +348,6 @@ pub struct PeerRefusal {
     pub reason: ::core::option::Option<u32>,
     #[prost(fixed64, optional, tag = "5")]
     pub subscriber: ::core::option::Option<u64>,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Multicast {
-    #[prost(fixed64, optional, tag = "1")]
-    pub publisher: ::core::option::Option<u64>,
-    #[prost(fixed64, optional, tag = "2")]
-    pub counter: ::core::option::Option<u64>,
-    #[prost(fixed32, optional, tag = "3")]
-    pub ttl_ms: ::core::option::Option<u32>,
-    #[prost(bytes = "bytes", tag = "4")]
-    pub from: ::prost::bytes::Bytes,
-    #[prost(bytes = "bytes", tag = "5")]
-    pub topic: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PeerReceipts {

@@ -86,31 +86,26 @@ impl Hot for Delivery {
 
     fn put(&self, buf: &mut BytesMut) {
         let Attempt { home, id, number } = self.attempt;
-        let mut fields = Fields::<{ 3 * F64 + 3 * F32 + NODE_ID_BYTES }>::new();
+        let mut fields = Fields::<{ 2 * F64 + 2 * F32 + NODE_ID_BYTES }>::new();
         fields
             .fixed64(1, id.publisher.0)
             .fixed64(2, id.counter)
             .fixed32(3, ttl_millis(self.ttl))
-            .fixed32(4, self.mode.number())
-            .fixed32(5, number)
-            .fixed64(6, self.number);
-        let texts = [(8, self.from.as_bytes()), (9, self.topic.as_bytes())];
-        put_node_id(&mut fields, 7, home);
+            .fixed32(4, number);
+        let texts = [(6, self.from.as_bytes()), (7, self.topic.as_bytes())];
+        put_node_id(&mut fields, 5, home);
         fields.put_header(buf, Self::KIND, texts);
     }
 
     fn get(mut fields: InOrder<'_>, recent: &mut Recent) -> Option<Self> {
         let (id, ttl) = (get_id(&mut fields)?, get_ttl(&mut fields, 3)?);
-        let mode = Mode::from_number("", Some(fields.fixed32(4)?)).ok()?;
-        let (attempt, number) = (fields.fixed32(5)?, fields.fixed64(6)?);
-        let home = node_id_in_order(&mut fields, 7)?;
+        let number = fields.fixed32(4)?;
+        let home = node_id_in_order(&mut fields, 5)?;
         let delivery = Self {
-            attempt: Attempt { home, id, number: attempt },
+            attempt: Attempt { home, id, number },
             ttl,
-            mode,
-            number,
-            from: recent.name("", fields.bytes(8)?).ok()?,
-            topic: recent.topic("", fields.bytes(9)?).ok()?,
+            from: recent.name("", fields.bytes(6)?).ok()?,
+            topic: recent.topic("", fields.bytes(7)?).ok()?,
             payload: Bytes::new(),
         };
         fields.end()?;
@@ -205,6 +200,7 @@ impl Hot for PeerAnswer {
     }
 }
 
+/// Its kind has the same number in both headers that carry it.
 impl Hot for Multicast {
     const KIND: u8 = 9;
 

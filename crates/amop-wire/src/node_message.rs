@@ -6,11 +6,12 @@ use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 
 use crate::client_message::Attempt;
-use crate::delivery::{AnswerStatus, Mode, Receipt};
+use crate::delivery::{AnswerStatus, Receipt};
 use crate::fields::{bad, msg_id, name, no_payload, node_id, put, text, topic, ttl};
 use crate::generated::{self as pb, node_header::Kind};
 use crate::hot::{self, Hot};
 use crate::limits::TRIED_MAX;
+use crate::peer_message::{Multicast, read_multicast};
 use crate::{Code, Epoch, Frame, Lane, Message, MessageError, Name, Reason, Recent, Topic};
 
 /// A message from a node to a client.
@@ -30,15 +31,18 @@ pub enum NodeMessage {
         /// Why it does not.
         reason: Reason,
     },
-    /// A message for the client as a subscriber.
+    /// A unicast for the client as a subscriber.
     Delivery(Delivery),
+    /// A multicast for the client as a subscriber. Both ends number those of one link from 0, and
+    /// acks name the numbers.
+    Multicast(Multicast),
     /// The end of a unicast, or of a multicast that failed.
     Outcome(Outcome),
     /// The ends of multicasts.
     Receipts(Vec<ReceiptRun>),
 }
 
-/// A message on its way to a subscriber.
+/// A unicast on its way to a subscriber.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// Which try of which message.
@@ -46,10 +50,6 @@ pub struct Delivery {
     /// What is left until the deadline, at most [`TTL_MAX`](crate::limits::TTL_MAX). Travels in
     /// whole milliseconds, rounded up.
     pub ttl: Duration,
-    /// Whether it wants an answer or an ack.
-    pub mode: Mode,
-    /// Numbers the multicast deliveries of one link, from 0; acks name it.
-    pub number: u64,
     /// Who published, as the publisher's node attests it.
     pub from: Name,
     /// To what.
@@ -95,13 +95,14 @@ impl Message for NodeMessage {
         match self {
             Self::Attached { .. } | Self::Subscribed { .. } => Lane::Control,
             Self::Outcome(_) | Self::Receipts(_) => Lane::Replies,
-            Self::Delivery(_) => Lane::Messages,
+            Self::Delivery(_) | Self::Multicast(_) => Lane::Messages,
         }
     }
 
     fn put_header(&self, buf: &mut BytesMut) {
         match self {
             Self::Delivery(delivery) => delivery.put(buf),
+            Self::Multicast(multicast) => multicast.put(buf),
             Self::Outcome(outcome) if outcome.tried.is_empty() => outcome.put(buf),
             Self::Attached { .. }
             | Self::Subscribed { .. }
@@ -114,12 +115,16 @@ impl Message for NodeMessage {
         static NONE: Bytes = Bytes::new();
         match self {
             Self::Delivery(delivery) => &delivery.payload,
+            Self::Multicast(multicast) => &multicast.payload,
             Self::Outcome(outcome) => &outcome.payload,
             Self::Attached { .. } | Self::Subscribed { .. } | Self::Receipts(_) => &NONE,
         }
     }
 
     fn read(Frame { header, payload }: Frame, recent: &mut Recent) -> Result<Self, MessageError> {
+        if let Some(multicast) = hot::get::<Multicast>(&header, recent) {
+            return Ok(Self::Multicast(Multicast { payload, ..multicast }));
+        }
         if let Some(delivery) = hot::get::<Delivery>(&header, recent) {
             return Ok(Self::Delivery(Delivery { payload, ..delivery }));
         }
@@ -132,7 +137,7 @@ impl Message for NodeMessage {
     fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
         let header = pb::NodeHeader::decode(header).map_err(MessageError::Malformed)?;
         let kind = header.kind.ok_or(MessageError::UnknownKind)?;
-        if !matches!(kind, Kind::Delivery(_) | Kind::Outcome(_)) {
+        if !matches!(kind, Kind::Delivery(_) | Kind::Multicast(_) | Kind::Outcome(_)) {
             no_payload(&payload)?;
         }
         Ok(match kind {
@@ -145,6 +150,7 @@ impl Message for NodeMessage {
                 reason: Reason::from_number(subscribed.reason.unwrap_or_default()),
             },
             Kind::Delivery(delivery) => Self::Delivery(read_delivery(&delivery, payload)?),
+            Kind::Multicast(multicast) => Self::Multicast(read_multicast(&multicast, payload)?),
             Kind::Outcome(outcome) => Self::Outcome(read_outcome(outcome, payload)?),
             Kind::Receipts(receipts) => Self::Receipts(read_receipts(&receipts.runs)?),
         })
@@ -155,7 +161,7 @@ impl NodeMessage {
     /// All but what is always [`hot`].
     fn to_kind(&self) -> Option<Kind> {
         Some(match self {
-            Self::Delivery(_) => return None,
+            Self::Delivery(_) | Self::Multicast(_) => return None,
             Self::Attached { epoch } => Kind::Attached(pb::Attached { epoch: Some(epoch.0) }),
             Self::Subscribed { topic, code, reason } => Kind::Subscribed(pb::Subscribed {
                 code: Some(code.number().into()),
@@ -202,8 +208,6 @@ fn read_delivery(delivery: &pb::Delivery, payload: Bytes) -> Result<Delivery, Me
             number: delivery.attempt.unwrap_or_default(),
         },
         ttl: ttl("delivery.ttl_ms", delivery.ttl_ms)?,
-        mode: Mode::from_number("delivery.mode", delivery.mode)?,
-        number: delivery.number.unwrap_or_default(),
         from: name("delivery.from", &delivery.from)?,
         topic: topic("delivery.topic", &delivery.topic)?,
         payload,

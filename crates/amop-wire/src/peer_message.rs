@@ -90,7 +90,7 @@ pub struct PeerRefusal {
     pub subscriber: Instance,
 }
 
-/// A multicast on its way to a node that has subscribers.
+/// A multicast on its way to a node that has subscribers, and on to each of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Multicast {
     /// Which multicast.
@@ -288,7 +288,10 @@ fn read_answer(answer: &pb::PeerAnswer, payload: Bytes) -> Result<PeerAnswer, Me
     })
 }
 
-fn read_multicast(multicast: &pb::Multicast, payload: Bytes) -> Result<Multicast, MessageError> {
+pub(crate) fn read_multicast(
+    multicast: &pb::Multicast,
+    payload: Bytes,
+) -> Result<Multicast, MessageError> {
     Ok(Multicast {
         id: msg_id(multicast.publisher, multicast.counter),
         ttl: ttl("multicast.ttl_ms", multicast.ttl_ms)?,

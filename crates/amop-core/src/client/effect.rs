@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use amop_wire::{
-    AnswerStatus, Attempt, ClientMessage, CloseReason, Code, Delivery, Gen, Instant, Mode,
+    AnswerStatus, Attempt, ClientMessage, CloseReason, Code, Gen, Instant, Mode, MsgId, Name,
     NodeMessage, Outcome, Reason, Receipt, Topic,
 };
 use bytes::Bytes;
@@ -107,8 +107,46 @@ pub struct Delivered {
     pub generation: Gen,
     /// It must not be handed out later than this: refuse it then.
     pub expires: Instant,
-    /// The message.
-    pub delivery: Delivery,
+    /// Which message.
+    pub id: MsgId,
+    /// What its publisher wants to hear.
+    pub wanted: Wanted,
+    /// Who published, as the publisher's node attests it.
+    pub from: Name,
+    /// To what.
+    pub topic: Topic,
+    /// The message itself.
+    pub payload: Bytes,
+}
+
+/// What a message asks of its subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// It is a unicast: [answer](Input::Answer) or [refuse](Input::Refuse) this.
+    Answer(Attempt),
+    /// It is a multicast: [ack](Input::Ack) this number.
+    Ack(u64),
+}
+
+impl Delivered {
+    /// To how many subscribers the message goes.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        match self.wanted {
+            Wanted::Answer(_) => Mode::Unicast,
+            Wanted::Ack(_) => Mode::Multicast,
+        }
+    }
+
+    /// What tells the core that the message will never reach the application.
+    #[must_use]
+    pub fn refusal(&self, reason: Reason) -> Input {
+        let generation = self.generation;
+        match self.wanted {
+            Wanted::Answer(attempt) => Input::Refuse { attempt, reason },
+            Wanted::Ack(number) => Input::Ack { generation, number, refused: true },
+        }
+    }
 }
 
 /// How a publish ended.

@@ -17,14 +17,15 @@ mod heard;
 mod publish;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use amop_wire::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
 use amop_wire::{
     AckRun, Answer, ClientMessage, CloseCode, CloseReason, Code, Delivery, Gen, Instance, Instant,
-    Mode, NodeMessage, Publish, Reason, Refuse, Topic,
+    Multicast, NodeMessage, Publish, Reason, Refuse, Topic,
 };
 
-pub use effect::{Delivered, Effect, Input, PublishEnd};
+pub use effect::{Delivered, Effect, Input, PublishEnd, Wanted};
 
 use crate::by_counter::ByCounter;
 use crate::runs::{push_run, take_lots};
@@ -45,6 +46,8 @@ pub struct Client {
     last_counter: u64,
     /// Answers that wait for a connection.
     held: VecDeque<ClientMessage>,
+    /// How many multicasts the link has brought.
+    multicasts: u64,
     acks: Vec<AckRun>,
     heard: Heard,
     /// When to look for publishes whose time is up: none is earlier.
@@ -83,6 +86,7 @@ impl Client {
             waiting: BTreeMap::new(),
             last_counter: 0,
             held: VecDeque::new(),
+            multicasts: 0,
             acks: Vec::new(),
             heard: Heard::default(),
             alarm: None,
@@ -148,6 +152,7 @@ impl Client {
 
     fn link_up(&mut self) {
         self.generation.0 += 1;
+        self.multicasts = 0;
         self.state = State::Attaching;
         let (instance, generation) = (self.instance, self.generation);
         self.send(ClientMessage::Attach { instance, generation });
@@ -163,6 +168,7 @@ impl Client {
 
     fn handle_message(&mut self, now: Instant, message: NodeMessage) {
         match message {
+            NodeMessage::Multicast(multicast) => self.multicast(now, multicast),
             NodeMessage::Delivery(delivery) => self.delivery(now, delivery),
             NodeMessage::Outcome(outcome) => self.outcome(outcome),
             NodeMessage::Receipts(runs) => self.receipts(&runs),
@@ -245,26 +251,45 @@ impl Client {
     }
 
     fn delivery(&mut self, now: Instant, delivery: Delivery) {
-        let is_news =
-            delivery.mode == Mode::Unicast || self.heard.is_news(now, delivery.attempt.id);
-        if !is_news {
-            return self.ack(self.generation, delivery.number, true);
+        let Delivery { attempt, ttl, from, topic, payload } = delivery;
+        match self.unwanted(ttl, &topic) {
+            Some(reason) => self.reply(ClientMessage::Refuse(Refuse { attempt, reason })),
+            None => self.effects.push_back(Effect::Deliver(Delivered {
+                generation: self.generation,
+                expires: now + ttl,
+                id: attempt.id,
+                wanted: Wanted::Answer(attempt),
+                from,
+                topic,
+                payload,
+            })),
         }
-        let reason = if delivery.ttl.is_zero() {
-            Reason::Deadline
-        } else if self.subscriptions.contains_key(&delivery.topic) {
-            let (generation, expires) = (self.generation, now + delivery.ttl);
-            let delivered = Delivered { generation, expires, delivery };
-            return self.effects.push_back(Effect::Deliver(delivered));
-        } else {
-            Reason::NotSubscribed
-        };
-        match delivery.mode {
-            Mode::Multicast => self.ack(self.generation, delivery.number, true),
-            Mode::Unicast => {
-                self.reply(ClientMessage::Refuse(Refuse { attempt: delivery.attempt, reason }));
-            }
+    }
+
+    fn multicast(&mut self, now: Instant, multicast: Multicast) {
+        let Multicast { id, ttl, from, topic, payload } = multicast;
+        let number = self.multicasts;
+        self.multicasts += 1;
+        if !self.heard.is_news(now, id) || self.unwanted(ttl, &topic).is_some() {
+            return self.ack(self.generation, number, true);
         }
+        self.effects.push_back(Effect::Deliver(Delivered {
+            generation: self.generation,
+            expires: now + ttl,
+            id,
+            wanted: Wanted::Ack(number),
+            from,
+            topic,
+            payload,
+        }));
+    }
+
+    /// Why a message is not for the application.
+    fn unwanted(&self, ttl: Duration, topic: &Topic) -> Option<Reason> {
+        if ttl.is_zero() {
+            return Some(Reason::Deadline);
+        }
+        (!self.subscriptions.contains_key(topic)).then_some(Reason::NotSubscribed)
     }
 
     /// Sends an answer, or holds it until the client is attached somewhere again. Past the limit

@@ -45,7 +45,8 @@ pub enum Input {
         message: PeerMessage,
     },
     /// The effect that would have sent this was not performed, because the link has no room. The
-    /// client will never see it.
+    /// client will never see it. It is handed in right after the effects of the input that caused
+    /// it, before any other input.
     UnsentToClient {
         /// On which link.
         link: LinkId,

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use amop_wire::limits::UNACKED_PER_CLIENT_MAX;
 use amop_wire::{
-    AckRun, Attempt, Delivery, Instance, Instant, Mode, MsgId, Multicast, NodeId, NodeMessage,
-    PeerMessage, PeerReceiptRun, Receipt,
+    AckRun, Instance, Instant, MsgId, Multicast, NodeId, NodeMessage, PeerMessage, PeerReceiptRun,
+    Receipt,
 };
 
 use super::{Effect, Node, Timer};
@@ -118,25 +118,22 @@ impl Node {
     /// Pushes a multicast to each of our subscribers.
     pub(super) fn fan_out(&mut self, now: Instant, home: NodeId, multicast: Multicast) {
         let Self { table, sessions, effects, fanouts, timers, .. } = self;
-        let Multicast { id, ttl, from, topic, payload } = multicast;
+        let Multicast { id, ttl, .. } = multicast;
         let mut fanout =
             Fanout { home, id, deadline: now + ttl, open: 0, receipt: Receipt::default() };
         let number = FanoutId(fanouts.next);
-        let attempt = Attempt { home, id, number: 1 };
-        let mode = Mode::Multicast;
-        let count = table.own_subscribers(&topic).count();
+        let topic = multicast.topic.clone();
         // The last copy is no copy: most subscribers are alone.
-        let texts = iter::repeat_n((from, topic.clone(), payload), count);
-        for (subscriber, (from, topic, payload)) in table.own_subscribers(&topic).zip(texts) {
+        let copies = iter::repeat_n(multicast, table.own_subscribers(&topic).count());
+        for (subscriber, copy) in table.own_subscribers(&topic).zip(copies) {
             let Some(session) = sessions.get_mut(&subscriber.instance) else { continue };
             if session.unacked.len() >= UNACKED_PER_CLIENT_MAX {
                 fanout.receipt.refused += 1;
                 continue;
             }
             fanout.open += 1;
-            let number = session.unacked.push(number);
-            let delivery = Delivery { attempt, ttl, mode, number, from, topic, payload };
-            let message = NodeMessage::Delivery(delivery);
+            session.unacked.push(number);
+            let message = NodeMessage::Multicast(copy);
             effects.push_back(Effect::ToClient { link: session.link, message });
         }
         fanouts.start(fanout, timers);
@@ -156,10 +153,12 @@ impl Node {
         }
     }
 
-    /// A delivery never left this node.
-    pub(super) fn refuse_delivery(&mut self, instance: Instance, number: u64) {
+    /// The last delivery to a client never left this node.
+    pub(super) fn delivery_unsent(&mut self, instance: Instance) {
         let Some(session) = self.sessions.get_mut(&instance) else { return };
-        session.unacked.take(number, 1, |fanout| self.fanouts.end(fanout, End::Refused));
+        if let Some(fanout) = session.unacked.pop() {
+            self.fanouts.end(fanout, End::Refused);
+        }
     }
 
     /// At the end of a batch: tells the home nodes what became of their multicasts.

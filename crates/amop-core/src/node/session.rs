@@ -35,10 +35,14 @@ impl Unacked {
         self.slots.len()
     }
 
-    /// Numbers the next delivery.
-    pub(super) fn push(&mut self, fanout: FanoutId) -> u64 {
+    /// Gives the next number to a delivery.
+    pub(super) fn push(&mut self, fanout: FanoutId) {
         self.slots.push_back(Some(fanout));
-        self.first + self.slots.len() as u64 - 1
+    }
+
+    /// Takes back the last number that was given: its delivery was not sent.
+    pub(super) fn pop(&mut self) -> Option<FanoutId> {
+        self.slots.pop_back().flatten()
     }
 
     /// Takes those of the numbers `first`, `first + 1`, … that are open.
@@ -160,14 +164,26 @@ mod tests {
     #[test]
     fn acks_come_in_any_order_and_only_once() {
         let mut unacked = Unacked::default();
-        let numbers: Vec<u64> = (0..5).map(|n| unacked.push(FanoutId(n))).collect();
-        assert_eq!(numbers, [0, 1, 2, 3, 4]);
+        (0..5).for_each(|n| unacked.push(FanoutId(n)));
         assert_eq!(take(&mut unacked, 2, 2), 2);
         assert_eq!(unacked.len(), 5, "older deliveries are open");
         assert_eq!(take(&mut unacked, 0, 3), 2, "number 2 was acked before");
         assert_eq!(unacked.len(), 1);
-        assert_eq!(unacked.push(FanoutId(5)), 5);
+        unacked.push(FanoutId(5));
         assert_eq!(take(&mut unacked, 0, 4), 0);
+        assert_eq!(take(&mut unacked, 5, 1), 1);
+    }
+
+    #[test]
+    fn the_number_of_what_was_not_sent_is_given_again() {
+        let mut unacked = Unacked::default();
+        unacked.push(FanoutId(7));
+        unacked.push(FanoutId(8));
+        assert_eq!(unacked.pop(), Some(FanoutId(8)));
+        unacked.push(FanoutId(9));
+        let mut taken = Vec::new();
+        unacked.take(1, 1, |fanout| taken.push(fanout));
+        assert_eq!(taken, [FanoutId(9)]);
     }
 
     #[test]

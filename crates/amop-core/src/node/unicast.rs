@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use amop_wire::limits::TRIED_MAX;
 use amop_wire::{
-    Answer, AnswerStatus, Attempt, Code, Delivery, Instance, Instant, Mode, MsgId, Name, NodeId,
+    Answer, AnswerStatus, Attempt, Code, Delivery, Instance, Instant, MsgId, Name, NodeId,
     NodeMessage, Outcome, PeerAnswer, PeerMessage, PeerRefusal, Publish, Reason, Refuse, Request,
     Topic,
 };
@@ -98,8 +98,7 @@ impl Node {
             let refusal = match candidate.place {
                 Place::Here => {
                     let attempt = Attempt { home: self.id, id, number: attempt };
-                    let (mode, number) = (Mode::Unicast, 0);
-                    let delivery = Delivery { attempt, ttl, mode, number, from, topic, payload };
+                    let delivery = Delivery { attempt, ttl, from, topic, payload };
                     self.push(subscriber, delivery).err()
                 }
                 Place::Node(node) => {
@@ -203,8 +202,7 @@ impl Node {
             Err(Reason::Deadline)
         } else {
             let attempt = Attempt { home, id, number: attempt };
-            let (mode, number) = (Mode::Unicast, 0);
-            self.push(subscriber, Delivery { attempt, ttl, mode, number, from, topic, payload })
+            self.push(subscriber, Delivery { attempt, ttl, from, topic, payload })
         };
         if let Err(reason) = refusal {
             let refusal = PeerRefusal { id, attempt, reason, subscriber };
@@ -251,14 +249,17 @@ impl Node {
             return;
         };
         let instance = *instance;
-        // An outcome that is lost reads as 102 at the client, a receipt as unknown.
-        let NodeMessage::Delivery(delivery) = message else { return };
-        match delivery.mode {
-            Mode::Multicast => self.refuse_delivery(instance, delivery.number),
-            Mode::Unicast => {
+        match message {
+            NodeMessage::Multicast(_) => self.delivery_unsent(instance),
+            NodeMessage::Delivery(delivery) => {
                 let refuse = Refuse { attempt: delivery.attempt, reason: Reason::SubscriberBusy };
                 self.refuse(now, instance, &refuse);
             }
+            // An outcome that is lost reads as 102 at the client, a receipt as unknown.
+            NodeMessage::Attached { .. }
+            | NodeMessage::Subscribed { .. }
+            | NodeMessage::Outcome(_)
+            | NodeMessage::Receipts(_) => {}
         }
     }
 

@@ -119,9 +119,9 @@ async fn a_client_that_never_reads_is_closed_while_another_gets_everything() {
             topic: "t".parse().unwrap(),
             payload: Bytes::from(vec![7; 64 << 10]),
         }));
-        let NodeMessage::Delivery(delivery) = reader.receive().await else { panic!("a delivery") };
-        assert_eq!(delivery.attempt.id.counter, counter);
-        let run = AckRun { first: delivery.number, count: 1, refused: false };
+        let NodeMessage::Multicast(copy) = reader.receive().await else { panic!("a multicast") };
+        assert_eq!(copy.id.counter, counter);
+        let run = AckRun { first: counter, count: 1, refused: false };
         reader.send(&ClientMessage::Acks(vec![run]));
     }
     // The node closes the deaf one, which settles every receipt.

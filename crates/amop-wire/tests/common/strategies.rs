@@ -39,16 +39,9 @@ pub(crate) fn client_messages() -> impl Strategy<Value = ClientMessage> {
 }
 
 pub(crate) fn node_messages() -> impl Strategy<Value = NodeMessage> {
-    let delivery = (attempts(), ttls(), modes(), any::<u64>(), names(), topics(), payloads())
-        .prop_map(|(attempt, ttl, mode, number, from, topic, payload)| Delivery {
-            attempt,
-            ttl,
-            mode,
-            number,
-            from,
-            topic,
-            payload,
-        });
+    let delivery = (attempts(), ttls(), names(), topics(), payloads()).prop_map(
+        |(attempt, ttl, from, topic, payload)| Delivery { attempt, ttl, from, topic, payload },
+    );
     let nodes = (prop::option::of(names()), vec(names(), 0..=TRIED_MAX));
     let outcome = ((any::<u64>(), codes(), reasons(), any::<u32>(), statuses()), nodes, payloads())
         .prop_map(|((counter, code, reason, attempts, status), (answered_by, tried), payload)| {
@@ -67,15 +60,13 @@ pub(crate) fn node_messages() -> impl Strategy<Value = NodeMessage> {
             reason
         }),
         delivery.prop_map(NodeMessage::Delivery),
+        multicasts().prop_map(NodeMessage::Multicast),
         outcome.prop_map(NodeMessage::Outcome),
         vec(run, 0..9).prop_map(NodeMessage::Receipts),
     ]
 }
 
 pub(crate) fn peer_messages() -> impl Strategy<Value = PeerMessage> {
-    let ids = || {
-        (instances(), any::<u64>()).prop_map(|(publisher, counter)| MsgId { publisher, counter })
-    };
     let request =
         (ids(), ttls(), (any::<u32>(), instances(), epochs()), names(), topics(), payloads())
             .prop_map(|(id, ttl, (attempt, subscriber, exit_epoch), from, topic, payload)| {
@@ -93,8 +84,6 @@ pub(crate) fn peer_messages() -> impl Strategy<Value = PeerMessage> {
     let refusal = (ids(), any::<u32>(), reasons(), instances()).prop_map(
         |(id, attempt, reason, subscriber)| PeerRefusal { id, attempt, reason, subscriber },
     );
-    let multicast = (ids(), ttls(), names(), topics(), payloads())
-        .prop_map(|(id, ttl, from, topic, payload)| Multicast { id, ttl, from, topic, payload });
     let run =
         (instances(), runs(), receipts()).prop_map(|(publisher, (counter, count), receipt)| {
             PeerReceiptRun { first: MsgId { publisher, counter }, count, receipt }
@@ -108,7 +97,7 @@ pub(crate) fn peer_messages() -> impl Strategy<Value = PeerMessage> {
         request.prop_map(PeerMessage::Request),
         answer.prop_map(PeerMessage::Answer),
         refusal.prop_map(PeerMessage::Refusal),
-        multicast.prop_map(PeerMessage::Multicast),
+        multicasts().prop_map(PeerMessage::Multicast),
         vec(run, 0..9).prop_map(PeerMessage::Receipts),
     ]
 }
@@ -195,6 +184,15 @@ fn generations() -> impl Strategy<Value = Gen> {
 
 fn epochs() -> impl Strategy<Value = Epoch> {
     any::<u64>().prop_map(Epoch)
+}
+
+fn ids() -> impl Strategy<Value = MsgId> {
+    (instances(), any::<u64>()).prop_map(|(publisher, counter)| MsgId { publisher, counter })
+}
+
+fn multicasts() -> impl Strategy<Value = Multicast> {
+    (ids(), ttls(), names(), topics(), payloads())
+        .prop_map(|(id, ttl, from, topic, payload)| Multicast { id, ttl, from, topic, payload })
 }
 
 fn modes() -> impl Strategy<Value = Mode> {

@@ -1,11 +1,12 @@
 //! What a node says to a client, byte by byte.
 
 use amop_wire::{
-    AnswerStatus, Code, Delivery, Lane, Mode, NodeMessage, Outcome, Reason, Receipt, ReceiptRun,
+    AnswerStatus, Code, Delivery, Lane, Multicast, NodeMessage, Outcome, Reason, Receipt,
+    ReceiptRun,
 };
 use bytes::Bytes;
 
-use crate::{COUNTER, EPOCH, TTL, assert_golden, attempt, name, topic};
+use crate::{COUNTER, EPOCH, ID, TTL, assert_golden, attempt, name, topic};
 
 #[test]
 fn an_attached_keeps_its_bytes() {
@@ -42,27 +43,45 @@ fn a_delivery_keeps_its_bytes() {
         &NodeMessage::Delivery(Delivery {
             attempt: attempt(3),
             ttl: TTL,
-            mode: Mode::Multicast,
-            number: 0x3132_3334_3536_3738,
             from: name("pay.sdk.bank-a.amop"),
             topic: topic("quote"),
             payload: "how much?".into(),
         }),
-        "00000079 006e
-         1a6c
+        "0000006b 0060
+         1a5e
            09 0807060504030201
            11 1817161514131211
            1d 30750000
-           25 02000000
-           2d 03000000
-           31 3837363534333231
-           3a24
+           25 03000000
+           2a24
              09 0001020304050607
              11 08090a0b0c0d0e0f
              19 1011121314151617
              21 18191a1b1c1d1e1f
-           4213 7061792e73646b2e62616e6b2d612e616d6f70
-           4a05 71756f7465
+           3213 7061792e73646b2e62616e6b2d612e616d6f70
+           3a05 71756f7465
+         686f77206d7563683f",
+    );
+}
+
+#[test]
+fn a_multicast_has_the_same_bytes_for_a_client_as_between_nodes() {
+    assert_golden(
+        Lane::Messages,
+        &NodeMessage::Multicast(Multicast {
+            id: ID,
+            ttl: TTL,
+            from: name("pay.sdk.bank-a.amop"),
+            topic: topic("quote"),
+            payload: "how much?".into(),
+        }),
+        "00000040 0035
+         4a33
+           09 0807060504030201
+           11 1817161514131211
+           1d 30750000
+           2213 7061792e73646b2e62616e6b2d612e616d6f70
+           2a05 71756f7465
          686f77206d7563683f",
     );
 }

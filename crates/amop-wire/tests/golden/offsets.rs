@@ -180,8 +180,13 @@ fn node_messages(fill: Fill) -> Vec<NodeMessage> {
         NodeMessage::Delivery(Delivery {
             attempt: fill.attempt(),
             ttl: fill.ttl(),
-            mode: fill.pick(Mode::Unicast, Mode::Multicast),
-            number: fill.u64(),
+            from: name("pay.sdk.bank-a.amop"),
+            topic: topic("quote"),
+            payload: Bytes::new(),
+        }),
+        NodeMessage::Multicast(Multicast {
+            id: fill.id(),
+            ttl: fill.ttl(),
             from: name("pay.sdk.bank-a.amop"),
             topic: topic("quote"),
             payload: Bytes::new(),

@@ -22,7 +22,7 @@ pub(crate) fn subscribed() -> Fields {
 }
 
 pub(crate) fn delivery() -> Fields {
-    Fields::new().fixed32(4, 1).message(7, home()).bytes(8, NAME).bytes(9, TOPIC)
+    Fields::new().message(5, home()).bytes(6, NAME).bytes(7, TOPIC)
 }
 
 pub(crate) fn changes() -> Fields {

@@ -33,7 +33,7 @@ fn a_topic_may_have_255_bytes_in_every_message() {
     assert_limit::<ClientMessage>(4, body(limit), body(more));
     let body = |bytes: usize| subscribed().bytes(3, topic(bytes));
     assert_limit::<NodeMessage>(2, body(limit), body(more));
-    let body = |bytes: usize| delivery().bytes(9, topic(bytes));
+    let body = |bytes: usize| delivery().bytes(7, topic(bytes));
     assert_limit::<NodeMessage>(3, body(limit), body(more));
     let body = |bytes: usize| request().bytes(8, topic(bytes));
     assert_limit::<PeerMessage>(6, body(limit), body(more));
@@ -53,7 +53,7 @@ fn a_name_may_have_253_bytes_in_every_message() {
     let (limit, more) = (name(NAME_BYTES_MAX), name(NAME_BYTES_MAX + 1));
     assert_eq!(limit.len(), 253);
 
-    let body = |name: &str| delivery().bytes(8, name);
+    let body = |name: &str| delivery().bytes(6, name);
     assert_limit::<NodeMessage>(3, body(&limit), body(&more));
     let body = |name: &str| Fields::new().bytes(6, name);
     assert_limit::<NodeMessage>(4, body(&limit), body(&more));

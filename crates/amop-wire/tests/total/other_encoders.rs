@@ -72,8 +72,6 @@ fn a_node_leaves_out_numbers_that_are_zero() {
     let expected = NodeMessage::Delivery(Delivery {
         attempt: Attempt { home: NodeId::from_bytes([0; 32]), id: NOBODYS, number: 0 },
         ttl: Duration::ZERO,
-        mode: Mode::Unicast,
-        number: 0,
         from: NAME.parse().unwrap(),
         topic: topic(),
         payload: "how much?".into(),
