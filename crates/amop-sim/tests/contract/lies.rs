@@ -4,7 +4,7 @@ use amop_sim::{StrangerId, World};
 use amop_wire::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
 use amop_wire::{
     Answer, AnswerStatus, Attempt, ClientMessage, CloseCode, Code, Epoch, Gen, Instance, Mode,
-    NodeMessage, PeerAnswer, PeerMessage, PeerRefusal, Reason, Refuse, Seq, Subscriber,
+    NodeMessage, PeerAnswer, PeerMessage, PeerRefusal, Publish, Reason, Refuse, Seq, Subscriber,
     TopicChange, TopicChanges, TopicSet, Version,
 };
 
@@ -237,6 +237,28 @@ fn a_refusal_cannot_be_taken_back() {
     scene.world.say(fickle, &ClientMessage::Answer(Answer { attempt, status, payload }));
     scene.world.run_for(millis(50));
     assert_eq!(scene.code(id), Code::SubscriberUnreachable);
+    scene.end();
+}
+
+/// SES-6
+#[test]
+fn a_publish_that_is_not_numbered_above_the_one_before_closes_the_link() {
+    let mut scene = Scene::new();
+    let liar = scene.world.stranger("liar.sdk.bank-a.amop", scene.a);
+    scene.world.attach(liar, 8, 1);
+    let publish = |counter| {
+        let (topic, payload) = ("t".parse().unwrap(), "?".into());
+        let (mode, ttl) = (Mode::Unicast, SECOND);
+        ClientMessage::Publish(Publish { counter, ttl, mode, topic, payload })
+    };
+    for counter in [5, 7] {
+        scene.world.say(liar, &publish(counter));
+    }
+    scene.world.run_for(millis(50));
+    assert_eq!(close_code(&scene, liar), None, "holes are no harm");
+    scene.world.say(liar, &publish(7));
+    scene.world.run_for(millis(50));
+    assert_eq!(close_code(&scene, liar), Some(CloseCode::Protocol));
     scene.end();
 }
 
