@@ -25,7 +25,7 @@ fn choice(criterion: &mut Criterion) {
 }
 
 fn table(subscribers: u64) -> TopicTable {
-    let mut table = TopicTable::new(Epoch(1));
+    let mut table = TopicTable::new("n1.node.bank-a.amop".parse().expect("a name"), Epoch(1));
     for index in 0..subscribers {
         let subscriber = Subscriber { instance: sample_instance(index), generation: Gen(1) };
         table.subscribe(&sample_topic(), subscriber).expect("the table has room");

@@ -6,9 +6,9 @@
 
 use amop_core::node::{Input, LinkId, Node};
 use amop_wire::{
-    AckRun, Answer, AnswerStatus, Attempt, ClientMessage, Epoch, Gen, Instance, Instant, Mode,
-    MsgId, Multicast, Name, NodeId, PeerAnswer, PeerMessage, PeerReceiptRun, Publish, Receipt,
-    Request, Seq, Subscriber, Topic, TopicSet, Version,
+    AckRun, Announcement, Answer, AnswerStatus, Attempt, ClientMessage, Epoch, Gen, Instance,
+    Instant, Mode, MsgId, Multicast, Name, NodeId, PeerAnswer, PeerMessage, PeerReceiptRun,
+    Publish, Receipt, Request, Seq, Subscriber, Topic, Version,
 };
 use bytes::Bytes;
 
@@ -196,11 +196,8 @@ pub fn handle_all(node: &mut Node, inputs: Vec<Input>) -> usize {
 fn home_node() -> Node {
     let mut node = Node::new(messages::home(), EPOCH);
     attach(&mut node, messages::publisher(), publisher());
-    let version = Version { epoch: EPOCH, seq: Seq(1) };
-    link_peer(&mut node, messages::exit(), version);
     let remote = Subscriber { instance: subscriber(), generation: Gen(1) };
-    let topics = TopicSet::new(version, vec![(sample_topic(), vec![remote])]);
-    handle_all(&mut node, vec![from_peer(PeerMessage::Snapshot(topics))]);
+    link_peer(&mut node, messages::exit(), vec![(sample_topic(), vec![remote])]);
     node
 }
 
@@ -209,7 +206,7 @@ fn exit_node() -> Node {
     attach(&mut node, messages::subscriber(), subscriber());
     let subscribe = from_client(ClientMessage::Subscribe(sample_topic()));
     handle_all(&mut node, vec![subscribe, Input::EndOfBatch]);
-    link_peer(&mut node, messages::home(), Version { epoch: EPOCH, seq: Seq(0) });
+    link_peer(&mut node, messages::home(), Vec::new());
     node
 }
 
@@ -218,9 +215,19 @@ fn attach(node: &mut Node, name: Name, instance: Instance) {
     handle_all(node, vec![Input::ClientUp { link: CLIENT, name }, from_client(attach)]);
 }
 
-fn link_peer(node: &mut Node, name: Name, version: Version) {
+/// Links a peer that announces these topics.
+fn link_peer(node: &mut Node, name: Name, topics: Vec<(Topic, Vec<Subscriber>)>) {
+    let version = Version { epoch: EPOCH, seq: Seq(1) };
+    let summary = vec![(NodeId::of(&name), version)];
+    let announcement = Announcement::new(version, name.clone(), vec![node.id()], topics);
     let up = Input::PeerUp { link: PEER, name, dialed: true };
-    handle_all(node, vec![up, from_peer(PeerMessage::Greeting(version))]);
+    let says = [
+        PeerMessage::Greeting(EPOCH),
+        PeerMessage::Summary(summary),
+        PeerMessage::Snapshot(announcement),
+    ];
+    let inputs = [up].into_iter().chain(says.map(from_peer)).chain([Input::EndOfBatch]);
+    handle_all(node, inputs.collect());
 }
 
 fn from_client(message: ClientMessage) -> Input {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use amop_core::node::{Effect, Input, LinkId, Node};
 use amop_wire::{
-    AnswerStatus, ClientMessage, Code, Epoch, Gen, Instance, Instant, Mode, MsgId, NodeMessage,
-    PeerAnswer, PeerMessage, PeerRefusal, Publish, Reason, Request, Seq, Subscriber, TopicSet,
-    Version,
+    Announcement, AnnouncementChanges, AnswerStatus, ClientMessage, Code, Epoch, Gen, Instance,
+    Instant, Mode, MsgId, Name, NodeId, NodeMessage, PeerAnswer, PeerMessage, PeerRefusal, Publish,
+    Reason, Request, Seq, Subscriber, Version,
 };
 use bytes::Bytes;
 
@@ -36,13 +36,22 @@ impl Home {
         home.handle(Input::Client { link: CLIENT, message: attach });
         for (link, name) in [(PEER, "n1.node.bank-b.amop"), (OTHER_PEER, "n1.node.bank-c.amop")] {
             home.handle(Input::PeerUp { link, name: name.parse().unwrap(), dialed: true });
-            home.peer(link, PeerMessage::Greeting(version(0)));
+            home.peer(link, PeerMessage::Greeting(EPOCH));
         }
-        home.peer(PEER, PeerMessage::Heartbeat(version(1)));
+        home.announced(1);
         let subscriber = Subscriber { instance: SUBSCRIBER, generation: Gen(1) };
         let topics = vec![("t".parse().unwrap(), vec![subscriber])];
-        home.peer(PEER, PeerMessage::Snapshot(TopicSet::new(version(1), topics)));
+        let neighbours = vec![home.node.id()];
+        let announcement = Announcement::new(version(1), peer_name(), neighbours, topics);
+        home.peer(PEER, PeerMessage::Snapshot(announcement));
+        home.handle(Input::EndOfBatch);
         home
+    }
+
+    /// The peer says which version of its own announcement it has.
+    fn announced(&mut self, seq: u64) {
+        let summary = vec![(NodeId::of(&peer_name()), version(seq))];
+        self.peer(PEER, PeerMessage::Summary(summary));
     }
 
     fn handle(&mut self, input: Input) -> Vec<Effect> {
@@ -166,8 +175,8 @@ fn a_request_names_the_life_it_is_meant_for_and_another_life_refuses_it() {
 #[test]
 fn a_snapshot_that_nobody_asked_for_is_dropped() {
     let mut home = Home::new();
-    let set = TopicSet::new(version(9), Vec::new());
-    assert_eq!(home.peer(PEER, PeerMessage::Snapshot(set)), []);
+    let announcement = Announcement::new(version(9), peer_name(), Vec::new(), Vec::new());
+    assert_eq!(home.peer(PEER, PeerMessage::Snapshot(announcement)), []);
     home.publish(); // The subscriber is still known.
 }
 
@@ -195,7 +204,7 @@ fn a_link_without_a_greeting_is_closed_after_five_seconds() {
 #[test]
 fn a_peer_that_announces_too_much_is_closed() {
     let mut home = Home::new();
-    home.peer(PEER, PeerMessage::Heartbeat(version(2)));
+    home.announced(2);
     let subscriber = |n: u64| Subscriber { instance: Instance(n), generation: Gen(1) };
     // More than one snapshot may name, in changes that are each small enough.
     let mut closed = false;
@@ -206,9 +215,15 @@ fn a_peer_that_announces_too_much_is_closed() {
             removed: false,
         };
         let changes = (0..2000).map(change).collect();
-        let changes = amop_wire::TopicChanges::new(Seq(lot), version(lot + 1), changes);
+        let changes =
+            AnnouncementChanges::new(Seq(lot), version(lot + 1), peer_name(), None, changes);
         let effects = home.peer(PEER, PeerMessage::Changes(changes));
         closed |= effects.iter().any(|effect| matches!(effect, Effect::Close { link: PEER, .. }));
     }
     assert!(closed);
+}
+
+/// The peer that has the subscriber.
+fn peer_name() -> Name {
+    "n1.node.bank-b.amop".parse().unwrap()
 }

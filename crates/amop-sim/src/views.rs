@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use amop_core::node::{Input as NodeInput, LinkId};
+use amop_wire::limits::HOPS_MAX;
 use amop_wire::{ClientMessage, Instance, Mode, MsgId, Subscriber, Topic, Version};
 
 use crate::network::Party;
@@ -15,8 +16,8 @@ use crate::world::{NodeId, World};
 type Topics = BTreeSet<(Topic, Instance)>;
 
 impl World {
-    /// Compares what every node knows of itself and of the nodes that it is linked with to what
-    /// the applications want. One sentence for each difference.
+    /// Compares what every node knows of itself and of the nodes that it can reach to what the
+    /// applications want. One sentence for each difference.
     #[must_use]
     pub fn wrong_views(&self) -> Vec<String> {
         let up: Vec<usize> =
@@ -28,8 +29,7 @@ impl World {
                 found.push(format!("node {at} serves {own:?}, its clients want {wanted:?}"));
             }
             for &of in up.iter().filter(|&&of| of != at) {
-                let is_linked = !self.links(NodeId(at), NodeId(of)).is_empty();
-                let wanted = if is_linked { self.wanted_at(of) } else { Topics::new() };
+                let wanted = if self.leads(at, of) { self.wanted_at(of) } else { Topics::new() };
                 let seen = self.view(at, of);
                 if wanted != seen {
                     found.push(format!("node {at} believes {seen:?} of node {of}, not {wanted:?}"));
@@ -37,6 +37,19 @@ impl World {
             }
         }
         found
+    }
+
+    /// Whether a path of links leads from one node to another, no longer than a message may travel.
+    fn leads(&self, from: usize, to: usize) -> bool {
+        let mut reached = BTreeSet::from([from]);
+        for _ in 0..HOPS_MAX {
+            let next = (0..self.nodes.len()).filter(|&next| {
+                reached.iter().any(|&node| !self.links(NodeId(node), NodeId(next)).is_empty())
+            });
+            let next: Vec<usize> = next.collect();
+            reached.extend(next);
+        }
+        reached.contains(&to)
     }
 
     /// What the applications of the clients that are connected to a node want.
@@ -56,14 +69,8 @@ impl World {
         let mut add = |topic: &Topic, subscriber: Subscriber| {
             topics.insert((topic.clone(), subscriber.instance));
         };
-        if at == of {
-            for (topic, subscribers) in core.table().snapshot().topics() {
-                subscribers.iter().for_each(|&subscriber| add(topic, subscriber));
-            }
-        } else {
-            for (topic, subscribers) in core.table().topics_of(self.nodes[of].id) {
-                subscribers.for_each(|subscriber| add(topic, subscriber));
-            }
+        for (topic, subscribers) in core.table().topics_of(self.nodes[of].id) {
+            subscribers.for_each(|subscriber| add(topic, subscriber));
         }
         topics
     }

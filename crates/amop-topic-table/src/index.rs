@@ -8,6 +8,8 @@ use std::collections::HashMap;
 
 use amop_wire::{Gen, Instance, MsgId, NodeId, Subscriber, Topic};
 
+use crate::topic_map::TopicMap;
+
 /// Where a subscriber is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
@@ -68,6 +70,24 @@ impl Index {
         subscribers.remove(place, instance);
         if subscribers.instances.is_empty() {
             self.topics.remove(topic);
+        }
+    }
+
+    /// Adds all that a node announces.
+    pub(crate) fn insert_all(&mut self, node: NodeId, topics: &TopicMap) {
+        for (topic, subscribers) in topics.iter() {
+            for subscriber in subscribers {
+                self.insert(topic, Place::Node(node), subscriber);
+            }
+        }
+    }
+
+    /// Removes all that a node had announced.
+    pub(crate) fn remove_all(&mut self, node: NodeId, topics: &TopicMap) {
+        for (topic, subscribers) in topics.iter() {
+            for subscriber in subscribers {
+                self.remove(topic, Place::Node(node), subscriber.instance);
+            }
         }
     }
 
@@ -158,7 +178,7 @@ impl Subscribers {
 }
 
 /// Folds a 128-bit product: one multiplication, and every input bit moves many output bits.
-fn mix(a: u64, b: u64) -> u64 {
+pub(crate) fn mix(a: u64, b: u64) -> u64 {
     let product = u128::from(a ^ 0x9e37_79b9_7f4a_7c15) * u128::from(b ^ 0xd1b5_4a32_d192_ed03);
     #[expect(clippy::cast_possible_truncation, reason = "both halves of the product are wanted")]
     let folded = (product >> 64) as u64 ^ product as u64;

@@ -3,10 +3,11 @@
 mod index;
 mod own;
 mod remote;
+mod routes;
 mod table;
 mod topic_map;
 
 pub use index::{Candidate, Place};
-pub use remote::Fetch;
-pub use table::TopicTable;
+pub use remote::Pull;
+pub use table::{Heard, TopicTable};
 pub use topic_map::TableFull;

@@ -1,29 +1,53 @@
-//! A node's own topics: what its clients subscribe to, with the version that peers compare.
+//! What a node itself announces: its neighbours and what its clients subscribe to, with the
+//! version that others compare.
 
 use amop_wire::{
-    Epoch, Instance, Seq, Subscriber, Topic, TopicChange, TopicChanges, TopicSet, Version,
+    Announcement, AnnouncementChanges, Epoch, Instance, Name, NodeId, Seq, Subscriber, Topic,
+    TopicChange, Version,
 };
 
 use crate::topic_map::{TableFull, TopicMap};
 
-/// A node's own topics.
+/// A node's own announcement.
 #[derive(Debug)]
-pub(crate) struct OwnTopics {
+pub(crate) struct Own {
+    name: Name,
     version: Version,
+    neighbours: Vec<NodeId>,
     topics: TopicMap,
     /// What happened after `announced`, in its order.
     unannounced: Vec<TopicChange>,
+    has_new_neighbours: bool,
     announced: Seq,
 }
 
-impl OwnTopics {
-    pub(crate) fn new(epoch: Epoch) -> Self {
-        let version = Version { epoch, seq: Seq(0) };
-        Self { version, topics: TopicMap::default(), unannounced: Vec::new(), announced: Seq(0) }
+impl Own {
+    pub(crate) fn new(name: Name, epoch: Epoch) -> Self {
+        Self {
+            name,
+            version: Version { epoch, seq: Seq(0) },
+            neighbours: Vec::new(),
+            topics: TopicMap::default(),
+            unannounced: Vec::new(),
+            has_new_neighbours: false,
+            announced: Seq(0),
+        }
     }
 
     pub(crate) fn version(&self) -> Version {
         self.version
+    }
+
+    /// Takes the nodes that this node is linked with, in their order; says whether they are others
+    /// than before.
+    pub(crate) fn set_neighbours(&mut self, neighbours: Vec<NodeId>) -> bool {
+        if self.neighbours == neighbours {
+            return false;
+        }
+        self.neighbours = neighbours;
+        self.has_new_neighbours = true;
+        self.version.seq.0 += 1;
+        true
     }
 
     pub(crate) fn insert(
@@ -49,25 +73,30 @@ impl OwnTopics {
         self.topics.subscribers(topic)
     }
 
-    pub(crate) fn snapshot(&self) -> TopicSet {
-        let entry = |(topic, subscribers): (&Topic, _)| {
-            (topic.clone(), Iterator::collect::<Vec<Subscriber>>(subscribers))
-        };
-        TopicSet::new(self.version, self.topics.iter().map(entry).collect())
+    pub(crate) fn topics(&self) -> &TopicMap {
+        &self.topics
+    }
+
+    pub(crate) fn announcement(&self) -> Announcement {
+        let (name, neighbours) = (self.name.clone(), self.neighbours.clone());
+        Announcement::new(self.version, name, neighbours, self.topics.to_entries())
     }
 
     /// Takes what changed since the last call, to be sent to every peer.
-    pub(crate) fn take_changes(&mut self) -> Option<TopicChanges> {
-        if self.unannounced.is_empty() {
+    pub(crate) fn take_changes(&mut self) -> Option<AnnouncementChanges> {
+        if !self.has_changes() {
             return None;
         }
         let changes = std::mem::take(&mut self.unannounced);
         let from_seq = std::mem::replace(&mut self.announced, self.version.seq);
-        Some(TopicChanges::new(from_seq, self.version, changes))
+        let neighbours =
+            std::mem::take(&mut self.has_new_neighbours).then(|| self.neighbours.clone());
+        let name = self.name.clone();
+        Some(AnnouncementChanges::new(from_seq, self.version, name, neighbours, changes))
     }
 
     pub(crate) fn has_changes(&self) -> bool {
-        !self.unannounced.is_empty()
+        self.announced != self.version.seq
     }
 
     fn note(&mut self, topic: &Topic, subscriber: Subscriber, removed: bool) {

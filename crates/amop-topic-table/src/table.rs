@@ -1,39 +1,77 @@
-//! The table of one node: its own topics, those of its peers, and one index over all of them.
+//! The table of one node: its own announcement, those of all other nodes, the paths that lead
+//! there, and one index over the topics of all nodes that can be reached.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use amop_wire::limits::NODES_MAX;
 use amop_wire::{
-    Epoch, Instance, Instant, MsgId, NodeId, Subscriber, Topic, TopicChanges, TopicSet, Version,
+    Announcement, AnnouncementChanges, Epoch, Instance, Instant, MsgId, Name, NodeId, Subscriber,
+    Topic, Version,
 };
 
 use crate::index::{Candidate, Index, Place};
-use crate::own::OwnTopics;
-use crate::remote::{Fetch, RemoteTopics, Weighed};
+use crate::own::Own;
+use crate::remote::{Pull, Remote, Weighed};
+use crate::routes::Routes;
 use crate::topic_map::{TableFull, TopicMap};
 
-/// Who subscribes to what, at this node and at its peers.
+/// Who subscribes to what, at this node and at all others, and how to get there.
 #[derive(Debug)]
 pub struct TopicTable {
-    own: OwnTopics,
-    remotes: BTreeMap<NodeId, RemoteTopics>,
+    id: NodeId,
+    own: Own,
+    remotes: BTreeMap<NodeId, Remote>,
+    routes: Routes,
     index: Index,
 }
 
+/// What changes of another node's announcement turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "news is passed on, a pull is sent"]
+pub enum Heard {
+    /// They were applied: pass them on to every other peer.
+    News,
+    /// They are old, or about what is being pulled already.
+    Old,
+    /// They do not fit on what is held.
+    Hole(Pull),
+}
+
 impl TopicTable {
-    /// An empty table for one life of a node.
+    /// An empty table for one life of the node of this name.
     #[must_use]
-    pub fn new(epoch: Epoch) -> Self {
-        Self { own: OwnTopics::new(epoch), remotes: BTreeMap::new(), index: Index::default() }
+    pub fn new(name: Name, epoch: Epoch) -> Self {
+        let id = NodeId::of(&name);
+        Self {
+            id,
+            own: Own::new(name, epoch),
+            remotes: BTreeMap::new(),
+            routes: Routes::new(id),
+            index: Index::default(),
+        }
     }
 
-    /// The version of our own topics.
+    /// The id of this node.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// The version of our own announcement.
     #[must_use]
     pub fn own_version(&self) -> Version {
         self.own.version()
     }
 
+    /// Takes the nodes that this node is linked with, in their order.
+    pub fn set_neighbours(&mut self, neighbours: Vec<NodeId>) {
+        self.routes.set(self.id, &neighbours);
+        self.own.set_neighbours(neighbours);
+    }
+
     /// Adds a subscriber at this node, or moves it to a later generation; says whether our own
-    /// topics changed.
+    /// announcement changed.
     ///
     /// # Errors
     ///
@@ -60,98 +98,181 @@ impl TopicTable {
         self.own.subscribers(topic)
     }
 
-    /// All of our own topics, to answer a peer that fetches them.
+    /// What a node announces, this one included, to answer a pull.
     #[must_use]
-    pub fn snapshot(&self) -> TopicSet {
-        self.own.snapshot()
+    pub fn announcement(&self, node: NodeId) -> Option<Announcement> {
+        if node == self.id {
+            return Some(self.own.announcement());
+        }
+        self.remotes.get(&node)?.announcement()
     }
 
-    /// Takes what changed in our own topics since the last call, to be pushed to every peer.
-    pub fn take_changes(&mut self) -> Option<TopicChanges> {
+    /// Takes what changed in our own announcement since the last call, to be pushed to every peer.
+    pub fn take_changes(&mut self) -> Option<AnnouncementChanges> {
         self.own.take_changes()
     }
 
-    /// Whether something changed in our own topics since they were last
+    /// Whether something changed in our own announcement since it was last
     /// [taken](Self::take_changes).
     #[must_use]
     pub fn has_changes(&self) -> bool {
         self.own.has_changes()
     }
 
-    /// Weighs the version that a peer announced for its own topics; from now on the peer is one
-    /// that we keep in step with.
-    pub fn announced(&mut self, now: Instant, node: NodeId, version: Version) -> Option<Fetch> {
-        self.remotes.entry(node).or_default().announced(now, version)
+    /// The version of every announcement that counts here: our own and those of all nodes that can
+    /// be reached, in the order of their ids.
+    pub fn summary(&self) -> impl Iterator<Item = (NodeId, Version)> {
+        let reachable = self.remotes.iter().filter(|(_, remote)| remote.is_indexed);
+        let remotes = reachable.filter_map(|(&node, remote)| Some((node, remote.version()?)));
+        let own = std::iter::once((self.id, self.own.version()));
+        // Both sides sum up in the same order, so our own takes its place among the others.
+        let (before, after): (Vec<_>, Vec<_>) = remotes.partition(|(node, _)| *node < self.id);
+        before.into_iter().chain(own).chain(after)
     }
 
-    /// Takes the topics that we fetched from a peer; says whether they were applied. A set that
-    /// nobody asked for, or that is not newer than what we hold, is dropped.
+    /// Sums up the [summary](Self::summary) in one number.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        self.summary().fold(0, |digest, (node, Version { epoch, seq })| {
+            let words = node
+                .as_bytes()
+                .chunks_exact(8)
+                .map(|chunk| u64::from_le_bytes(chunk.try_into().expect("chunks of 8 bytes")));
+            words.chain([epoch.0, seq.0]).fold(digest, crate::index::mix)
+        })
+    }
+
+    /// Weighs what a peer holds. Answers what to pull from it.
+    pub fn weigh_summary(
+        &mut self,
+        now: Instant,
+        via: NodeId,
+        entries: &[(NodeId, Version)],
+    ) -> Vec<Pull> {
+        let newer = entries.iter().filter_map(|&(node, version)| {
+            Self::remote(&mut self.remotes, self.id, now, node)?.announced(now, via, version)
+        });
+        newer.collect()
+    }
+
+    /// Takes an announcement that we pulled; says whether it was applied. One that nobody asked
+    /// for, or that is not newer than what we hold, is dropped.
     ///
     /// # Errors
     ///
-    /// [`TableFull`] if the peer announces more than a node may; nothing was changed.
-    pub fn apply_snapshot(&mut self, node: NodeId, set: &TopicSet) -> Result<bool, TableFull> {
+    /// [`TableFull`] if the node announces more than it may; nothing was changed.
+    pub fn apply_snapshot(&mut self, announcement: &Announcement) -> Result<bool, TableFull> {
+        let node = NodeId::of(announcement.name());
         let Some(remote) = self.remotes.get_mut(&node) else { return Ok(false) };
-        let Some(before) = remote.snapshot(set)? else { return Ok(false) };
-        remove_all(&mut self.index, node, &before);
-        for (topic, subscribers) in remote.topics().iter() {
-            for subscriber in subscribers {
-                self.index.insert(topic, Place::Node(node), subscriber);
-            }
+        let Some(before) = remote.snapshot(announcement)? else { return Ok(false) };
+        if remote.is_indexed {
+            self.index.remove_all(node, &before);
+            self.index.insert_all(node, remote.topics());
         }
+        self.routes.set(node, remote.neighbours());
         Ok(true)
     }
 
-    /// Takes changes that a peer pushed. Answers a [`Fetch`] if they do not fit on what we hold.
+    /// Takes changes that a node pushed and a peer passed on.
     ///
     /// # Errors
     ///
-    /// [`TableFull`] if the peer announces more than a node may; a part of the changes may have
-    /// been applied, so [forget](Self::forget) the peer.
+    /// [`TableFull`] if the node announces more than it may; a part of the changes may have been
+    /// applied, so [forget](Self::forget) the node.
     pub fn apply_changes(
         &mut self,
         now: Instant,
-        node: NodeId,
-        changes: &TopicChanges,
-    ) -> Result<Option<Fetch>, TableFull> {
-        let Some(remote) = self.remotes.get_mut(&node) else { return Ok(None) };
-        match remote.weigh(now, changes) {
-            Weighed::Old => return Ok(None),
-            Weighed::Hole(fetch) => return Ok(Some(fetch)),
+        via: NodeId,
+        changes: &AnnouncementChanges,
+    ) -> Result<Heard, TableFull> {
+        let node = NodeId::of(changes.name());
+        let Some(remote) = Self::remote(&mut self.remotes, self.id, now, node) else {
+            return Ok(Heard::Old);
+        };
+        match remote.weigh(now, via, changes) {
+            Weighed::Old => return Ok(Heard::Old),
+            Weighed::Hole(pull) => return Ok(Heard::Hole(pull)),
             Weighed::Applies => {}
         }
+        self.routes.set(node, remote.neighbours());
         for change in changes.changes() {
-            if change.removed {
-                if remote.remove(&change.topic, change.subscriber) {
-                    let instance = change.subscriber.instance;
-                    self.index.remove(&change.topic, Place::Node(node), instance);
-                }
-            } else if remote.insert(&change.topic, change.subscriber)? {
-                self.index.insert(&change.topic, Place::Node(node), change.subscriber);
+            let (topic, subscriber) = (&change.topic, change.subscriber);
+            let applied = if change.removed {
+                remote.remove(topic, subscriber)
+            } else {
+                remote.insert(topic, subscriber)?
+            };
+            match (applied && remote.is_indexed, change.removed) {
+                (false, _) => {}
+                (true, true) => self.index.remove(topic, Place::Node(node), subscriber.instance),
+                (true, false) => self.index.insert(topic, Place::Node(node), subscriber),
             }
         }
-        Ok(None)
+        Ok(Heard::News)
     }
 
-    /// Forgets a peer and all its topics, because no link leads there.
+    /// Forgets all that a node announced.
     pub fn forget(&mut self, node: NodeId) {
         if let Some(remote) = self.remotes.remove(&node) {
-            remove_all(&mut self.index, node, remote.topics());
+            self.index.remove_all(node, remote.topics());
+            self.routes.remove(node);
         }
     }
 
-    /// The version that we hold of a peer's topics.
+    /// A peer has no link any more: it answers nothing that we pulled from it.
+    pub fn peer_gone(&mut self, peer: NodeId) {
+        self.remotes.values_mut().for_each(|remote| remote.peer_gone(peer));
+    }
+
+    /// Computes the paths anew if somebody's neighbours changed. Subscribers at nodes that cannot
+    /// be reached are no candidates. Answers the nodes to which the last path was lost.
+    pub fn refresh_routes(&mut self, now: Instant) -> Vec<NodeId> {
+        if !self.routes.refresh() {
+            return Vec::new();
+        }
+        let mut lost = Vec::new();
+        for (&node, remote) in &mut self.remotes {
+            let is_reachable = self.routes.path(node).is_some();
+            if is_reachable && !remote.is_indexed {
+                self.index.insert_all(node, remote.topics());
+            } else if !is_reachable && remote.is_indexed {
+                self.index.remove_all(node, remote.topics());
+                lost.push(node);
+            }
+            remote.is_indexed = is_reachable;
+            remote.lost_at = if is_reachable { None } else { remote.lost_at.or(Some(now)) };
+        }
+        lost
+    }
+
+    /// The shortest path to another node, from this one to that one, as of the last
+    /// [refresh](Self::refresh_routes).
+    #[must_use]
+    pub fn path(&self, to: NodeId) -> Option<&[NodeId]> {
+        self.routes.path(to)
+    }
+
+    /// The certified name of a node that announced itself.
+    #[must_use]
+    pub fn name_of(&self, node: NodeId) -> Option<&Name> {
+        self.remotes.get(&node)?.name()
+    }
+
+    /// The version that we hold of another node's announcement.
     #[must_use]
     pub fn version_of(&self, node: NodeId) -> Option<Version> {
         self.remotes.get(&node)?.version()
     }
 
-    /// The topics that we hold of a peer with their subscribers, in their order.
+    /// The topics that count at a node, with their subscribers, in their order: none if the node
+    /// cannot be reached.
     pub fn topics_of(
         &self,
         node: NodeId,
     ) -> impl Iterator<Item = (&Topic, impl Iterator<Item = Subscriber>)> {
-        self.remotes.get(&node).into_iter().flat_map(|remote| remote.topics().iter())
+        let own = (node == self.id).then(|| self.own.topics());
+        let remote = self.remotes.get(&node).filter(|remote| remote.is_indexed);
+        own.or(remote.map(Remote::topics)).into_iter().flat_map(TopicMap::iter)
     }
 
     /// Chooses one subscriber for a message, but none of the excluded: uniformly over many ids,
@@ -167,25 +288,41 @@ impl TopicTable {
         self.index.spread(topic)
     }
 
-    /// The peers whose answer is overdue at `now` and must be fetched again.
-    pub fn handle_timeout(&mut self, now: Instant) -> Vec<(NodeId, Fetch)> {
-        let overdue = |(&node, remote): (&NodeId, &mut RemoteTopics)| {
-            remote.handle_timeout(now).map(|fetch| (node, fetch))
-        };
-        self.remotes.iter_mut().filter_map(overdue).collect()
+    /// Forgets nodes that could not be reached for long. Answers the pulls whose answer is overdue
+    /// at `now`.
+    pub fn handle_timeout(&mut self, now: Instant) -> Vec<Pull> {
+        let is_over = |remote: &Remote| remote.lost_at.is_some_and(|at| at + KEPT <= now);
+        let over = self.remotes.iter().filter(|(_, remote)| is_over(remote));
+        for node in over.map(|(&node, _)| node).collect::<Vec<_>>() {
+            self.forget(node);
+        }
+        self.remotes.values_mut().filter_map(|remote| remote.handle_timeout(now)).collect()
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.remotes.values().filter_map(RemoteTopics::poll_timeout).min()
+        let due = self.remotes.values().flat_map(|remote| {
+            [remote.poll_timeout(), remote.lost_at.map(|at| at + KEPT)].into_iter().flatten()
+        });
+        due.min()
+    }
+
+    /// What we know of another node, perhaps nothing so far; `None` for ourselves, and when there
+    /// are as many nodes as a network may have.
+    fn remote(
+        remotes: &mut BTreeMap<NodeId, Remote>,
+        own: NodeId,
+        now: Instant,
+        node: NodeId,
+    ) -> Option<&mut Remote> {
+        let is_new = !remotes.contains_key(&node);
+        if node == own || is_new && remotes.len() >= NODES_MAX {
+            return None;
+        }
+        Some(remotes.entry(node).or_insert_with(|| Remote::new(node, now)))
     }
 }
 
-fn remove_all(index: &mut Index, node: NodeId, topics: &TopicMap) {
-    for (topic, subscribers) in topics.iter() {
-        for subscriber in subscribers {
-            index.remove(topic, Place::Node(node), subscriber.instance);
-        }
-    }
-}
+/// How long the announcement of a node is kept to which no path leads.
+const KEPT: Duration = Duration::from_secs(30);

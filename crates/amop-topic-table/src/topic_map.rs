@@ -69,6 +69,11 @@ impl TopicMap {
         self.topics.iter().map(|(topic, subscribers)| (topic, each(subscribers)))
     }
 
+    /// Every topic with its subscribers, as they are announced.
+    pub(crate) fn to_entries(&self) -> Vec<(Topic, Vec<Subscriber>)> {
+        self.iter().map(|(topic, subscribers)| (topic.clone(), subscribers.collect())).collect()
+    }
+
     /// The subscribers of one topic, in their order.
     pub(crate) fn subscribers(&self, topic: &Topic) -> impl Iterator<Item = Subscriber> {
         self.topics.get(topic).into_iter().flat_map(each)
@@ -88,7 +93,15 @@ const SUBSCRIBER_BYTES: usize = 2 + 9 + 5;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use amop_wire::{TopicSet, Version};
+    use amop_wire::limits::{NAME_BYTES_MAX, NODES_MAX};
+    use amop_wire::{Announcement, NodeId, Version};
+
+    /// All of it, of a node with the longest name and as many neighbours as it may have.
+    fn announcement(map: &TopicMap) -> Announcement {
+        let name = format!("n.node.a.{}bc", "x.".repeat((NAME_BYTES_MAX - 11) / 2));
+        let neighbours = vec![NodeId::from_bytes([7; 32]); NODES_MAX];
+        Announcement::new(Version::default(), name.parse().unwrap(), neighbours, map.to_entries())
+    }
 
     fn subscriber(instance: u64) -> Subscriber {
         Subscriber { instance: Instance(instance), generation: Gen(1) }
@@ -103,9 +116,7 @@ mod tests {
             map.insert(&topic, subscriber(1)).map(|_| fits += 1).err()
         });
         assert_eq!(full, Some(TableFull));
-        let topics =
-            map.iter().map(|(topic, subscribers)| (topic.clone(), subscribers.collect())).collect();
-        assert!(TopicSet::new(Version::default(), topics).fits());
+        assert!(announcement(&map).fits());
         assert!(fits > TOPICS_PER_NODE_MAX / 2, "{fits}");
 
         map.remove(&"t0".parse().unwrap(), Instance(1)).expect("it was taken");
@@ -119,7 +130,6 @@ mod tests {
         let full = (0..).find_map(|n| map.insert(&topic, subscriber(n)).err().map(|_| n));
         let last = full.expect("it fills up") - 1;
         assert_eq!(map.insert(&topic, subscriber(last)), Ok(false), "it is there already");
-        let all = map.subscribers(&topic).collect();
-        assert!(TopicSet::new(Version::default(), vec![(topic, all)]).fits());
+        assert!(announcement(&map).fits());
     }
 }

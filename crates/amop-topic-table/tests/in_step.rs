@@ -1,13 +1,13 @@
-//! Two tables kept in step by pushes and heartbeats that may be lost, against a naive twin.
+//! Two tables kept in step by pushes and summaries that may be lost, against a naive twin.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use amop_topic_table::{Place, TopicTable};
+use amop_topic_table::{Heard, Place, TopicTable};
 use amop_wire::{
-    Epoch, Gen, Instance, Instant, MsgId, Name, NodeId, Subscriber, Topic, TopicChanges,
+    AnnouncementChanges, Epoch, Gen, Instance, Instant, MsgId, NodeId, Subscriber, Topic,
 };
 use proptest::prelude::*;
 
@@ -15,21 +15,29 @@ fn topic(number: u8) -> Topic {
     format!("t{number}").parse().unwrap()
 }
 
-fn node() -> NodeId {
-    NodeId::of(&"n2.node.bank-b.amop".parse::<Name>().unwrap())
+/// A node and its only neighbour.
+fn linked() -> (TopicTable, TopicTable) {
+    let [mut here, mut there] = ["n1.node.bank-a.amop", "n2.node.bank-b.amop"]
+        .map(|name| TopicTable::new(name.parse().unwrap(), Epoch(1)));
+    here.set_neighbours(vec![there.id()]);
+    there.set_neighbours(vec![here.id()]);
+    (here, there)
 }
 
 /// One heartbeat period in which nothing is lost.
-fn heartbeat(here: &mut TopicTable, there: &TopicTable, now: Instant) {
-    if here.announced(now, node(), there.own_version()).is_some() {
-        here.apply_snapshot(node(), &there.snapshot()).unwrap();
+fn summary(here: &mut TopicTable, there: &TopicTable, now: Instant) {
+    let entries: Vec<_> = there.summary().collect();
+    for pull in here.weigh_summary(now, there.id(), &entries) {
+        here.apply_snapshot(&there.announcement(pull.node).unwrap()).unwrap();
     }
+    here.refresh_routes(now);
 }
 
-fn push(here: &mut TopicTable, there: &TopicTable, now: Instant, changes: &TopicChanges) {
-    if here.apply_changes(now, node(), changes).unwrap().is_some() {
-        here.apply_snapshot(node(), &there.snapshot()).unwrap();
+fn push(here: &mut TopicTable, there: &TopicTable, now: Instant, changes: &AnnouncementChanges) {
+    if let Heard::Hole(pull) = here.apply_changes(now, there.id(), changes).unwrap() {
+        here.apply_snapshot(&there.announcement(pull.node).unwrap()).unwrap();
     }
+    here.refresh_routes(now);
 }
 
 proptest! {
@@ -38,8 +46,7 @@ proptest! {
     fn the_view_equals_the_truth_once_a_heartbeat_gets_through(
         steps in prop::collection::vec((0_u8..4, 0_u64..4, any::<bool>(), any::<bool>(), any::<bool>()), 1..60),
     ) {
-        let mut here = TopicTable::new(Epoch(1));
-        let mut there = TopicTable::new(Epoch(1));
+        let (mut here, mut there) = linked();
         let mut truth = BTreeSet::new();
         let mut now = Instant::default();
         for (number, instance, leave, flush, lose) in steps {
@@ -60,8 +67,8 @@ proptest! {
             }
         }
         now = now + Duration::from_secs(5);
-        // A fetch that was answered above is over, so the heartbeat may fetch again.
-        heartbeat(&mut here, &there, now);
+        summary(&mut here, &there, now);
+        prop_assert_eq!(here.version_of(there.id()), Some(there.own_version()));
         for number in 0..4 {
             let expected: u32 = truth.iter().filter(|(of, _)| *of == number).map(|_| 1).sum();
             let seen: u32 = here.spread(&topic(number)).iter().map(|(_, count)| count).sum();
@@ -72,28 +79,66 @@ proptest! {
 
 #[test]
 fn an_emptied_set_is_announced_like_any_other_change() {
-    let mut here = TopicTable::new(Epoch(1));
-    let mut there = TopicTable::new(Epoch(1));
+    let (mut here, mut there) = linked();
     let subscriber = Subscriber { instance: Instance(1), generation: Gen(1) };
     there.subscribe(&topic(0), subscriber).unwrap();
-    heartbeat(&mut here, &there, Instant::default());
-    assert_eq!(here.spread(&topic(0)), [(Place::Node(node()), 1)]);
+    summary(&mut here, &there, Instant::default());
+    assert_eq!(here.spread(&topic(0)), [(Place::Node(there.id()), 1)]);
 
     assert!(there.unsubscribe(&topic(0), subscriber.instance));
-    heartbeat(&mut here, &there, Instant::default());
+    summary(&mut here, &there, Instant::default());
     assert_eq!(here.spread(&topic(0)), []);
 }
 
 #[test]
-fn a_peer_without_a_link_is_no_candidate() {
-    let mut here = TopicTable::new(Epoch(1));
-    let mut there = TopicTable::new(Epoch(1));
+fn the_digests_of_two_nodes_are_equal_once_they_know_the_same() {
+    let (mut here, mut there) = linked();
+    assert_ne!(here.digest(), there.digest());
+    summary(&mut here, &there, Instant::default());
+    summary(&mut there, &here, Instant::default());
+    assert_eq!(here.digest(), there.digest());
     let subscriber = Subscriber { instance: Instance(1), generation: Gen(1) };
     there.subscribe(&topic(0), subscriber).unwrap();
-    heartbeat(&mut here, &there, Instant::default());
+    assert_ne!(here.digest(), there.digest());
+}
+
+/// SEQ-6
+#[test]
+fn a_node_to_which_no_path_leads_is_no_candidate_and_forgotten_after_30_s() {
+    let (mut here, mut there) = linked();
+    let subscriber = Subscriber { instance: Instance(1), generation: Gen(1) };
+    there.subscribe(&topic(0), subscriber).unwrap();
+    summary(&mut here, &there, Instant::default());
     let id = MsgId { publisher: Instance(9), counter: 1 };
     assert!(here.choose(&topic(0), id, &[]).is_some());
-    here.forget(node());
+
+    here.set_neighbours(Vec::new());
+    let lost = here.refresh_routes(Instant::default());
+    assert_eq!(lost, [there.id()]);
     assert_eq!(here.choose(&topic(0), id, &[]), None);
-    assert_eq!(here.version_of(node()), None);
+    let held = |here: &TopicTable| here.version_of(there.id()).is_some();
+    let over = here.poll_timeout().unwrap();
+    assert_eq!(over.since_start(), Duration::from_secs(30));
+    here.handle_timeout(over - Duration::from_nanos(1));
+    assert!(held(&here), "it may be back soon");
+    here.handle_timeout(over);
+    assert!(!held(&here));
+    assert_eq!(here.poll_timeout(), None);
+}
+
+/// SEQ-7, LIMIT-1: what a peer claims to know of nodes that nobody reaches takes room for 30 s.
+#[test]
+fn a_summary_of_more_nodes_than_a_network_has_leaves_no_more_than_those() {
+    let (mut here, there) = linked();
+    let node = |n: u16| {
+        let mut id = [7; 32];
+        id[..2].copy_from_slice(&n.to_le_bytes());
+        (NodeId::from_bytes(id), there.own_version())
+    };
+    let entries: Vec<_> = (0..2000).map(node).collect();
+    let pulls = here.weigh_summary(Instant::default(), there.id(), &entries);
+    assert_eq!(pulls.len(), amop_wire::limits::NODES_MAX);
+    here.peer_gone(there.id());
+    here.handle_timeout(Instant::default() + Duration::from_secs(30));
+    assert_eq!(here.poll_timeout(), None, "nothing is kept");
 }

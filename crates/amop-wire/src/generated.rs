@@ -208,7 +208,7 @@ pub struct ClientReceiptRun {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PeerHeader {
-    #[prost(oneof = "peer_header::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "peer_header::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
     pub kind: ::core::option::Option<peer_header::Kind>,
 }
 /// Nested message and enum types in `PeerHeader`.
@@ -235,24 +235,43 @@ pub mod peer_header {
         Multicast(super::Multicast),
         #[prost(message, tag = "10")]
         Receipts(super::PeerReceipts),
+        #[prost(message, tag = "11")]
+        Summary(super::Summary),
+        #[prost(message, tag = "12")]
+        Relay(super::Relay),
+        #[prost(message, tag = "13")]
+        Returned(super::Returned),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Greeting {
     #[prost(fixed64, optional, tag = "1")]
     pub epoch: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Summary {
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<SummaryEntry>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SummaryEntry {
+    #[prost(message, optional, tag = "1")]
+    pub node: ::core::option::Option<NodeId>,
     #[prost(fixed64, optional, tag = "2")]
+    pub epoch: ::core::option::Option<u64>,
+    #[prost(fixed64, optional, tag = "3")]
     pub seq: ::core::option::Option<u64>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Heartbeat {
     #[prost(fixed64, optional, tag = "1")]
-    pub epoch: ::core::option::Option<u64>,
-    #[prost(fixed64, optional, tag = "2")]
-    pub seq: ::core::option::Option<u64>,
+    pub digest: ::core::option::Option<u64>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Pull {}
+pub struct Pull {
+    #[prost(message, optional, tag = "1")]
+    pub node: ::core::option::Option<NodeId>,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Snapshot {
     #[prost(fixed64, optional, tag = "1")]
@@ -270,8 +289,12 @@ pub struct Changes {
     pub to_seq: ::core::option::Option<u64>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
-pub struct TopicSet {
-    #[prost(message, repeated, tag = "1")]
+pub struct Announcement {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub name: ::prost::bytes::Bytes,
+    #[prost(message, repeated, tag = "2")]
+    pub neighbours: ::prost::alloc::vec::Vec<NodeId>,
+    #[prost(message, repeated, tag = "3")]
     pub topics: ::prost::alloc::vec::Vec<TopicEntry>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -281,17 +304,26 @@ pub struct TopicEntry {
     #[prost(message, repeated, tag = "2")]
     pub subscribers: ::prost::alloc::vec::Vec<Subscriber>,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AnnouncementChanges {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub name: ::prost::bytes::Bytes,
+    #[prost(message, optional, tag = "2")]
+    pub neighbours: ::core::option::Option<Neighbours>,
+    #[prost(message, repeated, tag = "3")]
+    pub changes: ::prost::alloc::vec::Vec<TopicChange>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Neighbours {
+    #[prost(message, repeated, tag = "1")]
+    pub nodes: ::prost::alloc::vec::Vec<NodeId>,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Subscriber {
     #[prost(fixed64, optional, tag = "1")]
     pub instance: ::core::option::Option<u64>,
     #[prost(fixed32, optional, tag = "2")]
     pub generation: ::core::option::Option<u32>,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct TopicChanges {
-    #[prost(message, repeated, tag = "1")]
-    pub changes: ::prost::alloc::vec::Vec<TopicChange>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TopicChange {
@@ -368,4 +400,24 @@ pub struct PeerReceiptRun {
     pub refused: ::core::option::Option<u32>,
     #[prost(fixed32, optional, tag = "6")]
     pub unknown: ::core::option::Option<u32>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Relay {
+    #[prost(fixed32, optional, tag = "1")]
+    pub position: ::core::option::Option<u32>,
+    #[prost(fixed32, optional, tag = "2")]
+    pub lane: ::core::option::Option<u32>,
+    #[prost(message, repeated, tag = "3")]
+    pub hops: ::prost::alloc::vec::Vec<NodeId>,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub header: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Returned {
+    #[prost(fixed32, optional, tag = "1")]
+    pub position: ::core::option::Option<u32>,
+    #[prost(message, repeated, tag = "2")]
+    pub hops: ::prost::alloc::vec::Vec<NodeId>,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub header: ::prost::bytes::Bytes,
 }

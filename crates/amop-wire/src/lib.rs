@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod announcement;
 mod client_message;
 mod close;
 mod code;
@@ -18,10 +19,11 @@ mod name;
 mod node_message;
 mod peer_message;
 mod recent;
+mod relay;
 mod time;
 mod topic;
-mod topic_set;
 
+pub use announcement::{Announcement, AnnouncementChanges, Subscriber, TopicChange};
 pub use client_message::{AckRun, Answer, Attempt, ClientMessage, Publish, Refuse};
 pub use close::{CloseCode, CloseReason};
 pub use code::{Code, Reason};
@@ -34,6 +36,6 @@ pub use name::{Name, NameError, Role};
 pub use node_message::{Delivery, NodeMessage, Outcome, ReceiptRun};
 pub use peer_message::{Multicast, PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Request};
 pub use recent::Recent;
+pub use relay::{Path, Relay, Returned};
 pub use time::Instant;
 pub use topic::{Topic, TopicError};
-pub use topic_set::{Subscriber, TopicChange, TopicChanges, TopicSet};

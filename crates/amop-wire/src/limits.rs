@@ -19,14 +19,21 @@ pub const TTL_MAX: Duration = Duration::from_secs(3600);
 /// Most nodes that an outcome names as tried in vain.
 pub const TRIED_MAX: usize = 16;
 
+/// Most nodes of one network.
+pub const NODES_MAX: usize = 1024;
+
+/// Most links that a message crosses between nodes.
+pub const HOPS_MAX: usize = 8;
+
 /// Most subscriptions of one client.
 pub const SUBSCRIPTIONS_PER_CLIENT_MAX: usize = 1024;
 
 /// Most topics with a subscriber on one node, and most that a node takes from one peer.
 pub const TOPICS_PER_NODE_MAX: usize = 65_536;
 
-/// Most bytes of one node's own topics, as a snapshot encodes them: it is one payload.
-pub const TOPIC_SET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX;
+/// Most bytes of one node's own topics, as a snapshot encodes them: with the node's name and its
+/// neighbours it is one payload.
+pub const TOPIC_SET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - (40 * NODES_MAX + NAME_BYTES_MAX + 3);
 
 /// Most publishes of one client that a node holds at a time.
 pub const REQUESTS_PER_CLIENT_MAX: usize = 16_384;

@@ -5,29 +5,33 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 
+use crate::announcement::{Announcement, AnnouncementChanges, check_count};
 use crate::delivery::{AnswerStatus, Receipt};
-use crate::fields::{bad, msg_id, name, no_payload, put, topic, ttl};
+use crate::fields::{bad, msg_id, name, no_payload, node_id, node_id_words, put, topic, ttl};
 use crate::generated::{self as pb, peer_header::Kind};
 use crate::hot::{self, Hot};
-use crate::topic_set::{TopicChanges, TopicSet};
+use crate::limits::NODES_MAX;
 use crate::{
-    Epoch, Frame, Instance, Lane, Message, MessageError, MsgId, Name, Reason, Recent, Seq, Topic,
-    Version,
+    Epoch, Frame, Instance, Lane, Message, MessageError, MsgId, Name, NodeId, Reason, Recent,
+    Relay, Returned, Seq, Topic, Version,
 };
 
 /// A message between two linked nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PeerMessage {
-    /// The first message on a link, with the version of the sender's own topics.
-    Greeting(Version),
-    /// Says which version of its own topics the sender holds.
-    Heartbeat(Version),
-    /// Asks for a snapshot.
-    Pull,
-    /// All of the sender's own topics.
-    Snapshot(TopicSet),
-    /// How the sender's own topics changed.
-    Changes(TopicChanges),
+    /// The first message on a link, with the life of its sender.
+    Greeting(Epoch),
+    /// Says which version of which announcement the sender holds; of at most
+    /// [`NODES_MAX`](crate::limits::NODES_MAX) nodes.
+    Summary(Vec<(NodeId, Version)>),
+    /// Sums up what a summary would say.
+    Heartbeat(u64),
+    /// Asks for the snapshot of a node.
+    Pull(NodeId),
+    /// All that a node announces.
+    Snapshot(Announcement),
+    /// How that has changed.
+    Changes(AnnouncementChanges),
     /// Home node to exit node: push this to that subscriber.
     Request(Request),
     /// Exit node to home node: the subscriber handled it.
@@ -38,6 +42,10 @@ pub enum PeerMessage {
     Multicast(Multicast),
     /// Exit node to home node: what became of multicasts.
     Receipts(Vec<PeerReceiptRun>),
+    /// A message to be passed on, or that was passed on to this node.
+    Relay(Relay),
+    /// A message that could not be passed on.
+    Returned(Returned),
 }
 
 /// A unicast on its way to the chosen subscriber's node.
@@ -121,11 +129,15 @@ impl Message for PeerMessage {
     fn lane(&self) -> Lane {
         match self {
             Self::Greeting(_)
+            | Self::Summary(_)
             | Self::Heartbeat(_)
-            | Self::Pull
+            | Self::Pull(_)
             | Self::Snapshot(_)
             | Self::Changes(_) => Lane::Control,
-            Self::Answer(_) | Self::Refusal(_) | Self::Receipts(_) => Lane::Replies,
+            Self::Answer(_) | Self::Refusal(_) | Self::Receipts(_) | Self::Returned(_) => {
+                Lane::Replies
+            }
+            Self::Relay(relay) => relay.lane,
             Self::Request(_) | Self::Multicast(_) => Lane::Messages,
         }
     }
@@ -136,28 +148,34 @@ impl Message for PeerMessage {
             Self::Answer(answer) => answer.put(buf),
             Self::Multicast(multicast) => multicast.put(buf),
             Self::Greeting(_)
+            | Self::Summary(_)
             | Self::Heartbeat(_)
-            | Self::Pull
+            | Self::Pull(_)
             | Self::Snapshot(_)
             | Self::Changes(_)
             | Self::Refusal(_)
-            | Self::Receipts(_) => put(&pb::PeerHeader { kind: self.to_kind() }, buf),
+            | Self::Receipts(_)
+            | Self::Relay(_)
+            | Self::Returned(_) => put(&pb::PeerHeader { kind: self.to_kind() }, buf),
         }
     }
 
     fn payload(&self) -> &Bytes {
         static NONE: Bytes = Bytes::new();
         match self {
-            Self::Snapshot(set) => set.encoded(),
+            Self::Snapshot(announcement) => announcement.encoded(),
             Self::Changes(changes) => changes.encoded(),
             Self::Request(request) => &request.payload,
             Self::Answer(answer) => &answer.payload,
             Self::Multicast(multicast) => &multicast.payload,
+            Self::Relay(relay) => &relay.frame.payload,
             Self::Greeting(_)
+            | Self::Summary(_)
             | Self::Heartbeat(_)
-            | Self::Pull
+            | Self::Pull(_)
             | Self::Refusal(_)
-            | Self::Receipts(_) => &NONE,
+            | Self::Receipts(_)
+            | Self::Returned(_) => &NONE,
         }
     }
 
@@ -178,9 +196,9 @@ impl Message for PeerMessage {
         let header = pb::PeerHeader::decode(header).map_err(MessageError::Malformed)?;
         Ok(match header.kind.ok_or(MessageError::UnknownKind)? {
             Kind::Snapshot(head) => {
-                Self::Snapshot(TopicSet::decode(version(head.epoch, head.seq), payload)?)
+                Self::Snapshot(Announcement::decode(version(head.epoch, head.seq), payload)?)
             }
-            Kind::Changes(head) => Self::Changes(TopicChanges::decode(
+            Kind::Changes(head) => Self::Changes(AnnouncementChanges::decode(
                 version(head.epoch, head.to_seq),
                 Seq(head.from_seq.unwrap_or_default()),
                 payload,
@@ -188,6 +206,7 @@ impl Message for PeerMessage {
             Kind::Request(request) => Self::Request(read_request(&request, payload)?),
             Kind::Answer(answer) => Self::Answer(read_answer(&answer, payload)?),
             Kind::Multicast(multicast) => Self::Multicast(read_multicast(&multicast, payload)?),
+            Kind::Relay(relay) => Self::Relay(Relay::read(relay, payload)?),
             without_payload => {
                 no_payload(&payload)?;
                 read_bare(without_payload)?
@@ -201,15 +220,19 @@ impl PeerMessage {
     fn to_kind(&self) -> Option<Kind> {
         Some(match self {
             Self::Request(_) | Self::Answer(_) | Self::Multicast(_) => return None,
-            Self::Greeting(Version { epoch, seq }) => {
-                Kind::Greeting(pb::Greeting { epoch: Some(epoch.0), seq: Some(seq.0) })
+            Self::Greeting(epoch) => Kind::Greeting(pb::Greeting { epoch: Some(epoch.0) }),
+            Self::Summary(entries) => {
+                let entry = |&(node, version): &(NodeId, Version)| pb::SummaryEntry {
+                    node: node_id_words(node),
+                    epoch: Some(version.epoch.0),
+                    seq: Some(version.seq.0),
+                };
+                Kind::Summary(pb::Summary { entries: entries.iter().map(entry).collect() })
             }
-            Self::Heartbeat(Version { epoch, seq }) => {
-                Kind::Heartbeat(pb::Heartbeat { epoch: Some(epoch.0), seq: Some(seq.0) })
-            }
-            Self::Pull => Kind::Pull(pb::Pull {}),
-            Self::Snapshot(set) => {
-                let Version { epoch, seq } = set.version();
+            Self::Heartbeat(digest) => Kind::Heartbeat(pb::Heartbeat { digest: Some(*digest) }),
+            Self::Pull(node) => Kind::Pull(pb::Pull { node: node_id_words(*node) }),
+            Self::Snapshot(announcement) => {
+                let Version { epoch, seq } = announcement.version();
                 Kind::Snapshot(pb::Snapshot { epoch: Some(epoch.0), seq: Some(seq.0) })
             }
             Self::Changes(changes) => {
@@ -238,6 +261,8 @@ impl PeerMessage {
                 };
                 Kind::Receipts(pb::PeerReceipts { runs: runs.iter().map(run).collect() })
             }
+            Self::Relay(relay) => Kind::Relay(relay.to_proto()),
+            Self::Returned(returned) => Kind::Returned(returned.to_proto()),
         })
     }
 }
@@ -245,11 +270,14 @@ impl PeerMessage {
 /// Reads a kind that has no payload; the kinds that have one were read before.
 fn read_bare(kind: Kind) -> Result<PeerMessage, MessageError> {
     Ok(match kind {
-        Kind::Greeting(pb::Greeting { epoch, seq }) => PeerMessage::Greeting(version(epoch, seq)),
-        Kind::Heartbeat(pb::Heartbeat { epoch, seq }) => {
-            PeerMessage::Heartbeat(version(epoch, seq))
+        Kind::Greeting(pb::Greeting { epoch }) => {
+            PeerMessage::Greeting(Epoch(epoch.unwrap_or_default()))
         }
-        Kind::Pull(pb::Pull {}) => PeerMessage::Pull,
+        Kind::Summary(summary) => PeerMessage::Summary(read_summary(&summary.entries)?),
+        Kind::Heartbeat(pb::Heartbeat { digest }) => {
+            PeerMessage::Heartbeat(digest.unwrap_or_default())
+        }
+        Kind::Pull(pb::Pull { node }) => PeerMessage::Pull(node_id("pull.node", node)?),
         Kind::Refusal(refusal) => PeerMessage::Refusal(PeerRefusal {
             id: msg_id(refusal.publisher, refusal.counter),
             attempt: refusal.attempt.unwrap_or_default(),
@@ -257,11 +285,13 @@ fn read_bare(kind: Kind) -> Result<PeerMessage, MessageError> {
             subscriber: Instance(refusal.subscriber.unwrap_or_default()),
         }),
         Kind::Receipts(receipts) => PeerMessage::Receipts(read_receipts(&receipts.runs)?),
+        Kind::Returned(returned) => PeerMessage::Returned(Returned::read(returned)?),
         Kind::Snapshot(_)
         | Kind::Changes(_)
         | Kind::Request(_)
         | Kind::Answer(_)
-        | Kind::Multicast(_) => return Err(MessageError::UnknownKind),
+        | Kind::Multicast(_)
+        | Kind::Relay(_) => return Err(MessageError::UnknownKind),
     })
 }
 
@@ -316,6 +346,14 @@ fn read_receipts(runs: &[pb::PeerReceiptRun]) -> Result<Vec<PeerReceiptRun>, Mes
         Ok(PeerReceiptRun { first, count, receipt })
     };
     runs.iter().map(run).collect()
+}
+
+fn read_summary(entries: &[pb::SummaryEntry]) -> Result<Vec<(NodeId, Version)>, MessageError> {
+    check_count("summary.entries", entries.len(), NODES_MAX)?;
+    let entry = |entry: &pb::SummaryEntry| {
+        Ok((node_id("summary.node", entry.node)?, version(entry.epoch, entry.seq)))
+    };
+    entries.iter().map(entry).collect()
 }
 
 fn version(epoch: Option<u64>, seq: Option<u64>) -> Version {

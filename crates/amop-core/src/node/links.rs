@@ -9,8 +9,7 @@
 
 use std::time::Duration;
 
-use amop_topic_table::Fetch;
-use amop_wire::{CloseCode, Epoch, Instance, Instant, Name, NodeId, PeerMessage, Version};
+use amop_wire::{CloseCode, Epoch, Instance, Instant, Name, NodeId, PeerMessage};
 
 use super::{Effect, Event, LinkId, Node, Timer};
 
@@ -71,16 +70,16 @@ impl Node {
                 self.timers.cancel(greet_by, Timer::Greeting(link));
                 if self.peers.get(&node) == Some(&link) {
                     self.peers.remove(&node);
-                    self.table.forget(node);
-                    self.peer_lost(node);
+                    self.table.peer_gone(node);
+                    self.table.set_neighbours(self.peers.keys().copied().collect());
                     self.effects.push_back(Effect::Event(Event::PeerLost { name }));
                 }
             }
         }
     }
 
-    /// A peer greeted: elects the link to use and learns what the peer subscribes to.
-    pub(super) fn greeted(&mut self, now: Instant, link: LinkId, node: NodeId, version: Version) {
+    /// A peer greeted: elects the link to use, and tells what this node knows.
+    pub(super) fn greeted(&mut self, now: Instant, link: LinkId, node: NodeId, greeted: Epoch) {
         let Some(Link::Peer { name, dialed, epoch, greet_by, .. }) = self.links.get_mut(&link)
         else {
             return;
@@ -88,7 +87,7 @@ impl Node {
         if epoch.is_some() {
             return self.close(link, CloseCode::Protocol, "the node greeted twice on one link");
         }
-        *epoch = Some(version.epoch);
+        *epoch = Some(greeted);
         let (name, answer) = (name.clone(), !*dialed);
         self.timers.cancel(*greet_by, Timer::Greeting(link));
         if answer {
@@ -97,7 +96,8 @@ impl Node {
         match self.peers.get(&node).copied() {
             None => {
                 self.peers.insert(node, link);
-                let epoch = version.epoch;
+                self.table.set_neighbours(self.peers.keys().copied().collect());
+                let epoch = greeted;
                 self.effects.push_back(Effect::Event(Event::PeerLinked { name, epoch }));
             }
             Some(old) if self.rank(link) > self.rank(old) => {
@@ -106,19 +106,7 @@ impl Node {
             }
             Some(_) => self.timers.set(now + LINGER, Timer::Linger(link)),
         }
-        self.peer_announced(now, node, version);
-    }
-
-    pub(super) fn peer_announced(&mut self, now: Instant, node: NodeId, version: Version) {
-        if self.peers.contains_key(&node)
-            && let Some(fetch) = self.table.announced(now, node, version)
-        {
-            self.pull(node, fetch);
-        }
-    }
-
-    pub(super) fn pull(&mut self, node: NodeId, Fetch: Fetch) {
-        self.tell_peer(node, PeerMessage::Pull);
+        self.sum_up(node);
     }
 
     pub(super) fn greeting_overdue(&mut self, link: LinkId) {
@@ -141,7 +129,7 @@ impl Node {
     }
 
     fn greet(&mut self, link: LinkId) {
-        let message = PeerMessage::Greeting(self.table.own_version());
+        let message = PeerMessage::Greeting(self.epoch);
         self.effects.push_back(Effect::ToPeer { link, message });
     }
 

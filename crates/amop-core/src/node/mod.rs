@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  Input ──▶ handle ──▶ links      who is at the other end of each link
-//!                   ├─▶ sync       own topics out, the topics of peers in
+//!                   ├─▶ sync       what each node announces, and to whom it is news
+//!                   ├─▶ relay      to, from and between nodes that are not linked
 //!                   ├─▶ publisher  as home node: what is open of each client
 //!                   ├─▶ unicast    as home node: choose, wait, fail over; as exit node: push
 //!                   ├─▶ multicast  as home node: spread, count
@@ -18,13 +19,14 @@ mod fanout;
 mod links;
 mod multicast;
 mod publisher;
+mod relay;
 mod session;
 mod sync;
 mod unicast;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use amop_topic_table::TopicTable;
+use amop_topic_table::{Place, TopicTable};
 use amop_wire::{
     ClientMessage, CloseCode, CloseReason, Epoch, Instance, Instant, Name, NodeId, NodeMessage,
     PeerMessage,
@@ -58,6 +60,8 @@ pub struct Node {
     under_way: usize,
     /// Publishers with receipts that wait for the end of the batch.
     finished: Vec<Instance>,
+    /// Where a multicast goes; empty in between, kept for its room.
+    places: Vec<(Place, u32)>,
     fanouts: Fanouts,
     timers: Timers<Timer>,
     effects: VecDeque<Effect>,
@@ -79,16 +83,17 @@ impl Node {
     pub fn new(name: Name, epoch: Epoch) -> Self {
         Self {
             id: NodeId::of(&name),
+            table: TopicTable::new(name.clone(), epoch),
             name,
             epoch,
             links: BTreeMap::new(),
             peers: BTreeMap::new(),
             sessions: IdMap::default(),
-            table: TopicTable::new(epoch),
             announcer: Announcer::default(),
             publishers: IdMap::default(),
             under_way: 0,
             finished: Vec::new(),
+            places: Vec::new(),
             fanouts: Fanouts::default(),
             timers: Timers::default(),
             effects: VecDeque::new(),
@@ -185,18 +190,19 @@ impl Node {
         let Some(Link::Peer { node, .. }) = self.links.get(&link) else { return };
         let node = *node;
         match message {
-            PeerMessage::Request(request) => self.push_request(node, request),
-            PeerMessage::Answer(answer) => self.answered(node, answer),
-            PeerMessage::Refusal(refusal) => self.refused(now, node, &refusal),
-            PeerMessage::Multicast(multicast) => self.fan_out(now, node, multicast),
-            PeerMessage::Receipts(runs) => self.receipts(node, &runs),
-            PeerMessage::Greeting(version) => self.greeted(now, link, node, version),
-            PeerMessage::Heartbeat(version) => self.peer_announced(now, node, version),
-            PeerMessage::Pull => {
-                self.tell_peer(node, PeerMessage::Snapshot(self.table.snapshot()));
-            }
-            PeerMessage::Snapshot(set) => self.snapshot(link, node, &set),
-            PeerMessage::Changes(changes) => self.changes(now, link, node, &changes),
+            PeerMessage::Request(_)
+            | PeerMessage::Answer(_)
+            | PeerMessage::Refusal(_)
+            | PeerMessage::Multicast(_)
+            | PeerMessage::Receipts(_) => self.heard_from(now, node, message),
+            PeerMessage::Relay(relay) => self.relayed(now, link, node, relay),
+            PeerMessage::Returned(returned) => self.came_back(now, link, node, returned),
+            PeerMessage::Greeting(epoch) => self.greeted(now, link, node, epoch),
+            PeerMessage::Summary(entries) => self.summarized(now, node, &entries),
+            PeerMessage::Heartbeat(digest) => self.heartbeat_of(node, digest),
+            PeerMessage::Pull(of) => self.pulled(node, of),
+            PeerMessage::Snapshot(announcement) => self.snapshot(link, node, &announcement),
+            PeerMessage::Changes(changes) => self.changes(now, link, node, changes),
         }
     }
 
@@ -209,13 +215,16 @@ impl Node {
                 Timer::Linger(link) => self.linger_over(link),
             }
         }
-        for (node, fetch) in self.table.handle_timeout(now) {
-            self.pull(node, fetch);
+        for pull in self.table.handle_timeout(now) {
+            self.pull(pull);
         }
         self.heartbeat(now);
     }
 
     fn end_of_batch(&mut self, now: Instant) {
+        for node in self.table.refresh_routes(now) {
+            self.node_lost(node);
+        }
         self.push_changes(now);
         self.report_fanouts();
         self.send_receipts();

@@ -94,37 +94,38 @@ impl Spread {
 impl Node {
     /// Sends one copy to every node that has a subscriber.
     pub(super) fn spread(&mut self, now: Instant, instance: Instance, publish: Publish) {
-        let Self { publishers, table, peers, effects, timers, .. } = self;
-        let Some(publisher) = publishers.get_mut(&instance) else { return };
+        let Some(publisher) = self.publishers.get_mut(&instance) else { return };
         let Publish { counter, ttl, topic, payload, .. } = publish;
         let until = now + ttl + REPORT_GRACE;
         let mut spread = Spread { until, awaited: Awaited::default(), receipt: Receipt::default() };
-        let places = table.spread(&topic);
         let id = MsgId { publisher: instance, counter };
-        let multicast =
-            Multicast { id, ttl, from: publisher.name.clone(), topic: topic.clone(), payload };
+        let from = publisher.name.clone();
+        publisher.wake_by(until, instance, &mut self.timers);
+        let mut places = std::mem::take(&mut self.places);
+        places.extend_from_slice(self.table.spread(&topic));
         // The last copy is no copy: most multicasts have only one.
-        let mut copies = iter::repeat_n(multicast, places.len());
+        let copies = iter::repeat_n(Multicast { id, ttl, from, topic, payload }, places.len());
         let mut here = None;
-        for (&(place, count), multicast) in places.iter().zip(&mut copies) {
+        for ((place, count), multicast) in places.drain(..).zip(copies) {
             match place {
                 Place::Here => {
                     spread.awaited.push(self.id, count);
                     here = Some(multicast);
                 }
-                Place::Node(node) => match peers.get(&node) {
-                    Some(&link) => {
+                Place::Node(node) => {
+                    if self.tell_node(node, PeerMessage::Multicast(multicast)) {
                         spread.awaited.push(node, count);
-                        let message = PeerMessage::Multicast(multicast);
-                        effects.push_back(Effect::ToPeer { link, message });
+                    } else {
+                        spread.receipt.refused += count;
                     }
-                    None => spread.receipt.refused += count,
-                },
+                }
             }
         }
+        self.places = places; // For its room.
         let is_done = spread.awaited.is_empty();
-        publisher.wake_by(until, instance, timers);
-        publisher.multicasts.push(counter, spread);
+        if let Some(publisher) = self.publishers.get_mut(&instance) {
+            publisher.multicasts.push(counter, spread);
+        }
         if is_done {
             self.book(instance, [counter], |_| {});
         } else if let Some(multicast) = here {
@@ -145,14 +146,14 @@ impl Node {
         }
     }
 
-    /// A copy never left this node.
-    pub(super) fn never_sent(&mut self, node: NodeId, id: MsgId) {
+    /// A copy never left this node, or came back.
+    pub(super) fn copy_unsent(&mut self, node: NodeId, id: MsgId) {
         let report = |spread: &mut Spread| spread.reported(node, Receipt::default());
         self.book(id.publisher, [id.counter], report);
     }
 
-    /// No link leads to the peer any more, so its reports will not come.
-    pub(super) fn peer_lost(&mut self, node: NodeId) {
+    /// No path leads to the node any more, so its reports will not come.
+    pub(super) fn node_lost(&mut self, node: NodeId) {
         let awaiting = |publisher: &Publisher| -> Vec<u64> {
             let open = publisher.multicasts.iter();
             open.filter(|(_, spread)| spread.awaited.contains(node)).map(|(n, _)| n).collect()

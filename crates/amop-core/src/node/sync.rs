@@ -1,23 +1,29 @@
-//! Own topics out to every peer, the topics of peers in.
+//! What each node announces, and to whom it is news.
 //!
-//! A change is pushed at the end of the batch that brought it, or 20 ms after the push before, so
-//! that a storm of changes costs each link 50 frames a second. Every 5 s a heartbeat tells the
-//! version, so that a peer that missed something asks.
+//! A change of our own announcement is pushed at the end of the batch that brought it, or 20 ms
+//! after the push before, so that a storm of changes costs each link 50 frames a second. Whoever
+//! finds it new passes it on. Every 5 s a heartbeat sums up what a node knows; if it is not the
+//! same as the peer's, that says what it has, and each pulls what it lacks.
 
 use std::time::Duration;
 
+use amop_topic_table::{Heard, Pull};
 use amop_wire::limits::PAYLOAD_BYTES_MAX;
-use amop_wire::{CloseCode, Instant, NodeId, PeerMessage, TopicChanges, TopicSet};
+use amop_wire::{
+    Announcement, AnnouncementChanges, CloseCode, Instant, NodeId, PeerMessage, Version,
+};
 
 use super::{LinkId, Node};
 
-/// When to tell the peers about our own topics.
+/// When to tell the peers what.
 #[derive(Debug, Default)]
 pub(super) struct Announcer {
     /// No push before this moment.
     quiet_until: Instant,
-    /// A change waits for that moment.
+    /// Something waits for that moment.
     waiting: bool,
+    /// Something was pulled that may be news for others.
+    has_news: bool,
     heartbeat_at: Instant,
 }
 
@@ -32,29 +38,82 @@ impl Node {
     /// Pushes what changed, unless the push before is too recent.
     pub(super) fn push_changes(&mut self, now: Instant) {
         if now < self.announcer.quiet_until {
-            self.announcer.waiting = self.table.has_changes();
+            self.announcer.waiting = self.table.has_changes() || self.announcer.has_news;
             return;
         }
         self.announcer.waiting = false;
-        let Some(changes) = self.table.take_changes() else { return };
-        self.announcer.quiet_until = now + PUSH_INTERVAL;
-        // Changes too many for one frame are told by the next heartbeat: the peers then fetch all.
-        if changes.encoded().len() <= PAYLOAD_BYTES_MAX {
-            self.tell_peers(&PeerMessage::Changes(changes));
+        let changes = self.table.take_changes();
+        let has_news = std::mem::take(&mut self.announcer.has_news);
+        if changes.is_some() || has_news {
+            self.announcer.quiet_until = now + PUSH_INTERVAL;
+        }
+        // Changes too many for one frame are told by the next heartbeat: the peers then pull all.
+        if let Some(changes) = changes
+            && changes.encoded().len() <= PAYLOAD_BYTES_MAX
+        {
+            self.tell_peers(None, &PeerMessage::Changes(changes));
+        }
+        if has_news {
+            self.tell_peers(None, &PeerMessage::Summary(self.table.summary().collect()));
         }
     }
 
     pub(super) fn heartbeat(&mut self, now: Instant) {
         if self.announcer.heartbeat_at <= now {
             self.announcer.heartbeat_at = now + HEARTBEAT_INTERVAL;
-            self.tell_peers(&PeerMessage::Heartbeat(self.table.own_version()));
+            self.tell_peers(None, &PeerMessage::Heartbeat(self.table.digest()));
         }
     }
 
-    pub(super) fn snapshot(&mut self, link: LinkId, node: NodeId, set: &TopicSet) {
-        if let Err(full) = self.table.apply_snapshot(node, set) {
-            self.table.forget(node);
-            self.close(link, CloseCode::Protocol, full.to_string());
+    /// A peer sums up what it knows.
+    pub(super) fn heartbeat_of(&mut self, peer: NodeId, digest: u64) {
+        if digest != self.table.digest() {
+            self.sum_up(peer);
+        }
+    }
+
+    /// Says what this node knows.
+    pub(super) fn sum_up(&mut self, peer: NodeId) {
+        self.tell_peer(peer, PeerMessage::Summary(self.table.summary().collect()));
+    }
+
+    /// A peer says what it knows.
+    pub(super) fn summarized(&mut self, now: Instant, peer: NodeId, entries: &[(NodeId, Version)]) {
+        let first_hand: Vec<(NodeId, Version)> =
+            entries.iter().copied().filter(|&(node, _)| !self.is_hearsay(peer, node)).collect();
+        for pull in self.table.weigh_summary(now, peer, &first_hand) {
+            self.pull(pull);
+        }
+    }
+
+    /// A neighbour is believed about itself, nobody else about a neighbour.
+    fn is_hearsay(&self, peer: NodeId, about: NodeId) -> bool {
+        peer != about && self.peers.contains_key(&about)
+    }
+
+    pub(super) fn pull(&mut self, Pull { node, via }: Pull) {
+        self.tell_peer(via, PeerMessage::Pull(node));
+    }
+
+    /// A peer wants to know what a node announces.
+    pub(super) fn pulled(&mut self, peer: NodeId, of: NodeId) {
+        if let Some(announcement) = self.table.announcement(of)
+            && announcement.fits()
+        {
+            self.tell_peer(peer, PeerMessage::Snapshot(announcement));
+        }
+    }
+
+    pub(super) fn snapshot(&mut self, link: LinkId, peer: NodeId, announcement: &Announcement) {
+        if self.is_hearsay(peer, NodeId::of(announcement.name())) {
+            return;
+        }
+        match self.table.apply_snapshot(announcement) {
+            Ok(is_news) => self.announcer.has_news |= is_news,
+            Err(full) => {
+                self.table.forget(NodeId::of(announcement.name()));
+                self.close(link, CloseCode::Protocol, full.to_string());
+            }
         }
     }
 
@@ -62,22 +121,27 @@ impl Node {
         &mut self,
         now: Instant,
         link: LinkId,
-        node: NodeId,
-        changes: &TopicChanges,
+        peer: NodeId,
+        changes: AnnouncementChanges,
     ) {
-        match self.table.apply_changes(now, node, changes) {
-            Ok(None) => {}
-            Ok(Some(fetch)) => self.pull(node, fetch),
+        if self.is_hearsay(peer, NodeId::of(changes.name())) {
+            return;
+        }
+        match self.table.apply_changes(now, peer, &changes) {
+            Ok(Heard::News) => self.tell_peers(Some(peer), &PeerMessage::Changes(changes)),
+            Ok(Heard::Hole(pull)) => self.pull(pull),
+            Ok(Heard::Old) => {}
             Err(full) => {
-                self.table.forget(node);
+                self.table.forget(NodeId::of(changes.name()));
                 self.close(link, CloseCode::Protocol, full.to_string());
             }
         }
     }
 
-    fn tell_peers(&mut self, message: &PeerMessage) {
-        let peers: Vec<NodeId> = self.peers.keys().copied().collect();
-        for node in peers {
+    /// Tells all peers, or all but one.
+    fn tell_peers(&mut self, but: Option<NodeId>, message: &PeerMessage) {
+        let peers = self.peers.keys().copied().filter(|&peer| Some(peer) != but);
+        for node in peers.collect::<Vec<NodeId>>() {
             self.tell_peer(node, message.clone());
         }
     }

@@ -105,7 +105,7 @@ impl Node {
                     let exit_epoch = self.table.version_of(node).unwrap_or_default().epoch;
                     let request =
                         Request { id, ttl, attempt, subscriber, exit_epoch, from, topic, payload };
-                    let sent = self.tell_peer(node, PeerMessage::Request(request));
+                    let sent = self.tell_node(node, PeerMessage::Request(request));
                     (!sent).then_some(Reason::NoPath)
                 }
             };
@@ -119,9 +119,7 @@ impl Node {
     fn exclude(&mut self, id: MsgId, place: Place, reason: Reason) {
         let name = match place {
             Place::Here => Some(&self.name),
-            Place::Node(node) => {
-                self.peers.get(&node).and_then(|link| self.links.get(link)).map(super::Link::name)
-            }
+            Place::Node(node) => self.table.name_of(node),
         };
         let publisher = self.publishers.get_mut(&id.publisher);
         if let Some(pending) = publisher.and_then(|open| open.unicasts.get_mut(id.counter)) {
@@ -172,10 +170,7 @@ impl Node {
         if !self.is_with(answer.id, answer.attempt, place, answer.subscriber) {
             return; // Too late, or from somebody who was not asked.
         }
-        let by = match self.peers.get(&node).and_then(|link| self.links.get(link)) {
-            Some(link) => link.name().clone(),
-            None => self.name.clone(),
-        };
+        let by = self.table.name_of(node).unwrap_or(&self.name).clone();
         self.finish(answer.id, |counter| Outcome {
             status: answer.status,
             answered_by: Some(by),
@@ -206,7 +201,7 @@ impl Node {
         };
         if let Err(reason) = refusal {
             let refusal = PeerRefusal { id, attempt, reason, subscriber };
-            self.tell_peer(home, PeerMessage::Refusal(refusal));
+            self.tell_node(home, PeerMessage::Refusal(refusal));
         }
     }
 
@@ -227,7 +222,7 @@ impl Node {
         if home == self.id {
             self.answered(home, answer);
         } else {
-            self.tell_peer(home, PeerMessage::Answer(answer));
+            self.tell_node(home, PeerMessage::Answer(answer));
         }
     }
 
@@ -238,7 +233,7 @@ impl Node {
         if home == self.id {
             self.refused(now, home, &refusal);
         } else {
-            self.tell_peer(home, PeerMessage::Refusal(refusal));
+            self.tell_node(home, PeerMessage::Refusal(refusal));
         }
     }
 
@@ -268,20 +263,31 @@ impl Node {
         let Some(super::Link::Peer { node, .. }) = self.links.get(&link) else { return };
         let node = *node;
         match message {
+            PeerMessage::Relay(relay) => self.relay_unsent(now, relay),
+            message => self.never_sent(now, node, message),
+        }
+    }
+
+    /// A message to another node did not leave, or came back: it was not handled and never will be.
+    pub(super) fn never_sent(&mut self, now: Instant, node: NodeId, message: PeerMessage) {
+        match message {
             PeerMessage::Request(Request { id, attempt, subscriber, .. }) => {
                 let refusal = PeerRefusal { id, attempt, reason: Reason::NoPath, subscriber };
                 self.refused(now, node, &refusal);
             }
-            PeerMessage::Multicast(multicast) => self.never_sent(node, multicast.id),
+            PeerMessage::Multicast(multicast) => self.copy_unsent(node, multicast.id),
             // Answers and receipts that are lost leave doubt, tables are told again.
             PeerMessage::Answer(_)
             | PeerMessage::Refusal(_)
             | PeerMessage::Receipts(_)
             | PeerMessage::Greeting(_)
+            | PeerMessage::Summary(_)
             | PeerMessage::Heartbeat(_)
-            | PeerMessage::Pull
+            | PeerMessage::Pull(_)
             | PeerMessage::Snapshot(_)
-            | PeerMessage::Changes(_) => {}
+            | PeerMessage::Changes(_)
+            | PeerMessage::Relay(_)
+            | PeerMessage::Returned(_) => {}
         }
     }
 }

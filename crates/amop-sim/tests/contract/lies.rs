@@ -1,11 +1,11 @@
 //! Parties that do not keep the rules, and what comes of it: nothing for anybody else.
 
-use amop_sim::{StrangerId, World};
+use amop_sim::StrangerId;
 use amop_wire::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
 use amop_wire::{
-    Answer, AnswerStatus, Attempt, ClientMessage, CloseCode, Code, Epoch, Gen, Instance, Mode,
-    NodeMessage, PeerAnswer, PeerMessage, PeerRefusal, Publish, Reason, Refuse, Seq, Subscriber,
-    TopicChange, TopicChanges, TopicSet, Version,
+    Announcement, AnnouncementChanges, Answer, AnswerStatus, Attempt, ClientMessage, CloseCode,
+    Code, Epoch, Gen, Instance, Mode, Name, NodeId, NodeMessage, PeerAnswer, PeerMessage,
+    PeerRefusal, Publish, Reason, Refuse, Seq, Subscriber, TopicChange, Version,
 };
 
 use crate::scene::{SECOND, Scene, millis, slow};
@@ -23,8 +23,8 @@ fn who_breaks_the_order_of_greetings_is_closed_and_others_notice_nothing() {
         scene.world.say(twice, &ClientMessage::Attach { instance, generation });
     }
     let node = scene.world.stranger("twice.node.bank-b.amop", scene.a);
-    greet(&mut scene.world, node, 1, 0);
-    greet(&mut scene.world, node, 2, 0);
+    scene.world.say(node, &PeerMessage::Greeting(Epoch(1)));
+    scene.world.say(node, &PeerMessage::Greeting(Epoch(2)));
     scene.world.run_for(millis(50));
     for who in [hasty, twice, node] {
         assert_eq!(close_code(&scene, who), Some(CloseCode::Protocol));
@@ -40,7 +40,7 @@ fn who_breaks_the_order_of_greetings_is_closed_and_others_notice_nothing() {
 fn a_node_that_has_our_own_name_is_refused() {
     let mut scene = Scene::new();
     let twin = scene.world.stranger("n1.node.bank-a.amop", scene.a);
-    greet(&mut scene.world, twin, 9, 0);
+    scene.world.say(twin, &PeerMessage::Greeting(Epoch(9)));
     scene.world.run_for(millis(50));
     assert_eq!(close_code(&scene, twin), Some(CloseCode::Refused));
     assert_eq!(scene.world.node_core(scene.a).peers().count(), 1, "the one that was there");
@@ -126,15 +126,14 @@ fn a_node_counts_the_subscriptions_of_a_client_that_does_not() {
 #[test]
 fn a_peer_cannot_take_its_word_back_or_tell_what_nobody_asked_for() {
     let mut scene = Scene::new();
-    let peer = scene.world.stranger("n9.node.bank-c.amop", scene.a);
-    greet(&mut scene.world, peer, 2, 5);
-    scene.world.run_for(millis(10));
-    assert!(scene.world.told_peer(peer).contains(&PeerMessage::Pull), "it is behind");
-    scene.world.say(peer, &snapshot(2, 5, &[7, 8]));
+    let peer = scene.world.stranger(LIAR, scene.a);
+    greet(&mut scene, peer, 2, 5);
+    assert!(scene.world.told_peer(peer).contains(&PeerMessage::Pull(liar())), "it is behind");
+    scene.world.say(peer, &snapshot(&scene, 2, 5, &[7, 8]));
     scene.world.run_for(millis(10));
     assert_eq!(scene.known(scene.a), 2);
 
-    scene.world.say(peer, &snapshot(2, 6, &[7, 8, 9]));
+    scene.world.say(peer, &snapshot(&scene, 2, 6, &[7, 8, 9]));
     scene.world.run_for(millis(10));
     assert_eq!(scene.known(scene.a), 2, "nobody asked");
 
@@ -145,9 +144,9 @@ fn a_peer_cannot_take_its_word_back_or_tell_what_nobody_asked_for() {
     assert_eq!(scene.known(scene.a), 2, "an earlier life, and an earlier version");
 
     let version = Version { epoch: Epoch(2), seq: Seq(7) };
-    scene.world.say(peer, &PeerMessage::Heartbeat(version));
+    scene.world.say(peer, &PeerMessage::Summary(vec![(liar(), version)]));
     scene.world.say(peer, &departure(2, 5, 8));
-    scene.world.say(peer, &snapshot(2, 7, &[7, 8, 9]));
+    scene.world.say(peer, &snapshot(&scene, 2, 7, &[7, 8, 9]));
     scene.world.run_for(millis(10));
     assert_eq!(scene.known(scene.a), 1, "it was asked for, and is older than the change");
     scene.end();
@@ -157,10 +156,9 @@ fn a_peer_cannot_take_its_word_back_or_tell_what_nobody_asked_for() {
 #[test]
 fn a_peer_that_announces_more_topics_than_it_may_is_closed_and_forgotten() {
     let mut scene = Scene::new();
-    let peer = scene.world.stranger("n9.node.bank-c.amop", scene.a);
-    greet(&mut scene.world, peer, 1, 1);
-    scene.world.run_for(millis(10));
-    scene.world.say(peer, &snapshot(1, 1, &[7]));
+    let peer = scene.world.stranger(LIAR, scene.a);
+    greet(&mut scene, peer, 1, 1);
+    scene.world.say(peer, &snapshot(&scene, 1, 1, &[7]));
     scene.world.run_for(millis(10));
     assert_eq!(scene.known(scene.a), 1);
     // Two lots, each within the limits of a message.
@@ -171,7 +169,8 @@ fn a_peer_that_announces_more_topics_than_it_may_is_closed_and_forgotten() {
             removed: false,
         };
         let version = Version { epoch: Epoch(1), seq: Seq(2 + lot) };
-        let changes = TopicChanges::new(Seq(1 + lot), version, (0..35_000).map(change).collect());
+        let changes = (0..35_000).map(change).collect();
+        let changes = AnnouncementChanges::new(Seq(1 + lot), version, name(), None, changes);
         scene.world.say(peer, &PeerMessage::Changes(changes));
         scene.world.run_for(millis(10));
     }
@@ -184,6 +183,32 @@ fn a_peer_that_announces_more_topics_than_it_may_is_closed_and_forgotten() {
     scene.end();
 }
 
+/// SEQ-8
+#[test]
+fn nobody_is_believed_about_our_neighbour() {
+    let mut scene = Scene::new();
+    scene.subscriber(scene.b);
+    let peer = scene.world.stranger(LIAR, scene.a);
+    greet(&mut scene, peer, 1, 0);
+    let victim = scene.world.node_core(scene.b).id();
+    let version = Version { epoch: Epoch(u64::MAX), seq: Seq(9) };
+    let name: Name = "n1.node.bank-b.amop".parse().unwrap();
+    scene.world.say(peer, &PeerMessage::Summary(vec![(victim, version)]));
+    let empty = Announcement::new(version, name.clone(), vec![liar()], Vec::new());
+    scene.world.say(peer, &PeerMessage::Snapshot(empty));
+    let held = scene.world.node_core(scene.a).table().version_of(victim).unwrap();
+    let next = Version { seq: Seq(held.seq.0 + 1), ..held };
+    let changes = AnnouncementChanges::new(held.seq, next, name, Some(vec![liar()]), Vec::new());
+    scene.world.say(peer, &PeerMessage::Changes(changes));
+    scene.world.run_for(millis(50));
+    assert!(!scene.world.told_peer(peer).contains(&PeerMessage::Pull(victim)));
+    assert_eq!(scene.known(scene.a), 1);
+    let id = scene.unicast(SECOND);
+    scene.world.run_for(millis(50));
+    assert_eq!(scene.code(id), Code::Ok);
+    scene.end();
+}
+
 /// UNI-5: neither another client, nor another node, nor another attempt.
 #[test]
 fn only_the_chosen_subscriber_can_answer_or_refuse() {
@@ -193,8 +218,8 @@ fn only_the_chosen_subscriber_can_answer_or_refuse() {
     let subscriber = scene.world.instance(chosen);
     let liar = scene.world.stranger("liar.sdk.bank-b.amop", scene.b);
     scene.world.attach(liar, 7, 1);
-    let node = scene.world.stranger("liar.node.bank-c.amop", scene.a);
-    greet(&mut scene.world, node, 1, 0);
+    let node = scene.world.stranger(LIAR, scene.a);
+    greet(&mut scene, node, 1, 0);
     let id = scene.unicast(SECOND);
     scene.world.run_for(millis(50));
 
@@ -262,17 +287,22 @@ fn a_publish_that_is_not_numbered_above_the_one_before_closes_the_link() {
     scene.end();
 }
 
-fn greet(world: &mut World, peer: StrangerId, epoch: u64, seq: u64) {
+/// Greets as a node, and says which version of its own announcement it has.
+fn greet(scene: &mut Scene, peer: StrangerId, epoch: u64, seq: u64) {
     let version = Version { epoch: Epoch(epoch), seq: Seq(seq) };
-    world.say(peer, &PeerMessage::Greeting(version));
+    scene.world.say(peer, &PeerMessage::Greeting(version.epoch));
+    scene.world.run_for(millis(5));
+    scene.world.say(peer, &PeerMessage::Summary(vec![(liar(), version)]));
+    scene.world.run_for(millis(5));
 }
 
-/// Says that these instances subscribe to `t`.
-fn snapshot(epoch: u64, seq: u64, instances: &[u64]) -> PeerMessage {
+/// Says that these instances subscribe to `t` at the liar.
+fn snapshot(scene: &Scene, epoch: u64, seq: u64, instances: &[u64]) -> PeerMessage {
     let subscriber = |&n: &u64| Subscriber { instance: Instance(n), generation: Gen(1) };
-    let subscribers = instances.iter().map(subscriber).collect();
+    let topics = vec![("t".parse().unwrap(), instances.iter().map(subscriber).collect())];
     let version = Version { epoch: Epoch(epoch), seq: Seq(seq) };
-    PeerMessage::Snapshot(TopicSet::new(version, vec![("t".parse().unwrap(), subscribers)]))
+    let neighbours = vec![scene.world.node_core(scene.a).id()];
+    PeerMessage::Snapshot(Announcement::new(version, name(), neighbours, topics))
 }
 
 /// Says that instance 7 leaves `t`.
@@ -283,7 +313,19 @@ fn departure(epoch: u64, from: u64, to: u64) -> PeerMessage {
         removed: true,
     };
     let version = Version { epoch: Epoch(epoch), seq: Seq(to) };
-    PeerMessage::Changes(TopicChanges::new(Seq(from), version, vec![change]))
+    let changes = AnnouncementChanges::new(Seq(from), version, name(), None, vec![change]);
+    PeerMessage::Changes(changes)
+}
+
+/// The node that lies.
+const LIAR: &str = "liar.node.bank-c.amop";
+
+fn name() -> Name {
+    LIAR.parse().unwrap()
+}
+
+fn liar() -> NodeId {
+    NodeId::of(&name())
 }
 
 fn close_code(scene: &Scene, who: StrangerId) -> Option<CloseCode> {

@@ -1,7 +1,7 @@
 //! Links, between nodes and of clients: LINK.
 
 use amop_sim::{StrangerId, World};
-use amop_wire::{CloseCode, Code, Epoch, Mode, PeerMessage, Seq, Version};
+use amop_wire::{CloseCode, Code, Epoch, Mode, PeerMessage};
 
 use crate::scene::{SECOND, Scene, millis};
 
@@ -123,8 +123,7 @@ fn a_link_without_a_greeting_is_closed_after_5_s() {
     let client = scene.world.stranger("good.sdk.bank-b.amop", scene.a);
     scene.world.attach(client, 9, 1);
     let peer = scene.world.stranger("good.node.bank-b.amop", scene.a);
-    let version = Version { epoch: Epoch(1), seq: Seq(0) };
-    scene.world.say(peer, &PeerMessage::Greeting(version));
+    scene.world.say(peer, &PeerMessage::Greeting(Epoch(1)));
     scene.world.run_for(5 * SECOND - millis(10));
     assert!(silent.iter().all(|&who| scene.world.close_reason(who).is_none()));
     scene.world.run_for(millis(20));

@@ -5,6 +5,7 @@
 mod lies;
 mod links;
 mod multicast;
+mod routes;
 mod scene;
 mod sessions;
 mod swarm;

@@ -40,6 +40,8 @@ fn the_same_seed_gives_the_same_trace() {
 struct Swarm {
     world: World,
     nodes: Vec<NodeId>,
+    /// The pairs that are linked as a rule.
+    edges: Vec<(NodeId, NodeId)>,
     clients: Vec<ClientId>,
 }
 
@@ -52,10 +54,11 @@ impl Swarm {
         world.set_latency(millis(1), millis(20));
         let batching = world.draw(4);
         world.set_batching(millis(batching));
-        let node_count = 2 + world.draw(3);
+        let node_count = 2 + world.draw(5);
         let nodes: Vec<NodeId> =
             (0..node_count).map(|n| world.node(&format!("n{n}.node.bank.amop"))).collect();
-        let mut swarm = Self { world, nodes, clients: Vec::new() };
+        let edges = edges(&nodes, world.draw(6));
+        let mut swarm = Self { world, nodes, edges, clients: Vec::new() };
         swarm.link_nodes();
         for number in 0..1 + swarm.world.draw(8) {
             let client = swarm.client(number);
@@ -66,19 +69,17 @@ impl Swarm {
 
     /// Keeps most pairs linked: one of them dials, or the other, or both.
     fn link_nodes(&mut self) {
-        for (i, &from) in self.nodes.iter().enumerate() {
-            for &to in &self.nodes[i + 1..] {
-                let who = self.world.draw(8);
-                if who < 5 {
-                    self.world.keep_linked(from, to);
-                }
-                if (2..7).contains(&who) {
-                    self.world.keep_linked(to, from);
-                }
-                if self.world.draw(4) == 0 {
-                    let detour = millis(self.world.draw(400));
-                    self.world.set_detour(from, to, detour);
-                }
+        for &(from, to) in &self.edges {
+            let who = self.world.draw(8);
+            if who < 5 {
+                self.world.keep_linked(from, to);
+            }
+            if (2..7).contains(&who) {
+                self.world.keep_linked(to, from);
+            }
+            if self.world.draw(4) == 0 {
+                let detour = millis(self.world.draw(400));
+                self.world.set_detour(from, to, detour);
             }
         }
     }
@@ -200,10 +201,8 @@ impl Swarm {
     fn heal(&mut self) {
         self.world.set_link_bytes_max(1 << 20);
         self.world.set_control_bytes_max(usize::MAX);
-        for (i, &node) in self.nodes.iter().enumerate() {
-            self.world.restart(node);
-            self.nodes[i + 1..].iter().for_each(|&other| self.world.join(node, other));
-        }
+        self.nodes.iter().for_each(|&node| self.world.restart(node));
+        self.edges.iter().for_each(|&(a, b)| self.world.join(a, b));
         for &client in &self.clients {
             self.world.start_client(client);
             self.world.set_application(client, Application::default());
@@ -243,6 +242,20 @@ impl Swarm {
                 format!("{id} to {targets} in a quiet world: {publication:?}")
             })
             .collect()
+    }
+}
+
+/// A connected graph: everybody with everybody, a line, a ring, or a star.
+fn edges(nodes: &[NodeId], shape: u64) -> Vec<(NodeId, NodeId)> {
+    let line = || nodes.windows(2).map(|pair| (pair[0], pair[1]));
+    match shape {
+        0 => line().collect(),
+        1 => line().chain([(nodes[nodes.len() - 1], nodes[0])]).collect(),
+        2 => nodes[1..].iter().map(|&leaf| (nodes[0], leaf)).collect(),
+        _ => {
+            let later = |i: usize| nodes[i + 1..].iter().map(move |&to| (nodes[i], to));
+            (0..nodes.len()).flat_map(later).collect()
+        }
     }
 }
 

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use amop_wire::limits::{TRIED_MAX, TTL_MAX};
 use amop_wire::{
-    AckRun, Answer, AnswerStatus, Attempt, ClientMessage, Code, Delivery, Epoch, Gen, Instance,
-    Mode, MsgId, Multicast, Name, NodeId, NodeMessage, Outcome, PeerAnswer, PeerMessage,
-    PeerReceiptRun, PeerRefusal, Publish, Reason, Receipt, ReceiptRun, Refuse, Request, Role, Seq,
-    Subscriber, Topic, TopicChange, TopicChanges, TopicSet, Version,
+    AckRun, Announcement, AnnouncementChanges, Answer, AnswerStatus, Attempt, ClientMessage, Code,
+    Delivery, Epoch, Frame, Gen, Instance, Lane, Mode, MsgId, Multicast, Name, NodeId, NodeMessage,
+    Outcome, Path, PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Publish, Reason, Receipt,
+    ReceiptRun, Refuse, Relay, Request, Returned, Role, Seq, Subscriber, Topic, TopicChange,
+    Version,
 };
 use bytes::Bytes;
 use proptest::collection::vec;
@@ -89,11 +90,14 @@ pub(crate) fn peer_messages() -> impl Strategy<Value = PeerMessage> {
             PeerReceiptRun { first: MsgId { publisher, counter }, count, receipt }
         });
     prop_oneof![
-        versions().prop_map(PeerMessage::Greeting),
-        versions().prop_map(PeerMessage::Heartbeat),
-        Just(PeerMessage::Pull),
-        topic_sets().prop_map(PeerMessage::Snapshot),
-        topic_changes().prop_map(PeerMessage::Changes),
+        epochs().prop_map(PeerMessage::Greeting),
+        vec((nodes(), versions()), 0..9).prop_map(PeerMessage::Summary),
+        any::<u64>().prop_map(PeerMessage::Heartbeat),
+        nodes().prop_map(PeerMessage::Pull),
+        announcements().prop_map(PeerMessage::Snapshot),
+        announcement_changes().prop_map(PeerMessage::Changes),
+        relays().prop_map(PeerMessage::Relay),
+        returned().prop_map(PeerMessage::Returned),
         request.prop_map(PeerMessage::Request),
         answer.prop_map(PeerMessage::Answer),
         refusal.prop_map(PeerMessage::Refusal),
@@ -102,18 +106,51 @@ pub(crate) fn peer_messages() -> impl Strategy<Value = PeerMessage> {
     ]
 }
 
-fn topic_sets() -> impl Strategy<Value = TopicSet> {
+fn announcements() -> impl Strategy<Value = Announcement> {
     let entry = (topics(), vec(subscribers(), 0..4));
-    (versions(), vec(entry, 0..6)).prop_map(|(version, topics)| TopicSet::new(version, topics))
+    (versions(), names(), vec(nodes(), 0..4), vec(entry, 0..6)).prop_map(
+        |(version, name, neighbours, topics)| Announcement::new(version, name, neighbours, topics),
+    )
 }
 
-fn topic_changes() -> impl Strategy<Value = TopicChanges> {
+fn announcement_changes() -> impl Strategy<Value = AnnouncementChanges> {
     let change = (topics(), subscribers(), any::<bool>())
         .prop_map(|(topic, subscriber, removed)| TopicChange { topic, subscriber, removed });
     let seqs = (0..u64::MAX).prop_flat_map(|from| (Just(Seq(from)), (from + 1..=u64::MAX)));
-    (epochs(), seqs, vec(change, 0..6)).prop_map(|(epoch, (from, to), changes)| {
-        TopicChanges::new(from, Version { epoch, seq: Seq(to) }, changes)
+    let neighbours = prop::option::of(vec(nodes(), 0..4));
+    (epochs(), seqs, names(), neighbours, vec(change, 0..6)).prop_map(
+        |(epoch, (from, to), name, neighbours, changes)| {
+            let version = Version { epoch, seq: Seq(to) };
+            AnnouncementChanges::new(from, version, name, neighbours, changes)
+        },
+    )
+}
+
+fn relays() -> impl Strategy<Value = Relay> {
+    let header = vec(any::<u8>(), 0..100).prop_map(Bytes::from);
+    let lane = select(&[Lane::Replies, Lane::Messages][..]);
+    (paths(), any::<prop::sample::Index>(), lane, header, payloads()).prop_map(
+        |(path, position, lane, header, payload)| {
+            let position = 1 + position.index(path.nodes().len() - 1);
+            Relay { path, position, lane, frame: Frame { header, payload } }
+        },
+    )
+}
+
+fn returned() -> impl Strategy<Value = Returned> {
+    let header = vec(any::<u8>(), 0..100).prop_map(Bytes::from);
+    (paths(), any::<prop::sample::Index>(), header).prop_map(|(path, position, header)| {
+        let position = position.index(path.nodes().len());
+        Returned { path, position, header }
     })
+}
+
+fn paths() -> impl Strategy<Value = Path> {
+    vec(nodes(), 3..=9).prop_filter_map("visits a node twice", Path::new)
+}
+
+fn nodes() -> impl Strategy<Value = NodeId> {
+    any::<[u8; 32]>().prop_map(NodeId::from_bytes)
 }
 
 /// A beginning and a count that stay within the numbers there are.

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use amop_wire::limits::{TOPIC_BYTES_MAX, TTL_MAX};
 use amop_wire::{
-    AckRun, Answer, AnswerStatus, Attempt, ClientMessage, Code, Delivery, Epoch, Gen, Instance,
-    Message, Mode, MsgId, Multicast, NodeId, NodeMessage, Outcome, PeerAnswer, PeerMessage,
-    PeerReceiptRun, PeerRefusal, Publish, Reason, Receipt, ReceiptRun, Refuse, Request, Seq,
-    TopicChanges, TopicSet, Version,
+    AckRun, Announcement, AnnouncementChanges, Answer, AnswerStatus, Attempt, ClientMessage, Code,
+    Delivery, Epoch, Gen, Instance, Message, Mode, MsgId, Multicast, NodeId, NodeMessage, Outcome,
+    PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Publish, Reason, Receipt, ReceiptRun,
+    Refuse, Request, Seq, Version,
 };
 use bytes::{Bytes, BytesMut};
 
@@ -212,12 +212,19 @@ fn node_messages(fill: Fill) -> Vec<NodeMessage> {
 fn peer_messages(fill: Fill) -> Vec<PeerMessage> {
     let (id, attempt, subscriber) = (fill.id(), fill.u32(), Instance(fill.u64()));
     let (from, topic, payload) = (name("pay.sdk.bank-a.amop"), topic("quote"), Bytes::new());
-    let receipt = fill.receipt();
+    let (receipt, version) = (fill.receipt(), fill.version());
     vec![
-        PeerMessage::Greeting(fill.version()),
-        PeerMessage::Heartbeat(fill.version()),
-        PeerMessage::Snapshot(TopicSet::new(fill.version(), vec![])),
-        PeerMessage::Changes(TopicChanges::new(fill.version().seq, fill.version(), vec![])),
+        PeerMessage::Greeting(Epoch(fill.u64())),
+        PeerMessage::Heartbeat(fill.u64()),
+        PeerMessage::Pull(fill.attempt().home),
+        PeerMessage::Snapshot(Announcement::new(version, from.clone(), vec![], vec![])),
+        PeerMessage::Changes(AnnouncementChanges::new(
+            version.seq,
+            version,
+            from.clone(),
+            None,
+            vec![],
+        )),
         PeerMessage::Request(Request {
             id,
             ttl: fill.ttl(),

@@ -1,9 +1,9 @@
 //! What two linked nodes say to each other, byte by byte.
 
 use amop_wire::{
-    AnswerStatus, Gen, Instance, Lane, MsgId, Multicast, PeerAnswer, PeerMessage, PeerReceiptRun,
-    PeerRefusal, Reason, Receipt, Request, Seq, Subscriber, TopicChange, TopicChanges, TopicSet,
-    Version,
+    Announcement, AnnouncementChanges, AnswerStatus, Frame, Gen, Instance, Lane, MsgId, Multicast,
+    NodeId, Path, PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Reason, Receipt, Relay,
+    Request, Returned, Seq, Subscriber, TopicChange, Version,
 };
 
 use crate::{EPOCH, ID, TTL, assert_golden, name, topic};
@@ -12,11 +12,28 @@ use crate::{EPOCH, ID, TTL, assert_golden, name, topic};
 fn a_greeting_keeps_its_bytes() {
     assert_golden(
         Lane::Control,
-        &PeerMessage::Greeting(VERSION),
-        "00000016 0014
-         0a12
-           09 2827262524232221
-           11 4847464544434241",
+        &PeerMessage::Greeting(VERSION.epoch),
+        "0000000d 000b
+         0a09
+           09 2827262524232221",
+    );
+}
+
+#[test]
+fn a_summary_keeps_its_bytes() {
+    assert_golden(
+        Lane::Control,
+        &PeerMessage::Summary(vec![(node(0), VERSION)]),
+        "0000003e 003c
+         5a3a
+           0a38
+             0a24
+               09 0001020304050607
+               11 08090a0b0c0d0e0f
+               19 1011121314151617
+               21 18191a1b1c1d1e1f
+             11 2827262524232221
+             19 4847464544434241",
     );
 }
 
@@ -24,17 +41,26 @@ fn a_greeting_keeps_its_bytes() {
 fn a_heartbeat_keeps_its_bytes() {
     assert_golden(
         Lane::Control,
-        &PeerMessage::Heartbeat(VERSION),
-        "00000016 0014
-         1212
-           09 2827262524232221
-           11 4847464544434241",
+        &PeerMessage::Heartbeat(VERSION.seq.0),
+        "0000000d 000b
+         1209
+           09 4847464544434241",
     );
 }
 
 #[test]
 fn a_pull_keeps_its_bytes() {
-    assert_golden(Lane::Control, &PeerMessage::Pull, "00000004 0002 1a00");
+    assert_golden(
+        Lane::Control,
+        &PeerMessage::Pull(node(0)),
+        "0000002a 0028
+         1a26
+           0a24
+             09 0001020304050607
+             11 08090a0b0c0d0e0f
+             19 1011121314151617
+             21 18191a1b1c1d1e1f",
+    );
 }
 
 #[test]
@@ -44,14 +70,21 @@ fn a_snapshot_keeps_its_bytes() {
         Subscriber { instance: INSTANCE, generation: Gen(10) },
     ];
     let topics = vec![(topic("quote"), both), (topic("settle"), vec![])];
+    let name = name("n1.node.bank-a.amop");
     assert_golden(
         Lane::Control,
-        &PeerMessage::Snapshot(TopicSet::new(VERSION, topics)),
-        "00000049 0014
+        &PeerMessage::Snapshot(Announcement::new(VERSION, name, vec![node(0)], topics)),
+        "00000084 0014
          2212
            09 2827262524232221
            11 4847464544434241
-         0a27
+         0a13 6e312e6e6f64652e62616e6b2d612e616d6f70
+         1224
+           09 0001020304050607
+           11 08090a0b0c0d0e0f
+           19 1011121314151617
+           21 18191a1b1c1d1e1f
+         1a27
            0a05 71756f7465
            120e
              09 0807060504030201
@@ -59,7 +92,7 @@ fn a_snapshot_keeps_its_bytes() {
            120e
              09 5857565554535251
              15 0a000000
-         0a08
+         1a08
            0a06 736574746c65",
     );
 }
@@ -76,25 +109,91 @@ fn changes_keep_their_bytes() {
         subscriber: Subscriber { instance: INSTANCE, generation: Gen(10) },
         removed: true,
     };
-    let from_seq = Seq(VERSION.seq.0 - 1);
+    let (from_seq, name) = (Seq(VERSION.seq.0 - 1), name("n1.node.bank-a.amop"));
+    let changes = vec![came, left];
+    let changes = AnnouncementChanges::new(from_seq, VERSION, name, Some(vec![node(0)]), changes);
     assert_golden(
         Lane::Control,
-        &PeerMessage::Changes(TopicChanges::new(from_seq, VERSION, vec![came, left])),
-        "00000052 001d
+        &PeerMessage::Changes(changes),
+        "0000008f 001d
          2a1b
            09 2827262524232221
            11 4747464544434241
            19 4847464544434241
-         0a17
+         0a13 6e312e6e6f64652e62616e6b2d612e616d6f70
+         1226
+           0a24
+             09 0001020304050607
+             11 08090a0b0c0d0e0f
+             19 1011121314151617
+             21 18191a1b1c1d1e1f
+         1a17
            0a05 71756f7465
            11 0807060504030201
            1d 09000000
            20 00
-         0a18
+         1a18
            0a06 736574746c65
            11 5857565554535251
            1d 0a000000
            20 01",
+    );
+}
+
+#[test]
+fn a_relay_keeps_its_bytes() {
+    let frame = Frame { header: "HDR".into(), payload: "pay".into() };
+    assert_golden(
+        Lane::Replies,
+        &PeerMessage::Relay(Relay { path: path(), position: 2, lane: Lane::Replies, frame }),
+        "00000089 0084
+         628101
+           0d 02000000
+           15 01000000
+           1a24
+             09 0001020304050607
+             11 08090a0b0c0d0e0f
+             19 1011121314151617
+             21 18191a1b1c1d1e1f
+           1a24
+             09 2021222324252627
+             11 28292a2b2c2d2e2f
+             19 3031323334353637
+             21 38393a3b3c3d3e3f
+           1a24
+             09 4041424344454647
+             11 48494a4b4c4d4e4f
+             19 5051525354555657
+             21 58595a5b5c5d5e5f
+           2203 484452
+         706179",
+    );
+}
+
+#[test]
+fn what_is_returned_keeps_its_bytes() {
+    assert_golden(
+        Lane::Replies,
+        &PeerMessage::Returned(Returned { path: path(), position: 0, header: "HDR".into() }),
+        "00000080 007e
+         6a7c
+           0d 00000000
+           1224
+             09 0001020304050607
+             11 08090a0b0c0d0e0f
+             19 1011121314151617
+             21 18191a1b1c1d1e1f
+           1224
+             09 2021222324252627
+             11 28292a2b2c2d2e2f
+             19 3031323334353637
+             21 38393a3b3c3d3e3f
+           1224
+             09 4041424344454647
+             11 48494a4b4c4d4e4f
+             19 5051525354555657
+             21 58595a5b5c5d5e5f
+           1a03 484452",
     );
 }
 
@@ -227,3 +326,12 @@ fn receipts_between_nodes_keep_their_bytes() {
 
 const VERSION: Version = Version { epoch: EPOCH, seq: Seq(0x4142_4344_4546_4748) };
 const INSTANCE: Instance = Instance(0x5152_5354_5556_5758);
+
+/// A node whose id counts up from this byte.
+fn node(first: u8) -> NodeId {
+    NodeId::from_bytes(std::array::from_fn(|i| first + u8::try_from(i).expect("below 32")))
+}
+
+fn path() -> Path {
+    Path::new(vec![node(0), node(32), node(64)]).expect("three nodes")
+}

@@ -6,7 +6,8 @@ use amop_wire::{ClientMessage, Frame, Message, MessageError, NodeMessage, PeerMe
 use bytes::Bytes;
 
 use crate::bodies::{
-    answer, changes, delivery, multicast, publish, request, subscribe, subscribed,
+    NAME, answer, changes, delivery, hop, multicast, publish, relay, request, returned, subscribe,
+    subscribed,
 };
 use crate::protobuf::Fields;
 use crate::read;
@@ -62,15 +63,27 @@ fn a_bad_field_of_a_node_is_named() {
 #[test]
 fn a_bad_field_of_a_peer_is_named() {
     let run = Fields::new().fixed64(2, u64::MAX).fixed32(3, 2);
-    let entry = Fields::new().message(1, Fields::new().bytes(1, "a\tb"));
+    let entry = Fields::new().bytes(1, "a\tb");
+    let announcement = || Fields::new().bytes(1, NAME);
+    let half_a_node = || Fields::new().fixed64(1, 1);
     let backwards = changes().fixed64(2, 2);
     let standing = changes().fixed64(2, 1);
     for (field, kind, body, payload) in [
-        ("topic_set.topic", 4, Fields::new(), entry.clone()),
+        ("pull.node", 3, Fields::new(), Fields::new()),
+        ("announcement.name", 4, Fields::new(), Fields::new()),
+        ("announcement.neighbours", 4, Fields::new(), announcement().message(2, half_a_node())),
+        ("announcement.topic", 4, Fields::new(), announcement().message(3, entry.clone())),
         ("changes.to_seq", 5, Fields::new(), Fields::new()),
         ("changes.to_seq", 5, standing, Fields::new()),
         ("changes.to_seq", 5, backwards, Fields::new()),
-        ("topic_changes.topic", 5, changes(), entry),
+        ("changes.name", 5, changes(), Fields::new()),
+        (
+            "changes.neighbours",
+            5,
+            changes(),
+            announcement().message(2, Fields::new().message(1, half_a_node())),
+        ),
+        ("changes.topic", 5, changes(), announcement().message(3, entry)),
         ("request.ttl_ms", 6, request().fixed32(3, u32::MAX), Fields::new()),
         ("request.from", 6, request().bytes(7, ""), Fields::new()),
         ("request.topic", 6, request().bytes(8, "a "), Fields::new()),
@@ -79,6 +92,19 @@ fn a_bad_field_of_a_peer_is_named() {
         ("multicast.from", 9, multicast().bytes(4, "N1.node.a.b"), Fields::new()),
         ("multicast.topic", 9, multicast().bytes(5, "e\u{301}"), Fields::new()),
         ("receipts.count", 10, Fields::new().message(1, run), Fields::new()),
+        ("summary.node", 11, Fields::new().message(1, Fields::new()), Fields::new()),
+        ("relay.lane", 12, relay().fixed32(2, 0), Fields::new()),
+        ("relay.hops", 12, relay().message(3, hop(1)), Fields::new()),
+        (
+            "relay.hops",
+            12,
+            (3..10).fold(relay(), |relay, n| relay.message(3, hop(n))),
+            Fields::new(),
+        ),
+        ("relay.position", 12, relay().fixed32(1, 0), Fields::new()),
+        ("relay.position", 12, relay().fixed32(1, 3), Fields::new()),
+        ("returned.hops", 13, Fields::new(), Fields::new()),
+        ("returned.position", 13, returned().fixed32(1, 3), Fields::new()),
     ] {
         assert_eq!(bad_field::<PeerMessage>(kind, body, payload), field);
     }
@@ -104,7 +130,7 @@ fn a_kind_that_does_not_exist_is_unknown() {
     }
     assert_unknown::<ClientMessage>(8);
     assert_unknown::<NodeMessage>(6);
-    assert_unknown::<PeerMessage>(11);
+    assert_unknown::<PeerMessage>(14);
 }
 
 #[test]
@@ -134,9 +160,11 @@ fn a_payload_behind_a_message_that_has_none_is_refused() {
     for (kind, body) in [(1, Fields::new()), (2, subscribed()), (5, Fields::new())] {
         assert_refused::<NodeMessage>(kind, &body);
     }
-    for kind in [1, 2, 3, 8, 10] {
+    for kind in [1, 2, 8, 10, 11] {
         assert_refused::<PeerMessage>(kind, &Fields::new());
     }
+    assert_refused::<PeerMessage>(3, &Fields::new().message(1, hop(1)));
+    assert_refused::<PeerMessage>(13, &returned());
 }
 
 /// The field that is to blame.

@@ -37,6 +37,20 @@ pub(crate) fn multicast() -> Fields {
     Fields::new().bytes(4, NAME).bytes(5, TOPIC)
 }
 
+pub(crate) fn relay() -> Fields {
+    let relay = Fields::new().fixed32(1, 1).fixed32(2, 1);
+    (0..3).fold(relay, |relay, number| relay.message(3, hop(number)))
+}
+
+pub(crate) fn returned() -> Fields {
+    (0..3).fold(Fields::new(), |returned, number| returned.message(2, hop(number)))
+}
+
+/// A node of its own for each number.
+pub(crate) fn hop(number: u64) -> Fields {
+    (1..=4).fold(Fields::new(), |hop, word| hop.fixed64(word, number))
+}
+
 pub(crate) fn home() -> Fields {
     (1..=4).fold(Fields::new(), |home, word| home.fixed64(word, 0))
 }

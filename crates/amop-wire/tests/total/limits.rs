@@ -4,16 +4,16 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use amop_wire::limits::{
-    HEADER_BYTES_MAX, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, TOPIC_BYTES_MAX, TOPICS_PER_NODE_MAX,
-    TRIED_MAX, TTL_MAX,
+    HEADER_BYTES_MAX, NAME_BYTES_MAX, NODES_MAX, PAYLOAD_BYTES_MAX, TOPIC_BYTES_MAX,
+    TOPICS_PER_NODE_MAX, TRIED_MAX, TTL_MAX,
 };
 use amop_wire::{
-    AckRun, AnswerStatus, ClientMessage, Code, FrameError, Message, MessageError, Mode, Name,
-    NodeMessage, Outcome, PeerMessage, Publish, Reason, TopicSet, Version,
+    AckRun, Announcement, AnswerStatus, ClientMessage, Code, FrameError, Message, MessageError,
+    Mode, Name, NodeMessage, Outcome, PeerMessage, Publish, Reason, Version,
 };
 use bytes::Bytes;
 
-use crate::bodies::{changes, delivery, multicast, publish, request, subscribed};
+use crate::bodies::{NAME, changes, delivery, home, multicast, publish, request, subscribed};
 use crate::frames::{decoded, encoded};
 use crate::protobuf::Fields;
 use crate::read;
@@ -21,7 +21,7 @@ use crate::read;
 #[test]
 fn a_topic_may_have_255_bytes_in_every_message() {
     let topic = |bytes: usize| "t".repeat(bytes);
-    let entry = |bytes: usize| Fields::new().message(1, Fields::new().bytes(1, topic(bytes)));
+    let entry = |bytes: usize| announced(Fields::new().bytes(1, topic(bytes)));
     let (limit, more) = (TOPIC_BYTES_MAX, TOPIC_BYTES_MAX + 1);
     assert_eq!(limit, 255);
 
@@ -110,12 +110,29 @@ fn an_outcome_names_at_most_16_nodes_tried_in_vain() {
 fn a_node_has_at_most_65536_topics_and_changes_as_many_at_once() {
     let entries = |count: usize| {
         let entry = |topic: usize| Fields::new().bytes(1, format!("{topic:x}"));
-        (0..count).fold(Fields::new(), |set, topic| set.message(1, entry(topic)))
+        (0..count)
+            .fold(announced(Fields::new().bytes(1, "t")), |set, topic| set.message(3, entry(topic)))
     };
-    let (limit, more) = (entries(TOPICS_PER_NODE_MAX), entries(TOPICS_PER_NODE_MAX + 1));
+    let (limit, more) = (entries(TOPICS_PER_NODE_MAX - 1), entries(TOPICS_PER_NODE_MAX));
     assert_eq!(TOPICS_PER_NODE_MAX, 65_536);
     assert_payload_limit(4, Fields::new(), limit.clone(), more.clone());
     assert_payload_limit(5, changes(), limit, more);
+}
+
+#[test]
+fn a_network_has_at_most_1024_nodes() {
+    let (limit, more) = (NODES_MAX, NODES_MAX + 1);
+    assert_eq!(limit, 1024);
+    let nodes = |number: u64, count: usize| {
+        (0..count).fold(Fields::new(), |nodes, _| nodes.message(number, home()))
+    };
+    let announcement = |count| Fields::new().bytes(1, NAME).then(nodes(2, count).as_ref());
+    assert_payload_limit(4, Fields::new(), announcement(limit), announcement(more));
+    let changes_of = |count| Fields::new().bytes(1, NAME).message(2, nodes(1, count));
+    assert_payload_limit(5, changes(), changes_of(limit), changes_of(more));
+    let entry = || Fields::new().message(1, home());
+    let summary = |count| (0..count).fold(Fields::new(), |all, _| all.message(1, entry()));
+    assert_limit::<PeerMessage>(11, summary(limit), summary(more));
 }
 
 #[test]
@@ -141,23 +158,23 @@ fn a_payload_may_have_one_mebibyte() {
 }
 
 #[test]
-fn a_topic_set_fits_as_long_as_one_payload_holds_it() {
+fn an_announcement_fits_as_long_as_one_payload_holds_it() {
     // With two bytes of tag and four of lengths, an entry of 250 bytes takes 256.
     let set = |last_bytes: usize| {
         let last = std::iter::once("t".repeat(last_bytes));
         let topics = (1..4096).map(|topic| format!("{topic:0>250}")).chain(last);
-        TopicSet::new(
-            Version::default(),
-            topics.map(|topic| (topic.parse().unwrap(), vec![])).collect(),
-        )
+        let topics = topics.map(|topic| (topic.parse().unwrap(), vec![])).collect();
+        // With its tag and length, the name takes 16 bytes, which the last topic leaves out.
+        let name = "abc.node.b.de".parse().unwrap();
+        Announcement::new(Version::default(), name, vec![], topics)
     };
-    let limit = set(250);
+    let limit = set(250 - 15);
     assert_eq!(limit.encoded().len(), PAYLOAD_BYTES_MAX);
     assert!(limit.fits());
     let snapshot = PeerMessage::Snapshot(limit);
     assert_eq!(decoded(encoded(&snapshot).unwrap()), Ok(snapshot));
 
-    let more = set(251);
+    let more = set(251 - 15);
     assert!(!more.fits());
     let refused = encoded(&PeerMessage::Snapshot(more));
     assert!(matches!(refused, Err(FrameError::PayloadTooLong { .. })));
@@ -211,4 +228,9 @@ fn outcome(tried: Vec<Name>) -> NodeMessage {
         tried,
         payload: Bytes::new(),
     })
+}
+
+/// An announcement, or changes of one, with one entry for a topic.
+fn announced(entry: Fields) -> Fields {
+    Fields::new().bytes(1, NAME).message(3, entry)
 }

@@ -145,7 +145,7 @@ fn damaged(bytes: &[u8], damage: &[Damage]) -> Vec<u8> {
 
 /// A header of any kind, some of which exist, with a body of well-formed fields.
 fn headers() -> impl Strategy<Value = Fields> {
-    let any_kind = (1_u64..13, Just(Fields::new()));
+    let any_kind = (1_u64..15, Just(Fields::new()));
     let valid_start = select(vec![
         (2, bodies::subscribe()),
         (2, bodies::subscribed()),
@@ -155,6 +155,8 @@ fn headers() -> impl Strategy<Value = Fields> {
         (5, bodies::changes()),
         (6, bodies::request()),
         (9, bodies::multicast()),
+        (12, bodies::relay()),
+        (13, bodies::returned()),
     ]);
     (prop_oneof![any_kind, valid_start], bodies())
         .prop_map(|((kind, start), rest)| Fields::new().message(kind, start.then(rest.as_ref())))
@@ -162,7 +164,7 @@ fn headers() -> impl Strategy<Value = Fields> {
 
 /// Nothing, any fields, or messages as topic sets and their changes hold them.
 fn payloads() -> impl Strategy<Value = Fields> {
-    let entries = vec((1_u64..3, bodies()), 0..6).prop_map(|entries| {
+    let entries = vec((1_u64..4, bodies()), 0..6).prop_map(|entries| {
         entries.into_iter().fold(Fields::new(), |all, (number, body)| all.message(number, body))
     });
     prop_oneof![3 => Just(Fields::new()), 1 => bodies(), 2 => entries]

@@ -4,9 +4,9 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use amop_wire::{
-    AnswerStatus, Attempt, ClientMessage, Code, Delivery, Epoch, Frame, Gen, Instance, Message,
-    Mode, MsgId, NodeId, NodeMessage, Outcome, PeerMessage, PeerRefusal, Publish, Reason, Seq,
-    Topic, TopicSet, Version,
+    Announcement, AnswerStatus, Attempt, ClientMessage, Code, Delivery, Epoch, Frame, Gen,
+    Instance, Message, Mode, MsgId, NodeId, NodeMessage, Outcome, PeerMessage, PeerRefusal,
+    Publish, Reason, Topic, Version,
 };
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
@@ -41,11 +41,11 @@ fn a_reason_of_a_newer_version_reads_as_none_given() {
 }
 
 #[test]
-fn a_topic_set_of_a_newer_version_is_read_and_kept_as_it_came() {
+fn an_announcement_of_a_newer_version_is_read_and_kept_as_it_came() {
     let subscriber = newer(Fields::new().fixed64(1, 7).fixed32(2, 1));
     let entry = newer(Fields::new().message(2, subscriber).bytes(1, TOPIC));
-    let payload = Bytes::from(newer(Fields::new().message(1, entry)));
-    let set = TopicSet::decode(Version::default(), payload.clone()).unwrap();
+    let payload = Bytes::from(newer(Fields::new().message(3, entry).bytes(1, NAME)));
+    let set = Announcement::decode(Version::default(), payload.clone()).unwrap();
 
     let [(topic, subscribers)] = set.topics() else { panic!("one topic: {set:?}") };
     assert_eq!((topic.as_str(), subscribers.len()), (TOPIC, 1));
@@ -92,8 +92,7 @@ fn a_node_leaves_out_numbers_that_are_zero() {
 
 #[test]
 fn a_peer_leaves_out_numbers_that_are_zero() {
-    let version = Version { epoch: Epoch(0), seq: Seq(0) };
-    assert_eq!(read(1, Fields::new(), ""), Ok(PeerMessage::Greeting(version)));
+    assert_eq!(read(1, Fields::new(), ""), Ok(PeerMessage::Greeting(Epoch(0))));
     let refusal = PeerRefusal {
         id: NOBODYS,
         attempt: 0,

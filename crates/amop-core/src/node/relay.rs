@@ -1,0 +1,113 @@
+//! Messages to and from nodes that this one is not linked with.
+//!
+//! The sender wraps the message with the whole path. Every node on it passes it to the next, or
+//! gives it back if there is no link or no room: then it has not been passed on and never will be,
+//! so that its sender may do something else with it. Nobody on the way reads it.
+
+use amop_wire::{CloseCode, Frame, Instant, Message, NodeId, Path, PeerMessage, Relay, Returned};
+use bytes::{Bytes, BytesMut};
+
+use super::{Effect, LinkId, Node};
+
+impl Node {
+    /// Sends to another node, linked or not; says whether there is a way.
+    pub(super) fn tell_node(&mut self, node: NodeId, message: PeerMessage) -> bool {
+        if self.peers.contains_key(&node) {
+            return self.tell_peer(node, message);
+        }
+        let Some(path) = self.table.path(node).and_then(|path| Path::new(path.to_vec())) else {
+            return false;
+        };
+        let mut header = BytesMut::new();
+        message.put_header(&mut header);
+        let frame = Frame { header: header.freeze(), payload: message.payload().clone() };
+        let first = path.nodes()[1];
+        let relay = Relay { path, position: 1, lane: message.lane(), frame };
+        self.tell_peer(first, PeerMessage::Relay(relay))
+    }
+
+    /// A message came over others, for this node or for one behind it.
+    pub(super) fn relayed(&mut self, now: Instant, link: LinkId, peer: NodeId, relay: Relay) {
+        let (nodes, position) = (relay.path.nodes(), relay.position);
+        if nodes[position] != self.id || nodes[position - 1] != peer {
+            let text = "a relayed message does not follow its path";
+            return self.close(link, CloseCode::Protocol, text);
+        }
+        let Some(&next) = nodes.get(position + 1) else {
+            let source = relay.path.source();
+            // A message that cannot be read is the fault of its source, which is not this peer.
+            let Ok(message) = PeerMessage::from_frame(relay.frame) else { return };
+            return self.heard_from(now, source, message);
+        };
+        let Some(&link) = self.peers.get(&next) else { return self.give_back(relay) };
+        let message = PeerMessage::Relay(Relay { position: position + 1, ..relay });
+        self.effects.push_back(Effect::ToPeer { link, message });
+    }
+
+    /// What a node says that may come over others.
+    pub(super) fn heard_from(&mut self, now: Instant, node: NodeId, message: PeerMessage) {
+        match message {
+            PeerMessage::Request(request) => self.push_request(node, request),
+            PeerMessage::Answer(answer) => self.answered(node, answer),
+            PeerMessage::Refusal(refusal) => self.refused(now, node, &refusal),
+            PeerMessage::Multicast(multicast) => self.fan_out(now, node, multicast),
+            PeerMessage::Receipts(runs) => self.receipts(node, &runs),
+            // These are between neighbours.
+            PeerMessage::Greeting(_)
+            | PeerMessage::Summary(_)
+            | PeerMessage::Heartbeat(_)
+            | PeerMessage::Pull(_)
+            | PeerMessage::Snapshot(_)
+            | PeerMessage::Changes(_)
+            | PeerMessage::Relay(_)
+            | PeerMessage::Returned(_) => {}
+        }
+    }
+
+    /// A message that this node sent or passed on comes back.
+    pub(super) fn came_back(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        peer: NodeId,
+        returned: Returned,
+    ) {
+        let (nodes, position) = (returned.path.nodes(), returned.position);
+        if nodes[position] != self.id || nodes.get(position + 1) != Some(&peer) {
+            let text = "a returned message does not follow its path";
+            return self.close(link, CloseCode::Protocol, text);
+        }
+        match position.checked_sub(1) {
+            None => self.not_passed_on(now, &returned.path, returned.header),
+            Some(before) => {
+                let previous = nodes[before];
+                let message = PeerMessage::Returned(Returned { position: before, ..returned });
+                self.tell_peer(previous, message);
+            }
+        }
+    }
+
+    /// A relay had no room on its link.
+    pub(super) fn relay_unsent(&mut self, now: Instant, relay: Relay) {
+        match relay.position {
+            1 => self.not_passed_on(now, &relay.path, relay.frame.header),
+            position => self.give_back(Relay { position: position - 1, ..relay }),
+        }
+    }
+
+    /// Gives back what was passed to this node, at the relay's position.
+    fn give_back(&mut self, relay: Relay) {
+        let position = relay.position - 1;
+        let previous = relay.path.nodes()[position];
+        let (path, header) = (relay.path, relay.frame.header);
+        self.tell_peer(previous, PeerMessage::Returned(Returned { path, position, header }));
+    }
+
+    /// A message of this node did not get to its target.
+    fn not_passed_on(&mut self, now: Instant, path: &Path, header: Bytes) {
+        let frame = Frame { header, payload: Bytes::new() };
+        if let Ok(message) = PeerMessage::from_frame(frame) {
+            self.never_sent(now, path.target(), message);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Nodes that are not linked with each other: as long as a path leads there, messages get through.
+
+use amop_sim::{ClientId, NodeId, World};
+use amop_wire::{Code, Epoch, Frame, Lane, Mode, MsgId, Path, PeerMessage, Reason, Receipt, Relay};
+
+use crate::scene::{SECOND, millis};
+
+/// ROUTE-1, ROUTE-2: over every graph, between any two nodes.
+#[test]
+fn a_message_crosses_any_connected_graph() {
+    let line = [(0, 1), (1, 2), (2, 3), (3, 4)];
+    let ring = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)];
+    let star = [(0, 1), (0, 2), (0, 3), (0, 4)];
+    let cliques = [(0, 1), (0, 2), (1, 2), (2, 3), (3, 4), (3, 5), (4, 5)];
+    let tangle = [(0, 3), (3, 5), (5, 1), (1, 4), (4, 0), (4, 2), (2, 6), (6, 5)];
+    for edges in [&line[..], &ring, &star, &cliques, &tangle] {
+        let mut net = Net::new(edges);
+        let count = net.clients.len();
+        let pairs = (0..count).flat_map(|from| (0..count).map(move |to| (from, to)));
+        let requests: Vec<MsgId> =
+            pairs.map(|(from, to)| net.request(from, &format!("to{to}"))).collect();
+        net.world.run_for(SECOND);
+        for id in requests {
+            assert_eq!(net.code(id), Code::Ok, "{edges:?}");
+        }
+        net.end();
+    }
+}
+
+/// ROUTE-2, MULTI-1
+#[test]
+fn a_multicast_reaches_everybody_once_over_relays() {
+    let mut net = Net::new(&[(0, 1), (1, 2), (1, 3), (3, 4)]);
+    let publisher = net.clients[0];
+    let id = net.world.publish(publisher, Mode::Multicast, "all", SECOND);
+    net.world.run_for(SECOND);
+    let publication = net.world.record().publication(id);
+    assert_eq!(publication.calls.len(), 5);
+    let receipt = Receipt { acked: 5, refused: 0, unknown: 0 };
+    assert_eq!(publication.end(), &amop_sim::End::Receipt(receipt));
+    net.end();
+}
+
+/// ROUTE-1: nobody is told which way to go; everybody sees it on his own map.
+#[test]
+fn the_next_message_goes_another_way_once_a_link_is_cut() {
+    let mut net = Net::new(&[(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)]);
+    for (a, b) in [(0, 1), (3, 4)] {
+        net.world.cut(net.nodes[a], net.nodes[b], millis(5));
+        net.world.run_for(millis(100));
+        let id = net.request(0, "to2");
+        net.world.run_for(SECOND);
+        let expected = if a == 0 { Code::Ok } else { Code::NoSubscriber };
+        assert_eq!(net.code(id), expected, "after {a}-{b} was cut");
+        net.world.link(net.nodes[a], net.nodes[b]);
+        net.world.run_for(millis(100));
+        let id = net.request(0, "to2");
+        net.world.run_for(SECOND);
+        assert_eq!(net.code(id), Code::Ok, "after {a}-{b} is back");
+        if a == 0 {
+            net.world.cut(net.nodes[0], net.nodes[1], millis(5));
+            net.world.run_for(millis(100));
+        }
+    }
+    net.end();
+}
+
+/// SEQ-3, SEQ-8: over four links, long before the next heartbeat.
+#[test]
+fn a_change_is_known_at_the_far_end_at_once() {
+    let mut net = Net::new(&[(0, 1), (1, 2), (2, 3), (3, 4)]);
+    let spread = |net: &Net| {
+        net.world.node_core(net.nodes[4]).table().spread(&"news".parse().unwrap()).len()
+    };
+    for (round, expected) in [1, 0, 1].into_iter().enumerate() {
+        if expected == 1 {
+            net.world.subscribe(net.clients[0], "news");
+        } else {
+            net.world.unsubscribe(net.clients[0], "news");
+        }
+        net.world.run_for(millis(100));
+        assert_eq!(spread(&net), expected, "round {round}");
+    }
+    net.end();
+}
+
+/// ROUTE-3
+#[test]
+fn eight_hops_are_reached_and_nine_are_not() {
+    let edges: Vec<(usize, usize)> = (0..9).map(|n| (n, n + 1)).collect();
+    let mut net = Net::new(&edges);
+    let (near, far) = (net.request(0, "to8"), net.request(0, "to9"));
+    net.world.run_for(SECOND);
+    assert_eq!(net.code(near), Code::Ok);
+    assert_eq!(net.code(far), Code::NoSubscriber);
+    net.end();
+}
+
+/// ROUTE-4: the link behind the relay is lost while the message is on its way to the relay.
+#[test]
+fn a_relay_that_cannot_pass_on_gives_back() {
+    let mut net = Net::new(&[(0, 1), (1, 2)]);
+    net.world.set_detour(net.nodes[0], net.nodes[1], millis(50));
+    let (request, publisher) = (net.request(0, "to2"), net.clients[0]);
+    let multicast = net.world.publish(publisher, Mode::Multicast, "to2", SECOND);
+    net.world.run_for(millis(10));
+    net.world.cut(net.nodes[1], net.nodes[2], millis(5));
+    net.world.run_for(millis(200));
+    let amop_sim::End::Outcome { code, reason, .. } = net.world.record().publication(request).end()
+    else {
+        panic!("a receipt")
+    };
+    assert_eq!((*code, *reason), (Code::NoSubscriber, Reason::NoPath));
+    let amop_sim::End::Receipt(receipt) = net.world.record().publication(multicast).end() else {
+        panic!("an outcome")
+    };
+    assert_eq!((receipt.acked, receipt.targets()), (0, 1));
+    net.end();
+}
+
+/// ROUTE-5, LIMIT-1
+#[test]
+fn a_peer_whose_relayed_messages_do_not_follow_their_path_is_closed() {
+    let mut net = Net::new(&[(0, 1), (1, 2)]);
+    let ids = net.nodes.iter().map(|&node| net.world.node_core(node).id()).collect::<Vec<_>>();
+    let liar = net.world.stranger("liar.node.bank.amop", net.nodes[1]);
+    net.world.say(liar, &PeerMessage::Greeting(Epoch(1)));
+    let frame = Frame { header: Default::default(), payload: Default::default() };
+    let path = Path::new(vec![ids[0], ids[1], ids[2]]).unwrap();
+    let relay = Relay { path, position: 1, lane: Lane::Messages, frame };
+    net.world.say(liar, &PeerMessage::Relay(relay));
+    net.world.run_for(millis(100));
+    assert!(net.world.close_reason(liar).is_some(), "it is not the first node of that path");
+    let id = net.request(0, "to2");
+    net.world.run_for(SECOND);
+    assert_eq!(net.code(id), Code::Ok, "the others notice nothing");
+    net.end();
+}
+
+/// Nodes with one client each, which subscribes to a topic of its own and to one of all.
+struct Net {
+    world: World,
+    nodes: Vec<NodeId>,
+    clients: Vec<ClientId>,
+}
+
+impl Net {
+    fn new(edges: &[(usize, usize)]) -> Self {
+        let mut world = World::new(3);
+        let count = 1 + edges.iter().map(|&(a, b)| a.max(b)).max().unwrap_or(0);
+        let nodes: Vec<NodeId> =
+            (0..count).map(|n| world.node(&format!("n{n}.node.bank.amop"))).collect();
+        for &(a, b) in edges {
+            world.link(nodes[a], nodes[b]);
+        }
+        let client = |(n, &node)| {
+            let client = world.client(&format!("c{n}.sdk.bank.amop"), &[node]);
+            world.subscribe(client, &format!("to{n}"));
+            world.subscribe(client, "all");
+            client
+        };
+        let clients = nodes.iter().enumerate().map(client).collect();
+        // SEQ-3: pushed, and pulled by whoever lacks it, without waiting for a heartbeat.
+        world.run_for(SECOND);
+        if count < 10 {
+            assert_eq!(world.wrong_views(), [] as [String; 0]);
+        }
+        Self { world, nodes, clients }
+    }
+
+    fn request(&mut self, from: usize, topic: &str) -> MsgId {
+        self.world.publish(self.clients[from], Mode::Unicast, topic, SECOND)
+    }
+
+    fn code(&self, id: MsgId) -> Code {
+        self.world.record().publication(id).code()
+    }
+
+    fn end(mut self) {
+        self.world.run_for(11 * SECOND);
+        assert_eq!(self.world.wrong_views(), [] as [String; 0]);
+        self.world.check();
+    }
+}
