@@ -7,5 +7,6 @@ mod closing;
 mod connecting;
 mod publishing;
 mod room;
+mod routes;
 mod subscribing;
 mod support;

@@ -91,7 +91,7 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[expect(clippy::disallowed_methods, reason = "certificates are judged by the real time")]
-fn now() -> SystemTime {
+pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
