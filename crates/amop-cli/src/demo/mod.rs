@@ -12,6 +12,7 @@ mod failures;
 mod keep;
 mod network;
 mod report;
+mod routes;
 mod scene;
 
 use std::time::Duration;
@@ -26,7 +27,7 @@ use crate::out::Out;
 use crate::stop::Stop;
 
 use certificates::Certificates;
-use network::Network;
+use network::{Network, Shape};
 use report::{Report, Seen, Verdict};
 use scene::Scene;
 
@@ -60,7 +61,7 @@ async fn check(
 ) -> Result<Option<Network>, Failure> {
     let mut made = None;
     let network = async {
-        let network = Network::start(certificates).await?;
+        let network = Network::start(certificates, Shape::Mesh).await?;
         network.linked().await?;
         let scene = Scene::connect(certificates, &network).await?;
         let seen = linked(&network, &scene);
@@ -77,6 +78,8 @@ async fn check(
     report.check("too slow", checks::too_slow(&scene, deadline(args))).await?;
     let failover = failures::failover(&scene, certificates, &mut network);
     report.check("failover", failover).await?;
+    report.check("relays", routes::relays(certificates)).await?;
+    report.check("detour", routes::detour(certificates)).await?;
     report.check("stranger", failures::stranger(certificates, &network)).await?;
     Ok(Some(network))
 }
@@ -117,4 +120,4 @@ fn deadline(args: &Demo) -> Duration {
 }
 
 /// How many checks there are.
-const CHECKS: usize = 9;
+const CHECKS: usize = 11;

@@ -9,10 +9,21 @@ use amop_wire::Name;
 use super::certificates::{Certificates, node_name};
 use crate::exit::chain;
 
-/// Running nodes, every pair of which is linked.
+/// Running nodes.
 #[derive(Debug)]
 pub(super) struct Network {
     nodes: Vec<Member>,
+}
+
+/// Which nodes are linked.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shape {
+    /// Every two.
+    Mesh,
+    /// Each with the one before it.
+    Line,
+    /// Likewise, and the last with the first.
+    Ring,
 }
 
 /// A node, or the place that one left.
@@ -23,8 +34,8 @@ struct Member {
 }
 
 impl Network {
-    /// Starts the nodes, each dialing those before it.
-    pub(super) async fn start(certificates: &Certificates) -> Result<Self, String> {
+    /// Starts the nodes, each dialing those before it that it is linked with.
+    pub(super) async fn start(certificates: &Certificates, shape: Shape) -> Result<Self, String> {
         let mut network = Self { nodes: Vec::new() };
         for (agency, label) in NODES {
             let (identity, trust) = certificates.load(&node_name(agency, label))?;
@@ -33,7 +44,7 @@ impl Network {
                 trust,
                 p2p_listen: ANY_PORT,
                 sdk_listen: ANY_PORT,
-                peers: network.targets(),
+                peers: network.targets(shape),
                 settings: Settings::default(),
             };
             network.nodes.push(Member::start(config).await?);
@@ -48,6 +59,16 @@ impl Network {
             let others = |status: &Status| status.peers.len() + 1 == nodes.len();
             let name = node.name();
             node.status().wait_for(others).await.map_err(|_| format!("{name} has ended"))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until no running node lists this one.
+    pub(super) async fn unlinked(&self, gone: &Name) -> Result<(), String> {
+        for node in self.running() {
+            let has_noticed = |status: &Status| !status.peers.contains(gone);
+            let name = node.name();
+            node.status().wait_for(has_noticed).await.map_err(|_| format!("{name} has ended"))?;
         }
         Ok(())
     }
@@ -88,14 +109,21 @@ impl Network {
         member.expect("the demo asks for its own nodes")
     }
 
-    /// Those that a further node has to dial.
-    fn targets(&self) -> Vec<(Name, Vec<Target>)> {
+    /// Those that the next node has to dial.
+    fn targets(&self, shape: Shape) -> Vec<(Name, Vec<Target>)> {
         let target = |member: &Member| {
             let name = member.config.identity.name().clone();
             let addr = member.config.p2p_listen.to_string();
             (name.clone(), vec![Target { addr, expected: Some(name) }])
         };
-        self.nodes.iter().map(target).collect()
+        let is_last = self.nodes.len() + 1 == NODES.len();
+        let is_linked = |position: usize| match shape {
+            Shape::Mesh => true,
+            Shape::Line => position + 1 == self.nodes.len(),
+            Shape::Ring => position + 1 == self.nodes.len() || is_last && position == 0,
+        };
+        let linked = self.nodes.iter().enumerate().filter(|(position, _)| is_linked(*position));
+        linked.map(|(_, member)| target(member)).collect()
     }
 }
 
