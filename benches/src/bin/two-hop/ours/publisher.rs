@@ -134,9 +134,9 @@ fn lock(run: &Mutex<Requests>) -> MutexGuard<'_, Requests> {
     run.lock().expect("nothing panics while it holds the lock")
 }
 
-/// How many one-way messages may be without a receipt. Below what the client takes at a time, so
-/// that it need not hold back anything.
-const IN_FLIGHT_MAX: usize = 4096;
+/// How many one-way messages may be without a receipt. Nearly as many as the client takes at a time:
+/// fewer leave the four processes waiting for each other, more make it hold back.
+const IN_FLIGHT_MAX: usize = 8000;
 
 /// How many messages are sent between two looks at the clock.
 const MESSAGES_PER_LOOK: u32 = 64;
