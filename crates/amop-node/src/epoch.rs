@@ -33,17 +33,18 @@ impl StateDir {
     /// # Errors
     ///
     /// [`StateError`]; whoever has the directory keeps it.
-    pub(crate) fn open(path: &Path) -> Result<Self, StateError> {
-        create(path).map_err(|source| unusable("create", path, source))?;
-        warn_if_open(path);
+    pub(crate) fn open(path: impl Into<PathBuf>) -> Result<Self, StateError> {
+        let path = path.into();
+        create(&path).map_err(|source| unusable("create", &path, source))?;
+        warn_if_open(&path);
         let lock_path = path.join(LOCK_FILE);
         let lock = options()
             .truncate(false)
             .open(&lock_path)
             .map_err(|source| unusable("open", &lock_path, source))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.into(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(StateError::InUse { dir: path.into() }),
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(StateError::InUse { dir: path }),
             Err(TryLockError::Error(source)) => Err(unusable("lock", &lock_path, source)),
         }
     }
@@ -213,5 +214,155 @@ const LOCK_FILE: &str = "lock";
 const EPOCH_BYTES_MAX: u64 = 21;
 
 #[cfg(test)]
-#[path = "epoch_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+    use std::fs;
+    use tempfile::TempDir;
+
+    /// One life at this time of the clock.
+    fn live(dir: &TempDir, clock: u64) -> u64 {
+        StateDir::open(dir.path()).unwrap().next_epoch(Epoch(clock)).unwrap().0
+    }
+
+    fn epoch_file(dir: &TempDir) -> PathBuf {
+        dir.path().join(EPOCH_FILE)
+    }
+
+    /// SEQ-1: the epoch grows with every start.
+    #[test]
+    fn the_epoch_grows_with_every_start_whatever_the_clock_says() {
+        let dir = TempDir::new().unwrap();
+        let clocks = [1_000, 1_000, 1_001, 0, 5_000, 4_999, 5_001, 5_002];
+        let epochs = clocks.map(|clock| live(&dir, clock));
+        assert_eq!(epochs, [1_000, 1_001, 1_002, 1_003, 5_000, 5_001, 5_002, 5_003]);
+        let many: Vec<u64> = (0..200).map(|_| live(&dir, 7)).collect();
+        assert_eq!(many, (5_004..5_204).collect::<Vec<u64>>());
+    }
+
+    #[test]
+    fn the_file_holds_the_epoch_of_this_life_before_it_begins() {
+        let dir = TempDir::new().unwrap();
+        for clock in [1_000, 10] {
+            let epoch = live(&dir, clock);
+            assert_eq!(fs::read_to_string(epoch_file(&dir)).unwrap(), format!("{epoch}\n"));
+        }
+        assert!(!dir.path().join(NEW_FILE).exists(), "it was renamed");
+    }
+
+    #[test]
+    fn a_lost_or_rolled_back_file_is_made_up_for_by_the_clock() {
+        let dir = TempDir::new().unwrap();
+        let mut last = live(&dir, 1_000);
+        let backup = fs::read(epoch_file(&dir)).unwrap();
+        for clock in [2_000, 3_000] {
+            fs::write(epoch_file(&dir), &backup).unwrap();
+            let epoch = live(&dir, clock);
+            assert!(epoch > last, "rolled back: {epoch} after {last}");
+            last = epoch;
+        }
+        fs::remove_file(epoch_file(&dir)).unwrap();
+        let epoch = live(&dir, 4_000);
+        assert!(epoch > last, "lost: {epoch} after {last}");
+    }
+
+    #[test]
+    fn a_damaged_file_counts_as_lost_and_is_whole_again_after_the_start() {
+        let greatest = format!("{}\n", u64::MAX);
+        let too_great = format!("{}0\n", u64::MAX);
+        let long = "9".repeat(100_000);
+        let damaged: [&[u8]; 12] = [
+            b"",
+            b"\n",
+            b"9000",
+            b"9000\n\n",
+            b"9000 \n",
+            b"+9000\n",
+            b"09000\n",
+            b"-1\n",
+            b"\xff\xfe\x00\n",
+            greatest.as_bytes(),
+            too_great.as_bytes(),
+            long.as_bytes(),
+        ];
+        for found in damaged {
+            let dir = TempDir::new().unwrap();
+            fs::write(epoch_file(&dir), found).unwrap();
+            assert_eq!(live(&dir, 1_000), 1_000, "{}", found.escape_ascii());
+            assert_eq!(live(&dir, 1_000), 1_001, "{}", found.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn the_greatest_epoch_that_another_can_follow_is_followed() {
+        let dir = TempDir::new().unwrap();
+        fs::write(epoch_file(&dir), format!("{}\n", u64::MAX - 1)).unwrap();
+        assert_eq!(live(&dir, 1_000), u64::MAX);
+    }
+
+    #[test]
+    fn what_a_crash_left_half_written_is_overwritten() {
+        let dir = TempDir::new().unwrap();
+        assert_eq!(live(&dir, 1_000), 1_000);
+        fs::write(dir.path().join(NEW_FILE), "99999999999").unwrap();
+        assert_eq!(live(&dir, 10), 1_001);
+        assert_eq!(live(&dir, 10), 1_002);
+    }
+
+    #[test]
+    fn a_directory_belongs_to_one_node_at_a_time() {
+        let dir = TempDir::new().unwrap();
+        let first = StateDir::open(dir.path()).unwrap();
+        first.next_epoch(Epoch(1_000)).unwrap();
+        let error = StateDir::open(dir.path()).unwrap_err();
+        assert!(matches!(&error, StateError::InUse { dir: named } if named == dir.path()));
+        assert!(error.to_string().contains("node.state_dir"), "{error}");
+        assert_eq!(fs::read(epoch_file(&dir)).unwrap(), b"1000\n", "the second changed nothing");
+        drop(first);
+        StateDir::open(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_named_with_the_key_and_the_remedy() {
+        let dir = TempDir::new().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path("file"), "").unwrap();
+        fs::create_dir_all(path("lock is a directory/lock")).unwrap();
+        // Permissions do not hold a superuser back; what stands in the way holds everybody.
+        let cases = [
+            ("file", "file/lock"),
+            ("file/below", "file/below"),
+            ("missing/below", "missing/below"),
+            ("lock is a directory", "lock is a directory/lock"),
+        ];
+        for (state_dir, named) in cases {
+            let error = StateDir::open(path(state_dir)).unwrap_err();
+            assert_names(&error, &path(named));
+        }
+        for name in [EPOCH_FILE, NEW_FILE] {
+            let dir = TempDir::new().unwrap();
+            fs::create_dir(dir.path().join(name)).unwrap();
+            let error = StateDir::open(dir.path()).unwrap().next_epoch(Epoch(1)).unwrap_err();
+            assert_names(&error, &dir.path().join(name));
+        }
+    }
+
+    fn assert_names(error: &StateError, place: &Path) {
+        assert!(matches!(error, StateError::Unusable { path, .. } if path == place), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains(&place.display().to_string()), "{text}");
+        assert!(text.contains("set `node.state_dir` to"), "{text}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_may_read_or_write_what_is_kept() {
+        use std::os::unix::fs::PermissionsExt;
+        let above = TempDir::new().unwrap();
+        let path = above.path().join("state");
+        StateDir::open(&path).unwrap().next_epoch(Epoch(1)).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o077;
+        assert_eq!(mode(&path), 0);
+        assert_eq!(mode(&path.join(EPOCH_FILE)), 0);
+        assert_eq!(mode(&path.join(LOCK_FILE)), 0);
+    }
+}

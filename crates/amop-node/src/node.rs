@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -203,7 +203,7 @@ fn run_thread(
 ) {
     // Before the sockets: whoever links with this life must meet an epoch that is on the disk. The
     // directory stays locked until all below is gone.
-    let (epoch, _state) = match begin(state_dir.as_deref()) {
+    let (epoch, _state) = match begin(state_dir) {
         Ok(life) => life,
         Err(error) => {
             let _ = started.send(Err(StartError::State(error)));
@@ -243,7 +243,8 @@ fn run_thread(
     });
 }
 
-fn begin(state_dir: Option<&Path>) -> Result<(Epoch, Option<StateDir>), StateError> {
+/// Takes the state directory, if there is one, and begins a life.
+fn begin(state_dir: Option<PathBuf>) -> Result<(Epoch, Option<StateDir>), StateError> {
     let clock = epoch_by_clock();
     let Some(path) = state_dir else { return Ok((clock, None)) };
     let state = StateDir::open(path)?;

@@ -75,6 +75,22 @@ fn a_good_file_is_taken_and_its_paths_are_relative_to_it() {
 }
 
 #[test]
+fn the_state_directory_is_beside_the_file_and_named_after_the_node_unless_it_is_given() {
+    let with = |line: &str| {
+        let dir = directory(&GOOD.replace("[tls]", &format!("{line}\n[tls]")));
+        let config = Config::from_file(dir.path().join("amop.toml")).unwrap();
+        assert!(!config.state_dir.exists(), "reading a configuration makes nothing");
+        (dir, config.state_dir)
+    };
+    let (dir, path) = with("");
+    assert_eq!(path, dir.path().join("n1.node.bank-a.amop.state"));
+    let (dir, path) = with("state_dir = \"kept\"");
+    assert_eq!(path, dir.path().join("kept"));
+    let (_dir, path) = with("state_dir = \"/no/such/amop\"");
+    assert_eq!(path, Path::new("/no/such/amop"));
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let error = Config::from_file("no/such/amop.toml").unwrap_err();
     assert!(error.to_string().contains("no/such/amop.toml"), "{error}");

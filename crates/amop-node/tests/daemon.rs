@@ -10,7 +10,8 @@ use std::time::SystemTime;
 
 use amop_pki::{AgencyPlan, Consortium};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr};
 
 /// A directory with a configuration that listens on these ports, 0 for any.
 fn directory(p2p_port: u16, sdk_port: u16) -> TempDir {
@@ -40,20 +41,8 @@ fn run(config: &Path) -> Output {
 async fn a_signal_stops_it_gracefully_with_code_0() {
     for signal in ["-TERM", "-INT"] {
         let dir = directory(0, 0);
-        let mut child = tokio::process::Command::new(DAEMON)
-            .arg("--config")
-            .arg(dir.path().join("amop.toml"))
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let line = loop {
-            let line = lines.next_line().await.unwrap().expect("it starts");
-            if line.contains("node started") {
-                break line;
-            }
-        };
+        let Running { mut child, mut lines, log, .. } = start(dir.path()).await;
+        let line = log.last().unwrap();
         assert!(line.contains("sdk_addr") && line.contains("127.0.0.1:"), "{line}");
         let pid = child.id().unwrap().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
@@ -64,6 +53,84 @@ async fn a_signal_stops_it_gracefully_with_code_0() {
         }
         assert!(last.contains("node stopped"), "{last}");
     }
+}
+
+/// SEQ-1
+#[tokio::test]
+async fn a_killed_node_has_a_greater_epoch_when_it_is_back_also_if_its_clock_was_ahead_before() {
+    let dir = directory(0, 0);
+    let file = dir.path().join(STATE_DIR).join("epoch");
+    let first = start(dir.path()).await.kill().await;
+    assert_eq!(fs::read_to_string(&file).unwrap(), format!("{first}\n"));
+    let second = start(dir.path()).await.kill().await;
+    assert!(second > first, "{second} after {first}");
+
+    // A life in the far future, as if the clock had been there.
+    let future = 2 * second;
+    fs::write(&file, format!("{future}\n")).unwrap();
+    let node = start(dir.path()).await;
+    assert!(node.said("the clock is behind"), "{:?}", node.log);
+    assert_eq!(node.kill().await, future + 1);
+    assert_eq!(start(dir.path()).await.kill().await, future + 2);
+}
+
+#[tokio::test]
+async fn without_arguments_configuration_and_state_are_in_the_working_directory() {
+    let dir = directory(0, 0);
+    let mut command = tokio::process::Command::new(DAEMON);
+    command.current_dir(dir.path()).env_remove("AMOP_CONFIG");
+    let epoch = started(&mut command).await.kill().await;
+    let file = dir.path().join(STATE_DIR).join("epoch");
+    assert_eq!(fs::read_to_string(file).unwrap(), format!("{epoch}\n"));
+}
+
+#[tokio::test]
+async fn a_damaged_epoch_file_is_named_in_a_warning_and_the_node_starts() {
+    let dir = directory(0, 0);
+    let first = start(dir.path()).await.kill().await;
+    let file = dir.path().join(STATE_DIR).join("epoch");
+    fs::write(&file, "12\u{1b}[31m").unwrap();
+    let node = start(dir.path()).await;
+    assert!(node.said(file.to_str().unwrap()) && node.said("damaged"), "{:?}", node.log);
+    assert!(!node.said("\u{1b}"), "what a file holds is escaped");
+    assert!(node.kill().await > first);
+}
+
+#[tokio::test]
+async fn a_state_directory_that_others_may_write_to_is_warned_about() {
+    let dir = directory(0, 0);
+    start(dir.path()).await.kill().await;
+    let state = dir.path().join(STATE_DIR);
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o770)).unwrap();
+    let node = start(dir.path()).await;
+    assert!(node.said(state.to_str().unwrap()) && node.said("chmod go-w"), "{:?}", node.log);
+}
+
+#[tokio::test]
+async fn a_second_process_on_one_state_directory_ends_with_code_75_and_disturbs_nobody() {
+    let dir = directory(0, 0);
+    let mut first = start(dir.path()).await;
+    let output = run(&dir.path().join("amop.toml"));
+    assert_eq!(output.status.code(), Some(75), "{}", text(&output));
+    let path = dir.path().join(STATE_DIR);
+    assert!(text(&output).contains(path.to_str().unwrap()), "{}", text(&output));
+    assert!(text(&output).contains("in use by a running node"), "{}", text(&output));
+    assert!(!text(&output).contains("node started"), "{}", text(&output));
+    assert!(first.child.try_wait().unwrap().is_none(), "the first lives");
+    // The lock of a process that was killed does not outlive it.
+    first.kill().await;
+    start(dir.path()).await;
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_written_ends_it_with_code_73_and_names_file_and_key() {
+    let dir = directory(0, 0);
+    let path = dir.path().join(STATE_DIR);
+    fs::write(&path, "").unwrap();
+    let output = run(&dir.path().join("amop.toml"));
+    assert_eq!(output.status.code(), Some(73), "{}", text(&output));
+    assert!(text(&output).contains(path.to_str().unwrap()), "{}", text(&output));
+    assert!(text(&output).contains("set `node.state_dir` to"), "{}", text(&output));
 }
 
 #[test]
@@ -106,6 +173,45 @@ fn help_begins_with_what_it_is_and_has_an_example() {
     assert!(text.contains("Exit codes"), "{text}");
 }
 
+/// A daemon that has started.
+struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStderr>>,
+    /// What it said up to there; the last line is `node started`.
+    log: Vec<String>,
+    epoch: u64,
+}
+
+/// Starts the daemon with the configuration of a directory.
+async fn start(dir: &Path) -> Running {
+    let mut command = tokio::process::Command::new(DAEMON);
+    started(command.arg("--config").arg(dir.join("amop.toml"))).await
+}
+
+async fn started(command: &mut tokio::process::Command) -> Running {
+    let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut log: Vec<String> = Vec::new();
+    while !log.last().is_some_and(|line| line.contains("node started")) {
+        log.push(lines.next_line().await.unwrap().expect("it starts"));
+    }
+    let (_, epoch) = log.last().and_then(|line| line.split_once("epoch=")).unwrap();
+    let epoch = epoch.parse().unwrap();
+    Running { child, lines, log, epoch }
+}
+
+impl Running {
+    fn said(&self, text: &str) -> bool {
+        self.log.iter().any(|line| line.contains(text))
+    }
+
+    /// Kills it without a chance to clean up, and tells the epoch that it had.
+    async fn kill(mut self) -> u64 {
+        self.child.kill().await.unwrap();
+        self.epoch
+    }
+}
+
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -114,5 +220,8 @@ fn text(output: &Output) -> String {
 fn now() -> SystemTime {
     SystemTime::now()
 }
+
+/// Where the daemon keeps its state unless it is told otherwise.
+const STATE_DIR: &str = "n1.node.bank-a.amop.state";
 
 const DAEMON: &str = env!("CARGO_BIN_EXE_amop-node");

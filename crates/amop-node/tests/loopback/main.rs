@@ -5,4 +5,5 @@
 
 mod bad_input;
 mod linking;
+mod lives;
 mod support;
