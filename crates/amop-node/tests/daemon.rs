@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use amop_pki::{AgencyPlan, Consortium};
 use tempfile::TempDir;
@@ -110,7 +110,10 @@ async fn a_state_directory_that_others_may_write_to_is_warned_about() {
 async fn a_second_process_on_one_state_directory_ends_with_code_75_and_disturbs_nobody() {
     let dir = directory(0, 0);
     let mut first = start(dir.path()).await;
-    let output = run(&dir.path().join("amop.toml"));
+    let mut second = tokio::process::Command::new(DAEMON);
+    second.arg("--config").arg(dir.path().join("amop.toml")).kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, second.output()).await;
+    let output = output.expect("the second ends by itself").unwrap();
     assert_eq!(output.status.code(), Some(75), "{}", text(&output));
     let path = dir.path().join(STATE_DIR);
     assert!(text(&output).contains(path.to_str().unwrap()), "{}", text(&output));
@@ -220,6 +223,9 @@ fn text(output: &Output) -> String {
 fn now() -> SystemTime {
     SystemTime::now()
 }
+
+/// How long a test waits for what must come, before it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where the daemon keeps its state unless it is told otherwise.
 const STATE_DIR: &str = "n1.node.bank-a.amop.state";
