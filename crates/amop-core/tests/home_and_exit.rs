@@ -124,8 +124,13 @@ fn an_answer_counts_only_from_the_chosen_subscriber_at_its_node_in_the_present_a
 fn a_refusal_counts_only_from_the_chosen_subscribers_node() {
     let mut home = Home::new();
     home.publish();
-    let refusal =
-        PeerRefusal { id: ID, attempt: 1, reason: Reason::SubscriberGone, subscriber: SUBSCRIBER };
+    let refusal = PeerRefusal {
+        id: ID,
+        attempt: 1,
+        reason: Reason::SubscriberGone,
+        subscriber: SUBSCRIBER,
+        fenced: false,
+    };
     assert_eq!(home.peer(OTHER_PEER, PeerMessage::Refusal(refusal.clone())), []);
     let effects = home.peer(PEER, PeerMessage::Refusal(refusal));
     let [Effect::ToClient { message: NodeMessage::Outcome(outcome), .. }] = &effects[..] else {

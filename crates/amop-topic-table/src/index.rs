@@ -104,6 +104,14 @@ impl Index {
         Some(Candidate { instance: subscribers.instances[position], generation, place })
     }
 
+    /// Where a subscriber of the topic is.
+    pub(crate) fn find(&self, topic: &Topic, instance: Instance) -> Option<Candidate> {
+        let subscribers = self.topics.get(topic)?;
+        let position = subscribers.instances.binary_search(&instance).ok()?;
+        let (generation, place) = subscribers.seats[position];
+        Some(Candidate { instance, generation, place })
+    }
+
     /// Every place with a subscriber, and how many it has.
     pub(crate) fn spread(&self, topic: &Topic) -> &[(Place, u32)] {
         self.topics.get(topic).map_or(&[], |subscribers| &subscribers.spread)

@@ -225,10 +225,11 @@ impl TopicTable {
     }
 
     /// Computes the paths anew if somebody's neighbours changed. Subscribers at nodes that cannot
-    /// be reached are no candidates. Answers the nodes to which the last path was lost.
-    pub fn refresh_routes(&mut self, now: Instant) -> Vec<NodeId> {
+    /// be reached are no candidates. Answers the nodes to which the last path was lost, if any
+    /// path may be another one now.
+    pub fn refresh_routes(&mut self, now: Instant) -> Option<Vec<NodeId>> {
         if !self.routes.refresh() {
-            return Vec::new();
+            return None;
         }
         let mut lost = Vec::new();
         for (&node, remote) in &mut self.remotes {
@@ -242,7 +243,7 @@ impl TopicTable {
             remote.is_indexed = is_reachable;
             remote.lost_at = if is_reachable { None } else { remote.lost_at.or(Some(now)) };
         }
-        lost
+        Some(lost)
     }
 
     /// The shortest path to another node, from this one to that one, as of the last
@@ -280,6 +281,12 @@ impl TopicTable {
     #[must_use]
     pub fn choose(&self, topic: &Topic, id: MsgId, excluded: &[Instance]) -> Option<Candidate> {
         self.index.choose(topic, id, excluded)
+    }
+
+    /// Where a subscriber of the topic is now.
+    #[must_use]
+    pub fn find(&self, topic: &Topic, instance: Instance) -> Option<Candidate> {
+        self.index.find(topic, instance)
     }
 
     /// Every place with a subscriber of the topic, and how many it has.

@@ -82,6 +82,8 @@ pub struct Refuse {
     pub attempt: Attempt,
     /// Why.
     pub reason: Reason,
+    /// Whether every other copy of it is refused as well, forever; else only this one is.
+    pub fenced: bool,
 }
 
 /// Deliveries `first`, `first + 1`, … of one link that all ended alike.
@@ -179,12 +181,13 @@ impl ClientMessage {
             Self::Unsubscribe(topic) => {
                 Kind::Unsubscribe(pb::Unsubscribe { topic: text(topic.as_bytes()) })
             }
-            Self::Refuse(Refuse { attempt, reason }) => Kind::Refuse(pb::Refuse {
+            Self::Refuse(Refuse { attempt, reason, fenced }) => Kind::Refuse(pb::Refuse {
                 publisher: Some(attempt.id.publisher.0),
                 counter: Some(attempt.id.counter),
                 attempt: Some(attempt.number),
                 reason: Some(reason.number()),
                 home: node_id_words(attempt.home),
+                fenced: Some(*fenced),
             }),
             Self::Acks(runs) => {
                 let run = |run: &AckRun| pb::AckRun {
@@ -224,7 +227,8 @@ fn read_refuse(refuse: &pb::Refuse) -> Result<Refuse, MessageError> {
         id: msg_id(refuse.publisher, refuse.counter),
         number: refuse.attempt.unwrap_or_default(),
     };
-    Ok(Refuse { attempt, reason: Reason::from_number(refuse.reason.unwrap_or_default()) })
+    let reason = Reason::from_number(refuse.reason.unwrap_or_default());
+    Ok(Refuse { attempt, reason, fenced: refuse.fenced.unwrap_or_default() })
 }
 
 fn read_acks(runs: &[pb::AckRun]) -> Result<Vec<AckRun>, MessageError> {

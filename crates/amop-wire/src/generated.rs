@@ -156,6 +156,8 @@ pub struct Refuse {
     pub reason: ::core::option::Option<u32>,
     #[prost(message, optional, tag = "5")]
     pub home: ::core::option::Option<NodeId>,
+    #[prost(bool, optional, tag = "6")]
+    pub fenced: ::core::option::Option<bool>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Acks {
@@ -380,6 +382,8 @@ pub struct PeerRefusal {
     pub reason: ::core::option::Option<u32>,
     #[prost(fixed64, optional, tag = "5")]
     pub subscriber: ::core::option::Option<u64>,
+    #[prost(bool, optional, tag = "6")]
+    pub fenced: ::core::option::Option<bool>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PeerReceipts {

@@ -85,7 +85,7 @@ pub struct PeerAnswer {
     pub payload: Bytes,
 }
 
-/// A definite no on its way to the publisher's node.
+/// A no to one copy of a unicast, or to all of them, on its way to the publisher's node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerRefusal {
     /// Which unicast.
@@ -96,6 +96,9 @@ pub struct PeerRefusal {
     pub reason: Reason,
     /// Whom it was meant for.
     pub subscriber: Instance,
+    /// Whether the subscriber refuses every other copy of it as well, forever; else only this one
+    /// was refused.
+    pub fenced: bool,
 }
 
 /// A multicast on its way to a node that has subscribers, and on to each of them.
@@ -249,6 +252,7 @@ impl PeerMessage {
                 attempt: Some(refusal.attempt),
                 reason: Some(refusal.reason.number()),
                 subscriber: Some(refusal.subscriber.0),
+                fenced: Some(refusal.fenced),
             }),
             Self::Receipts(runs) => {
                 let run = |run: &PeerReceiptRun| pb::PeerReceiptRun {
@@ -283,6 +287,7 @@ fn read_bare(kind: Kind) -> Result<PeerMessage, MessageError> {
             attempt: refusal.attempt.unwrap_or_default(),
             reason: Reason::from_number(refusal.reason.unwrap_or_default()),
             subscriber: Instance(refusal.subscriber.unwrap_or_default()),
+            fenced: refusal.fenced.unwrap_or_default(),
         }),
         Kind::Receipts(receipts) => PeerMessage::Receipts(read_receipts(&receipts.runs)?),
         Kind::Returned(returned) => PeerMessage::Returned(Returned::read(returned)?),

@@ -1,53 +1,76 @@
-//! Lets each multicast through once, whichever links its copies come over.
+//! Lets each message through once, whichever way its copies come.
 //!
-//! A subscriber that moves to another node may meet a copy there of what it got before: the copy
-//! was slower than the move. What one publisher sends comes in the order of its counters, so it is
-//! enough to keep the highest one of each publisher; a copy that is not above it is no news. The
-//! first copy decides: what was refused once is not taken from another node either.
+//! A subscriber that moves to another node may meet a copy there of what it got before, and a
+//! unicast in doubt is sent again. What was heard is one bit for each number of a publisher, in
+//! pieces of 4,096 that are forgotten a minute after their last use. Without room for a new piece
+//! nothing new is let in; nothing that may come again is ever forgotten for that.
 
 use std::time::Duration;
 
-use amop_wire::{Instance, Instant, MsgId};
+use amop_wire::{Instant, MsgId};
 
 use crate::id_map::IdMap;
 
-/// The highest multicast of each publisher.
+/// The messages that came within the last minute, and perhaps some before.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
-    publishers: IdMap<Instance, Last>,
-    /// When to look for publishers to forget, if there is no room.
+    /// By publisher and number of the piece.
+    pieces: IdMap<MsgId, Piece>,
+    /// When to look for pieces to forget.
     forget_at: Instant,
 }
 
 #[derive(Debug)]
-struct Last {
-    counter: u64,
+struct Piece {
+    bits: [u64; PIECE_WORDS],
     at: Instant,
 }
 
+/// What a copy turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Copy {
+    /// No other came before.
+    First,
+    /// It came before.
+    Repeat,
+    /// There is no room to note it, so it must not be taken.
+    NoRoom,
+}
+
 impl Heard {
-    /// Notes a multicast. Says whether it is news; without room for its publisher it counts as
-    /// none.
-    pub(super) fn is_news(&mut self, now: Instant, id: MsgId) -> bool {
-        if let Some(last) = self.publishers.get_mut(&id.publisher) {
-            let is_news = id.counter > last.counter;
-            *last = Last { counter: id.counter.max(last.counter), at: now };
-            return is_news;
+    /// Notes a message.
+    pub(super) fn hear(&mut self, now: Instant, id: MsgId) -> Copy {
+        let bit = id.counter % PIECE_BITS;
+        let key = MsgId { counter: id.counter / PIECE_BITS, ..id };
+        if !self.pieces.contains_key(&key) {
+            self.forget(now);
+            if self.pieces.len() >= PIECES_MAX {
+                return Copy::NoRoom;
+            }
         }
-        if self.publishers.len() >= PUBLISHERS_MAX && self.forget_at <= now {
-            self.publishers.retain(|_, last| now < last.at + REMEMBERED);
+        let new = || Piece { bits: [0; PIECE_WORDS], at: now };
+        let piece = self.pieces.entry(key).or_insert_with(new);
+        piece.at = now;
+        let word = usize::try_from(bit / 64).expect("a piece is small");
+        let (before, mask) = (piece.bits[word], 1 << (bit % 64));
+        piece.bits[word] |= mask;
+        if before & mask == 0 { Copy::First } else { Copy::Repeat }
+    }
+
+    fn forget(&mut self, now: Instant) {
+        if self.forget_at <= now {
+            self.pieces.retain(|_, piece| now < piece.at + REMEMBERED);
             self.forget_at = now + FORGET_EVERY;
         }
-        let has_room = self.publishers.len() < PUBLISHERS_MAX;
-        if has_room {
-            self.publishers.insert(id.publisher, Last { counter: id.counter, at: now });
-        }
-        has_room
     }
 }
 
-/// Most publishers that are remembered.
-const PUBLISHERS_MAX: usize = 65_536;
+/// How many numbers one piece has a bit for.
+const PIECE_BITS: u64 = 64 * PIECE_WORDS as u64;
+const PIECE_WORDS: usize = 64;
+
+/// Most pieces, of half a KiB each: as many publishers, or fewer that send much.
+const PIECES_MAX: usize = 65_536;
 
 /// How long at least: longer than a copy can be on its way, since links that stand still for 6 s
 /// are lost.
@@ -59,33 +82,38 @@ const FORGET_EVERY: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use amop_wire::Instance;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     fn id(publisher: u64, counter: u64) -> MsgId {
         MsgId { publisher: Instance(publisher), counter }
     }
 
-    #[test]
-    fn a_copy_is_no_news_and_neither_is_what_came_too_late() {
-        let (mut heard, now) = (Heard::default(), Instant::default());
-        assert!(heard.is_news(now, id(1, 1)));
-        assert!(!heard.is_news(now, id(1, 1)));
-        assert!(heard.is_news(now, id(1, 5)), "unicasts have numbers too");
-        assert!(!heard.is_news(now, id(1, 4)));
-        assert!(heard.is_news(now, id(2, 1)), "another publisher counts for itself");
+    proptest! {
+        #[test]
+        fn it_behaves_like_a_set(ids in prop::collection::vec((0_u64..3, 0_u64..9000), 1..300)) {
+            let (mut heard, mut twin) = (Heard::default(), BTreeSet::new());
+            for (publisher, counter) in ids {
+                let id = id(publisher, counter);
+                let expected = if twin.insert(id) { Copy::First } else { Copy::Repeat };
+                prop_assert_eq!(heard.hear(Instant::default(), id), expected);
+            }
+        }
     }
 
     #[test]
-    fn one_publisher_past_the_limit_is_no_news_until_another_has_been_quiet_for_a_minute() {
+    fn one_publisher_past_the_limit_is_let_in_once_another_has_been_quiet_for_a_minute() {
         let (mut heard, start) = (Heard::default(), Instant::default());
-        for publisher in 0..PUBLISHERS_MAX as u64 {
-            assert!(heard.is_news(start, id(publisher, 1)));
+        for publisher in 0..PIECES_MAX as u64 {
+            assert_eq!(heard.hear(start, id(publisher, 1)), Copy::First);
         }
         let newcomer = id(u64::MAX, 1);
-        assert!(!heard.is_news(start, newcomer));
+        assert_eq!(heard.hear(start, newcomer), Copy::NoRoom);
         let later = start + REMEMBERED - Duration::from_nanos(1);
-        assert!(heard.is_news(later, id(0, 2)), "those who are remembered go on");
-        assert!(!heard.is_news(later, newcomer));
-        assert!(heard.is_news(later + FORGET_EVERY, newcomer));
-        assert!(!heard.is_news(later + FORGET_EVERY, id(0, 2)), "it is remembered still");
+        assert_eq!(heard.hear(later, id(0, 2)), Copy::First, "those who are remembered go on");
+        assert_eq!(heard.hear(later, newcomer), Copy::NoRoom);
+        assert_eq!(heard.hear(later + FORGET_EVERY, newcomer), Copy::First);
+        assert_eq!(heard.hear(later + FORGET_EVERY, id(0, 2)), Copy::Repeat, "it is remembered");
     }
 }

@@ -15,22 +15,24 @@
 mod effect;
 mod heard;
 mod publish;
+mod replies;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use amop_wire::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
 use amop_wire::{
-    AckRun, Answer, ClientMessage, CloseCode, CloseReason, Code, Delivery, Gen, Instance, Instant,
-    Multicast, NodeMessage, Publish, Reason, Refuse, Topic,
+    AckRun, Answer, Attempt, ClientMessage, CloseCode, CloseReason, Code, Delivery, Gen, Instance,
+    Instant, MsgId, Multicast, NodeMessage, Publish, Reason, Refuse, Topic,
 };
 
 pub use effect::{Delivered, Effect, Input, PublishEnd, Wanted};
 
 use crate::by_counter::ByCounter;
 use crate::runs::{push_run, take_lots};
-use heard::Heard;
+use heard::{Copy, Heard};
 use publish::Pending;
+use replies::Replies;
 
 /// One life of a client.
 #[derive(Debug)]
@@ -50,6 +52,7 @@ pub struct Client {
     multicasts: u64,
     acks: Vec<AckRun>,
     heard: Heard,
+    replies: Replies,
     /// When to look for publishes whose time is up: none is earlier.
     alarm: Option<Instant>,
     effects: VecDeque<Effect>,
@@ -89,6 +92,7 @@ impl Client {
             multicasts: 0,
             acks: Vec::new(),
             heard: Heard::default(),
+            replies: Replies::default(),
             alarm: None,
             effects: VecDeque::new(),
         }
@@ -118,10 +122,11 @@ impl Client {
                 self.publish(now, key, publish);
             }
             Input::Answer { attempt, status, payload } => {
-                self.reply(ClientMessage::Answer(Answer { attempt, status, payload }));
+                let answer = ClientMessage::Answer(Answer { attempt, status, payload });
+                self.reply(attempt.id, answer);
             }
             Input::Refuse { attempt, reason } => {
-                self.reply(ClientMessage::Refuse(Refuse { attempt, reason }));
+                self.refuse(attempt, reason);
             }
             Input::Ack { generation, number, refused } => self.ack(generation, number, refused),
             Input::Subscribe(topic) => self.subscribe(topic),
@@ -252,8 +257,21 @@ impl Client {
 
     fn delivery(&mut self, now: Instant, delivery: Delivery) {
         let Delivery { attempt, ttl, from, topic, payload } = delivery;
+        match self.heard.hear(now, attempt.id) {
+            Copy::First => {}
+            Copy::Repeat => {
+                // If there is none the application has not replied yet: it will.
+                let reply = self.replies.get(attempt.id).cloned();
+                return reply.into_iter().for_each(|reply| self.send_or_hold(reply));
+            }
+            Copy::NoRoom => {
+                let (reason, fenced) = (Reason::SubscriberBusy, false);
+                let refuse = Refuse { attempt, reason, fenced };
+                return self.send_or_hold(ClientMessage::Refuse(refuse));
+            }
+        }
         match self.unwanted(ttl, &topic) {
-            Some(reason) => self.reply(ClientMessage::Refuse(Refuse { attempt, reason })),
+            Some(reason) => self.refuse(attempt, reason),
             None => self.effects.push_back(Effect::Deliver(Delivered {
                 generation: self.generation,
                 expires: now + ttl,
@@ -270,7 +288,7 @@ impl Client {
         let Multicast { id, ttl, from, topic, payload } = multicast;
         let number = self.multicasts;
         self.multicasts += 1;
-        if !self.heard.is_news(now, id) || self.unwanted(ttl, &topic).is_some() {
+        if self.heard.hear(now, id) != Copy::First || self.unwanted(ttl, &topic).is_some() {
             return self.ack(self.generation, number, true);
         }
         self.effects.push_back(Effect::Deliver(Delivered {
@@ -292,9 +310,20 @@ impl Client {
         (!self.subscriptions.contains_key(topic)).then_some(Reason::NotSubscribed)
     }
 
-    /// Sends an answer, or holds it until the client is attached somewhere again. Past the limit
+    /// Refuses a unicast for good: whatever copies of it come, none is handled.
+    fn refuse(&mut self, attempt: Attempt, reason: Reason) {
+        let refuse = Refuse { attempt, reason, fenced: true };
+        self.reply(attempt.id, ClientMessage::Refuse(refuse));
+    }
+
+    fn reply(&mut self, id: MsgId, reply: ClientMessage) {
+        self.replies.keep(id, &reply);
+        self.send_or_hold(reply);
+    }
+
+    /// Sends a reply, or holds it until the client is attached somewhere again. Past the limit
     /// the oldest is dropped; its publisher then learns nothing before the deadline.
-    fn reply(&mut self, reply: ClientMessage) {
+    fn send_or_hold(&mut self, reply: ClientMessage) {
         if matches!(self.state, State::Subscribing { .. } | State::Connected) {
             return self.send(reply);
         }

@@ -24,7 +24,7 @@ mod session;
 mod sync;
 mod unicast;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use amop_topic_table::{Place, TopicTable};
 use amop_wire::{
@@ -54,6 +54,8 @@ pub struct Node {
     sessions: IdMap<Instance, Session>,
     table: TopicTable,
     announcer: Announcer,
+    /// Subscribers that came to a topic in this batch.
+    moved: BTreeSet<Instance>,
     /// Clients that are attached, and those that were and have publishes without an outcome.
     publishers: IdMap<Instance, Publisher>,
     /// How many publishes of all of them have no outcome.
@@ -90,6 +92,7 @@ impl Node {
             peers: BTreeMap::new(),
             sessions: IdMap::default(),
             announcer: Announcer::default(),
+            moved: BTreeSet::new(),
             publishers: IdMap::default(),
             under_way: 0,
             finished: Vec::new(),
@@ -222,8 +225,12 @@ impl Node {
     }
 
     fn end_of_batch(&mut self, now: Instant) {
-        for node in self.table.refresh_routes(now) {
-            self.node_lost(node);
+        let moved = std::mem::take(&mut self.moved);
+        if let Some(lost) = self.table.refresh_routes(now) {
+            lost.into_iter().for_each(|node| self.node_lost(node));
+            self.reconsider(now, None);
+        } else if !moved.is_empty() {
+            self.reconsider(now, Some(&moved));
         }
         self.push_changes(now);
         self.report_fanouts();

@@ -138,6 +138,7 @@ impl Node {
         let subscriber = Subscriber { instance, generation: session.generation };
         self.table.subscribe(topic, subscriber).map_err(|_| Reason::TooManySubscriptions)?;
         session.topics.insert(topic.clone());
+        self.moved.insert(instance);
         Ok(())
     }
 

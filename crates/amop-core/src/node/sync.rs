@@ -109,7 +109,11 @@ impl Node {
             return;
         }
         match self.table.apply_snapshot(announcement) {
-            Ok(is_news) => self.announcer.has_news |= is_news,
+            Ok(is_news) => {
+                self.announcer.has_news |= is_news;
+                let all = announcement.topics().iter().flat_map(|(_, all)| all);
+                self.moved.extend(all.map(|subscriber| subscriber.instance));
+            }
             Err(full) => {
                 self.table.forget(NodeId::of(announcement.name()));
                 self.close(link, CloseCode::Protocol, full.to_string());
@@ -128,7 +132,11 @@ impl Node {
             return;
         }
         match self.table.apply_changes(now, peer, &changes) {
-            Ok(Heard::News) => self.tell_peers(Some(peer), &PeerMessage::Changes(changes)),
+            Ok(Heard::News) => {
+                let came = changes.changes().iter().filter(|change| !change.removed);
+                self.moved.extend(came.map(|change| change.subscriber.instance));
+                self.tell_peers(Some(peer), &PeerMessage::Changes(changes));
+            }
             Ok(Heard::Hole(pull)) => self.pull(pull),
             Ok(Heard::Old) => {}
             Err(full) => {

@@ -5,11 +5,14 @@
 //!               ▲        │ refused    (definite: the next candidate; none left: 100 or 101)
 //!               └────────┤
 //!                        └ no word    (doubt: stay with this subscriber until the deadline: 102)
+//!                          it moved, or the way there: send it again, it takes one copy
 //! ```
 //!
 //! The exit node keeps nothing of a unicast: the delivery names home node, id and attempt, and the
 //! answer repeats them. The home node takes an answer only from the subscriber that it chose, as
 //! the exit node attests it.
+
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
@@ -20,7 +23,7 @@ use amop_wire::{
     Topic,
 };
 
-use amop_topic_table::Place;
+use amop_topic_table::{Candidate, Place};
 
 use super::{LinkId, Node};
 
@@ -32,8 +35,8 @@ pub(super) struct Pending {
     deadline: Instant,
     /// How many subscribers were tried, the present one included.
     attempts: u32,
-    /// Whom the message is with, and where.
-    chosen: Option<(Place, Instance)>,
+    /// Whom the message is with.
+    chosen: Option<Chosen>,
     /// Who said a definite no.
     excluded: Vec<Instance>,
     /// The nodes of those.
@@ -44,6 +47,22 @@ pub(super) struct Pending {
     reached: bool,
 }
 
+/// The subscriber that a unicast is with until it says no, or its node for every copy.
+#[derive(Debug)]
+struct Chosen {
+    /// Where the last copy went.
+    seat: Seat,
+    /// How many copies nobody has refused: any of them may be handled.
+    open: u32,
+}
+
+/// Where a subscriber is and the first link on the way there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seat {
+    at: Candidate,
+    link: LinkId,
+}
+
 impl Pending {
     pub(super) fn deadline(&self) -> Instant {
         self.deadline
@@ -51,8 +70,8 @@ impl Pending {
 
     /// Notes a definite no of the subscriber that was chosen, at this node.
     fn exclude(&mut self, reason: Reason, name: Option<&Name>) {
-        let Some((_, instance)) = self.chosen.take() else { return };
-        self.excluded.push(instance);
+        let Some(chosen) = self.chosen.take() else { return };
+        self.excluded.push(chosen.seat.at.instance);
         self.reason = Some(reason);
         self.reached |= reason != Reason::NoPath;
         self.tried.extend(name.filter(|_| self.tried.len() < TRIED_MAX).cloned());
@@ -83,35 +102,123 @@ impl Node {
 
     /// Tries the subscriber that is next by the choice, or ends the unicast when none is left.
     fn try_next(&mut self, now: Instant, id: MsgId) {
-        loop {
-            let Some(publisher) = self.publishers.get_mut(&id.publisher) else { return };
-            let Some(pending) = publisher.unicasts.get_mut(id.counter) else { return };
+        while let Some(pending) = self.pending(id) {
             let Some(candidate) = self.table.choose(&pending.topic, id, &pending.excluded) else {
                 return self.exhausted(id);
             };
+            let seat = self.seat(candidate);
+            let Some(pending) = self.pending_mut(id) else { return };
             pending.attempts += 1;
-            pending.chosen = Some((candidate.place, candidate.instance));
-            let attempt = pending.attempts;
-            let ttl = pending.deadline.saturating_since(now);
-            let (topic, payload) = (pending.topic.clone(), pending.payload.clone());
-            let (from, subscriber) = (publisher.name.clone(), candidate.instance);
-            let refusal = match candidate.place {
-                Place::Here => {
-                    let attempt = Attempt { home: self.id, id, number: attempt };
-                    let delivery = Delivery { attempt, ttl, from, topic, payload };
-                    self.push(subscriber, delivery).err()
+            // A subscriber without a link on the way there is tried, so that it is named as such.
+            let seat = seat.unwrap_or(Seat { at: candidate, link: LinkId(0) });
+            pending.chosen = Some(Chosen { seat, open: 1 });
+            match self.send_copy(now, id, candidate) {
+                Ok(()) => return,
+                Err(reason) => self.exclude(id, candidate.place, reason),
+            }
+        }
+    }
+
+    /// Sends one more copy to the subscriber that was chosen, since it or the way there is another
+    /// one now. It keeps to the first of them that it gets.
+    fn send_again(&mut self, now: Instant, id: MsgId, seat: Seat) {
+        let Some(chosen) = self.pending_mut(id).and_then(|pending| pending.chosen.as_mut()) else {
+            return;
+        };
+        chosen.seat = seat;
+        chosen.open += 1;
+        if let Err(reason) = self.send_copy(now, id, seat.at) {
+            self.copy_refused(now, id, reason, false);
+        }
+    }
+
+    fn send_copy(&mut self, now: Instant, id: MsgId, to: Candidate) -> Result<(), Reason> {
+        let Some(publisher) = self.publishers.get(&id.publisher) else { return Ok(()) };
+        let Some(pending) = publisher.unicasts.get(id.counter) else { return Ok(()) };
+        let (attempt, subscriber) = (pending.attempts, to.instance);
+        let ttl = pending.deadline.saturating_since(now);
+        let (topic, payload) = (pending.topic.clone(), pending.payload.clone());
+        let from = publisher.name.clone();
+        match to.place {
+            Place::Here => {
+                let attempt = Attempt { home: self.id, id, number: attempt };
+                self.push(subscriber, Delivery { attempt, ttl, from, topic, payload })
+            }
+            Place::Node(node) => {
+                let exit_epoch = self.table.version_of(node).unwrap_or_default().epoch;
+                let request =
+                    Request { id, ttl, attempt, subscriber, exit_epoch, from, topic, payload };
+                let sent = self.tell_node(node, PeerMessage::Request(request));
+                if sent { Ok(()) } else { Err(Reason::NoPath) }
+            }
+        }
+    }
+
+    /// Where a subscriber is, if there is a way.
+    fn seat(&self, at: Candidate) -> Option<Seat> {
+        let link = match at.place {
+            Place::Here => self.sessions.get(&at.instance)?.link,
+            Place::Node(node) => match self.peers.get(&node) {
+                Some(&link) => link,
+                None => *self.peers.get(self.table.path(node)?.get(1)?)?,
+            },
+        };
+        Some(Seat { at, link })
+    }
+
+    /// Where the chosen subscriber is now.
+    fn seat_of_chosen(&self, pending: &Pending) -> Option<Seat> {
+        let chosen = pending.chosen.as_ref()?;
+        self.seat(self.table.find(&pending.topic, chosen.seat.at.instance)?)
+    }
+
+    /// Sends unicasts again whose subscriber is somewhere else now, or is reached over another
+    /// link: their last copy may be lost. Looks at those with one of these subscribers, or at all.
+    pub(super) fn reconsider(&mut self, now: Instant, moved: Option<&BTreeSet<Instance>>) {
+        let mut again = Vec::new();
+        for (&publisher, open) in &self.publishers {
+            for (counter, pending) in open.unicasts.iter() {
+                let Some(chosen) = &pending.chosen else { continue };
+                let instance = chosen.seat.at.instance;
+                if moved.is_some_and(|moved| !moved.contains(&instance)) {
+                    continue;
                 }
-                Place::Node(node) => {
-                    let exit_epoch = self.table.version_of(node).unwrap_or_default().epoch;
-                    let request =
-                        Request { id, ttl, attempt, subscriber, exit_epoch, from, topic, payload };
-                    let sent = self.tell_node(node, PeerMessage::Request(request));
-                    (!sent).then_some(Reason::NoPath)
+                if let Some(seat) = self.seat_of_chosen(pending)
+                    && (seat != chosen.seat || moved.is_none() && !self.is_near(seat))
+                {
+                    again.push((MsgId { publisher, counter }, seat));
                 }
-            };
-            match refusal {
-                None => return,
-                Some(reason) => self.exclude(id, candidate.place, reason),
+            }
+        }
+        again.sort_unstable_by_key(|&(id, _)| id);
+        for (id, seat) in again {
+            self.send_again(now, id, seat);
+        }
+    }
+
+    /// Whether no relay lies in between, so that nothing gets lost without our link being lost.
+    fn is_near(&self, seat: Seat) -> bool {
+        match seat.at.place {
+            Place::Here => true,
+            Place::Node(node) => self.peers.contains_key(&node),
+        }
+    }
+
+    /// One copy of a unicast will never be handled, or none of them.
+    fn copy_refused(&mut self, now: Instant, id: MsgId, reason: Reason, fenced: bool) {
+        let Some(pending) = self.pending_mut(id) else { return };
+        let Some(chosen) = &mut pending.chosen else { return };
+        chosen.open = chosen.open.saturating_sub(1);
+        let seat = chosen.seat;
+        if chosen.open > 0 && !fenced {
+            return; // Another copy may be handled: that is doubt.
+        }
+        let now_at = self.pending(id).and_then(|pending| self.seat_of_chosen(pending));
+        match now_at.filter(|now_at| *now_at != seat && !fenced) {
+            Some(elsewhere) => self.send_again(now, id, elsewhere),
+            None => {
+                self.exclude(id, seat.at.place, reason);
+                self.try_next(now, id);
             }
         }
     }
@@ -121,14 +228,18 @@ impl Node {
             Place::Here => Some(&self.name),
             Place::Node(node) => self.table.name_of(node),
         };
-        let publisher = self.publishers.get_mut(&id.publisher);
-        if let Some(pending) = publisher.and_then(|open| open.unicasts.get_mut(id.counter)) {
-            pending.exclude(reason, name);
+        let name = name.cloned();
+        if let Some(pending) = self.pending_mut(id) {
+            pending.exclude(reason, name.as_ref());
         }
     }
 
     fn pending(&self, id: MsgId) -> Option<&Pending> {
         self.publishers.get(&id.publisher)?.unicasts.get(id.counter)
+    }
+
+    fn pending_mut(&mut self, id: MsgId) -> Option<&mut Pending> {
+        self.publishers.get_mut(&id.publisher)?.unicasts.get_mut(id.counter)
     }
 
     /// No candidate is left.
@@ -160,7 +271,10 @@ impl Node {
     /// Whether the unicast is with this subscriber at this place, in this attempt.
     fn is_with(&self, id: MsgId, attempt: u32, place: Place, subscriber: Instance) -> bool {
         self.pending(id).is_some_and(|pending| {
-            pending.chosen == Some((place, subscriber)) && pending.attempts == attempt
+            let is_asked = |chosen: &Chosen| {
+                (chosen.seat.at.instance, chosen.seat.at.place) == (subscriber, place)
+            };
+            pending.attempts == attempt && pending.chosen.as_ref().is_some_and(is_asked)
         })
     }
 
@@ -183,8 +297,7 @@ impl Node {
     pub(super) fn refused(&mut self, now: Instant, node: NodeId, refusal: &PeerRefusal) {
         let place = if node == self.id { Place::Here } else { Place::Node(node) };
         if self.is_with(refusal.id, refusal.attempt, place, refusal.subscriber) {
-            self.exclude(refusal.id, place, refusal.reason);
-            self.try_next(now, refusal.id);
+            self.copy_refused(now, refusal.id, refusal.reason, refusal.fenced);
         }
     }
 
@@ -200,7 +313,7 @@ impl Node {
             self.push(subscriber, Delivery { attempt, ttl, from, topic, payload })
         };
         if let Err(reason) = refusal {
-            let refusal = PeerRefusal { id, attempt, reason, subscriber };
+            let refusal = PeerRefusal { id, attempt, reason, subscriber, fenced: false };
             self.tell_node(home, PeerMessage::Refusal(refusal));
         }
     }
@@ -229,7 +342,8 @@ impl Node {
     /// As exit node: one of our clients will never handle a unicast.
     pub(super) fn refuse(&mut self, now: Instant, subscriber: Instance, refuse: &Refuse) {
         let Attempt { home, id, number } = refuse.attempt;
-        let refusal = PeerRefusal { id, attempt: number, reason: refuse.reason, subscriber };
+        let Refuse { reason, fenced, .. } = *refuse;
+        let refusal = PeerRefusal { id, attempt: number, reason, subscriber, fenced };
         if home == self.id {
             self.refused(now, home, &refusal);
         } else {
@@ -247,7 +361,8 @@ impl Node {
         match message {
             NodeMessage::Multicast(_) => self.delivery_unsent(instance),
             NodeMessage::Delivery(delivery) => {
-                let refuse = Refuse { attempt: delivery.attempt, reason: Reason::SubscriberBusy };
+                let (attempt, reason) = (delivery.attempt, Reason::SubscriberBusy);
+                let refuse = Refuse { attempt, reason, fenced: false };
                 self.refuse(now, instance, &refuse);
             }
             // An outcome that is lost reads as 102 at the client, a receipt as unknown.
@@ -272,7 +387,8 @@ impl Node {
     pub(super) fn never_sent(&mut self, now: Instant, node: NodeId, message: PeerMessage) {
         match message {
             PeerMessage::Request(Request { id, attempt, subscriber, .. }) => {
-                let refusal = PeerRefusal { id, attempt, reason: Reason::NoPath, subscriber };
+                let (reason, fenced) = (Reason::NoPath, false);
+                let refusal = PeerRefusal { id, attempt, reason, subscriber, fenced };
                 self.refused(now, node, &refusal);
             }
             PeerMessage::Multicast(multicast) => self.copy_unsent(node, multicast.id),

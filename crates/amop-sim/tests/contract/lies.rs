@@ -229,12 +229,12 @@ fn only_the_chosen_subscriber_can_answer_or_refuse() {
         let (status, reason) = (AnswerStatus::Answered, Reason::SubscriberBusy);
         let answer = Answer { attempt, status, payload: payload.into() };
         scene.world.say(liar, &ClientMessage::Answer(answer));
-        scene.world.say(liar, &ClientMessage::Refuse(Refuse { attempt, reason }));
+        scene.world.say(liar, &ClientMessage::Refuse(Refuse { attempt, reason, fenced: true }));
         let attempt = number;
         let payload = payload.into();
         let answer = PeerAnswer { id, attempt, status, subscriber, payload };
         scene.world.say(node, &PeerMessage::Answer(answer));
-        let refusal = PeerRefusal { id, attempt, reason, subscriber };
+        let refusal = PeerRefusal { id, attempt, reason, subscriber, fenced: true };
         scene.world.say(node, &PeerMessage::Refusal(refusal));
     }
     scene.world.run_for(millis(100));
@@ -257,7 +257,7 @@ fn a_refusal_cannot_be_taken_back() {
     scene.world.run_for(millis(20));
     let attempt = Attempt { home, id, number: 1 };
     let reason = Reason::SubscriberBusy;
-    scene.world.say(fickle, &ClientMessage::Refuse(Refuse { attempt, reason }));
+    scene.world.say(fickle, &ClientMessage::Refuse(Refuse { attempt, reason, fenced: true }));
     let (status, payload) = (AnswerStatus::Answered, b"after all".as_slice().into());
     scene.world.say(fickle, &ClientMessage::Answer(Answer { attempt, status, payload }));
     scene.world.run_for(millis(50));

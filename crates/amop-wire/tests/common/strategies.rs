@@ -21,7 +21,8 @@ pub(crate) fn client_messages() -> impl Strategy<Value = ClientMessage> {
     );
     let answer = (attempts(), statuses(), payloads())
         .prop_map(|(attempt, status, payload)| Answer { attempt, status, payload });
-    let refuse = (attempts(), reasons()).prop_map(|(attempt, reason)| Refuse { attempt, reason });
+    let refuse = (attempts(), reasons(), any::<bool>())
+        .prop_map(|(attempt, reason, fenced)| Refuse { attempt, reason, fenced });
     let ack = (runs(), any::<bool>()).prop_map(|((first, count), refused)| AckRun {
         first,
         count,
@@ -82,8 +83,14 @@ pub(crate) fn peer_messages() -> impl Strategy<Value = PeerMessage> {
             payload,
         },
     );
-    let refusal = (ids(), any::<u32>(), reasons(), instances()).prop_map(
-        |(id, attempt, reason, subscriber)| PeerRefusal { id, attempt, reason, subscriber },
+    let refusal = (ids(), any::<u32>(), reasons(), instances(), any::<bool>()).prop_map(
+        |(id, attempt, reason, subscriber, fenced)| PeerRefusal {
+            id,
+            attempt,
+            reason,
+            subscriber,
+            fenced,
+        },
     );
     let run =
         (instances(), runs(), receipts()).prop_map(|(publisher, (counter, count), receipt)| {

@@ -89,9 +89,13 @@ fn an_answer_keeps_its_bytes() {
 fn a_refuse_keeps_its_bytes() {
     assert_golden(
         Lane::Replies,
-        &ClientMessage::Refuse(Refuse { attempt: attempt(2), reason: Reason::SubscriberBusy }),
-        "00000046 0044
-         3242
+        &ClientMessage::Refuse(Refuse {
+            attempt: attempt(2),
+            reason: Reason::SubscriberBusy,
+            fenced: true,
+        }),
+        "00000048 0046
+         3244
            09 0807060504030201
            11 1817161514131211
            1d 02000000
@@ -100,7 +104,8 @@ fn a_refuse_keeps_its_bytes() {
              09 0001020304050607
              11 08090a0b0c0d0e0f
              19 1011121314151617
-             21 18191a1b1c1d1e1f",
+             21 18191a1b1c1d1e1f
+           30 01",
     );
 }
 

@@ -167,7 +167,11 @@ fn client_messages(fill: Fill) -> Vec<ClientMessage> {
         ClientMessage::Attach { instance: Instance(fill.u64()), generation: Gen(fill.u32()) },
         ClientMessage::Publish(publish(fill, topic("quote"))),
         ClientMessage::Answer(Answer { attempt, status, payload: Bytes::new() }),
-        ClientMessage::Refuse(Refuse { attempt, reason: fill.reason() }),
+        ClientMessage::Refuse(Refuse {
+            attempt,
+            reason: fill.reason(),
+            fenced: fill.pick(false, true),
+        }),
         ClientMessage::Acks(vec![AckRun { first: fill.u64(), count: fill.u32(), refused }]),
     ]
 }
@@ -242,7 +246,13 @@ fn peer_messages(fill: Fill) -> Vec<PeerMessage> {
             subscriber,
             payload: payload.clone(),
         }),
-        PeerMessage::Refusal(PeerRefusal { id, attempt, reason: fill.reason(), subscriber }),
+        PeerMessage::Refusal(PeerRefusal {
+            id,
+            attempt,
+            reason: fill.reason(),
+            subscriber,
+            fenced: fill.pick(false, true),
+        }),
         PeerMessage::Multicast(Multicast { id, ttl: fill.ttl(), from, topic, payload }),
         PeerMessage::Receipts(vec![PeerReceiptRun { first: id, count: fill.u32(), receipt }]),
     ]

@@ -256,14 +256,16 @@ fn a_refusal_keeps_its_bytes() {
             attempt: 2,
             reason: Reason::StaleEpoch,
             subscriber: INSTANCE,
+            fenced: false,
         }),
-        "00000029 0027
-         4225
+        "0000002b 0029
+         4227
            09 0807060504030201
            11 1817161514131211
            1d 02000000
            25 09000000
-           29 5857565554535251",
+           29 5857565554535251
+           30 00",
     );
 }
 

@@ -98,6 +98,7 @@ fn a_peer_leaves_out_numbers_that_are_zero() {
         attempt: 0,
         reason: Reason::Unspecified,
         subscriber: Instance(0),
+        fenced: false,
     };
     assert_eq!(read(8, Fields::new(), ""), Ok(PeerMessage::Refusal(refusal)));
 }

@@ -1,0 +1,88 @@
+//! The last answers and refusals, to be given again when a copy of their message comes.
+//!
+//! A reply may be lost with the link that it was sent on; then the message comes again. Only
+//! so many are kept: whoever asks for one that is gone gets no word, and ends in doubt.
+
+use std::collections::VecDeque;
+
+use amop_wire::{ClientMessage, Message, MsgId};
+
+use crate::id_map::IdMap;
+
+/// Replies by the messages that they are to.
+#[derive(Debug, Default)]
+pub(super) struct Replies {
+    kept: IdMap<MsgId, ClientMessage>,
+    /// In the order in which they were given.
+    order: VecDeque<MsgId>,
+    payload_bytes: usize,
+}
+
+impl Replies {
+    /// Keeps a reply. What is over the limit makes room, the oldest first.
+    pub(super) fn keep(&mut self, id: MsgId, reply: &ClientMessage) {
+        self.payload_bytes += reply.payload().len();
+        match self.kept.insert(id, reply.clone()) {
+            Some(before) => self.payload_bytes -= before.payload().len(),
+            None => self.order.push_back(id),
+        }
+        while self.order.len() > REPLIES_MAX || self.payload_bytes > PAYLOAD_BYTES_MAX {
+            let Some(oldest) = self.order.pop_front() else { return };
+            if let Some(reply) = self.kept.remove(&oldest) {
+                self.payload_bytes -= reply.payload().len();
+            }
+        }
+    }
+
+    /// What was replied.
+    pub(super) fn get(&self, id: MsgId) -> Option<&ClientMessage> {
+        self.kept.get(&id)
+    }
+}
+
+/// Most replies that are kept.
+const REPLIES_MAX: usize = 4096;
+
+/// Most bytes of them.
+const PAYLOAD_BYTES_MAX: usize = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amop_wire::{Answer, AnswerStatus, Attempt, Instance, NodeId};
+
+    fn id(counter: u64) -> MsgId {
+        MsgId { publisher: Instance(1), counter }
+    }
+
+    fn answer(counter: u64, payload_bytes: usize) -> ClientMessage {
+        let attempt = Attempt { home: NodeId::from_bytes([0; 32]), id: id(counter), number: 1 };
+        let payload = vec![0; payload_bytes].into();
+        ClientMessage::Answer(Answer { attempt, status: AnswerStatus::Answered, payload })
+    }
+
+    #[test]
+    fn the_last_are_kept_up_to_a_number_and_up_to_so_many_bytes() {
+        let mut replies = Replies::default();
+        for counter in 0..=REPLIES_MAX as u64 {
+            replies.keep(id(counter), &answer(counter, 1));
+        }
+        assert_eq!(replies.get(id(0)), None);
+        assert_eq!(replies.get(id(1)), Some(&answer(1, 1)));
+        replies.keep(id(5000), &answer(5000, PAYLOAD_BYTES_MAX - 1));
+        assert_eq!(replies.get(id(REPLIES_MAX as u64)), Some(&answer(REPLIES_MAX as u64, 1)));
+        assert_eq!(replies.order.len(), 2);
+        replies.keep(id(5001), &answer(5001, 1));
+        assert_eq!(replies.get(id(REPLIES_MAX as u64)), None);
+        assert!(replies.get(id(5000)).is_some());
+        assert_eq!(replies.payload_bytes, PAYLOAD_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_reply_that_is_given_again_counts_once() {
+        let mut replies = Replies::default();
+        replies.keep(id(1), &answer(1, 10));
+        replies.keep(id(1), &answer(1, 4));
+        assert_eq!((replies.order.len(), replies.payload_bytes), (1, 4));
+    }
+}
