@@ -281,6 +281,11 @@ fn tell(event: &Event) {
             debug!(client = %name, %instance, "client detached");
         }
         Event::PeerLinked { name, epoch } => info!(peer = %name, epoch = epoch.0, "peer linked"),
+        Event::Outlived { seen, epoch } => warn!(
+            seen = seen.0,
+            epoch = epoch.0,
+            "others knew a later life of this node; is another process running with its name?"
+        ),
         Event::PeerLost { name } => warn!(peer = %name, "peer lost"),
     }
 }

@@ -133,6 +133,12 @@ impl World {
 
     /// Starts a node that is down: with an empty memory and a greater epoch.
     pub fn restart(&mut self, node: NodeId) {
+        let epoch = Epoch(u64::from(self.nodes[node.0].life) + 1);
+        self.restart_with(node, epoch);
+    }
+
+    /// Starts a node that is down, with an empty memory and this epoch.
+    pub fn restart_with(&mut self, node: NodeId, epoch: Epoch) {
         let slot = &mut self.nodes[node.0];
         if slot.core.is_some() {
             return;
@@ -141,7 +147,7 @@ impl World {
         slot.wake_at = None;
         slot.arrived.clear();
         slot.seen.clear();
-        slot.core = Some(Node::new(slot.name.clone(), Epoch(slot.life.into())));
+        slot.core = Some(Node::new(slot.name.clone(), epoch));
         self.record.tell(self.now, format_args!("{node:?} starts"));
         self.node_batch(node.0, []);
     }

@@ -50,6 +50,12 @@ impl Own {
         true
     }
 
+    /// Moves on to a later epoch.
+    pub(crate) fn raise_epoch(&mut self, epoch: Epoch) {
+        self.version.epoch = epoch;
+        self.version.seq.0 += 1;
+    }
+
     pub(crate) fn insert(
         &mut self,
         topic: &Topic,

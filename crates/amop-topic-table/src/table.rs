@@ -70,6 +70,11 @@ impl TopicTable {
         self.own.set_neighbours(neighbours);
     }
 
+    /// Moves our own announcement on to a later epoch.
+    pub fn raise_epoch(&mut self, epoch: Epoch) {
+        self.own.raise_epoch(epoch);
+    }
+
     /// Adds a subscriber at this node, or moves it to a later generation; says whether our own
     /// announcement changed.
     ///
@@ -324,7 +329,7 @@ impl TopicTable {
         node: NodeId,
     ) -> Option<&mut Remote> {
         let is_new = !remotes.contains_key(&node);
-        if node == own || is_new && remotes.len() >= NODES_MAX {
+        if node == own || is_new && remotes.len() + 1 >= NODES_MAX {
             return None;
         }
         Some(remotes.entry(node).or_insert_with(|| Remote::new(node, now)))

@@ -123,6 +123,14 @@ pub enum Event {
         /// Its present life.
         epoch: Epoch,
     },
+    /// A peer knows a later life of this node, which therefore counts as later still from now on.
+    /// Its epoch was lost, or another process runs with its name.
+    Outlived {
+        /// The life that the peer knows.
+        seen: Epoch,
+        /// The epoch of this node from now on.
+        epoch: Epoch,
+    },
     /// No link leads to the peer any more.
     PeerLost {
         /// Its certified name.

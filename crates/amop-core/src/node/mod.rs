@@ -47,6 +47,9 @@ use sync::Announcer;
 pub struct Node {
     name: Name,
     id: NodeId,
+    /// At the start of this life.
+    born: Epoch,
+    /// Now: greater than `born` if others knew a later life.
     epoch: Epoch,
     links: BTreeMap<LinkId, Link>,
     /// The link that leads to each peer; a peer may have others that are on their way out.
@@ -87,6 +90,7 @@ impl Node {
             id: NodeId::of(&name),
             table: TopicTable::new(name.clone(), epoch),
             name,
+            born: epoch,
             epoch,
             links: BTreeMap::new(),
             peers: BTreeMap::new(),

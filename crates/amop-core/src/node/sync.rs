@@ -8,12 +8,12 @@
 use std::time::Duration;
 
 use amop_topic_table::{Heard, Pull};
-use amop_wire::limits::PAYLOAD_BYTES_MAX;
+use amop_wire::limits::{NODES_MAX, PAYLOAD_BYTES_MAX};
 use amop_wire::{
-    Announcement, AnnouncementChanges, CloseCode, Instant, NodeId, PeerMessage, Version,
+    Announcement, AnnouncementChanges, CloseCode, Epoch, Instant, NodeId, PeerMessage, Version,
 };
 
-use super::{LinkId, Node};
+use super::{Effect, Event, LinkId, Node};
 
 /// When to tell the peers what.
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ pub(super) struct Announcer {
     /// Something was pulled that may be news for others.
     has_news: bool,
     heartbeat_at: Instant,
+    /// Our epoch is not raised before this moment.
+    raise_from: Instant,
 }
 
 impl Announcer {
@@ -72,18 +74,45 @@ impl Node {
         }
     }
 
-    /// Says what this node knows.
+    /// Says what this node knows, also of an earlier life of the peer itself.
     pub(super) fn sum_up(&mut self, peer: NodeId) {
-        self.tell_peer(peer, PeerMessage::Summary(self.table.summary().collect()));
+        let mut entries: Vec<(NodeId, Version)> = self.table.summary().collect();
+        if let Some(version) = self.table.version_of(peer)
+            && entries.iter().all(|&(node, _)| node != peer)
+        {
+            entries.push((peer, version));
+        }
+        entries.truncate(NODES_MAX);
+        self.tell_peer(peer, PeerMessage::Summary(entries));
     }
 
     /// A peer says what it knows.
     pub(super) fn summarized(&mut self, now: Instant, peer: NodeId, entries: &[(NodeId, Version)]) {
+        let own = entries.iter().find(|(node, _)| *node == self.id);
+        if let Some((_, Version { epoch, .. })) = own
+            && *epoch > self.epoch
+        {
+            self.outlived(now, *epoch);
+        }
         let first_hand: Vec<(NodeId, Version)> =
             entries.iter().copied().filter(|&(node, _)| !self.is_hearsay(peer, node)).collect();
         for pull in self.table.weigh_summary(now, peer, &first_hand) {
             self.pull(pull);
         }
+    }
+
+    /// A peer knows a life of this node that counts as later, so nothing that we announce would be
+    /// news there. Two processes of one name would do this in turns, hence not too often.
+    fn outlived(&mut self, now: Instant, seen: Epoch) {
+        let jump = seen.0.saturating_sub(self.epoch.0);
+        if now < self.announcer.raise_from || jump > JUMP_MAX {
+            return;
+        }
+        self.announcer.raise_from = now + RAISE_INTERVAL;
+        let epoch = Epoch(seen.0.saturating_add(1));
+        self.epoch = epoch;
+        self.table.raise_epoch(epoch);
+        self.effects.push_back(Effect::Event(Event::Outlived { seen, epoch }));
     }
 
     /// A neighbour is believed about itself, nobody else about a neighbour.
@@ -154,6 +183,12 @@ impl Node {
         }
     }
 }
+
+/// How long an epoch stays at least before it is raised again.
+const RAISE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// An epoch that is farther ahead, 35 years in milliseconds, is nobody's clock but a lie.
+const JUMP_MAX: u64 = 1 << 40;
 
 /// How long changes are gathered after a push.
 const PUSH_INTERVAL: Duration = Duration::from_millis(20);

@@ -304,7 +304,7 @@ impl Node {
     /// As exit node: pushes a unicast to the subscriber that the home node chose.
     pub(super) fn push_request(&mut self, home: NodeId, request: Request) {
         let Request { id, ttl, attempt, subscriber, exit_epoch, from, topic, payload } = request;
-        let refusal = if exit_epoch != self.epoch {
+        let refusal = if !(self.born..=self.epoch).contains(&exit_epoch) {
             Err(Reason::StaleEpoch)
         } else if ttl.is_zero() {
             Err(Reason::Deadline)

@@ -84,6 +84,22 @@ fn a_change_is_known_at_the_far_end_at_once() {
     net.end();
 }
 
+/// SEQ-9: its file is lost and its clock is behind, or somebody claims to know a later life.
+#[test]
+fn a_node_whose_epoch_was_lost_is_heard_again_by_all() {
+    let mut net = Net::new(&[(0, 1), (1, 2), (2, 3)]);
+    net.world.crash(net.nodes[3], millis(50));
+    net.world.run_for(SECOND);
+    net.world.restart_with(net.nodes[3], Epoch(0));
+    net.world.link(net.nodes[2], net.nodes[3]);
+    net.world.run_for(2 * SECOND);
+    let id = net.request(0, "to3");
+    net.world.run_for(SECOND);
+    assert_eq!(net.code(id), Code::Ok);
+    assert_eq!(net.world.wrong_views(), [] as [String; 0]);
+    net.end();
+}
+
 /// ROUTE-3
 #[test]
 fn eight_hops_are_reached_and_nine_are_not() {
