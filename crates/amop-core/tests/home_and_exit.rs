@@ -65,20 +65,24 @@ impl Home {
 
     /// Publishes a unicast, which goes to the subscriber at the peer.
     fn publish(&mut self) -> Request {
-        let publish = Publish {
-            counter: ID.counter,
-            ttl: Duration::from_secs(1),
-            mode: Mode::Unicast,
-            topic: "t".parse().unwrap(),
-            payload: Bytes::from_static(b"question"),
-        };
-        let message = ClientMessage::Publish(publish);
-        let effects = self.handle(Input::Client { link: CLIENT, message });
+        let effects = self.publish_to("t", ID.counter);
         let [Effect::ToPeer { link: PEER, message: PeerMessage::Request(request) }] = &effects[..]
         else {
             panic!("{effects:?}")
         };
         request.clone()
+    }
+
+    fn publish_to(&mut self, topic: &str, counter: u64) -> Vec<Effect> {
+        let publish = Publish {
+            counter,
+            ttl: Duration::from_secs(1),
+            mode: Mode::Unicast,
+            topic: topic.parse().unwrap(),
+            payload: Bytes::from_static(b"question"),
+        };
+        let message = ClientMessage::Publish(publish);
+        self.handle(Input::Client { link: CLIENT, message })
     }
 }
 
@@ -174,6 +178,32 @@ fn a_request_names_the_life_it_is_meant_for_and_another_life_refuses_it() {
     assert_eq!(refused(&push(&mut home, gone)), Reason::SubscriberGone);
     let left = Request { topic: "v".parse().unwrap(), ..request };
     assert_eq!(refused(&push(&mut home, left)), Reason::NotSubscribed);
+}
+
+/// UNI-4
+#[test]
+fn a_request_waits_while_an_announcement_is_on_its_way() {
+    let mut home = Home::new();
+    let ends = |effects: &[Effect]| {
+        let is_outcome = |effect: &&Effect| {
+            matches!(effect, Effect::ToClient { message: NodeMessage::Outcome(_), .. })
+        };
+        effects.iter().filter(is_outcome).count()
+    };
+    assert_eq!(ends(&home.publish_to("new", 1)), 1, "nobody subscribes, and nothing is missing");
+    home.announced(2);
+    assert_eq!(home.publish_to("new", 2), []);
+    let subscriber = Subscriber { instance: SUBSCRIBER, generation: Gen(1) };
+    let topics = vec![("new".parse().unwrap(), vec![subscriber])];
+    let neighbours = vec![home.node.id()];
+    let announcement = Announcement::new(version(2), peer_name(), neighbours, topics);
+    home.peer(PEER, PeerMessage::Snapshot(announcement));
+    let effects = home.handle(Input::EndOfBatch);
+    let is_request = |effect: &Effect| {
+        matches!(effect, Effect::ToPeer { link: PEER, message: PeerMessage::Request(request) }
+            if request.id.counter == 2)
+    };
+    assert!(effects.iter().any(is_request), "{effects:?}");
 }
 
 /// SEQ-5

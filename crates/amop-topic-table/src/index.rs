@@ -34,6 +34,8 @@ pub struct Candidate {
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     topics: HashMap<Topic, Subscribers>,
+    /// Topics that lost their last subscriber since they were last taken.
+    departed: Vec<Topic>,
 }
 
 /// The subscribers of one topic, each once: at the place of its highest generation.
@@ -70,7 +72,13 @@ impl Index {
         subscribers.remove(place, instance);
         if subscribers.instances.is_empty() {
             self.topics.remove(topic);
+            self.departed.push(topic.clone());
         }
+    }
+
+    /// Takes the topics that lost their last subscriber since the last call.
+    pub(crate) fn take_departed(&mut self) -> Vec<Topic> {
+        std::mem::take(&mut self.departed)
     }
 
     /// Adds all that a node announces.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod index;
+mod missed;
 mod own;
 mod remote;
 mod routes;

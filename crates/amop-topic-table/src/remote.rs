@@ -166,6 +166,11 @@ impl Remote {
         Some(Announcement::new(*version, name, neighbours, self.topics.to_entries()))
     }
 
+    /// Whether a newer announcement is on its way.
+    pub(crate) fn is_behind(&self) -> bool {
+        matches!(self.state, State::Pulling { .. })
+    }
+
     /// Waits no longer for an answer of a peer that is gone.
     pub(crate) fn peer_gone(&mut self, peer: NodeId) {
         if matches!(self.state, State::Pulling { via, .. } if via == peer) {

@@ -11,6 +11,7 @@ use amop_wire::{
 };
 
 use crate::index::{Candidate, Index, Place};
+use crate::missed::Missed;
 use crate::own::Own;
 use crate::remote::{Pull, Remote, Weighed};
 use crate::routes::Routes;
@@ -24,6 +25,7 @@ pub struct TopicTable {
     remotes: BTreeMap<NodeId, Remote>,
     routes: Routes,
     index: Index,
+    missed: Missed,
 }
 
 /// What changes of another node's announcement turned out to be.
@@ -49,6 +51,7 @@ impl TopicTable {
             remotes: BTreeMap::new(),
             routes: Routes::new(id),
             index: Index::default(),
+            missed: Missed::default(),
         }
     }
 
@@ -233,6 +236,14 @@ impl TopicTable {
     /// be reached are no candidates. Answers the nodes to which the last path was lost, if any
     /// path may be another one now.
     pub fn refresh_routes(&mut self, now: Instant) -> Option<Vec<NodeId>> {
+        let lost = self.reroute(now);
+        for departed in self.index.take_departed() {
+            self.missed.note(now, departed);
+        }
+        lost
+    }
+
+    fn reroute(&mut self, now: Instant) -> Option<Vec<NodeId>> {
         if !self.routes.refresh() {
             return None;
         }
@@ -286,6 +297,15 @@ impl TopicTable {
     #[must_use]
     pub fn choose(&self, topic: &Topic, id: MsgId, excluded: &[Instance]) -> Option<Candidate> {
         self.index.choose(topic, id, excluded)
+    }
+
+    /// Whether a subscriber of the topic may appear any moment: it had one within the last 30 s, or
+    /// a newer announcement of some node is on its way.
+    pub fn is_missed(&mut self, now: Instant, topic: &Topic) -> bool {
+        for departed in self.index.take_departed() {
+            self.missed.note(now, departed);
+        }
+        self.missed.contains(now, topic) || self.remotes.values().any(Remote::is_behind)
     }
 
     /// Where a subscriber of the topic is now.

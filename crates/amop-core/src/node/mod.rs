@@ -5,7 +5,8 @@
 //!                   ├─▶ sync       what each node announces, and to whom it is news
 //!                   ├─▶ relay      to, from and between nodes that are not linked
 //!                   ├─▶ publisher  as home node: what is open of each client
-//!                   ├─▶ unicast    as home node: choose, wait, fail over; as exit node: push
+//!                   ├─▶ unicast    as home node: choose, wait, fail over
+//!                   ├─▶ exit       as exit node: push, pass back
 //!                   ├─▶ multicast  as home node: spread, count
 //!                   └─▶ fanout     as exit node: fan out, report
 //!  Effect ◀── poll_effect
@@ -15,6 +16,7 @@
 //! subscriber is attached (its *exit node*). Both may be this node: then no link lies between.
 
 mod effect;
+mod exit;
 mod fanout;
 mod links;
 mod multicast;
@@ -23,6 +25,7 @@ mod relay;
 mod session;
 mod sync;
 mod unicast;
+mod unsent;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -107,7 +107,7 @@ impl Node {
         let multicasts: Vec<u64> =
             publisher.multicast_deadlines().filter(is_due).map(counter).collect();
         for counter in unicasts {
-            self.unicast_expired(MsgId { publisher: instance, counter });
+            self.unicast_expired(now, MsgId { publisher: instance, counter });
         }
         self.multicasts_expired(instance, &multicasts);
         let Some(publisher) = self.publishers.get_mut(&instance) else { return };
@@ -139,7 +139,7 @@ impl Node {
 
 impl Publisher {
     fn unicast_deadlines(&self) -> impl Iterator<Item = (u64, Instant)> {
-        self.unicasts.iter().map(|(counter, pending)| (counter, pending.deadline()))
+        self.unicasts.iter().map(|(counter, pending)| (counter, pending.due()))
     }
 
     fn multicast_deadlines(&self) -> impl Iterator<Item = (u64, Instant)> {

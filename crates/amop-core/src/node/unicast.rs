@@ -16,11 +16,12 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use std::time::Duration;
+
 use amop_wire::limits::TRIED_MAX;
 use amop_wire::{
-    Answer, AnswerStatus, Attempt, Code, Delivery, Instance, Instant, MsgId, Name, NodeId,
-    NodeMessage, Outcome, PeerAnswer, PeerMessage, PeerRefusal, Publish, Reason, Refuse, Request,
-    Topic,
+    AnswerStatus, Attempt, Code, Delivery, Instance, Instant, MsgId, Name, NodeId, NodeMessage,
+    Outcome, PeerAnswer, PeerMessage, PeerRefusal, Publish, Reason, Request, Topic,
 };
 
 use amop_topic_table::{Candidate, Place};
@@ -45,6 +46,8 @@ pub(super) struct Pending {
     reason: Option<Reason>,
     /// Whether any of their nodes was reached.
     reached: bool,
+    /// Until when it waits for a first subscriber.
+    parked: Option<Instant>,
 }
 
 /// The subscriber that a unicast is with until it says no, or its node for every copy.
@@ -64,8 +67,9 @@ struct Seat {
 }
 
 impl Pending {
-    pub(super) fn deadline(&self) -> Instant {
-        self.deadline
+    /// When to look after it again, at the latest.
+    pub(super) fn due(&self) -> Instant {
+        self.parked.unwrap_or(self.deadline)
     }
 
     /// Notes a definite no of the subscriber that was chosen, at this node.
@@ -94,6 +98,7 @@ impl Node {
             tried: Vec::new(),
             reason: None,
             reached: false,
+            parked: None,
         };
         publisher.wake_by(deadline, instance, &mut self.timers);
         publisher.unicasts.push(counter, pending);
@@ -104,7 +109,10 @@ impl Node {
     fn try_next(&mut self, now: Instant, id: MsgId) {
         while let Some(pending) = self.pending(id) {
             let Some(candidate) = self.table.choose(&pending.topic, id, &pending.excluded) else {
-                return self.exhausted(id);
+                if !self.park(now, id) {
+                    self.exhausted(id);
+                }
+                return;
             };
             let seat = self.seat(candidate);
             let Some(pending) = self.pending_mut(id) else { return };
@@ -117,6 +125,22 @@ impl Node {
                 Err(reason) => self.exclude(id, candidate.place, reason),
             }
         }
+    }
+
+    /// Holds a unicast that has found nobody so far, if a subscriber may appear any moment: for 3 s
+    /// and half of its time at most. Says whether it did.
+    fn park(&mut self, now: Instant, id: MsgId) -> bool {
+        let Some(publisher) = self.publishers.get_mut(&id.publisher) else { return false };
+        let Some(pending) = publisher.unicasts.get_mut(id.counter) else { return false };
+        let is_new = pending.attempts == 0 && pending.parked.is_none();
+        if !is_new || !self.table.is_missed(now, &pending.topic) {
+            return false;
+        }
+        let half = pending.deadline.saturating_since(now) / 2;
+        let until = now + half.min(PARKED_MAX);
+        pending.parked = Some(until);
+        publisher.wake_by(until, id.publisher, &mut self.timers);
+        true
     }
 
     /// Sends one more copy to the subscriber that was chosen, since it or the way there is another
@@ -175,10 +199,13 @@ impl Node {
     /// Sends unicasts again whose subscriber is somewhere else now, or is reached over another
     /// link: their last copy may be lost. Looks at those with one of these subscribers, or at all.
     pub(super) fn reconsider(&mut self, now: Instant, moved: Option<&BTreeSet<Instance>>) {
-        let mut again = Vec::new();
+        let (mut again, mut found) = (Vec::new(), Vec::new());
         for (&publisher, open) in &self.publishers {
             for (counter, pending) in open.unicasts.iter() {
-                let Some(chosen) = &pending.chosen else { continue };
+                let Some(chosen) = &pending.chosen else {
+                    found.extend(self.has_found(pending).then_some(MsgId { publisher, counter }));
+                    continue;
+                };
                 let instance = chosen.seat.at.instance;
                 if moved.is_some_and(|moved| !moved.contains(&instance)) {
                     continue;
@@ -194,6 +221,18 @@ impl Node {
         for (id, seat) in again {
             self.send_again(now, id, seat);
         }
+        found.sort_unstable();
+        for id in found {
+            if let Some(pending) = self.pending_mut(id) {
+                pending.parked = None;
+            }
+            self.try_next(now, id);
+        }
+    }
+
+    /// Whether a parked unicast has somebody to go to now.
+    fn has_found(&self, pending: &Pending) -> bool {
+        pending.parked.is_some() && !self.table.spread(&pending.topic).is_empty()
     }
 
     /// Whether no relay lies in between, so that nothing gets lost without our link being lost.
@@ -253,7 +292,12 @@ impl Node {
         self.finish(id, |counter| Outcome { code, reason, ..success(counter) });
     }
 
-    pub(super) fn unicast_expired(&mut self, id: MsgId) {
+    /// Time is up, or nobody has appeared.
+    pub(super) fn unicast_expired(&mut self, now: Instant, id: MsgId) {
+        if self.pending(id).is_some_and(|pending| pending.parked.is_some_and(|until| until <= now))
+        {
+            return self.exhausted(id);
+        }
         let (code, reason) = (Code::TimedOut, Reason::Deadline);
         self.finish(id, |counter| Outcome { code, reason, ..success(counter) });
     }
@@ -300,112 +344,6 @@ impl Node {
             self.copy_refused(now, refusal.id, refusal.reason, refusal.fenced);
         }
     }
-
-    /// As exit node: pushes a unicast to the subscriber that the home node chose.
-    pub(super) fn push_request(&mut self, home: NodeId, request: Request) {
-        let Request { id, ttl, attempt, subscriber, exit_epoch, from, topic, payload } = request;
-        let refusal = if !(self.born..=self.epoch).contains(&exit_epoch) {
-            Err(Reason::StaleEpoch)
-        } else if ttl.is_zero() {
-            Err(Reason::Deadline)
-        } else {
-            let attempt = Attempt { home, id, number: attempt };
-            self.push(subscriber, Delivery { attempt, ttl, from, topic, payload })
-        };
-        if let Err(reason) = refusal {
-            let refusal = PeerRefusal { id, attempt, reason, subscriber, fenced: false };
-            self.tell_node(home, PeerMessage::Refusal(refusal));
-        }
-    }
-
-    /// Pushes a unicast to an attached subscriber, or says the definite reason why not.
-    fn push(&mut self, subscriber: Instance, delivery: Delivery) -> Result<(), Reason> {
-        let session = self.sessions.get(&subscriber).ok_or(Reason::SubscriberGone)?;
-        if !session.topics.contains(&delivery.topic) {
-            return Err(Reason::NotSubscribed);
-        }
-        self.tell_client(subscriber, NodeMessage::Delivery(delivery));
-        Ok(())
-    }
-
-    /// As exit node: one of our clients answered.
-    pub(super) fn answer(&mut self, subscriber: Instance, answer: Answer) {
-        let Answer { attempt: Attempt { home, id, number }, status, payload } = answer;
-        let answer = PeerAnswer { id, attempt: number, status, subscriber, payload };
-        if home == self.id {
-            self.answered(home, answer);
-        } else {
-            self.tell_node(home, PeerMessage::Answer(answer));
-        }
-    }
-
-    /// As exit node: one of our clients will never handle a unicast.
-    pub(super) fn refuse(&mut self, now: Instant, subscriber: Instance, refuse: &Refuse) {
-        let Attempt { home, id, number } = refuse.attempt;
-        let Refuse { reason, fenced, .. } = *refuse;
-        let refusal = PeerRefusal { id, attempt: number, reason, subscriber, fenced };
-        if home == self.id {
-            self.refused(now, home, &refusal);
-        } else {
-            self.tell_node(home, PeerMessage::Refusal(refusal));
-        }
-    }
-
-    /// The driver had no room for a message to a client.
-    pub(super) fn unsent_to_client(&mut self, now: Instant, link: LinkId, message: NodeMessage) {
-        let Some(super::Link::Client { instance: Some(instance), .. }) = self.links.get(&link)
-        else {
-            return;
-        };
-        let instance = *instance;
-        match message {
-            NodeMessage::Multicast(_) => self.delivery_unsent(instance),
-            NodeMessage::Delivery(delivery) => {
-                let (attempt, reason) = (delivery.attempt, Reason::SubscriberBusy);
-                let refuse = Refuse { attempt, reason, fenced: false };
-                self.refuse(now, instance, &refuse);
-            }
-            // An outcome that is lost reads as 102 at the client, a receipt as unknown.
-            NodeMessage::Attached { .. }
-            | NodeMessage::Subscribed { .. }
-            | NodeMessage::Outcome(_)
-            | NodeMessage::Receipts(_) => {}
-        }
-    }
-
-    /// The driver had no room for a message to a peer.
-    pub(super) fn unsent_to_peer(&mut self, now: Instant, link: LinkId, message: PeerMessage) {
-        let Some(super::Link::Peer { node, .. }) = self.links.get(&link) else { return };
-        let node = *node;
-        match message {
-            PeerMessage::Relay(relay) => self.relay_unsent(now, relay),
-            message => self.never_sent(now, node, message),
-        }
-    }
-
-    /// A message to another node did not leave, or came back: it was not handled and never will be.
-    pub(super) fn never_sent(&mut self, now: Instant, node: NodeId, message: PeerMessage) {
-        match message {
-            PeerMessage::Request(Request { id, attempt, subscriber, .. }) => {
-                let (reason, fenced) = (Reason::NoPath, false);
-                let refusal = PeerRefusal { id, attempt, reason, subscriber, fenced };
-                self.refused(now, node, &refusal);
-            }
-            PeerMessage::Multicast(multicast) => self.copy_unsent(node, multicast.id),
-            // Answers and receipts that are lost leave doubt, tables are told again.
-            PeerMessage::Answer(_)
-            | PeerMessage::Refusal(_)
-            | PeerMessage::Receipts(_)
-            | PeerMessage::Greeting(_)
-            | PeerMessage::Summary(_)
-            | PeerMessage::Heartbeat(_)
-            | PeerMessage::Pull(_)
-            | PeerMessage::Snapshot(_)
-            | PeerMessage::Changes(_)
-            | PeerMessage::Relay(_)
-            | PeerMessage::Returned(_) => {}
-        }
-    }
 }
 
 /// An outcome to start from.
@@ -421,3 +359,6 @@ pub(super) fn success(counter: u64) -> Outcome {
         payload: Bytes::new(),
     }
 }
+
+/// How long a unicast waits for a first subscriber.
+const PARKED_MAX: Duration = Duration::from_secs(3);

@@ -102,7 +102,7 @@ fn the_loss_of_the_only_link_is_noticed_and_its_return_too() {
     scene.world.run_for(millis(50));
     assert_eq!(scene.world.node_core(scene.a).peers().count(), 0);
     let id = scene.unicast(SECOND);
-    scene.world.run_for(millis(50));
+    scene.world.run_for(millis(550));
     assert_eq!(scene.code(id), Code::NoSubscriber);
     scene.world.link(scene.a, scene.b);
     scene.world.run_for(millis(50));

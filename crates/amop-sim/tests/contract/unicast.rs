@@ -193,6 +193,44 @@ fn an_answer_that_comes_over_a_new_link_before_the_deadline_counts() {
     scene.end();
 }
 
+/// UNI-4: its only subscriber left a moment ago, and another comes.
+#[test]
+fn a_request_waits_a_moment_for_a_subscriber_of_a_topic_that_had_one() {
+    let mut scene = Scene::new();
+    let first = scene.subscriber(scene.b);
+    scene.world.unsubscribe(first, "t");
+    scene.world.run_for(millis(100));
+    let id = scene.unicast(4 * SECOND);
+    scene.world.run_for(SECOND);
+    assert!(!scene.has_ended(id));
+    scene.subscriber(scene.b);
+    assert_eq!((scene.code(id), scene.calls(id)), (Code::Ok, 1));
+    scene.end();
+}
+
+/// UNI-4: nobody comes; for half of its time, for 3 s at most, and 30 s after the last one left.
+#[test]
+fn a_request_waits_for_a_first_subscriber_no_longer_than_it_should() {
+    let mut scene = Scene::new();
+    let first = scene.subscriber(scene.b);
+    scene.world.unsubscribe(first, "t");
+    scene.world.run_for(millis(100));
+    for (timeout, waits) in
+        [(SECOND, millis(500)), (5 * SECOND, millis(2500)), (10 * SECOND, 3 * SECOND)]
+    {
+        let id = scene.unicast(timeout);
+        scene.world.run_for(waits - millis(10));
+        assert!(!scene.has_ended(id), "{timeout:?}");
+        scene.world.run_for(millis(20));
+        assert_eq!(scene.code(id), Code::NoSubscriber, "{timeout:?}");
+    }
+    scene.world.run_for(30 * SECOND);
+    let id = scene.unicast(5 * SECOND);
+    scene.world.run_for(millis(10));
+    assert_eq!(scene.code(id), Code::NoSubscriber, "it is forgotten");
+    scene.end();
+}
+
 /// UNI-6, UNI-11: the home node knows the new life, but not yet what it serves.
 #[test]
 fn a_request_to_an_earlier_life_of_a_node_goes_to_its_new_one() {
