@@ -7,8 +7,8 @@ use std::time::Duration;
 use amop_core::node::{Effect, Input, LinkId, Node};
 use amop_wire::{
     Announcement, AnnouncementChanges, AnswerStatus, ClientMessage, Code, Epoch, Gen, Instance,
-    Instant, Mode, MsgId, Name, NodeId, NodeMessage, PeerAnswer, PeerMessage, PeerRefusal, Publish,
-    Reason, Request, Seq, Subscriber, Version,
+    Instant, Mode, MsgId, Name, NodeId, NodeMessage, PeerAnswer, PeerMessage, PeerReceiptRun,
+    PeerRefusal, Publish, Reason, Receipt, Request, Seq, Subscriber, Version,
 };
 use bytes::Bytes;
 
@@ -54,6 +54,17 @@ impl Home {
         self.peer(PEER, PeerMessage::Summary(summary));
     }
 
+    fn second_peer_has_a_subscriber(&mut self) {
+        let name: Name = "n1.node.bank-c.amop".parse().unwrap();
+        let summary = vec![(NodeId::of(&name), version(1))];
+        self.peer(OTHER_PEER, PeerMessage::Summary(summary));
+        let subscriber = Subscriber { instance: Instance(8), generation: Gen(1) };
+        let topics = vec![("t".parse().unwrap(), vec![subscriber])];
+        let announcement = Announcement::new(version(1), name, vec![self.node.id()], topics);
+        self.peer(OTHER_PEER, PeerMessage::Snapshot(announcement));
+        self.handle(Input::EndOfBatch);
+    }
+
     fn handle(&mut self, input: Input) -> Vec<Effect> {
         self.node.handle(self.now, input);
         std::iter::from_fn(|| self.node.poll_effect()).collect()
@@ -74,10 +85,14 @@ impl Home {
     }
 
     fn publish_to(&mut self, topic: &str, counter: u64) -> Vec<Effect> {
+        self.publish_as(Mode::Unicast, topic, counter)
+    }
+
+    fn publish_as(&mut self, mode: Mode, topic: &str, counter: u64) -> Vec<Effect> {
         let publish = Publish {
             counter,
             ttl: Duration::from_secs(1),
-            mode: Mode::Unicast,
+            mode,
             topic: topic.parse().unwrap(),
             payload: Bytes::from_static(b"question"),
         };
@@ -178,6 +193,52 @@ fn a_request_names_the_life_it_is_meant_for_and_another_life_refuses_it() {
     assert_eq!(refused(&push(&mut home, gone)), Reason::SubscriberGone);
     let left = Request { topic: "v".parse().unwrap(), ..request };
     assert_eq!(refused(&push(&mut home, left)), Reason::NotSubscribed);
+}
+
+/// MULTI-3: the map may be old. Whoever has left one node may have been at the next when the message
+/// came there.
+#[test]
+fn who_is_not_where_it_was_known_to_be_counts_as_refused_only_if_every_node_has_reported() {
+    let receipt_after = |reports: &[(LinkId, Receipt)]| {
+        let mut home = Home::new();
+        home.second_peer_has_a_subscriber();
+        home.publish_as(Mode::Multicast, "t", ID.counter);
+        for &(link, receipt) in reports {
+            let run = PeerReceiptRun { first: ID, count: 1, receipt };
+            home.peer(link, PeerMessage::Receipts(vec![run]));
+        }
+        home.now = home.now + Duration::from_secs(2);
+        home.handle(Input::Timeout);
+        let effects = home.handle(Input::EndOfBatch);
+        let receipt = |effect: &Effect| match effect {
+            Effect::ToClient { message: NodeMessage::Receipts(runs), .. } => Some(runs[0].receipt),
+            _ => None,
+        };
+        effects.iter().find_map(receipt)
+    };
+    let receipt = |acked, refused, unknown| Receipt { acked, refused, unknown };
+    let (nobody, both) = (receipt(0, 0, 0), receipt(2, 0, 0));
+    let unknown = Some(receipt(0, 0, 2));
+    assert_eq!(receipt_after(&[(PEER, nobody)]), unknown, "it may have moved to the other");
+    assert_eq!(receipt_after(&[(OTHER_PEER, both)]), Some(receipt(2, 0, 1)));
+}
+
+/// MULTI-3
+#[test]
+fn who_moved_is_counted_once_where_it_got_the_message() {
+    let mut home = Home::new();
+    home.second_peer_has_a_subscriber();
+    home.publish_as(Mode::Multicast, "t", ID.counter);
+    for (link, acked) in [(PEER, 0), (OTHER_PEER, 2)] {
+        let receipt = Receipt { acked, refused: 0, unknown: 0 };
+        let run = PeerReceiptRun { first: ID, count: 1, receipt };
+        home.peer(link, PeerMessage::Receipts(vec![run]));
+    }
+    let effects = home.handle(Input::EndOfBatch);
+    let [Effect::ToClient { message: NodeMessage::Receipts(runs), .. }] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(runs[0].receipt, Receipt { acked: 2, refused: 0, unknown: 0 });
 }
 
 /// UNI-4

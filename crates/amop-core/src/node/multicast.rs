@@ -26,8 +26,14 @@ pub(super) struct Spread {
     /// When its reports are waited for no longer.
     until: Instant,
     awaited: Awaited,
-    /// What became of the message elsewhere.
-    receipt: Receipt,
+    /// How many subscribers were known when it was spread.
+    known: u32,
+    /// What the exit nodes reported.
+    reported: Receipt,
+    /// Those of the known that were not where they were known to be.
+    absent: u32,
+    /// Those of the known whose node will not report.
+    missing: u32,
 }
 
 /// The nodes whose report is missing, and how many subscribers each was known to have. One of them
@@ -72,22 +78,50 @@ impl Spread {
         self.until
     }
 
-    /// Books the report of one node. Subscribers that it was known to have and does not report had
-    /// left before the message came: they never get it.
-    fn reported(&mut self, node: NodeId, receipt: Receipt) {
+    fn new(until: Instant) -> Self {
+        let (awaited, reported) = (Awaited::default(), Receipt::default());
+        Self { until, awaited, known: 0, reported, absent: 0, missing: 0 }
+    }
+
+    /// A copy is on its way to a node.
+    fn sent(&mut self, node: NodeId, known: u32) {
+        self.known += known;
+        self.awaited.push(node, known);
+    }
+
+    /// No way leads to a node.
+    fn not_sent(&mut self, known: u32) {
+        self.known += known;
+        self.absent += known;
+    }
+
+    /// Books the report of one node.
+    fn reported(&mut self, node: NodeId, report: Receipt) {
         if let Some(known) = self.awaited.take(node) {
-            self.receipt.add(receipt);
-            self.receipt.refused += known.saturating_sub(receipt.targets());
+            self.reported.add(report);
+            self.absent += known.saturating_sub(report.targets());
         }
     }
 
     /// No report will come.
     fn missing(&mut self, node: NodeId) {
-        self.receipt.unknown += self.awaited.take(node).unwrap_or_default();
+        self.missing += self.awaited.take(node).unwrap_or_default();
     }
 
     fn expired(&mut self) {
-        self.receipt.unknown += self.awaited.take_all();
+        self.missing += self.awaited.take_all();
+    }
+
+    /// What became of it. Whoever was not where it was known to be may have been at another node:
+    /// if all have reported, it is counted there or never got it, else nobody knows.
+    fn receipt(&self) -> Receipt {
+        let mut receipt = self.reported;
+        if self.missing > 0 {
+            receipt.unknown += self.missing + self.absent;
+        } else {
+            receipt.refused += self.known.saturating_sub(receipt.targets());
+        }
+        receipt
     }
 }
 
@@ -97,7 +131,7 @@ impl Node {
         let Some(publisher) = self.publishers.get_mut(&instance) else { return };
         let Publish { counter, ttl, topic, payload, .. } = publish;
         let until = now + ttl + REPORT_GRACE;
-        let mut spread = Spread { until, awaited: Awaited::default(), receipt: Receipt::default() };
+        let mut spread = Spread::new(until);
         let id = MsgId { publisher: instance, counter };
         let from = publisher.name.clone();
         publisher.wake_by(until, instance, &mut self.timers);
@@ -109,14 +143,14 @@ impl Node {
         for ((place, count), multicast) in places.drain(..).zip(copies) {
             match place {
                 Place::Here => {
-                    spread.awaited.push(self.id, count);
+                    spread.sent(self.id, count);
                     here = Some(multicast);
                 }
                 Place::Node(node) => {
                     if self.tell_node(node, PeerMessage::Multicast(multicast)) {
-                        spread.awaited.push(node, count);
+                        spread.sent(node, count);
                     } else {
-                        spread.receipt.refused += count;
+                        spread.not_sent(count);
                     }
                 }
             }
@@ -189,10 +223,8 @@ impl Node {
             let Some(spread) = multicasts.get_mut(counter) else { continue };
             note(spread);
             if spread.awaited.is_empty() {
-                push_run(
-                    receipts,
-                    ReceiptRun { first: counter, count: 1, receipt: spread.receipt },
-                );
+                let receipt = spread.receipt();
+                push_run(receipts, ReceiptRun { first: counter, count: 1, receipt });
                 multicasts.remove(counter);
                 ended += 1;
             }
