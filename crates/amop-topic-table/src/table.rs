@@ -10,11 +10,11 @@ use amop_wire::{
     Topic, Version,
 };
 
+use crate::graph::Graph;
 use crate::index::{Candidate, Index, Place};
 use crate::missed::Missed;
 use crate::own::Own;
 use crate::remote::{Pull, Remote, Weighed};
-use crate::routes::Routes;
 use crate::topic_map::{TableFull, TopicMap};
 
 /// Who subscribes to what, at this node and at all others, and how to get there.
@@ -23,7 +23,9 @@ pub struct TopicTable {
     id: NodeId,
     own: Own,
     remotes: BTreeMap<NodeId, Remote>,
-    routes: Routes,
+    graph: Graph,
+    /// Whether paths may be others than at the last refresh.
+    is_rerouted: bool,
     index: Index,
     missed: Missed,
 }
@@ -49,7 +51,8 @@ impl TopicTable {
             id,
             own: Own::new(name, epoch),
             remotes: BTreeMap::new(),
-            routes: Routes::new(id),
+            graph: Graph::new(id),
+            is_rerouted: false,
             index: Index::default(),
             missed: Missed::default(),
         }
@@ -68,8 +71,8 @@ impl TopicTable {
     }
 
     /// Takes the nodes that this node is linked with, in their order.
-    pub fn set_neighbours(&mut self, neighbours: Vec<NodeId>) {
-        self.routes.set(self.id, &neighbours);
+    pub fn set_neighbours(&mut self, now: Instant, neighbours: Vec<NodeId>) {
+        self.is_rerouted |= self.graph.set(now, self.id, &neighbours);
         self.own.set_neighbours(neighbours);
     }
 
@@ -169,7 +172,11 @@ impl TopicTable {
     /// # Errors
     ///
     /// [`TableFull`] if the node announces more than it may; nothing was changed.
-    pub fn apply_snapshot(&mut self, announcement: &Announcement) -> Result<bool, TableFull> {
+    pub fn apply_snapshot(
+        &mut self,
+        now: Instant,
+        announcement: &Announcement,
+    ) -> Result<bool, TableFull> {
         let node = NodeId::of(announcement.name());
         let Some(remote) = self.remotes.get_mut(&node) else { return Ok(false) };
         let Some(before) = remote.snapshot(announcement)? else { return Ok(false) };
@@ -177,7 +184,7 @@ impl TopicTable {
             self.index.remove_all(node, &before);
             self.index.insert_all(node, remote.topics());
         }
-        self.routes.set(node, remote.neighbours());
+        self.is_rerouted |= self.graph.set(now, node, remote.neighbours());
         Ok(true)
     }
 
@@ -202,7 +209,7 @@ impl TopicTable {
             Weighed::Hole(pull) => return Ok(Heard::Hole(pull)),
             Weighed::Applies => {}
         }
-        self.routes.set(node, remote.neighbours());
+        self.is_rerouted |= self.graph.set(now, node, remote.neighbours());
         for change in changes.changes() {
             let (topic, subscriber) = (&change.topic, change.subscriber);
             let applied = if change.removed {
@@ -220,10 +227,10 @@ impl TopicTable {
     }
 
     /// Forgets all that a node announced.
-    pub fn forget(&mut self, node: NodeId) {
+    pub fn forget(&mut self, now: Instant, node: NodeId) {
         if let Some(remote) = self.remotes.remove(&node) {
             self.index.remove_all(node, remote.topics());
-            self.routes.remove(node);
+            self.is_rerouted |= self.graph.remove(now, node);
         }
     }
 
@@ -244,12 +251,12 @@ impl TopicTable {
     }
 
     fn reroute(&mut self, now: Instant) -> Option<Vec<NodeId>> {
-        if !self.routes.refresh() {
+        if !std::mem::take(&mut self.is_rerouted) {
             return None;
         }
         let mut lost = Vec::new();
         for (&node, remote) in &mut self.remotes {
-            let is_reachable = self.routes.path(node).is_some();
+            let is_reachable = self.graph.is_reachable(node);
             if is_reachable && !remote.is_indexed {
                 self.index.insert_all(node, remote.topics());
             } else if !is_reachable && remote.is_indexed {
@@ -262,11 +269,10 @@ impl TopicTable {
         Some(lost)
     }
 
-    /// The shortest path to another node, from this one to that one, as of the last
-    /// [refresh](Self::refresh_routes).
+    /// The best path to another node, from this one to that one.
     #[must_use]
     pub fn path(&self, to: NodeId) -> Option<&[NodeId]> {
-        self.routes.path(to)
+        self.graph.path(to)
     }
 
     /// The certified name of a node that announced itself.
@@ -326,8 +332,9 @@ impl TopicTable {
         let is_over = |remote: &Remote| remote.lost_at.is_some_and(|at| at + KEPT <= now);
         let over = self.remotes.iter().filter(|(_, remote)| is_over(remote));
         for node in over.map(|(&node, _)| node).collect::<Vec<_>>() {
-            self.forget(node);
+            self.forget(now, node);
         }
+        self.is_rerouted |= self.graph.handle_timeout(now);
         self.remotes.values_mut().filter_map(|remote| remote.handle_timeout(now)).collect()
     }
 
@@ -337,7 +344,7 @@ impl TopicTable {
         let due = self.remotes.values().flat_map(|remote| {
             [remote.poll_timeout(), remote.lost_at.map(|at| at + KEPT)].into_iter().flatten()
         });
-        due.min()
+        due.chain(self.graph.poll_timeout()).min()
     }
 
     /// What we know of another node, perhaps nothing so far; `None` for ourselves, and when there

@@ -57,7 +57,7 @@ impl Node {
         }
     }
 
-    pub(super) fn link_down(&mut self, link: LinkId) {
+    pub(super) fn link_down(&mut self, now: Instant, link: LinkId) {
         match self.links.remove(&link) {
             None => {}
             Some(Link::Client { instance, greet_by, .. }) => {
@@ -71,7 +71,7 @@ impl Node {
                 if self.peers.get(&node) == Some(&link) {
                     self.peers.remove(&node);
                     self.table.peer_gone(node);
-                    self.table.set_neighbours(self.peers.keys().copied().collect());
+                    self.table.set_neighbours(now, self.peers.keys().copied().collect());
                     self.effects.push_back(Effect::Event(Event::PeerLost { name }));
                 }
             }
@@ -96,7 +96,7 @@ impl Node {
         match self.peers.get(&node).copied() {
             None => {
                 self.peers.insert(node, link);
-                self.table.set_neighbours(self.peers.keys().copied().collect());
+                self.table.set_neighbours(now, self.peers.keys().copied().collect());
                 let epoch = greeted;
                 self.effects.push_back(Effect::Event(Event::PeerLinked { name, epoch }));
             }

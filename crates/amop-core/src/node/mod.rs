@@ -122,7 +122,7 @@ impl Node {
             Input::Peer { link, message } => self.handle_peer(now, link, message),
             Input::ClientUp { link, name } => self.client_up(now, link, name),
             Input::PeerUp { link, name, dialed } => self.peer_up(now, link, name, dialed),
-            Input::LinkDown { link } => self.link_down(link),
+            Input::LinkDown { link } => self.link_down(now, link),
             Input::UnsentToClient { link, message } => self.unsent_to_client(now, link, message),
             Input::UnsentToPeer { link, message } => self.unsent_to_peer(now, link, message),
             Input::EndOfBatch => self.end_of_batch(now),
@@ -211,7 +211,7 @@ impl Node {
             PeerMessage::Summary(entries) => self.summarized(now, node, &entries),
             PeerMessage::Heartbeat(digest) => self.heartbeat_of(node, digest),
             PeerMessage::Pull(of) => self.pulled(node, of),
-            PeerMessage::Snapshot(announcement) => self.snapshot(link, node, &announcement),
+            PeerMessage::Snapshot(announcement) => self.snapshot(now, link, node, &announcement),
             PeerMessage::Changes(changes) => self.changes(now, link, node, changes),
         }
     }

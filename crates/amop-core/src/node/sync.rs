@@ -133,18 +133,24 @@ impl Node {
         }
     }
 
-    pub(super) fn snapshot(&mut self, link: LinkId, peer: NodeId, announcement: &Announcement) {
+    pub(super) fn snapshot(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        peer: NodeId,
+        announcement: &Announcement,
+    ) {
         if self.is_hearsay(peer, NodeId::of(announcement.name())) {
             return;
         }
-        match self.table.apply_snapshot(announcement) {
+        match self.table.apply_snapshot(now, announcement) {
             Ok(is_news) => {
                 self.announcer.has_news |= is_news;
                 let all = announcement.topics().iter().flat_map(|(_, all)| all);
                 self.moved.extend(all.map(|subscriber| subscriber.instance));
             }
             Err(full) => {
-                self.table.forget(NodeId::of(announcement.name()));
+                self.table.forget(now, NodeId::of(announcement.name()));
                 self.close(link, CloseCode::Protocol, full.to_string());
             }
         }
@@ -169,7 +175,7 @@ impl Node {
             Ok(Heard::Hole(pull)) => self.pull(pull),
             Ok(Heard::Old) => {}
             Err(full) => {
-                self.table.forget(NodeId::of(changes.name()));
+                self.table.forget(now, NodeId::of(changes.name()));
                 self.close(link, CloseCode::Protocol, full.to_string());
             }
         }
