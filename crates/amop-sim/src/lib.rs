@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod application;
+mod byzantine;
 mod contract;
 mod faults;
 mod network;

@@ -65,6 +65,7 @@ impl World {
                 let sent = self.send(from, link, &message);
                 (!sent).then_some(NodeInput::UnsentToClient { link, message })
             }
+            NodeEffect::ToPeer { message, .. } if self.is_swallowed(node, &message) => None,
             NodeEffect::ToPeer { link, message } => {
                 let sent = self.send(from, link, &message);
                 (!sent).then_some(NodeInput::UnsentToPeer { link, message })

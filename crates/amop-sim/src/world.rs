@@ -69,6 +69,7 @@ pub(crate) struct NodeSlot {
     pub(crate) arrived: Vec<NodeInput>,
     /// The versions of every node's topics that it held last.
     pub(crate) seen: Vec<Option<Version>>,
+    pub(crate) swallows: bool,
 }
 
 #[derive(Debug)]
@@ -158,6 +159,7 @@ impl World {
             wake_at: None,
             arrived: Vec::new(),
             seen: Vec::new(),
+            swallows: false,
         });
         let node = NodeId(self.nodes.len() - 1);
         self.restart(node);

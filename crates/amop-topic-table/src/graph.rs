@@ -139,6 +139,14 @@ impl Graph {
         Some(way.into_iter().map(|spot| map.id(spot)).collect())
     }
 
+    /// Whether these nodes are a simple way that begins with ours, over edges that exist.
+    #[must_use]
+    pub fn is_way(&self, nodes: &[NodeId]) -> bool {
+        let map = &self.routes().map;
+        let spots: Option<Vec<usize>> = nodes.iter().map(|&node| map.spot(node)).collect();
+        spots.is_some_and(|spots| is_way(map, &spots))
+    }
+
     /// Joins the paths to these exits into a tree that sends one copy over each of its links.
     ///
     /// Our own node is not in it, be it an exit or not.
@@ -150,11 +158,11 @@ impl Graph {
 
     /// Notes that a message was lost on a path, by whichever of its relays; says whether paths may
     /// be others now. The third failure in a row without a success costs a relay its preference.
-    pub fn failed(&mut self, path: &[NodeId]) -> bool {
+    pub fn failed(&mut self, now: Instant, path: &[NodeId]) -> bool {
         let mut has_lost = false;
         for &relay in relays(path) {
             if self.lists.contains_key(&relay) {
-                has_lost |= self.trust.failed(relay);
+                has_lost |= self.trust.failed(now, relay);
             }
         }
         if has_lost {
@@ -169,10 +177,10 @@ impl Graph {
         self.clear(relays(path))
     }
 
-    /// Frees the edges that flapped and have been stable for long enough at `now`; says whether
-    /// paths may be others now.
+    /// Frees the edges that flapped and have been stable for long enough at `now`, and gives relays
+    /// another chance that failed long ago; says whether paths may be others now.
     pub fn handle_timeout(&mut self, now: Instant) -> bool {
-        let has_freed = self.flaps.handle_timeout(now);
+        let has_freed = self.flaps.handle_timeout(now) | self.trust.handle_timeout(now);
         if has_freed {
             self.routes.take();
         }
@@ -182,7 +190,7 @@ impl Graph {
     /// When to call [`handle_timeout`](Self::handle_timeout).
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.flaps.poll_timeout()
+        [self.flaps.poll_timeout(), self.trust.poll_timeout()].into_iter().flatten().min()
     }
 
     fn clear(&mut self, relays: &[NodeId]) -> bool {

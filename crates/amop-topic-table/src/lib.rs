@@ -12,6 +12,7 @@ mod table;
 mod topic_map;
 mod tree;
 mod trust;
+mod ways;
 
 pub use graph::Graph;
 pub use index::{Candidate, Place};

@@ -1,6 +1,8 @@
 //! The table of one node: its own announcement, those of all other nodes, the paths that lead
 //! there, and one index over the topics of all nodes that can be reached.
 
+mod routing;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use crate::missed::Missed;
 use crate::own::Own;
 use crate::remote::{Pull, Remote, Weighed};
 use crate::topic_map::{TableFull, TopicMap};
+use crate::ways::Ways;
 
 /// Who subscribes to what, at this node and at all others, and how to get there.
 #[derive(Debug)]
@@ -26,6 +29,7 @@ pub struct TopicTable {
     graph: Graph,
     /// Whether paths may be others than at the last refresh.
     is_rerouted: bool,
+    ways: Ways,
     index: Index,
     missed: Missed,
 }
@@ -53,6 +57,7 @@ impl TopicTable {
             remotes: BTreeMap::new(),
             graph: Graph::new(id),
             is_rerouted: false,
+            ways: Ways::default(),
             index: Index::default(),
             missed: Missed::default(),
         }
@@ -237,42 +242,6 @@ impl TopicTable {
     /// A peer has no link any more: it answers nothing that we pulled from it.
     pub fn peer_gone(&mut self, peer: NodeId) {
         self.remotes.values_mut().for_each(|remote| remote.peer_gone(peer));
-    }
-
-    /// Computes the paths anew if somebody's neighbours changed. Subscribers at nodes that cannot
-    /// be reached are no candidates. Answers the nodes to which the last path was lost, if any
-    /// path may be another one now.
-    pub fn refresh_routes(&mut self, now: Instant) -> Option<Vec<NodeId>> {
-        let lost = self.reroute(now);
-        for departed in self.index.take_departed() {
-            self.missed.note(now, departed);
-        }
-        lost
-    }
-
-    fn reroute(&mut self, now: Instant) -> Option<Vec<NodeId>> {
-        if !std::mem::take(&mut self.is_rerouted) {
-            return None;
-        }
-        let mut lost = Vec::new();
-        for (&node, remote) in &mut self.remotes {
-            let is_reachable = self.graph.is_reachable(node);
-            if is_reachable && !remote.is_indexed {
-                self.index.insert_all(node, remote.topics());
-            } else if !is_reachable && remote.is_indexed {
-                self.index.remove_all(node, remote.topics());
-                lost.push(node);
-            }
-            remote.is_indexed = is_reachable;
-            remote.lost_at = if is_reachable { None } else { remote.lost_at.or(Some(now)) };
-        }
-        Some(lost)
-    }
-
-    /// The best path to another node, from this one to that one.
-    #[must_use]
-    pub fn path(&self, to: NodeId) -> Option<&[NodeId]> {
-        self.graph.path(to)
     }
 
     /// The certified name of a node that announced itself.

@@ -4,6 +4,8 @@
 //! hop before and passes it on to the hop behind, so that a path without repetition cannot loop.
 //! What is passed on stays encoded; only its last receiver reads it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::announcement::{put_nodes, read_nodes};
@@ -13,9 +15,9 @@ use crate::limits::HOPS_MAX;
 use crate::{Frame, Lane, MessageError, NodeId};
 
 /// The nodes that a message visits, from its first sender to its last receiver: 3 to
-/// [`HOPS_MAX`]` + 1` of them, all different.
+/// [`HOPS_MAX`]` + 1` of them, all different. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Path(Vec<NodeId>);
+pub struct Path(Arc<[NodeId]>);
 
 /// A message on its way along a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,13 +46,19 @@ pub struct Returned {
 impl Path {
     /// Checks a path. Answers `None` if it is too short, too long, or visits a node twice.
     #[must_use]
-    pub fn new(nodes: Vec<NodeId>) -> Option<Self> {
+    pub fn new(nodes: &[NodeId]) -> Option<Self> {
         let is_simple = || {
-            let mut sorted = nodes.clone();
+            let mut sorted = nodes.to_vec();
             sorted.sort_unstable();
             sorted.windows(2).all(|pair| pair[0] != pair[1])
         };
-        ((3..=HOPS_MAX + 1).contains(&nodes.len()) && is_simple()).then_some(Self(nodes))
+        ((3..=HOPS_MAX + 1).contains(&nodes.len()) && is_simple()).then(|| Self(nodes.into()))
+    }
+
+    /// The same way back.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        Self(self.0.iter().rev().copied().collect())
     }
 
     /// The nodes in the order in which they are visited.
@@ -73,7 +81,13 @@ impl Path {
 
     fn read(field: &'static str, hops: Vec<pb::NodeId>) -> Result<Self, MessageError> {
         let nodes = read_nodes(field, hops)?;
-        Self::new(nodes).ok_or_else(|| bad(field, "they are no path"))
+        Self::new(&nodes).ok_or_else(|| bad(field, "they are no path"))
+    }
+}
+
+impl AsRef<[NodeId]> for Path {
+    fn as_ref(&self) -> &[NodeId] {
+        &self.0
     }
 }
 
@@ -137,7 +151,8 @@ mod tests {
     use super::*;
 
     fn path(numbers: impl IntoIterator<Item = u8>) -> Option<Path> {
-        Path::new(numbers.into_iter().map(|number| NodeId::from_bytes([number; 32])).collect())
+        let node = |number| NodeId::from_bytes([number; 32]);
+        Path::new(&numbers.into_iter().map(node).collect::<Vec<_>>())
     }
 
     #[test]
@@ -147,5 +162,10 @@ mod tests {
         assert!(path(0..9).is_some());
         assert_eq!(path(0..10), None);
         assert_eq!(path([1, 2, 3, 1]), None);
+    }
+
+    #[test]
+    fn the_way_back_visits_the_same_nodes_the_other_way_round() {
+        assert_eq!(path([1, 2, 3]).unwrap().reversed(), path([3, 2, 1]).unwrap());
     }
 }

@@ -22,7 +22,7 @@ impl Node {
         };
         if let Err(reason) = refusal {
             let refusal = PeerRefusal { id, attempt, reason, subscriber, fenced: false };
-            self.tell_node(home, PeerMessage::Refusal(refusal));
+            self.reply_to(home, PeerMessage::Refusal(refusal));
         }
     }
 
@@ -43,7 +43,7 @@ impl Node {
         if home == self.id {
             self.answered(home, answer);
         } else {
-            self.tell_node(home, PeerMessage::Answer(answer));
+            self.reply_to(home, PeerMessage::Answer(answer));
         }
     }
 
@@ -55,7 +55,7 @@ impl Node {
         if home == self.id {
             self.refused(now, home, &refusal);
         } else {
-            self.tell_node(home, PeerMessage::Refusal(refusal));
+            self.reply_to(home, PeerMessage::Refusal(refusal));
         }
     }
 }

@@ -168,7 +168,7 @@ impl Node {
                 self.receipts(home, &runs);
             } else {
                 for lot in take_lots(&mut runs) {
-                    self.tell_node(home, PeerMessage::Receipts(lot));
+                    self.reply_to(home, PeerMessage::Receipts(lot));
                 }
             }
         }

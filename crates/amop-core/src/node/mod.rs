@@ -6,6 +6,7 @@
 //!                   ├─▶ relay      to, from and between nodes that are not linked
 //!                   ├─▶ publisher  as home node: what is open of each client
 //!                   ├─▶ unicast    as home node: choose, wait, fail over
+//!                   ├─▶ detour     as home node: another way if nothing is heard
 //!                   ├─▶ exit       as exit node: push, pass back
 //!                   ├─▶ multicast  as home node: spread, count
 //!                   └─▶ fanout     as exit node: fan out, report
@@ -15,6 +16,7 @@
 //! A message is handled where its publisher is attached (its *home node*) and where the chosen
 //! subscriber is attached (its *exit node*). Both may be this node: then no link lies between.
 
+mod detour;
 mod effect;
 mod exit;
 mod fanout;
@@ -32,7 +34,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use amop_topic_table::{Place, TopicTable};
 use amop_wire::{
     ClientMessage, CloseCode, CloseReason, Epoch, Instance, Instant, Name, NodeId, NodeMessage,
-    PeerMessage,
+    Path, PeerMessage,
 };
 
 pub use effect::{Effect, Event, Input, LinkId};
@@ -59,6 +61,8 @@ pub struct Node {
     peers: BTreeMap<NodeId, LinkId>,
     sessions: IdMap<Instance, Session>,
     table: TopicTable,
+    /// How the last message of each node came here that was passed on by others, backwards.
+    ways_back: BTreeMap<NodeId, Path>,
     announcer: Announcer,
     /// Subscribers that came to a topic in this batch.
     moved: BTreeSet<Instance>,
@@ -98,6 +102,7 @@ impl Node {
             links: BTreeMap::new(),
             peers: BTreeMap::new(),
             sessions: IdMap::default(),
+            ways_back: BTreeMap::new(),
             announcer: Announcer::default(),
             moved: BTreeSet::new(),
             publishers: IdMap::default(),

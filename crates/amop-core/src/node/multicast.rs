@@ -61,7 +61,11 @@ impl Awaited {
     }
 
     fn contains(&self, node: NodeId) -> bool {
-        self.one.iter().chain(&self.others).any(|&(other, _)| other == node)
+        self.nodes().any(|other| other == node)
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        self.one.iter().chain(&self.others).map(|&(node, _)| node)
     }
 
     fn is_empty(&self) -> bool {
@@ -204,9 +208,27 @@ impl Node {
         }
     }
 
-    /// Time is up for the reports that are missing.
-    pub(super) fn multicasts_expired(&mut self, instance: Instance, counters: &[u64]) {
+    /// Time is up for the reports that are missing. An exit node reports by the deadline whatever its
+    /// subscribers do, so each was lost on its way.
+    pub(super) fn multicasts_expired(
+        &mut self,
+        now: Instant,
+        instance: Instance,
+        counters: &[u64],
+    ) {
+        for node in self.silent_nodes(instance, counters) {
+            if let Some(path) = self.table.way(node, 0) {
+                self.table.way_failed(now, &path);
+            }
+        }
         self.book(instance, counters.iter().copied(), Spread::expired);
+    }
+
+    fn silent_nodes(&self, instance: Instance, counters: &[u64]) -> Vec<NodeId> {
+        let Some(publisher) = self.publishers.get(&instance) else { return Vec::new() };
+        let spreads = counters.iter().filter_map(|&counter| publisher.multicasts.get(counter));
+        let nodes = spreads.flat_map(|spread| spread.awaited.nodes());
+        nodes.filter(|node| !self.peers.contains_key(node)).collect()
     }
 
     /// Has something noted for multicasts of one publisher, and ends those that miss no report.

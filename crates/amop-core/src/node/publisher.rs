@@ -109,7 +109,7 @@ impl Node {
         for counter in unicasts {
             self.unicast_expired(now, MsgId { publisher: instance, counter });
         }
-        self.multicasts_expired(instance, &multicasts);
+        self.multicasts_expired(now, instance, &multicasts);
         let Some(publisher) = self.publishers.get_mut(&instance) else { return };
         let left = publisher.unicast_deadlines().chain(publisher.multicast_deadlines());
         if let Some(next) = left.map(|(_, at)| at).min() {

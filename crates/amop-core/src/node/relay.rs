@@ -4,6 +4,7 @@
 //! gives it back if there is no link or no room: then it has not been passed on and never will be,
 //! so that its sender may do something else with it. Nobody on the way reads it.
 
+use amop_wire::limits::NODES_MAX;
 use amop_wire::{CloseCode, Frame, Instant, Message, NodeId, Path, PeerMessage, Relay, Returned};
 use bytes::{Bytes, BytesMut};
 
@@ -12,12 +13,34 @@ use super::{Effect, LinkId, Node};
 impl Node {
     /// Sends to another node, linked or not; says whether there is a way.
     pub(super) fn tell_node(&mut self, node: NodeId, message: PeerMessage) -> bool {
+        self.tell_node_by(0, node, message)
+    }
+
+    /// Sends the copy of this number to another node: each by another way over relays, if so many
+    /// lead there. Says whether there is one.
+    pub(super) fn tell_node_by(
+        &mut self,
+        number: usize,
+        node: NodeId,
+        message: PeerMessage,
+    ) -> bool {
         if self.peers.contains_key(&node) {
             return self.tell_peer(node, message);
         }
-        let Some(path) = self.table.path(node).and_then(|path| Path::new(path.to_vec())) else {
-            return false;
-        };
+        self.table.way(node, number).is_some_and(|path| self.send_along(path, &message))
+    }
+
+    /// Sends what another node waits for the way that its last message came: the way that it would
+    /// choose itself may be the one that it has given up.
+    pub(super) fn reply_to(&mut self, node: NodeId, message: PeerMessage) -> bool {
+        let is_linked = self.peers.contains_key(&node);
+        match self.ways_back.get(&node).filter(|_| !is_linked) {
+            Some(way) if self.table.is_way(way.nodes()) => self.send_along(way.clone(), &message),
+            _ => self.tell_node(node, message),
+        }
+    }
+
+    fn send_along(&mut self, path: Path, message: &PeerMessage) -> bool {
         let mut header = BytesMut::new();
         message.put_header(&mut header);
         let frame = Frame { header: header.freeze(), payload: message.payload().clone() };
@@ -37,11 +60,33 @@ impl Node {
             let source = relay.path.source();
             // A message that cannot be read is the fault of its source, which is not this peer.
             let Ok(message) = PeerMessage::from_frame(relay.frame) else { return };
+            self.came_along(now, &relay.path, &message);
             return self.heard_from(now, source, message);
         };
         let Some(&link) = self.peers.get(&next) else { return self.give_back(relay) };
         let message = PeerMessage::Relay(Relay { position: position + 1, ..relay });
         self.effects.push_back(Effect::ToPeer { link, message });
+    }
+
+    /// A path has brought a message to this node.
+    fn came_along(&mut self, now: Instant, path: &Path, message: &PeerMessage) {
+        match message {
+            PeerMessage::Request(_) | PeerMessage::Multicast(_) => self.note_way_back(path),
+            PeerMessage::Answer(answer) => self.way_answered(now, answer.id, path),
+            _ => self.table.way_worked(path),
+        }
+    }
+
+    fn note_way_back(&mut self, path: &Path) {
+        let source = path.source();
+        let is_known = |way: &Path| way.nodes().iter().rev().eq(path.nodes());
+        if self.ways_back.get(&source).is_some_and(is_known) {
+            return;
+        }
+        if self.ways_back.len() >= NODES_MAX {
+            self.ways_back.clear(); // Without one, the best path is taken.
+        }
+        self.ways_back.insert(source, path.reversed());
     }
 
     /// What a node says that may come over others.

@@ -33,11 +33,13 @@ use super::{LinkId, Node};
 pub(super) struct Pending {
     topic: Topic,
     payload: Bytes,
-    deadline: Instant,
+    pub(super) deadline: Instant,
     /// How many subscribers were tried, the present one included.
     attempts: u32,
     /// Whom the message is with.
-    chosen: Option<Chosen>,
+    pub(super) chosen: Option<Chosen>,
+    /// When the silence on the way there is long enough for another one.
+    pub(super) doubted_at: Option<Instant>,
     /// Who said a definite no.
     excluded: Vec<Instance>,
     /// The nodes of those.
@@ -52,29 +54,34 @@ pub(super) struct Pending {
 
 /// The subscriber that a unicast is with until it says no, or its node for every copy.
 #[derive(Debug)]
-struct Chosen {
+pub(super) struct Chosen {
     /// Where the last copy went.
-    seat: Seat,
+    pub(super) seat: Seat,
     /// How many copies nobody has refused: any of them may be handled.
     open: u32,
+    /// Which of the ways there the last copy took.
+    pub(super) way: usize,
+    /// When it was sent.
+    pub(super) sent_at: Instant,
 }
 
 /// Where a subscriber is and the first link on the way there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seat {
-    at: Candidate,
+pub(super) struct Seat {
+    pub(super) at: Candidate,
     link: LinkId,
 }
 
 impl Pending {
     /// When to look after it again, at the latest.
     pub(super) fn due(&self) -> Instant {
-        self.parked.unwrap_or(self.deadline)
+        self.parked.or(self.doubted_at).unwrap_or(self.deadline)
     }
 
     /// Notes a definite no of the subscriber that was chosen, at this node.
     fn exclude(&mut self, reason: Reason, name: Option<&Name>) {
         let Some(chosen) = self.chosen.take() else { return };
+        self.doubted_at = None;
         self.excluded.push(chosen.seat.at.instance);
         self.reason = Some(reason);
         self.reached |= reason != Reason::NoPath;
@@ -94,6 +101,7 @@ impl Node {
             deadline,
             attempts: 0,
             chosen: None,
+            doubted_at: None,
             excluded: Vec::new(),
             tried: Vec::new(),
             reason: None,
@@ -119,7 +127,7 @@ impl Node {
             pending.attempts += 1;
             // A subscriber without a link on the way there is tried, so that it is named as such.
             let seat = seat.unwrap_or(Seat { at: candidate, link: LinkId(0) });
-            pending.chosen = Some(Chosen { seat, open: 1 });
+            pending.chosen = Some(Chosen { seat, open: 1, way: 0, sent_at: now });
             match self.send_copy(now, id, candidate) {
                 Ok(()) => return,
                 Err(reason) => self.exclude(id, candidate.place, reason),
@@ -143,14 +151,13 @@ impl Node {
         true
     }
 
-    /// Sends one more copy to the subscriber that was chosen, since it or the way there is another
-    /// one now. It keeps to the first of them that it gets.
-    fn send_again(&mut self, now: Instant, id: MsgId, seat: Seat) {
+    /// Sends one more copy to the subscriber that was chosen, by the way of this number, since it or
+    /// the way there is another one now. It keeps to the first of them that it gets.
+    pub(super) fn send_again(&mut self, now: Instant, id: MsgId, seat: Seat, way: usize) {
         let Some(chosen) = self.pending_mut(id).and_then(|pending| pending.chosen.as_mut()) else {
             return;
         };
-        chosen.seat = seat;
-        chosen.open += 1;
+        *chosen = Chosen { seat, open: chosen.open + 1, way, sent_at: now };
         if let Err(reason) = self.send_copy(now, id, seat.at) {
             self.copy_refused(now, id, reason, false);
         }
@@ -160,6 +167,7 @@ impl Node {
         let Some(publisher) = self.publishers.get(&id.publisher) else { return Ok(()) };
         let Some(pending) = publisher.unicasts.get(id.counter) else { return Ok(()) };
         let (attempt, subscriber) = (pending.attempts, to.instance);
+        let way = pending.chosen.as_ref().map_or(0, |chosen| chosen.way);
         let ttl = pending.deadline.saturating_since(now);
         let (topic, payload) = (pending.topic.clone(), pending.payload.clone());
         let from = publisher.name.clone();
@@ -172,8 +180,11 @@ impl Node {
                 let exit_epoch = self.table.version_of(node).unwrap_or_default().epoch;
                 let request =
                     Request { id, ttl, attempt, subscriber, exit_epoch, from, topic, payload };
-                let sent = self.tell_node(node, PeerMessage::Request(request));
-                if sent { Ok(()) } else { Err(Reason::NoPath) }
+                if !self.tell_node_by(way, node, PeerMessage::Request(request)) {
+                    return Err(Reason::NoPath);
+                }
+                self.listen(now, id, node);
+                Ok(())
             }
         }
     }
@@ -184,7 +195,7 @@ impl Node {
             Place::Here => self.sessions.get(&at.instance)?.link,
             Place::Node(node) => match self.peers.get(&node) {
                 Some(&link) => link,
-                None => *self.peers.get(self.table.path(node)?.get(1)?)?,
+                None => *self.peers.get(&self.table.next_hop(node)?)?,
             },
         };
         Some(Seat { at, link })
@@ -219,7 +230,7 @@ impl Node {
         }
         again.sort_unstable_by_key(|&(id, _)| id);
         for (id, seat) in again {
-            self.send_again(now, id, seat);
+            self.send_again(now, id, seat, 0);
         }
         found.sort_unstable();
         for id in found {
@@ -236,7 +247,7 @@ impl Node {
     }
 
     /// Whether no relay lies in between, so that nothing gets lost without our link being lost.
-    fn is_near(&self, seat: Seat) -> bool {
+    pub(super) fn is_near(&self, seat: Seat) -> bool {
         match seat.at.place {
             Place::Here => true,
             Place::Node(node) => self.peers.contains_key(&node),
@@ -254,7 +265,7 @@ impl Node {
         }
         let now_at = self.pending(id).and_then(|pending| self.seat_of_chosen(pending));
         match now_at.filter(|now_at| *now_at != seat && !fenced) {
-            Some(elsewhere) => self.send_again(now, id, elsewhere),
+            Some(elsewhere) => self.send_again(now, id, elsewhere, 0),
             None => {
                 self.exclude(id, seat.at.place, reason);
                 self.try_next(now, id);
@@ -273,11 +284,11 @@ impl Node {
         }
     }
 
-    fn pending(&self, id: MsgId) -> Option<&Pending> {
+    pub(super) fn pending(&self, id: MsgId) -> Option<&Pending> {
         self.publishers.get(&id.publisher)?.unicasts.get(id.counter)
     }
 
-    fn pending_mut(&mut self, id: MsgId) -> Option<&mut Pending> {
+    pub(super) fn pending_mut(&mut self, id: MsgId) -> Option<&mut Pending> {
         self.publishers.get_mut(&id.publisher)?.unicasts.get_mut(id.counter)
     }
 
@@ -292,11 +303,14 @@ impl Node {
         self.finish(id, |counter| Outcome { code, reason, ..success(counter) });
     }
 
-    /// Time is up, or nobody has appeared.
+    /// Time is up, nobody has appeared, or nothing is heard of it.
     pub(super) fn unicast_expired(&mut self, now: Instant, id: MsgId) {
         if self.pending(id).is_some_and(|pending| pending.parked.is_some_and(|until| until <= now))
         {
             return self.exhausted(id);
+        }
+        if self.pending(id).is_some_and(|pending| now < pending.deadline) {
+            return self.silent(now, id);
         }
         let (code, reason) = (Code::TimedOut, Reason::Deadline);
         self.finish(id, |counter| Outcome { code, reason, ..success(counter) });

@@ -1,9 +1,11 @@
 //! Nodes that are not linked with each other: as long as a path leads there, messages get through.
 
+use std::time::Duration;
+
 use amop_sim::{ClientId, NodeId, World};
 use amop_wire::{Code, Epoch, Frame, Lane, Mode, MsgId, Path, PeerMessage, Reason, Receipt, Relay};
 
-use crate::scene::{SECOND, millis};
+use crate::scene::{SECOND, millis, slow};
 
 /// ROUTE-1, ROUTE-2: over every graph, between any two nodes.
 #[test]
@@ -134,6 +136,87 @@ fn a_relay_that_cannot_pass_on_gives_back() {
     net.end();
 }
 
+/// ROUTE-6: the relay says nothing, and the answer would come by way of it as well.
+#[test]
+fn a_request_finds_another_way_round_a_relay_that_swallows_it() {
+    let mut net = Net::new(&[(0, 1), (1, 2), (0, 3), (3, 4), (4, 2)]);
+    net.world.set_swallowing(net.nodes[1], true);
+    let id = net.request(0, "to2");
+    net.world.run_for(SECOND);
+    assert_eq!(net.code(id), Code::Ok);
+    net.end();
+}
+
+/// ROUTE-6: an answer goes the way that its request came, which another way has found to be open.
+#[test]
+fn a_relay_that_swallows_answers_alone_is_avoided_too() {
+    let mut net = Net::new(&[(0, 1), (1, 2), (0, 3), (3, 4), (4, 2)]);
+    net.world.set_application(net.clients[2], slow(millis(100)));
+    let id = net.request(0, "to2");
+    net.world.run_for(millis(60));
+    net.world.set_swallowing(net.nodes[1], true);
+    net.world.run_for(SECOND);
+    assert_eq!(net.code(id), Code::Ok);
+    assert_eq!(net.world.record().publication(id).calls.len(), 1);
+    net.end();
+}
+
+/// ROUTE-7
+#[test]
+fn a_relay_that_swallows_messages_loses_preference_and_gets_another_chance_after_a_minute() {
+    let mut net = Net::new(&[(0, 1), (1, 2), (0, 3), (3, 4), (4, 2)]);
+    let took = |net: &mut Net| {
+        let (id, before) = (net.request(0, "to2"), net.world.now());
+        net.world.run_for(SECOND);
+        assert_eq!(net.code(id), Code::Ok);
+        let (at, _) = net.world.record().publication(id).ends[0];
+        at.saturating_since(before)
+    };
+    let is_quick = |took: Duration| took < millis(100);
+    net.world.set_swallowing(net.nodes[1], true);
+    let quick: Vec<bool> = (0..5).map(|_| is_quick(took(&mut net))).collect();
+    assert_eq!(quick, [false, false, false, true, true]);
+    assert_eq!(net.next_hop(0, 2), 3, "the long way");
+    net.world.run_for(60 * SECOND);
+    assert_eq!([0, 1].map(|_| is_quick(took(&mut net))), [false, true], "one chance");
+    net.world.set_swallowing(net.nodes[1], false);
+    net.world.run_for(60 * SECOND);
+    let short = took(&mut net);
+    assert!(is_quick(short), "{short:?}");
+    assert_eq!(net.next_hop(0, 2), 1, "the short way again");
+    net.end();
+}
+
+/// ROUTE-6: nothing is sent twice while every relay does its part, and at most four times if the
+/// subscriber takes its time.
+#[test]
+fn few_copies_are_sent_for_a_slow_handler_and_it_is_called_once() {
+    let mut net = Net::new(&[(0, 1), (1, 2), (0, 3), (3, 4), (4, 2)]);
+    net.world.set_application(net.clients[2], slow(millis(900)));
+    let id = net.request(0, "to2");
+    net.world.run_for(SECOND);
+    assert_eq!(net.code(id), Code::Ok);
+    assert_eq!(net.world.record().publication(id).calls.len(), 1);
+    net.end();
+}
+
+/// ROUTE-7: the reports of exit nodes come by the deadline whatever their subscribers do.
+#[test]
+fn a_relay_that_swallows_multicasts_loses_preference() {
+    let mut net = Net::new(&[(0, 1), (1, 2), (0, 3), (3, 4), (4, 2)]);
+    net.world.set_swallowing(net.nodes[1], true);
+    let acked = |net: &mut Net| {
+        let id = net.world.publish(net.clients[0], Mode::Multicast, "to2", SECOND / 4);
+        net.world.run_for(SECOND);
+        let amop_sim::End::Receipt(receipt) = net.world.record().publication(id).end() else {
+            panic!("an outcome")
+        };
+        receipt.acked
+    };
+    assert_eq!([0; 5].map(|_| acked(&mut net)), [0, 0, 0, 1, 1]);
+    net.end();
+}
+
 /// ROUTE-5, LIMIT-1
 #[test]
 fn a_peer_whose_relayed_messages_do_not_follow_their_path_is_closed() {
@@ -142,7 +225,7 @@ fn a_peer_whose_relayed_messages_do_not_follow_their_path_is_closed() {
     let liar = net.world.stranger("liar.node.bank.amop", net.nodes[1]);
     net.world.say(liar, &PeerMessage::Greeting(Epoch(1)));
     let frame = Frame { header: Default::default(), payload: Default::default() };
-    let path = Path::new(vec![ids[0], ids[1], ids[2]]).unwrap();
+    let path = Path::new(&[ids[0], ids[1], ids[2]]).unwrap();
     let relay = Relay { path, position: 1, lane: Lane::Messages, frame };
     net.world.say(liar, &PeerMessage::Relay(relay));
     net.world.run_for(millis(100));
@@ -186,6 +269,13 @@ impl Net {
 
     fn request(&mut self, from: usize, topic: &str) -> MsgId {
         self.world.publish(self.clients[from], Mode::Unicast, topic, SECOND)
+    }
+
+    /// The node that messages for another one are sent to first.
+    fn next_hop(&self, from: usize, to: usize) -> usize {
+        let id = |n: usize| self.world.node_core(self.nodes[n]).id();
+        let hop = self.world.node_core(self.nodes[from]).table().next_hop(id(to));
+        (0..self.nodes.len()).find(|&n| Some(id(n)) == hop).expect("there is a way")
     }
 
     fn code(&self, id: MsgId) -> Code {

@@ -2,7 +2,7 @@
 
 use amop_wire::NodeId;
 
-use crate::{graph, line, node, nodes};
+use crate::{at, graph, line, node, nodes};
 
 #[test]
 fn an_alternative_avoids_all_used_relays_even_if_it_is_longer() {
@@ -70,7 +70,7 @@ fn an_alternative_visits_no_node_twice_even_if_a_used_path_did() {
 #[test]
 fn among_equally_fresh_relays_an_alternative_takes_the_one_that_failed_less() {
     let mut graph = graph(&[(0, 1), (1, 9), (0, 2), (2, 9), (0, 3), (3, 4), (4, 9)]);
-    graph.failed(&nodes([0, 2, 9]));
+    graph.failed(at(0), &nodes([0, 2, 9]));
     assert_eq!(graph.alternative(node(9), &[nodes([0, 1, 9])]), Some(nodes([0, 3, 4, 9])));
 }
 
@@ -78,7 +78,7 @@ fn among_equally_fresh_relays_an_alternative_takes_the_one_that_failed_less() {
 fn an_alternative_tries_a_relay_without_preference_rather_than_a_used_one() {
     let mut graph = graph(&[(0, 1), (1, 9), (1, 3), (3, 9), (0, 2), (2, 9)]);
     for _ in 0..3 {
-        graph.failed(&nodes([0, 2, 9]));
+        graph.failed(at(0), &nodes([0, 2, 9]));
     }
     assert_eq!(graph.path(node(9)), Some(&nodes([0, 1, 9])[..]));
     assert_eq!(graph.alternative(node(9), &[nodes([0, 1, 9])]), Some(nodes([0, 2, 9])));

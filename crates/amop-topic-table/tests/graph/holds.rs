@@ -40,7 +40,7 @@ fn an_edge_that_flaps_is_used_where_it_is_the_only_way() {
 fn a_relay_without_preference_is_better_than_an_edge_that_flaps() {
     let mut graph = graph(&[(0, 1), (0, 2), (2, 1)]);
     for _ in 0..3 {
-        graph.failed(&nodes([0, 2, 1]));
+        graph.failed(at(0), &nodes([0, 2, 1]));
     }
     flap(&mut graph, &nodes([2]));
     assert_eq!(graph.path(node(1)), Some(&nodes([0, 2, 1])[..]));

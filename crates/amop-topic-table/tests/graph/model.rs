@@ -14,6 +14,8 @@ use proptest::sample::Index;
 struct Naive {
     lists: BTreeMap<u8, BTreeSet<u8>>,
     failures: BTreeMap<u8, usize>,
+    /// When the failures of a relay are remitted.
+    remitted_at: BTreeMap<u8, Instant>,
 }
 
 type Path = Vec<u8>;
@@ -61,6 +63,21 @@ impl Naive {
         }
         distances.remove(&0);
         distances
+    }
+
+    /// Gives relays another chance that failed a minute ago; says whether one had lost preference.
+    fn remit(&mut self, now: Instant) -> bool {
+        let mut has_regained = false;
+        for (relay, at) in &mut self.remitted_at {
+            if *at <= now && self.failures.get(relay) >= Some(&3) {
+                has_regained = true;
+                self.failures.insert(*relay, 2);
+                *at = now + Duration::from_secs(60);
+            } else if *at <= now {
+                self.failures.remove(relay);
+            }
+        }
+        has_regained
     }
 
     fn distrusted(&self, path: &[u8]) -> usize {
@@ -161,7 +178,8 @@ impl World {
         let (before, edges) = (self.paths(), self.edges.clone());
         self.edges = self.naive.edges();
         let may_differ = self.graph.set(self.now, node(from), &list);
-        assert_eq!(may_differ, self.edges != edges);
+        let has_regained = self.naive.remit(self.now);
+        assert_eq!(may_differ, has_regained || self.edges != edges);
         assert!(may_differ || before == self.paths(), "a path moved unsaid");
     }
 
@@ -185,10 +203,12 @@ impl World {
                 let path = path.get(&all);
                 for _ in 0..*times {
                     let before = self.paths();
-                    let may_differ = self.graph.failed(&ids(path));
+                    let may_differ = self.graph.failed(self.now, &ids(path));
                     assert!(may_differ || before == self.paths(), "a path moved unsaid");
                     for &relay in relays(path) {
                         *self.naive.failures.entry(relay).or_default() += 1;
+                        let remitted_at = self.now + Duration::from_secs(60);
+                        self.naive.remitted_at.insert(relay, remitted_at);
                     }
                 }
             }

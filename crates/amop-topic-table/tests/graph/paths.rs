@@ -64,7 +64,7 @@ fn strange_lists_are_harmless() {
     assert_eq!(graph.path(node(2)), Some(&nodes([0, 1, 2])[..]));
     assert_eq!(graph.reachable().collect::<Vec<_>>(), nodes([1, 2]));
     for path in [vec![], nodes([5]), nodes([0, 0, 0, 1, 2, 9, 9]), many] {
-        assert!(!graph.failed(&path) && !graph.worked(&path));
+        assert!(!graph.failed(at(0), &path) && !graph.worked(&path));
         assert_eq!(graph.alternative(node(2), &[path]), Some(nodes([0, 1, 2])));
     }
 }
@@ -75,7 +75,7 @@ fn a_node_without_an_edge_may_be_blamed_before_the_map_knows_it() {
     assert!(graph.is_reachable(node(1)));
     assert!(!graph.set(at(0), node(2), &nodes([0])));
     for _ in 0..3 {
-        graph.failed(&nodes([0, 2, 1]));
+        graph.failed(at(0), &nodes([0, 2, 1]));
     }
     assert_eq!(graph.alternative(node(1), &[nodes([0, 2, 1])]), Some(nodes([0, 1])));
 }
@@ -130,14 +130,14 @@ fn the_same_map_gives_the_same_paths_whatever_came_first() {
 fn the_third_failure_in_a_row_costs_preference_and_a_success_restores_it() {
     let mut graph = graph(&[(0, 1), (1, 9), (0, 2), (2, 3), (3, 9)]);
     let (short, long) = (nodes([0, 1, 9]), nodes([0, 2, 3, 9]));
-    assert!(!graph.failed(&short) && !graph.failed(&short));
+    assert!(!graph.failed(at(0), &short) && !graph.failed(at(0), &short));
     assert_eq!(graph.path(node(9)), Some(&short[..]));
     assert!(!graph.worked(&short), "no path moves, but the count begins anew");
-    assert!(!graph.failed(&short) && !graph.failed(&short));
-    assert!(graph.failed(&short));
+    assert!(!graph.failed(at(0), &short) && !graph.failed(at(0), &short));
+    assert!(graph.failed(at(0), &short));
     assert_eq!(graph.path(node(9)), Some(&long[..]));
     assert_eq!(graph.path(node(1)), Some(&nodes([0, 1])[..]), "a target is no relay");
-    assert!(!graph.failed(&short) && !graph.worked(&long));
+    assert!(!graph.failed(at(0), &short) && !graph.worked(&long));
     assert_eq!(graph.path(node(9)), Some(&long[..]));
     assert!(graph.worked(&short));
     assert_eq!(graph.path(node(9)), Some(&short[..]));
@@ -147,7 +147,7 @@ fn the_third_failure_in_a_row_costs_preference_and_a_success_restores_it() {
 fn the_ends_of_a_path_are_not_to_blame() {
     let mut graph = graph(&[(0, 1), (1, 2), (0, 3), (3, 4), (4, 2)]);
     for _ in 0..3 {
-        assert!(!graph.failed(&nodes([0, 1])));
+        assert!(!graph.failed(at(0), &nodes([0, 1])));
     }
     assert_eq!(graph.path(node(2)), Some(&nodes([0, 1, 2])[..]));
 }
@@ -156,7 +156,7 @@ fn the_ends_of_a_path_are_not_to_blame() {
 fn a_relay_without_preference_is_used_where_no_other_path_exists() {
     let mut graph = graph(&[(0, 1), (1, 2), (2, 3)]);
     for _ in 0..3 {
-        graph.failed(&nodes([0, 1, 2, 3]));
+        graph.failed(at(0), &nodes([0, 1, 2, 3]));
     }
     assert_eq!(graph.path(node(3)), Some(&nodes([0, 1, 2, 3])[..]));
     assert!(graph.is_reachable(node(2)));
@@ -166,13 +166,13 @@ fn a_relay_without_preference_is_used_where_no_other_path_exists() {
 fn a_removed_node_comes_back_without_its_failures() {
     let mut graph = graph(&[(0, 1), (1, 9), (0, 2), (2, 3), (3, 9)]);
     for _ in 0..3 {
-        graph.failed(&nodes([0, 1, 9]));
+        graph.failed(at(0), &nodes([0, 1, 9]));
     }
     graph.remove(at(0), node(1));
     graph.set(at(0), node(1), &nodes([0, 9]));
     assert_eq!(graph.path(node(9)), Some(&nodes([0, 1, 9])[..]));
     for _ in 0..3 {
-        graph.failed(&nodes([0, 7, 9]));
+        graph.failed(at(0), &nodes([0, 7, 9]));
     }
     assert!(graph.set(at(0), node(7), &nodes([0, 9])) || graph.is_reachable(node(9)));
     assert!(!graph.worked(&nodes([0, 7, 9])), "who was unknown was not blamed");
@@ -184,7 +184,7 @@ fn detour() -> Graph {
     edges.extend([(14, 20), (0, 1), (1, 20), (20, 21)]);
     let mut graph = graph(&edges);
     for _ in 0..3 {
-        graph.failed(&nodes([0, 1, 20]));
+        graph.failed(at(0), &nodes([0, 1, 20]));
     }
     graph
 }

@@ -153,7 +153,7 @@ fn returned() -> impl Strategy<Value = Returned> {
 }
 
 fn paths() -> impl Strategy<Value = Path> {
-    vec(nodes(), 3..=9).prop_filter_map("visits a node twice", Path::new)
+    vec(nodes(), 3..=9).prop_filter_map("visits a node twice", |nodes| Path::new(&nodes))
 }
 
 fn nodes() -> impl Strategy<Value = NodeId> {

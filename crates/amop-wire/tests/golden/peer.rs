@@ -335,5 +335,5 @@ fn node(first: u8) -> NodeId {
 }
 
 fn path() -> Path {
-    Path::new(vec![node(0), node(32), node(64)]).expect("three nodes")
+    Path::new(&[node(0), node(32), node(64)]).expect("three nodes")
 }

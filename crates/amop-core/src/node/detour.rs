@@ -1,0 +1,77 @@
+//! Another way for unicasts of which nothing is heard.
+//!
+//! A link that is lost says so, and so does a relay that has no link or no room. A relay that takes
+//! messages and keeps them says nothing. So a unicast that went over relays is sent again by other
+//! ways while no word comes; its subscriber takes one copy. A slow handler is silent as well: then
+//! the copies were for nothing, which is why they are few.
+//!
+//! A relay is blamed only if another way brought the answer sooner than this one was waited for.
+
+use std::time::Duration;
+
+use amop_topic_table::Place;
+use amop_wire::{Instant, MsgId, NodeId, Path};
+
+use super::Node;
+
+impl Node {
+    /// A copy is on its way: has it doubted after a while if relays lie in between.
+    pub(super) fn listen(&mut self, now: Instant, id: MsgId, node: NodeId) {
+        let is_linked = self.peers.contains_key(&node);
+        let Some(publisher) = self.publishers.get_mut(&id.publisher) else { return };
+        let Some(pending) = publisher.unicasts.get_mut(id.counter) else { return };
+        let copies = pending.chosen.as_ref().map_or(0, |chosen| chosen.way + 1);
+        let silence = silence(pending.deadline.saturating_since(now));
+        pending.doubted_at =
+            (!is_linked && copies < WAYS_MAX && !silence.is_zero()).then_some(now + silence);
+        if let Some(at) = pending.doubted_at {
+            publisher.wake_by(at, id.publisher, &mut self.timers);
+        }
+    }
+
+    /// Nothing was heard for a while: sends the next copy another way, if there is one.
+    pub(super) fn silent(&mut self, now: Instant, id: MsgId) {
+        let Some(pending) = self.pending_mut(id) else { return };
+        pending.doubted_at = None;
+        let Some(chosen) = &pending.chosen else { return };
+        let (seat, way) = (chosen.seat, chosen.way + 1);
+        let Place::Node(node) = seat.at.place else { return };
+        if !self.is_near(seat) && self.table.way(node, way).is_some() {
+            self.send_again(now, id, seat, way);
+        }
+    }
+
+    /// A path has brought the answer to a unicast.
+    pub(super) fn way_answered(&mut self, now: Instant, id: MsgId, path: &Path) {
+        self.table.way_worked(path);
+        let Some(chosen) = self.pending(id).and_then(|pending| pending.chosen.as_ref()) else {
+            return;
+        };
+        let waited = now.saturating_since(chosen.sent_at);
+        let (way, Place::Node(node)) = (chosen.way, chosen.seat.at.place) else { return };
+        if way == 0 || waited >= SILENCE_MIN {
+            return;
+        }
+        for number in 0..way {
+            if let Some(other) = self.table.way(node, number)
+                && !other.nodes().iter().rev().eq(path.nodes())
+            {
+                self.table.way_failed(now, &other);
+            }
+        }
+    }
+}
+
+/// How long nothing must be heard before another way is tried: not long enough to miss the
+/// deadline.
+fn silence(left: Duration) -> Duration {
+    (left / 4).min(SILENCE_MAX)
+}
+
+const SILENCE_MAX: Duration = Duration::from_secs(1);
+
+/// An answer that comes sooner than this after a copy came because of that copy.
+const SILENCE_MIN: Duration = Duration::from_millis(250);
+
+/// Most copies by different ways.
+const WAYS_MAX: usize = 4;
