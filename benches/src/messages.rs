@@ -28,6 +28,7 @@ pub fn publish(payload_bytes: usize) -> ClientMessage {
         counter: COUNTER,
         ttl: TTL,
         mode: Mode::Unicast,
+        sequence: 0,
         topic: sample_topic(),
         payload: payload(payload_bytes),
     })

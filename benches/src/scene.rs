@@ -132,6 +132,7 @@ impl Traffic {
             counter,
             ttl: messages::TTL,
             mode,
+            sequence: counter,
             topic: self.topic.clone(),
             payload: self.payload.clone(),
         }))
@@ -172,6 +173,7 @@ impl Traffic {
         from_peer(PeerMessage::Multicast(Multicast {
             id: id(counter),
             ttl: messages::TTL,
+            sequence: counter,
             from: self.from.clone(),
             topic: self.topic.clone(),
             payload: self.payload.clone(),

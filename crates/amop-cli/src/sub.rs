@@ -124,6 +124,10 @@ impl Subscriptions {
 
 fn print(message: &Message, raw: bool, out: &mut Out) -> Result<(), Failure> {
     let (payload, now) = (message.payload(), Timestamp::of(clock::wall()));
+    if let Some(gap) = message.gap().filter(|_| !out.is_json()) {
+        let (count, from, topic) = (gap.count, message.from(), message.topic());
+        out.note(format!("{count} multicasts of {from} to `{topic}` are missing here"));
+    }
     if raw {
         return out.bytes(payload);
     }
@@ -135,6 +139,7 @@ fn print(message: &Message, raw: bool, out: &mut Out) -> Result<(), Failure> {
             mode: mode(message),
             from: message.from().as_dns(),
             ts: now.to_string(),
+            missing_before: message.gap().map_or(0, |gap| gap.count),
             payload: Payload::of(payload),
         });
     }
@@ -210,6 +215,11 @@ fn mode(message: &Message) -> &'static str {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// A message for programs.
 #[derive(Serialize)]
 struct MessageObject<'a> {
@@ -220,6 +230,9 @@ struct MessageObject<'a> {
     mode: &'static str,
     from: &'a str,
     ts: String,
+    /// How many multicasts of the same publisher to the topic were lost just before this one.
+    #[serde(skip_serializing_if = "is_zero")]
+    missing_before: u64,
     #[serde(flatten)]
     payload: Payload,
 }

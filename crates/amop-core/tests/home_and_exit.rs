@@ -93,6 +93,7 @@ impl Home {
             counter,
             ttl: Duration::from_secs(1),
             mode,
+            sequence: 0,
             topic: topic.parse().unwrap(),
             payload: Bytes::from_static(b"question"),
         };

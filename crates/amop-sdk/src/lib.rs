@@ -19,6 +19,7 @@ mod subscription;
 mod tasks;
 mod topic;
 
+pub use amop_core::client::Gap;
 pub use amop_p2p::{
     DialError, EndpointError, HandshakeError, Identity, IdentityError, LinkEnd, Settings, Trust,
     TrustError,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use amop_core::client::{Delivered, Input, Wanted};
+use amop_core::client::{Delivered, Gap, Input, Wanted};
 use amop_wire::limits::PAYLOAD_BYTES_MAX;
 use amop_wire::{AnswerStatus, Attempt, Mode, MsgId, Name, Topic};
 use bytes::Bytes;
@@ -19,17 +19,18 @@ use crate::lease::Lease;
 pub struct Message {
     lease: Arc<Lease>,
     delivered: Delivered,
+    gap: Option<Gap>,
     /// What the publisher waits for an answer to.
     open: Option<Attempt>,
 }
 
 impl Message {
-    pub(crate) fn new(lease: Arc<Lease>, delivered: Delivered) -> Self {
+    pub(crate) fn new(lease: Arc<Lease>, delivered: Delivered, gap: Option<Gap>) -> Self {
         let open = match delivered.wanted {
             Wanted::Answer(attempt) => Some(attempt),
             Wanted::Ack(_) => None,
         };
-        Self { lease, delivered, open }
+        Self { lease, delivered, gap, open }
     }
 
     /// What it was published to.
@@ -63,6 +64,22 @@ impl Message {
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.delivered.mode()
+    }
+
+    /// The number of a multicast among those of its publisher to the topic; 0 for a unicast.
+    ///
+    /// A subscription hands them out in this order, whichever ways they came.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.delivered.sequence
+    }
+
+    /// What is missing before a multicast: those of the same publisher to the topic since the last
+    /// one that this subscription handed out. They were lost on their way, came too late, or had no
+    /// room here, and will not come any more. `None` if nothing is missing.
+    #[must_use]
+    pub fn gap(&self) -> Option<Gap> {
+        self.gap
     }
 
     /// What is left of the publisher's time. Zero: nobody waits for the answer any more.

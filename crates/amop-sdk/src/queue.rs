@@ -269,6 +269,7 @@ mod tests {
                 Mode::Unicast => Wanted::Answer(attempt),
                 Mode::Multicast => Wanted::Ack(number),
             },
+            sequence: number,
             from: "app.sdk.bank-a.amop".parse().unwrap(),
             topic: topic(),
             payload: vec![0; payload_bytes].into(),

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use amop_core::client::{Delivered, Input};
+use amop_core::client::{Delivered, Gap, Input, Order, Turn, Wanted};
 use amop_wire::{Instant, Reason, Topic};
 use futures_core::Stream;
 use tokio::task::coop;
@@ -32,6 +32,7 @@ pub struct Subscription {
     topic: Topic,
     /// Taken from the driver and not handed out yet.
     buffer: VecDeque<Delivered>,
+    order: Order,
     /// How many were handed out or refused, ever.
     count: u64,
     /// What `count` was when the driver was told last.
@@ -44,7 +45,8 @@ impl Subscription {
     /// The application's side of a queue that the driver has.
     pub(crate) fn new(lease: Arc<Lease>, topic: Topic, taken: Taken, capacity: usize) -> Self {
         let tell_every = (capacity as u64 / 8).clamp(1, TELL_EVERY_MAX);
-        Self { lease, topic, buffer: VecDeque::new(), count: 0, told: 0, tell_every, taken }
+        let (buffer, order) = (VecDeque::new(), Order::default());
+        Self { lease, topic, buffer, order, count: 0, told: 0, tell_every, taken }
     }
 
     /// The topic.
@@ -73,30 +75,34 @@ impl Subscription {
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         // A task that takes without a pause lets others run now and then, its own link first.
         let budget = ready!(coop::poll_proceed(cx));
-        let delivered = match self.take_from_buffer() {
-            Some(delivered) => Some(delivered),
+        let taken = match self.take_from_buffer() {
+            Some(taken) => Some(taken),
             None => ready!(self.take_in_turn(cx)),
         };
         budget.made_progress();
-        Poll::Ready(delivered.map(|delivered| Message::new(Arc::clone(&self.lease), delivered)))
+        Poll::Ready(
+            taken.map(|(delivered, gap)| Message::new(Arc::clone(&self.lease), delivered, gap)),
+        )
     }
 
     /// Takes a message that needs nothing of the driver.
-    fn take_from_buffer(&mut self) -> Option<Delivered> {
+    fn take_from_buffer(&mut self) -> Option<(Delivered, Option<Gap>)> {
         if self.buffer.len() < 2 || self.count - self.told >= self.tell_every {
             return None;
         }
-        if self.buffer.front()?.expires <= self.lease.now() {
+        let next = self.buffer.front()?;
+        if next.expires <= self.lease.now() {
             return None;
         }
+        let gap = gap_before(&mut self.order, next).ok()?;
         self.count += 1;
         self.taken.set(self.count);
-        self.buffer.pop_front()
+        Some((self.buffer.pop_front()?, gap))
     }
 
     /// Takes a message in a turn, and lets the driver settle what was taken so far.
-    fn take_in_turn(&mut self, cx: &mut Context<'_>) -> Poll<Option<Delivered>> {
-        let Self { lease, topic, buffer, count, told, taken, .. } = self;
+    fn take_in_turn(&mut self, cx: &mut Context<'_>) -> Poll<Option<(Delivered, Option<Gap>)>> {
+        let Self { lease, topic, buffer, order, count, told, taken, .. } = self;
         let (taken, replaced) = lease.turn(|state, now| {
             loop {
                 if buffer.is_empty() && !hand_over(state, topic, buffer) {
@@ -110,15 +116,18 @@ impl Subscription {
                 }
                 let Some(delivered) = buffer.pop_front() else { continue };
                 *count += 1;
-                let is_late = delivered.expires <= now;
-                if is_late {
+                let gap = match delivered.expires <= now {
+                    true => Err(Late),
+                    false => gap_before(order, &delivered),
+                };
+                if gap.is_err() {
                     refuse(state, now, topic, &delivered);
                 }
                 taken.set(*count);
                 *told = *count;
                 state.settle(now, topic);
-                if !is_late {
-                    return (Poll::Ready(Some(delivered)), None);
+                if let Ok(gap) = gap {
+                    return (Poll::Ready(Some((delivered, gap))), None);
                 }
             }
         });
@@ -175,6 +184,21 @@ impl Drop for Subscription {
 impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
+/// The application must not get a message any more.
+struct Late;
+
+/// What is missing before a message.
+fn gap_before(order: &mut Order, delivered: &Delivered) -> Result<Option<Gap>, Late> {
+    match delivered.wanted {
+        Wanted::Answer(_) => Ok(None),
+        Wanted::Ack(_) => match order.turn(delivered.id.publisher, delivered.sequence) {
+            Turn::Next => Ok(None),
+            Turn::After(gap) => Ok(Some(gap)),
+            Turn::Late => Err(Late),
+        },
     }
 }
 

@@ -4,11 +4,11 @@
 //! time, and refused when there is none any more, when the queue is full, or when the application
 //! no longer subscribes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use amop_core::client::{Delivered, Input as ClientInput, Wanted};
-use amop_wire::{AnswerStatus, Attempt, Reason, Topic};
+use amop_core::client::{Delivered, Gap, Input as ClientInput, Order, Turn, Wanted};
+use amop_wire::{AnswerStatus, Attempt, Mode, Reason, Topic};
 
 use crate::contract::{Call, answer_to};
 use crate::world::{ClientId, Happening, World};
@@ -54,6 +54,8 @@ pub(crate) struct Inbox {
     waiting: VecDeque<Delivered>,
     /// Unicasts that were handed out and have no answer yet.
     handling: Vec<(Attempt, AnswerStatus)>,
+    /// How far it is with the multicasts of each topic.
+    orders: BTreeMap<Topic, Order>,
 }
 
 impl World {
@@ -91,6 +93,7 @@ impl World {
 
     /// Takes what waits for a topic out of the queue: the application no longer wants it.
     pub(crate) fn refuse_waiting(&mut self, client: usize, topic: &Topic) -> Vec<ClientInput> {
+        self.forget_order(client, topic);
         let waiting = std::mem::take(&mut self.clients[client].inbox.waiting);
         let (unwanted, wanted): (VecDeque<_>, VecDeque<_>) =
             waiting.into_iter().partition(|delivered| delivered.topic == *topic);
@@ -119,6 +122,15 @@ impl World {
                     self.after(delay, Happening::Handled { client, life, attempt });
                 }
                 Wanted::Ack(number) => {
+                    let order = slot.inbox.orders.entry(delivered.topic.clone()).or_default();
+                    let turn = order.turn(delivered.id.publisher, delivered.sequence);
+                    if turn == Turn::Late {
+                        inputs.push(self.refuse(client, &delivered, Reason::Deadline));
+                        continue;
+                    }
+                    if let Turn::After(gap) = turn {
+                        self.missed(client, &delivered, gap);
+                    }
                     let generation = delivered.generation;
                     inputs.push(ClientInput::Ack { generation, number, refused: false });
                 }
@@ -135,6 +147,27 @@ impl World {
         self.record.tell(self.now, format_args!("client {client} handles {id}"));
         self.note((id, call.instance));
         self.record.called(id, call);
+        if delivered.mode() == Mode::Multicast {
+            let wrong = self.record.sequences.handled(call.instance, id, &delivered.topic);
+            self.record.broken.extend(wrong);
+        }
+    }
+
+    fn missed(&mut self, client: usize, delivered: &Delivered, gap: Gap) {
+        let Some(core) = &self.clients[client].core else { return };
+        let Delivered { id, topic, .. } = delivered;
+        self.record.tell(self.now, format_args!("client {client} misses {gap:?} before {id}"));
+        self.record.gaps.push((core.instance(), *id, gap));
+        let wrong = self.record.sequences.missed(core.instance(), *id, topic, gap);
+        self.record.broken.extend(wrong);
+    }
+
+    fn forget_order(&mut self, client: usize, topic: &Topic) {
+        let slot = &mut self.clients[client];
+        slot.inbox.orders.remove(topic);
+        if let Some(core) = &slot.core {
+            self.record.sequences.unsubscribed(core.instance(), topic);
+        }
     }
 
     /// What a client says to a message that its application will never handle.

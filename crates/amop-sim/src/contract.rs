@@ -6,8 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use amop_core::client::Gap;
 use amop_wire::{AnswerStatus, Code, Instance, Instant, Mode, MsgId, Reason, Receipt};
 use bytes::Bytes;
+
+use crate::sequence::Sequences;
 
 /// Everything that applications did and saw.
 #[derive(Debug, Default)]
@@ -15,6 +18,8 @@ pub struct Record {
     pub(crate) publications: BTreeMap<MsgId, Publication>,
     /// What was found broken while it happened.
     pub(crate) broken: Vec<String>,
+    pub(crate) sequences: Sequences,
+    pub(crate) gaps: Vec<(Instance, MsgId, Gap)>,
     pub(crate) story: Option<String>,
 }
 
@@ -93,6 +98,12 @@ impl Record {
             found.extend(violations.into_iter().map(|what| format!("{id}: {what}")));
         }
         found
+    }
+
+    /// Who was told of which hole, before which multicast.
+    #[must_use]
+    pub fn gaps(&self) -> &[(Instance, MsgId, Gap)] {
+        &self.gaps
     }
 
     /// What happened so far, one line each; empty if nobody wanted to know.

@@ -6,6 +6,7 @@ mod contract;
 mod faults;
 mod network;
 mod parties;
+mod sequence;
 mod stranger;
 mod views;
 mod world;

@@ -226,6 +226,9 @@ impl World {
         self.record.publications.insert(id, publication);
         self.record.tell(self.now, format_args!("{client:?} publishes {id} to {topic}: {mode:?}"));
         let (topic, payload) = (parse(topic), Bytes::from(id.to_string()));
+        if mode == Mode::Multicast {
+            self.record.sequences.published(id, &topic);
+        }
         let input = ClientInput::Publish { counter, key: 0, mode, topic, payload, timeout };
         self.client_batch(client.0, [input]);
         id

@@ -47,6 +47,8 @@ pub struct Publish {
     pub ttl: Duration,
     /// To one subscriber or to all.
     pub mode: Mode,
+    /// Numbers the multicasts of this client to this topic, one after another; 0 for a unicast.
+    pub sequence: u64,
     /// To whom.
     pub topic: Topic,
     /// The message itself.
@@ -206,6 +208,7 @@ fn read_publish(publish: &pb::Publish, payload: Bytes) -> Result<Publish, Messag
         counter: publish.counter.unwrap_or_default(),
         ttl: ttl("publish.ttl_ms", publish.ttl_ms)?,
         mode: Mode::from_number("publish.mode", publish.mode)?,
+        sequence: publish.sequence.unwrap_or_default(),
         topic: topic("publish.topic", &publish.topic)?,
         payload,
     })

@@ -98,7 +98,9 @@ pub struct Publish {
     pub ttl_ms: ::core::option::Option<u32>,
     #[prost(fixed32, optional, tag = "3")]
     pub mode: ::core::option::Option<u32>,
-    #[prost(bytes = "bytes", tag = "4")]
+    #[prost(fixed64, optional, tag = "4")]
+    pub sequence: ::core::option::Option<u64>,
+    #[prost(bytes = "bytes", tag = "5")]
     pub topic: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -126,9 +128,11 @@ pub struct Multicast {
     pub counter: ::core::option::Option<u64>,
     #[prost(fixed32, optional, tag = "3")]
     pub ttl_ms: ::core::option::Option<u32>,
-    #[prost(bytes = "bytes", tag = "4")]
-    pub from: ::prost::bytes::Bytes,
+    #[prost(fixed64, optional, tag = "4")]
+    pub sequence: ::core::option::Option<u64>,
     #[prost(bytes = "bytes", tag = "5")]
+    pub from: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "6")]
     pub topic: ::prost::bytes::Bytes,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

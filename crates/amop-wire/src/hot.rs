@@ -37,11 +37,12 @@ impl Hot for Publish {
     const KIND: u8 = 4;
 
     fn put(&self, buf: &mut BytesMut) {
-        Fields::<{ F64 + 2 * F32 }>::new()
+        Fields::<{ 2 * F64 + 2 * F32 }>::new()
             .fixed64(1, self.counter)
             .fixed32(2, ttl_millis(self.ttl))
             .fixed32(3, self.mode.number())
-            .put_header(buf, Self::KIND, [(4, self.topic.as_bytes())]);
+            .fixed64(4, self.sequence)
+            .put_header(buf, Self::KIND, [(5, self.topic.as_bytes())]);
     }
 
     fn get(mut fields: InOrder<'_>, recent: &mut Recent) -> Option<Self> {
@@ -49,7 +50,8 @@ impl Hot for Publish {
             counter: fields.fixed64(1)?,
             ttl: get_ttl(&mut fields, 2)?,
             mode: Mode::from_number("", Some(fields.fixed32(3)?)).ok()?,
-            topic: recent.topic("", fields.bytes(4)?).ok()?,
+            sequence: fields.fixed64(4)?,
+            topic: recent.topic("", fields.bytes(5)?).ok()?,
             payload: Bytes::new(),
         };
         fields.end()?;
@@ -205,19 +207,21 @@ impl Hot for Multicast {
     const KIND: u8 = 9;
 
     fn put(&self, buf: &mut BytesMut) {
-        Fields::<{ 2 * F64 + F32 }>::new()
+        Fields::<{ 3 * F64 + F32 }>::new()
             .fixed64(1, self.id.publisher.0)
             .fixed64(2, self.id.counter)
             .fixed32(3, ttl_millis(self.ttl))
-            .put_header(buf, Self::KIND, [(4, self.from.as_bytes()), (5, self.topic.as_bytes())]);
+            .fixed64(4, self.sequence)
+            .put_header(buf, Self::KIND, [(5, self.from.as_bytes()), (6, self.topic.as_bytes())]);
     }
 
     fn get(mut fields: InOrder<'_>, recent: &mut Recent) -> Option<Self> {
         let multicast = Self {
             id: get_id(&mut fields)?,
             ttl: get_ttl(&mut fields, 3)?,
-            from: recent.name("", fields.bytes(4)?).ok()?,
-            topic: recent.topic("", fields.bytes(5)?).ok()?,
+            sequence: fields.fixed64(4)?,
+            from: recent.name("", fields.bytes(5)?).ok()?,
+            topic: recent.topic("", fields.bytes(6)?).ok()?,
             payload: Bytes::new(),
         };
         fields.end()?;

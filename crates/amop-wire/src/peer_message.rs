@@ -109,6 +109,8 @@ pub struct Multicast {
     /// What is left until the deadline, at most [`TTL_MAX`](crate::limits::TTL_MAX). Travels in
     /// whole milliseconds, rounded up.
     pub ttl: Duration,
+    /// Numbers the multicasts of this publisher to this topic, one after another.
+    pub sequence: u64,
     /// Who published, as its node attests it.
     pub from: Name,
     /// To what.
@@ -330,6 +332,7 @@ pub(crate) fn read_multicast(
     Ok(Multicast {
         id: msg_id(multicast.publisher, multicast.counter),
         ttl: ttl("multicast.ttl_ms", multicast.ttl_ms)?,
+        sequence: multicast.sequence.unwrap_or_default(),
         from: name("multicast.from", &multicast.from)?,
         topic: topic("multicast.topic", &multicast.topic)?,
         payload,

@@ -111,6 +111,9 @@ pub struct Delivered {
     pub id: MsgId,
     /// What its publisher wants to hear.
     pub wanted: Wanted,
+    /// Its number among the multicasts of its publisher to the topic; see [`Order`](super::Order).
+    /// 0 for a unicast.
+    pub sequence: u64,
     /// Who published, as the publisher's node attests it.
     pub from: Name,
     /// To what.

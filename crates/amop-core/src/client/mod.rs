@@ -14,8 +14,10 @@
 
 mod effect;
 mod heard;
+mod order;
 mod publish;
 mod replies;
+mod sequences;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -23,16 +25,18 @@ use std::time::Duration;
 use amop_wire::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
 use amop_wire::{
     AckRun, Answer, Attempt, ClientMessage, CloseCode, CloseReason, Code, Delivery, Gen, Instance,
-    Instant, MsgId, Multicast, NodeMessage, Publish, Reason, Refuse, Topic,
+    Instant, Mode, MsgId, Multicast, NodeMessage, Publish, Reason, Refuse, Topic,
 };
 
 pub use effect::{Delivered, Effect, Input, PublishEnd, Wanted};
+pub use order::{Gap, Order, Turn};
 
 use crate::by_counter::ByCounter;
 use crate::runs::{push_run, take_lots};
 use heard::{Copy, Heard};
 use publish::Pending;
 use replies::Replies;
+use sequences::Sequences;
 
 /// One life of a client.
 #[derive(Debug)]
@@ -46,6 +50,7 @@ pub struct Client {
     /// Publishes that wait for a connection, in the order of their counters.
     waiting: BTreeMap<u64, Publish>,
     last_counter: u64,
+    sequences: Sequences,
     /// Answers that wait for a connection.
     held: VecDeque<ClientMessage>,
     /// How many multicasts the link has brought.
@@ -88,6 +93,7 @@ impl Client {
             publishes: ByCounter::default(),
             waiting: BTreeMap::new(),
             last_counter: 0,
+            sequences: Sequences::default(),
             held: VecDeque::new(),
             multicasts: 0,
             acks: Vec::new(),
@@ -118,7 +124,11 @@ impl Client {
         match input {
             Input::Message(message) => self.handle_message(now, message),
             Input::Publish { counter, key, mode, topic, payload, timeout } => {
-                let publish = Publish { counter, ttl: timeout, mode, topic, payload };
+                let sequence = match mode {
+                    Mode::Unicast => 0,
+                    Mode::Multicast => self.sequences.next(&topic, counter),
+                };
+                let publish = Publish { counter, ttl: timeout, mode, sequence, topic, payload };
                 self.publish(now, key, publish);
             }
             Input::Answer { attempt, status, payload } => {
@@ -277,6 +287,7 @@ impl Client {
                 expires: now + ttl,
                 id: attempt.id,
                 wanted: Wanted::Answer(attempt),
+                sequence: 0,
                 from,
                 topic,
                 payload,
@@ -285,7 +296,7 @@ impl Client {
     }
 
     fn multicast(&mut self, now: Instant, multicast: Multicast) {
-        let Multicast { id, ttl, from, topic, payload } = multicast;
+        let Multicast { id, ttl, sequence, from, topic, payload } = multicast;
         let number = self.multicasts;
         self.multicasts += 1;
         if self.heard.hear(now, id) != Copy::First || self.unwanted(ttl, &topic).is_some() {
@@ -296,6 +307,7 @@ impl Client {
             expires: now + ttl,
             id,
             wanted: Wanted::Ack(number),
+            sequence,
             from,
             topic,
             payload,

@@ -133,7 +133,7 @@ impl Node {
     /// Sends one copy to every node that has a subscriber.
     pub(super) fn spread(&mut self, now: Instant, instance: Instance, publish: Publish) {
         let Some(publisher) = self.publishers.get_mut(&instance) else { return };
-        let Publish { counter, ttl, topic, payload, .. } = publish;
+        let Publish { counter, ttl, sequence, topic, payload, .. } = publish;
         let until = now + ttl + REPORT_GRACE;
         let mut spread = Spread::new(until);
         let id = MsgId { publisher: instance, counter };
@@ -142,7 +142,8 @@ impl Node {
         let mut places = std::mem::take(&mut self.places);
         places.extend_from_slice(self.table.spread(&topic));
         // The last copy is no copy: most multicasts have only one.
-        let copies = iter::repeat_n(Multicast { id, ttl, from, topic, payload }, places.len());
+        let copies =
+            iter::repeat_n(Multicast { id, ttl, sequence, from, topic, payload }, places.len());
         let mut here = None;
         for ((place, count), multicast) in places.drain(..).zip(copies) {
             match place {

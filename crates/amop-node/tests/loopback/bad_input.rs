@@ -27,7 +27,7 @@ async fn what_breaks_the_protocol_is_closed_with_a_reason_that_names_it() {
     let topic = |text: &str| {
         // publish { counter 1, ttl 1 ms, mode unicast, topic }
         let mut publish = vec![0x09, 1, 0, 0, 0, 0, 0, 0, 0, 0x15, 1, 0, 0, 0, 0x1d, 1, 0, 0, 0];
-        publish.extend([0x22, u8::try_from(text.len()).unwrap()]);
+        publish.extend([0x2a, u8::try_from(text.len()).unwrap()]);
         publish.extend(text.bytes());
         let mut header = vec![0x22, u8::try_from(publish.len()).unwrap()];
         header.extend(publish);
@@ -116,6 +116,7 @@ async fn a_client_that_never_reads_is_closed_while_another_gets_everything() {
             counter,
             ttl: PATIENCE,
             mode: Mode::Multicast,
+            sequence: 1,
             topic: "t".parse().unwrap(),
             payload: Bytes::from(vec![7; 64 << 10]),
         }));

@@ -4,7 +4,9 @@ use std::future::{poll_fn, ready};
 use std::pin::Pin;
 use std::task::Poll;
 
-use amop_sdk::{Answer, Client, Code, Event, Message, Pending, Reason, Settings, Subscription};
+use amop_sdk::{
+    Answer, Client, Code, Event, Gap, Message, Pending, Reason, Settings, Subscription,
+};
 
 use crate::support::{SHORT, builder, consortium, echo, event, next, pair, start, within};
 
@@ -96,6 +98,30 @@ async fn a_full_queue_refuses_and_the_receipt_counts_it() {
     let ask = tokio::spawn(publisher.request("rates", "").into_future());
     next(&mut rates).await.reply("room again").unwrap();
     assert_eq!(within(ask).await.unwrap().unwrap().payload, "room again");
+}
+
+/// MULTI-7
+#[tokio::test]
+async fn what_had_no_room_is_missing_before_the_next_multicast() {
+    let (_node, subscriber, publisher) = pair().await;
+    let mut rates = subscriber.subscribe("rates").capacity(2).await.unwrap();
+    let mut pending = Vec::new();
+    for _ in 0..5 {
+        pending.push(within(publisher.multicast("rates", "").submit()).await.unwrap());
+    }
+    for refused in pending.split_off(2) {
+        assert_eq!(within(refused).await.unwrap().refused, 1);
+    }
+    let first = next(&mut rates).await;
+    let second = next(&mut rates).await;
+    assert_eq!((first.gap(), second.gap()), (None, None));
+    assert_eq!(second.sequence(), first.sequence() + 1);
+
+    let sixth = within(publisher.multicast("rates", "").submit()).await.unwrap();
+    let next = next(&mut rates).await;
+    assert_eq!(next.gap(), Some(Gap { first: first.sequence() + 2, count: 3 }));
+    assert_eq!(next.sequence(), first.sequence() + 5);
+    assert_eq!(within(sixth).await.unwrap().acked, 1);
 }
 
 #[tokio::test]

@@ -274,7 +274,7 @@ fn a_publish_that_is_not_numbered_above_the_one_before_closes_the_link() {
     let publish = |counter| {
         let (topic, payload) = ("t".parse().unwrap(), "?".into());
         let (mode, ttl) = (Mode::Unicast, SECOND);
-        ClientMessage::Publish(Publish { counter, ttl, mode, topic, payload })
+        ClientMessage::Publish(Publish { counter, ttl, mode, sequence: 0, topic, payload })
     };
     for counter in [5, 7] {
         scene.world.say(liar, &publish(counter));

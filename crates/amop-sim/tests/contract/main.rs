@@ -6,6 +6,7 @@ mod doubt;
 mod lies;
 mod links;
 mod multicast;
+mod order;
 mod routes;
 mod scene;
 mod sessions;

@@ -16,8 +16,15 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 pub(crate) fn client_messages() -> impl Strategy<Value = ClientMessage> {
-    let publish = (any::<u64>(), ttls(), modes(), topics(), payloads()).prop_map(
-        |(counter, ttl, mode, topic, payload)| Publish { counter, ttl, mode, topic, payload },
+    let publish = (any::<u64>(), ttls(), modes(), any::<u64>(), topics(), payloads()).prop_map(
+        |(counter, ttl, mode, sequence, topic, payload)| Publish {
+            counter,
+            ttl,
+            mode,
+            sequence,
+            topic,
+            payload,
+        },
     );
     let answer = (attempts(), statuses(), payloads())
         .prop_map(|(attempt, status, payload)| Answer { attempt, status, payload });
@@ -235,8 +242,16 @@ fn ids() -> impl Strategy<Value = MsgId> {
 }
 
 fn multicasts() -> impl Strategy<Value = Multicast> {
-    (ids(), ttls(), names(), topics(), payloads())
-        .prop_map(|(id, ttl, from, topic, payload)| Multicast { id, ttl, from, topic, payload })
+    (ids(), ttls(), any::<u64>(), names(), topics(), payloads()).prop_map(
+        |(id, ttl, sequence, from, topic, payload)| Multicast {
+            id,
+            ttl,
+            sequence,
+            from,
+            topic,
+            payload,
+        },
+    )
 }
 
 fn modes() -> impl Strategy<Value = Mode> {

@@ -47,16 +47,18 @@ fn a_publish_keeps_its_bytes() {
         &ClientMessage::Publish(Publish {
             counter: COUNTER,
             ttl: TTL,
-            mode: Mode::Unicast,
+            mode: Mode::Multicast,
+            sequence: 0x7172_7374_7576_7778,
             topic: topic("quote"),
             payload: "how much?".into(),
         }),
-        "00000027 001c
-         221a
+        "00000030 0025
+         2223
            09 1817161514131211
            15 30750000
-           1d 01000000
-           2205 71756f7465
+           1d 02000000
+           21 7877767574737271
+           2a05 71756f7465
          686f77206d7563683f",
     );
 }

@@ -71,17 +71,19 @@ fn a_multicast_has_the_same_bytes_for_a_client_as_between_nodes() {
         &NodeMessage::Multicast(Multicast {
             id: ID,
             ttl: TTL,
+            sequence: 0x7172_7374_7576_7778,
             from: name("pay.sdk.bank-a.amop"),
             topic: topic("quote"),
             payload: "how much?".into(),
         }),
-        "00000040 0035
-         4a33
+        "00000049 003e
+         4a3c
            09 0807060504030201
            11 1817161514131211
            1d 30750000
-           2213 7061792e73646b2e62616e6b2d612e616d6f70
-           2a05 71756f7465
+           21 7877767574737271
+           2a13 7061792e73646b2e62616e6b2d612e616d6f70
+           3205 71756f7465
          686f77206d7563683f",
     );
 }

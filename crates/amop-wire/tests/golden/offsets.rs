@@ -49,9 +49,9 @@ fn a_long_topic_moves_the_body_by_one_byte_and_nothing_in_it() {
 
     let offsets = |header: &[u8], body: usize| -> Vec<(u64, usize)> {
         let body_fields = fields(header, body..header.len());
-        body_fields.iter().map(|field| (field.number, field.value.start - body)).take(3).collect()
+        body_fields.iter().map(|field| (field.number, field.value.start - body)).take(4).collect()
     };
-    assert_eq!(offsets(&short, short_body), [(1, 1), (2, 10), (3, 15)]);
+    assert_eq!(offsets(&short, short_body), [(1, 1), (2, 10), (3, 15), (4, 20)]);
     assert_eq!(offsets(&long, long_body), offsets(&short, short_body));
 }
 
@@ -155,6 +155,7 @@ fn publish(fill: Fill, topic: amop_wire::Topic) -> Publish {
         counter: fill.u64(),
         ttl: fill.ttl(),
         mode: fill.pick(Mode::Unicast, Mode::Multicast),
+        sequence: fill.u64(),
         topic,
         payload: Bytes::new(),
     }
@@ -191,6 +192,7 @@ fn node_messages(fill: Fill) -> Vec<NodeMessage> {
         NodeMessage::Multicast(Multicast {
             id: fill.id(),
             ttl: fill.ttl(),
+            sequence: fill.u64(),
             from: name("pay.sdk.bank-a.amop"),
             topic: topic("quote"),
             payload: Bytes::new(),
@@ -253,7 +255,14 @@ fn peer_messages(fill: Fill) -> Vec<PeerMessage> {
             subscriber,
             fenced: fill.pick(false, true),
         }),
-        PeerMessage::Multicast(Multicast { id, ttl: fill.ttl(), from, topic, payload }),
+        PeerMessage::Multicast(Multicast {
+            id,
+            ttl: fill.ttl(),
+            sequence: fill.u64(),
+            from,
+            topic,
+            payload,
+        }),
         PeerMessage::Receipts(vec![PeerReceiptRun { first: id, count: fill.u32(), receipt }]),
     ]
 }

@@ -9,7 +9,7 @@ pub(crate) fn subscribe() -> Fields {
 }
 
 pub(crate) fn publish() -> Fields {
-    Fields::new().fixed32(3, 1).bytes(4, TOPIC)
+    Fields::new().fixed32(3, 1).bytes(5, TOPIC)
 }
 
 /// An answer of a client, or a refuse.
@@ -34,7 +34,7 @@ pub(crate) fn request() -> Fields {
 }
 
 pub(crate) fn multicast() -> Fields {
-    Fields::new().bytes(4, NAME).bytes(5, TOPIC)
+    Fields::new().bytes(5, NAME).bytes(6, TOPIC)
 }
 
 pub(crate) fn relay() -> Fields {

@@ -29,7 +29,7 @@ fn a_topic_may_have_255_bytes_in_every_message() {
         let body = |bytes: usize| Fields::new().bytes(1, topic(bytes));
         assert_limit::<ClientMessage>(kind, body(limit), body(more));
     }
-    let body = |bytes: usize| publish().bytes(4, topic(bytes));
+    let body = |bytes: usize| publish().bytes(5, topic(bytes));
     assert_limit::<ClientMessage>(4, body(limit), body(more));
     let body = |bytes: usize| subscribed().bytes(3, topic(bytes));
     assert_limit::<NodeMessage>(2, body(limit), body(more));
@@ -37,7 +37,7 @@ fn a_topic_may_have_255_bytes_in_every_message() {
     assert_limit::<NodeMessage>(3, body(limit), body(more));
     let body = |bytes: usize| request().bytes(8, topic(bytes));
     assert_limit::<PeerMessage>(6, body(limit), body(more));
-    let body = |bytes: usize| multicast().bytes(5, topic(bytes));
+    let body = |bytes: usize| multicast().bytes(6, topic(bytes));
     assert_limit::<PeerMessage>(9, body(limit), body(more));
     assert_payload_limit(4, Fields::new(), entry(limit), entry(more));
     assert_payload_limit(5, changes(), entry(limit), entry(more));
@@ -61,7 +61,7 @@ fn a_name_may_have_253_bytes_in_every_message() {
     assert_limit::<NodeMessage>(4, body(&limit), body(&more));
     let body = |name: &str| request().bytes(7, name);
     assert_limit::<PeerMessage>(6, body(&limit), body(&more));
-    let body = |name: &str| multicast().bytes(4, name);
+    let body = |name: &str| multicast().bytes(5, name);
     assert_limit::<PeerMessage>(9, body(&limit), body(&more));
 }
 
@@ -214,7 +214,14 @@ fn assert_payload_limit(kind: u64, body: Fields, at_the_limit: Fields, one_past_
 
 fn publish_of(ttl: Duration, payload: Bytes) -> ClientMessage {
     let topic = "quote".parse().expect("a valid topic");
-    ClientMessage::Publish(Publish { counter: 1, ttl, mode: Mode::Unicast, topic, payload })
+    ClientMessage::Publish(Publish {
+        counter: 1,
+        ttl,
+        mode: Mode::Unicast,
+        sequence: 0,
+        topic,
+        payload,
+    })
 }
 
 fn outcome(tried: Vec<Name>) -> NodeMessage {

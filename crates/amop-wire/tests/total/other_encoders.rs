@@ -61,6 +61,7 @@ fn a_client_leaves_out_numbers_that_are_zero() {
         counter: 0,
         ttl: Duration::ZERO,
         mode: Mode::Unicast,
+        sequence: 0,
         topic: topic(),
         payload: "how much?".into(),
     });
