@@ -16,6 +16,7 @@ impl World {
         let is_passed_on = match message {
             PeerMessage::Relay(relay) => relay.path.source() != slot.id,
             PeerMessage::Returned(returned) => returned.path.target() != slot.id,
+            PeerMessage::Tree(tree) => tree.way[0] != slot.id,
             _ => false,
         };
         slot.swallows && is_passed_on

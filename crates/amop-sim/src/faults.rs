@@ -28,6 +28,12 @@ impl World {
         self.network.set_detour(Party::Client(client.0), Party::Node(node.0), detour);
     }
 
+    /// How many messages a node has sent to another one, control messages and replies aside.
+    #[must_use]
+    pub fn carried(&self, from: NodeId, to: NodeId) -> u64 {
+        self.network.carried(Party::Node(from.0), Party::Node(to.0))
+    }
+
     /// Lets what arrives within less than `span` arrive as one batch.
     pub fn set_batching(&mut self, span: Duration) {
         self.batching = span;

@@ -56,9 +56,16 @@ pub(crate) struct Network {
     pub(crate) links: BTreeMap<LinkId, Link>,
     last: u64,
     detours: BTreeMap<(Party, Party), Duration>,
+    /// How many messages of the lane of messages went from one to the other.
+    carried: BTreeMap<(Party, Party), u64>,
 }
 
 impl Network {
+    /// How many messages went from one party to the other, control and replies aside.
+    pub(crate) fn carried(&self, from: Party, to: Party) -> u64 {
+        self.carried.get(&(from, to)).copied().unwrap_or_default()
+    }
+
     pub(crate) fn connect(&mut self, kind: Kind, dialer: Life, acceptor: Life) -> LinkId {
         self.last += 1;
         let detour = self.detours.get(&pair(dialer.0, acceptor.0)).copied().unwrap_or_default();
@@ -123,6 +130,9 @@ impl World {
             return false;
         }
         state.queued_bytes[end] += bytes.len();
+        if let (Lane::Messages, Some((to, _))) = (lane, state.ends[1 - end]) {
+            *self.network.carried.entry((from.0, to)).or_default() += 1;
+        }
         let last = &mut state.last_arrival[end][usize::from(lane.number())];
         *last = (*last).max(self.now + latency + state.detour);
         let at = *last;

@@ -19,4 +19,4 @@ pub use index::{Candidate, Place};
 pub use remote::Pull;
 pub use table::{Heard, TopicTable};
 pub use topic_map::TableFull;
-pub use tree::{BadBranch, Branch, Stop, Tree};
+pub use tree::{BadBranch, Branch, Tree};

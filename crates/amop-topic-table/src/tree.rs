@@ -16,21 +16,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use amop_wire::NodeId;
 use amop_wire::limits::{HOPS_MAX, NODES_MAX};
+use amop_wire::{NodeId, Stop};
 
 use crate::map::{Labels, Map};
-
-/// One node of a multicast tree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stop {
-    /// Who gets a copy.
-    pub node: NodeId,
-    /// How many hops it is away from the home node, from 1.
-    pub depth: u8,
-    /// Whether the message is for clients of this node, and not only to be passed on.
-    pub is_exit: bool,
-}
 
 /// The way of one message to many nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]

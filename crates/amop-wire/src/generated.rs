@@ -214,7 +214,7 @@ pub struct ClientReceiptRun {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PeerHeader {
-    #[prost(oneof = "peer_header::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
+    #[prost(oneof = "peer_header::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14")]
     pub kind: ::core::option::Option<peer_header::Kind>,
 }
 /// Nested message and enum types in `PeerHeader`.
@@ -247,6 +247,8 @@ pub mod peer_header {
         Relay(super::Relay),
         #[prost(message, tag = "13")]
         Returned(super::Returned),
+        #[prost(message, tag = "14")]
+        Tree(super::Tree),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -419,6 +421,24 @@ pub struct Relay {
     pub hops: ::prost::alloc::vec::Vec<NodeId>,
     #[prost(bytes = "bytes", tag = "4")]
     pub header: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Tree {
+    #[prost(message, repeated, tag = "1")]
+    pub way: ::prost::alloc::vec::Vec<NodeId>,
+    #[prost(message, repeated, tag = "2")]
+    pub stops: ::prost::alloc::vec::Vec<Stop>,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub header: ::prost::bytes::Bytes,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Stop {
+    #[prost(message, optional, tag = "1")]
+    pub node: ::core::option::Option<NodeId>,
+    #[prost(fixed32, optional, tag = "2")]
+    pub depth: ::core::option::Option<u32>,
+    #[prost(bool, optional, tag = "3")]
+    pub is_exit: ::core::option::Option<bool>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Returned {

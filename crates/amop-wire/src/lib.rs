@@ -22,6 +22,7 @@ mod recent;
 mod relay;
 mod time;
 mod topic;
+mod tree;
 
 pub use announcement::{Announcement, AnnouncementChanges, Subscriber, TopicChange};
 pub use client_message::{AckRun, Answer, Attempt, ClientMessage, Publish, Refuse};
@@ -39,3 +40,4 @@ pub use recent::Recent;
 pub use relay::{Path, Relay, Returned};
 pub use time::Instant;
 pub use topic::{Topic, TopicError};
+pub use tree::{Stop, Tree};

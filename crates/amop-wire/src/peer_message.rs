@@ -13,7 +13,7 @@ use crate::hot::{self, Hot};
 use crate::limits::NODES_MAX;
 use crate::{
     Epoch, Frame, Instance, Lane, Message, MessageError, MsgId, Name, NodeId, Reason, Recent,
-    Relay, Returned, Seq, Topic, Version,
+    Relay, Returned, Seq, Topic, Tree, Version,
 };
 
 /// A message between two linked nodes.
@@ -46,6 +46,8 @@ pub enum PeerMessage {
     Relay(Relay),
     /// A message that could not be passed on.
     Returned(Returned),
+    /// A multicast for several nodes, to be passed on.
+    Tree(Tree),
 }
 
 /// A unicast on its way to the chosen subscriber's node.
@@ -143,7 +145,7 @@ impl Message for PeerMessage {
                 Lane::Replies
             }
             Self::Relay(relay) => relay.lane,
-            Self::Request(_) | Self::Multicast(_) => Lane::Messages,
+            Self::Request(_) | Self::Multicast(_) | Self::Tree(_) => Lane::Messages,
         }
     }
 
@@ -161,7 +163,8 @@ impl Message for PeerMessage {
             | Self::Refusal(_)
             | Self::Receipts(_)
             | Self::Relay(_)
-            | Self::Returned(_) => put(&pb::PeerHeader { kind: self.to_kind() }, buf),
+            | Self::Returned(_)
+            | Self::Tree(_) => put(&pb::PeerHeader { kind: self.to_kind() }, buf),
         }
     }
 
@@ -174,6 +177,7 @@ impl Message for PeerMessage {
             Self::Answer(answer) => &answer.payload,
             Self::Multicast(multicast) => &multicast.payload,
             Self::Relay(relay) => &relay.frame.payload,
+            Self::Tree(tree) => &tree.frame.payload,
             Self::Greeting(_)
             | Self::Summary(_)
             | Self::Heartbeat(_)
@@ -212,6 +216,7 @@ impl Message for PeerMessage {
             Kind::Answer(answer) => Self::Answer(read_answer(&answer, payload)?),
             Kind::Multicast(multicast) => Self::Multicast(read_multicast(&multicast, payload)?),
             Kind::Relay(relay) => Self::Relay(Relay::read(relay, payload)?),
+            Kind::Tree(tree) => Self::Tree(Tree::read(tree, payload)?),
             without_payload => {
                 no_payload(&payload)?;
                 read_bare(without_payload)?
@@ -269,6 +274,7 @@ impl PeerMessage {
             }
             Self::Relay(relay) => Kind::Relay(relay.to_proto()),
             Self::Returned(returned) => Kind::Returned(returned.to_proto()),
+            Self::Tree(tree) => Kind::Tree(tree.to_proto()),
         })
     }
 }
@@ -298,7 +304,8 @@ fn read_bare(kind: Kind) -> Result<PeerMessage, MessageError> {
         | Kind::Request(_)
         | Kind::Answer(_)
         | Kind::Multicast(_)
-        | Kind::Relay(_) => return Err(MessageError::UnknownKind),
+        | Kind::Relay(_)
+        | Kind::Tree(_) => return Err(MessageError::UnknownKind),
     })
 }
 

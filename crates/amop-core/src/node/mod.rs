@@ -4,6 +4,7 @@
 //!  Input ──▶ handle ──▶ links      who is at the other end of each link
 //!                   ├─▶ sync       what each node announces, and to whom it is news
 //!                   ├─▶ relay      to, from and between nodes that are not linked
+//!                   ├─▶ tree       multicasts to, from and between them, one copy for each link
 //!                   ├─▶ publisher  as home node: what is open of each client
 //!                   ├─▶ unicast    as home node: choose, wait, fail over
 //!                   ├─▶ detour     as home node: another way if nothing is heard
@@ -26,6 +27,7 @@ mod publisher;
 mod relay;
 mod session;
 mod sync;
+mod tree;
 mod unicast;
 mod unsent;
 
@@ -212,6 +214,7 @@ impl Node {
             | PeerMessage::Receipts(_) => self.heard_from(now, node, message),
             PeerMessage::Relay(relay) => self.relayed(now, link, node, relay),
             PeerMessage::Returned(returned) => self.came_back(now, link, node, returned),
+            PeerMessage::Tree(tree) => self.branched(now, link, node, tree),
             PeerMessage::Greeting(epoch) => self.greeted(now, link, node, epoch),
             PeerMessage::Summary(entries) => self.summarized(now, node, &entries),
             PeerMessage::Heartbeat(digest) => self.heartbeat_of(node, digest),

@@ -93,12 +93,6 @@ impl Spread {
         self.awaited.push(node, known);
     }
 
-    /// No way leads to a node.
-    fn not_sent(&mut self, known: u32) {
-        self.known += known;
-        self.absent += known;
-    }
-
     /// Books the report of one node.
     fn reported(&mut self, node: NodeId, report: Receipt) {
         if let Some(known) = self.awaited.take(node) {
@@ -141,34 +135,46 @@ impl Node {
         publisher.wake_by(until, instance, &mut self.timers);
         let mut places = std::mem::take(&mut self.places);
         places.extend_from_slice(self.table.spread(&topic));
-        // The last copy is no copy: most multicasts have only one.
-        let copies =
-            iter::repeat_n(Multicast { id, ttl, sequence, from, topic, payload }, places.len());
-        let mut here = None;
-        for ((place, count), multicast) in places.drain(..).zip(copies) {
-            match place {
-                Place::Here => {
-                    spread.sent(self.id, count);
-                    here = Some(multicast);
-                }
-                Place::Node(node) => {
-                    if self.tell_node(node, PeerMessage::Multicast(multicast)) {
-                        spread.sent(node, count);
-                    } else {
-                        spread.not_sent(count);
-                    }
-                }
-            }
+        for &(place, known) in &places {
+            spread.sent(self.node_at(place), known);
         }
-        self.places = places; // For its room.
-        let is_done = spread.awaited.is_empty();
         if let Some(publisher) = self.publishers.get_mut(&instance) {
             publisher.multicasts.push(counter, spread);
         }
-        if is_done {
+        if places.is_empty() {
             self.book(instance, [counter], |_| {});
-        } else if let Some(multicast) = here {
-            self.fan_out(now, self.id, multicast);
+        }
+        self.send_copies(now, &places, Multicast { id, ttl, sequence, from, topic, payload });
+        places.clear();
+        self.places = places; // For its room.
+    }
+
+    fn send_copies(&mut self, now: Instant, places: &[(Place, u32)], multicast: Multicast) {
+        let is_linked = |&(place, _): &(Place, u32)| match place {
+            Place::Here => true,
+            Place::Node(node) => self.peers.contains_key(&node),
+        };
+        if !places.iter().all(is_linked) {
+            let exits = places.iter().map(|&(place, _)| self.node_at(place));
+            let exits: Vec<NodeId> = exits.filter(|&node| node != self.id).collect();
+            if exits.len() < places.len() {
+                self.fan_out(now, self.id, multicast.clone());
+            }
+            return self.send_tree(now, &exits, multicast);
+        }
+        // The last copy is no copy: most multicasts have only one.
+        for (&(place, _), copy) in places.iter().zip(iter::repeat_n(multicast, places.len())) {
+            match place {
+                Place::Here => self.fan_out(now, self.id, copy),
+                Place::Node(node) => _ = self.tell_peer(node, PeerMessage::Multicast(copy)),
+            }
+        }
+    }
+
+    fn node_at(&self, place: Place) -> NodeId {
+        match place {
+            Place::Here => self.id,
+            Place::Node(node) => node,
         }
     }
 

@@ -77,7 +77,7 @@ impl Node {
         }
     }
 
-    fn note_way_back(&mut self, path: &Path) {
+    pub(super) fn note_way_back(&mut self, path: &Path) {
         let source = path.source();
         let is_known = |way: &Path| way.nodes().iter().rev().eq(path.nodes());
         if self.ways_back.get(&source).is_some_and(is_known) {
@@ -105,7 +105,8 @@ impl Node {
             | PeerMessage::Snapshot(_)
             | PeerMessage::Changes(_)
             | PeerMessage::Relay(_)
-            | PeerMessage::Returned(_) => {}
+            | PeerMessage::Returned(_)
+            | PeerMessage::Tree(_) => {}
         }
     }
 
@@ -123,7 +124,7 @@ impl Node {
             return self.close(link, CloseCode::Protocol, text);
         }
         match position.checked_sub(1) {
-            None => self.not_passed_on(now, &returned.path, returned.header),
+            None => self.not_passed_on(now, returned.path.target(), returned.header),
             Some(before) => {
                 let previous = nodes[before];
                 let message = PeerMessage::Returned(Returned { position: before, ..returned });
@@ -135,7 +136,7 @@ impl Node {
     /// A relay had no room on its link.
     pub(super) fn relay_unsent(&mut self, now: Instant, relay: Relay) {
         match relay.position {
-            1 => self.not_passed_on(now, &relay.path, relay.frame.header),
+            1 => self.not_passed_on(now, relay.path.target(), relay.frame.header),
             position => self.give_back(Relay { position: position - 1, ..relay }),
         }
     }
@@ -149,10 +150,10 @@ impl Node {
     }
 
     /// A message of this node did not get to its target.
-    fn not_passed_on(&mut self, now: Instant, path: &Path, header: Bytes) {
+    pub(super) fn not_passed_on(&mut self, now: Instant, target: NodeId, header: Bytes) {
         let frame = Frame { header, payload: Bytes::new() };
         if let Ok(message) = PeerMessage::from_frame(frame) {
-            self.never_sent(now, path.target(), message);
+            self.never_sent(now, target, message);
         }
     }
 }

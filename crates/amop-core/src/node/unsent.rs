@@ -32,6 +32,7 @@ impl Node {
         let node = *node;
         match message {
             PeerMessage::Relay(relay) => self.relay_unsent(now, relay),
+            PeerMessage::Tree(tree) => self.tree_unsent(now, tree),
             message => self.never_sent(now, node, message),
         }
     }
@@ -56,7 +57,8 @@ impl Node {
             | PeerMessage::Snapshot(_)
             | PeerMessage::Changes(_)
             | PeerMessage::Relay(_)
-            | PeerMessage::Returned(_) => {}
+            | PeerMessage::Returned(_)
+            | PeerMessage::Tree(_) => {}
         }
     }
 }

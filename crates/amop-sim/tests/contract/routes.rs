@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use amop_sim::{ClientId, NodeId, World};
 use amop_wire::{Code, Epoch, Frame, Lane, Mode, MsgId, Path, PeerMessage, Reason, Receipt, Relay};
 
+use crate::net::Net;
 use crate::scene::{SECOND, millis, slow};
 
 /// ROUTE-1, ROUTE-2: over every graph, between any two nodes.
@@ -234,57 +234,4 @@ fn a_peer_whose_relayed_messages_do_not_follow_their_path_is_closed() {
     net.world.run_for(SECOND);
     assert_eq!(net.code(id), Code::Ok, "the others notice nothing");
     net.end();
-}
-
-/// Nodes with one client each, which subscribes to a topic of its own and to one of all.
-struct Net {
-    world: World,
-    nodes: Vec<NodeId>,
-    clients: Vec<ClientId>,
-}
-
-impl Net {
-    fn new(edges: &[(usize, usize)]) -> Self {
-        let mut world = World::new(3);
-        let count = 1 + edges.iter().map(|&(a, b)| a.max(b)).max().unwrap_or(0);
-        let nodes: Vec<NodeId> =
-            (0..count).map(|n| world.node(&format!("n{n}.node.bank.amop"))).collect();
-        for &(a, b) in edges {
-            world.link(nodes[a], nodes[b]);
-        }
-        let client = |(n, &node)| {
-            let client = world.client(&format!("c{n}.sdk.bank.amop"), &[node]);
-            world.subscribe(client, &format!("to{n}"));
-            world.subscribe(client, "all");
-            client
-        };
-        let clients = nodes.iter().enumerate().map(client).collect();
-        // SEQ-3: pushed, and pulled by whoever lacks it, without waiting for a heartbeat.
-        world.run_for(SECOND);
-        if count < 10 {
-            assert_eq!(world.wrong_views(), [] as [String; 0]);
-        }
-        Self { world, nodes, clients }
-    }
-
-    fn request(&mut self, from: usize, topic: &str) -> MsgId {
-        self.world.publish(self.clients[from], Mode::Unicast, topic, SECOND)
-    }
-
-    /// The node that messages for another one are sent to first.
-    fn next_hop(&self, from: usize, to: usize) -> usize {
-        let id = |n: usize| self.world.node_core(self.nodes[n]).id();
-        let hop = self.world.node_core(self.nodes[from]).table().next_hop(id(to));
-        (0..self.nodes.len()).find(|&n| Some(id(n)) == hop).expect("there is a way")
-    }
-
-    fn code(&self, id: MsgId) -> Code {
-        self.world.record().publication(id).code()
-    }
-
-    fn end(mut self) {
-        self.world.run_for(11 * SECOND);
-        assert_eq!(self.world.wrong_views(), [] as [String; 0]);
-        self.world.check();
-    }
 }

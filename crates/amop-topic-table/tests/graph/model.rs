@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use amop_topic_table::{Branch, Graph, Stop, Tree};
+use amop_topic_table::{Branch, Graph, Tree};
 use amop_wire::limits::HOPS_MAX;
-use amop_wire::{Instant, NodeId};
+use amop_wire::{Instant, NodeId, Stop};
 use proptest::prelude::*;
 use proptest::sample::Index;
 

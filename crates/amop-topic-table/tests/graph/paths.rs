@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use amop_topic_table::{Branch, Graph, Stop};
-use amop_wire::NodeId;
+use amop_topic_table::{Branch, Graph};
 use amop_wire::limits::{HOPS_MAX, NODES_MAX};
+use amop_wire::{NodeId, Stop};
 
 use crate::{at, graph, graph_of, line, node, nodes};
 

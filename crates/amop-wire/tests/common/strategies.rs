@@ -7,8 +7,8 @@ use amop_wire::{
     AckRun, Announcement, AnnouncementChanges, Answer, AnswerStatus, Attempt, ClientMessage, Code,
     Delivery, Epoch, Frame, Gen, Instance, Lane, Mode, MsgId, Multicast, Name, NodeId, NodeMessage,
     Outcome, Path, PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Publish, Reason, Receipt,
-    ReceiptRun, Refuse, Relay, Request, Returned, Role, Seq, Subscriber, Topic, TopicChange,
-    Version,
+    ReceiptRun, Refuse, Relay, Request, Returned, Role, Seq, Stop, Subscriber, Topic, TopicChange,
+    Tree, Version,
 };
 use bytes::Bytes;
 use proptest::collection::vec;
@@ -112,6 +112,7 @@ pub(crate) fn peer_messages() -> impl Strategy<Value = PeerMessage> {
         announcement_changes().prop_map(PeerMessage::Changes),
         relays().prop_map(PeerMessage::Relay),
         returned().prop_map(PeerMessage::Returned),
+        trees().prop_map(PeerMessage::Tree),
         request.prop_map(PeerMessage::Request),
         answer.prop_map(PeerMessage::Answer),
         refusal.prop_map(PeerMessage::Refusal),
@@ -148,6 +149,18 @@ fn relays() -> impl Strategy<Value = Relay> {
             let position = 1 + position.index(path.nodes().len() - 1);
             Relay { path, position, lane, frame: Frame { header, payload } }
         },
+    )
+}
+
+fn trees() -> impl Strategy<Value = Tree> {
+    let stop = (nodes(), any::<u8>(), any::<bool>()).prop_map(|(node, depth, is_exit)| Stop {
+        node,
+        depth,
+        is_exit,
+    });
+    let header = vec(any::<u8>(), 0..100).prop_map(Bytes::from);
+    (vec(nodes(), 1..=8), vec(stop, 0..20), header, payloads()).prop_map(
+        |(way, stops, header, payload)| Tree { way, stops, frame: Frame { header, payload } },
     )
 }
 

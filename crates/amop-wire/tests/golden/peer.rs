@@ -3,7 +3,7 @@
 use amop_wire::{
     Announcement, AnnouncementChanges, AnswerStatus, Frame, Gen, Instance, Lane, MsgId, Multicast,
     NodeId, Path, PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Reason, Receipt, Relay,
-    Request, Returned, Seq, Subscriber, TopicChange, Version,
+    Request, Returned, Seq, Stop, Subscriber, TopicChange, Tree, Version,
 };
 
 use crate::{EPOCH, ID, TTL, assert_golden, name, topic};
@@ -166,6 +166,44 @@ fn a_relay_keeps_its_bytes() {
              19 5051525354555657
              21 58595a5b5c5d5e5f
            2203 484452
+         706179",
+    );
+}
+
+#[test]
+fn a_tree_keeps_its_bytes() {
+    let frame = Frame { header: "HDR".into(), payload: "pay".into() };
+    let stops = vec![
+        Stop { node: node(32), depth: 1, is_exit: false },
+        Stop { node: node(64), depth: 2, is_exit: true },
+    ];
+    assert_golden(
+        Lane::Messages,
+        &PeerMessage::Tree(Tree { way: vec![node(0)], stops, frame }),
+        "00000091 008c
+         728901
+           0a24
+             09 0001020304050607
+             11 08090a0b0c0d0e0f
+             19 1011121314151617
+             21 18191a1b1c1d1e1f
+           122d
+             0a24
+               09 2021222324252627
+               11 28292a2b2c2d2e2f
+               19 3031323334353637
+               21 38393a3b3c3d3e3f
+             15 01000000
+             18 00
+           122d
+             0a24
+               09 4041424344454647
+               11 48494a4b4c4d4e4f
+               19 5051525354555657
+               21 58595a5b5c5d5e5f
+             15 02000000
+             18 01
+           1a03 484452
          706179",
     );
 }

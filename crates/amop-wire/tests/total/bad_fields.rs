@@ -2,12 +2,13 @@
 
 use std::fmt::Debug;
 
+use amop_wire::limits::NODES_MAX;
 use amop_wire::{ClientMessage, Frame, Message, MessageError, NodeMessage, PeerMessage};
 use bytes::Bytes;
 
 use crate::bodies::{
-    NAME, answer, changes, delivery, hop, multicast, publish, relay, request, returned, subscribe,
-    subscribed,
+    NAME, answer, changes, delivery, hop, multicast, publish, relay, request, returned, stop,
+    subscribe, subscribed, tree,
 };
 use crate::protobuf::Fields;
 use crate::read;
@@ -103,6 +104,16 @@ fn a_bad_field_of_a_peer_is_named() {
         ),
         ("relay.position", 12, relay().fixed32(1, 0), Fields::new()),
         ("relay.position", 12, relay().fixed32(1, 3), Fields::new()),
+        ("tree.way", 14, Fields::new().message(2, stop(2)), Fields::new()),
+        ("tree.way", 14, (2..10).fold(tree(), |tree, n| tree.message(1, hop(n))), Fields::new()),
+        ("tree.stops", 14, tree().message(2, stop(3).fixed32(2, 256)), Fields::new()),
+        ("tree.stops", 14, tree().message(2, Fields::new().fixed32(2, 1)), Fields::new()),
+        (
+            "tree.stops",
+            14,
+            (0..NODES_MAX as u64).fold(tree(), |tree, n| tree.message(2, stop(n))),
+            Fields::new(),
+        ),
         ("returned.hops", 13, Fields::new(), Fields::new()),
         ("returned.position", 13, returned().fixed32(1, 3), Fields::new()),
     ] {
@@ -123,14 +134,14 @@ fn a_kind_that_does_not_exist_is_unknown() {
     fn assert_unknown<M: Message + Debug + PartialEq>(first_unused: u64) {
         let nothing = Frame { header: Bytes::new(), payload: Bytes::new() };
         assert_eq!(M::from_frame(nothing), Err(MessageError::UnknownKind));
-        for kind in [first_unused, 15, 16, 1 << 28] {
+        for kind in [first_unused, 16, 17, 1 << 28] {
             let message = read::<M>(kind, Fields::new(), "payload");
             assert_eq!(message, Err(MessageError::UnknownKind), "kind {kind}");
         }
     }
     assert_unknown::<ClientMessage>(8);
     assert_unknown::<NodeMessage>(6);
-    assert_unknown::<PeerMessage>(14);
+    assert_unknown::<PeerMessage>(15);
 }
 
 #[test]

@@ -46,6 +46,15 @@ pub(crate) fn returned() -> Fields {
     (0..3).fold(Fields::new(), |returned, number| returned.message(2, hop(number)))
 }
 
+pub(crate) fn tree() -> Fields {
+    Fields::new().message(1, hop(1)).message(2, stop(2))
+}
+
+/// The place of a node in a tree.
+pub(crate) fn stop(number: u64) -> Fields {
+    Fields::new().message(1, hop(number)).fixed32(2, 1)
+}
+
 /// A node of its own for each number.
 pub(crate) fn hop(number: u64) -> Fields {
     (1..=4).fold(Fields::new(), |hop, word| hop.fixed64(word, number))

@@ -145,7 +145,7 @@ fn damaged(bytes: &[u8], damage: &[Damage]) -> Vec<u8> {
 
 /// A header of any kind, some of which exist, with a body of well-formed fields.
 fn headers() -> impl Strategy<Value = Fields> {
-    let any_kind = (1_u64..15, Just(Fields::new()));
+    let any_kind = (1_u64..16, Just(Fields::new()));
     let valid_start = select(vec![
         (2, bodies::subscribe()),
         (2, bodies::subscribed()),
@@ -157,6 +157,7 @@ fn headers() -> impl Strategy<Value = Fields> {
         (9, bodies::multicast()),
         (12, bodies::relay()),
         (13, bodies::returned()),
+        (14, bodies::tree()),
     ]);
     (prop_oneof![any_kind, valid_start], bodies())
         .prop_map(|((kind, start), rest)| Fields::new().message(kind, start.then(rest.as_ref())))
