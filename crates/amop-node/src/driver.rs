@@ -11,6 +11,7 @@ use amop_core::node::{Effect, Event, Input, LinkId, Node};
 use amop_p2p::{Batch, Link, Outbox};
 use amop_wire::{
     CloseCode, CloseReason, Epoch, Frame, Instant, Lane, Message, MessageError, Name, Recent,
+    Transit,
 };
 use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
@@ -112,16 +113,25 @@ impl Driver {
     /// The reason to close the link, if a frame is no message; what came before it was handled.
     pub(crate) fn frames<M: Message>(
         &self,
+        lane: Lane,
         frames: &mut Vec<Frame>,
-        recent: &mut Recent,
+        (recent, transit): (&mut Recent, &mut Transit),
         mut to_input: impl FnMut(M) -> Input,
     ) -> Result<(), CloseReason> {
         let now = self.now();
         let mut state = self.lock();
         let mut result = Ok(());
+        let mut held_up = transit.held_up(now, lane);
         for frame in frames.drain(..) {
+            let Some(frame) = transit.stamp(now, lane, frame) else {
+                held_up = transit.held_up(now, lane);
+                continue;
+            };
             match M::read(frame, recent) {
-                Ok(message) => state.handle(now, to_input(message)),
+                Ok(mut message) => {
+                    message.deduct(held_up);
+                    state.handle(now, to_input(message));
+                }
                 Err(error) => {
                     result = Err(malformed(&error));
                     break;
@@ -203,23 +213,23 @@ impl State {
     /// Applies an input and performs what it causes.
     fn handle(&mut self, now: Instant, input: Input) {
         self.core.handle(now, input);
-        self.perform();
+        self.perform(now);
         while let Some(unsent) = self.unsent.pop() {
             self.core.handle(now, unsent);
-            self.perform();
+            self.perform(now);
         }
     }
 
-    fn perform(&mut self) {
+    fn perform(&mut self, now: Instant) {
         while let Some(effect) = self.core.poll_effect() {
             match effect {
                 Effect::ToClient { link, message } => {
                     let unsent = |message| Input::UnsentToClient { link, message };
-                    self.stage(link, message, unsent);
+                    self.stage(now, link, message, unsent);
                 }
                 Effect::ToPeer { link, message } => {
                     let unsent = |message| Input::UnsentToPeer { link, message };
-                    self.stage(link, message, unsent);
+                    self.stage(now, link, message, unsent);
                 }
                 Effect::Close { link, reason } => {
                     if let Some(out) = self.links.get_mut(&link) {
@@ -237,12 +247,19 @@ impl State {
 
     /// Stages a message for its link, or notes that it has no room there. Control messages are
     /// few and always find room; a peer that does not even take those is closed by its outbox.
-    fn stage<M: Message>(&mut self, link: LinkId, message: M, unsent: impl FnOnce(M) -> Input) {
+    fn stage<M: Message>(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        message: M,
+        unsent: impl FnOnce(M) -> Input,
+    ) {
         let Some(out) = self.links.get_mut(&link) else { return };
         let bytes = out.batch.bytes() + message.payload().len() + HEAD_BYTES;
         if message.lane() != Lane::Control && !out.outbox.has_room(bytes) {
             return self.unsent.push(unsent(message));
         }
+        out.batch.set_now(now);
         match out.batch.push(&message) {
             Ok(()) => {
                 if !std::mem::replace(&mut out.is_staged, true) {

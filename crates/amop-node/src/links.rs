@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use amop_core::node::{Input, LinkId};
 use amop_p2p::{Dialer, Endpoint, Handshake, HandshakeError, Link, LinkEnd, Target};
-use amop_wire::{ClientMessage, Name, PeerMessage, Recent};
+use amop_wire::{ClientMessage, Name, PeerMessage, Recent, Transit};
 use tracing::{debug, info, warn};
 
 use crate::driver::Driver;
@@ -96,8 +96,11 @@ async fn run_client(driver: &Driver, link: Link) {
         }
         Ok(id) => {
             let message = |message: ClientMessage| Input::Client { link: id, message };
-            let mut recent = Recent::default();
-            let end = link.run(|_, frames| driver.frames(frames, &mut recent, message)).await;
+            let (mut recent, mut transit) = (Recent::default(), Transit::default());
+            let run = link.run(|lane, frames| {
+                driver.frames(lane, frames, (&mut recent, &mut transit), message)
+            });
+            let end = run.await;
             ended(driver, id, &name, remote, &end);
         }
     }
@@ -114,8 +117,11 @@ async fn run_peer(driver: &Driver, link: Link) {
         }
         Ok(id) => {
             let message = |message: PeerMessage| Input::Peer { link: id, message };
-            let mut recent = Recent::default();
-            let end = link.run(|_, frames| driver.frames(frames, &mut recent, message)).await;
+            let (mut recent, mut transit) = (Recent::default(), Transit::default());
+            let run = link.run(|lane, frames| {
+                driver.frames(lane, frames, (&mut recent, &mut transit), message)
+            });
+            let end = run.await;
             ended(driver, id, &name, remote, &end);
         }
     }

@@ -5,7 +5,9 @@
 //! two pieces instead. Buffers are handed on by swapping, from the batch to the outbox and on to
 //! the writer, and come back empty with the room they had grown.
 
-use amop_wire::{FrameError, Lane, Message, put_frame_head};
+use std::time::Duration;
+
+use amop_wire::{FrameError, Instant, Lane, Message, STAMP_BYTES, put_frame_head, put_stamp};
 use bytes::{Bytes, BytesMut};
 
 /// Frames staged for one destination, lane by lane.
@@ -15,22 +17,31 @@ use bytes::{Bytes, BytesMut};
 #[derive(Debug, Default)]
 pub struct Batch {
     lanes: [LaneBuffer; 3],
+    /// The time on the clock of its owner, who puts stamps.
+    now: Option<Instant>,
+    stamped_at: [Option<Instant>; 3],
 }
 
 impl Batch {
+    /// Says what time it is. What is staged on a lane from now on begins with a stamp, unless the
+    /// last one is less than 10 ms old; see [`Transit`](amop_wire::Transit).
+    pub fn set_now(&mut self, now: Instant) {
+        self.now = Some(now);
+    }
+
     /// Stages a message on its lane. Messages of one lane keep their order.
     ///
     /// # Errors
     ///
     /// [`FrameError`] if the message is over a limit; nothing was staged.
     pub fn push<M: Message>(&mut self, message: &M) -> Result<(), FrameError> {
-        let buffer = &mut self.lanes[index(message.lane())];
+        let buffer = self.buffer(message.lane());
         buffer.push_frame(message.payload(), |head| message.put_header(head))
     }
 
     /// Stages a message that was encoded once for several destinations.
     pub fn push_encoded(&mut self, encoded: &Encoded) {
-        let buffer = &mut self.lanes[index(encoded.lane)];
+        let buffer = self.buffer(encoded.lane);
         buffer.push_part(&encoded.head);
         buffer.push_part(&encoded.payload);
     }
@@ -54,6 +65,21 @@ impl Batch {
 
     pub(crate) fn lanes_mut(&mut self) -> &mut [LaneBuffer; 3] {
         &mut self.lanes
+    }
+
+    /// The buffer of a lane, with a stamp if one is due.
+    fn buffer(&mut self, lane: Lane) -> &mut LaneBuffer {
+        let i = index(lane);
+        let (buffer, stamped_at) = (&mut self.lanes[i], &mut self.stamped_at[i]);
+        if let Some(now) = self.now
+            && buffer.is_empty()
+            && stamped_at.is_none_or(|at| at + STAMP_EVERY <= now)
+        {
+            *stamped_at = Some(now);
+            buffer.reserve(STAMP_BYTES);
+            put_stamp(&mut buffer.tail, now);
+        }
+        buffer
     }
 }
 
@@ -189,6 +215,9 @@ pub(crate) fn index(lane: Lane) -> usize {
 /// more than the copy.
 const COPY_BELOW_BYTES: usize = 8 << 10;
 
+/// A receiver ignores what it could be wrong about by this.
+const STAMP_EVERY: Duration = Duration::from_millis(10);
+
 /// The longest piece that QUIC gets. It gives room back only when a piece was acknowledged as a
 /// whole, so that pieces near its send window would make it stop and wait.
 const PIECE_BYTES_MAX: usize = 64 << 10;
@@ -271,6 +300,27 @@ mod tests {
         }
         let pieces = pieces(&mut batch.lanes_mut()[2]);
         assert!(pieces.iter().all(|piece| (1..=PIECE_BYTES_MAX).contains(&piece.len())));
+    }
+
+    #[test]
+    fn a_lane_is_stamped_when_something_is_staged_but_not_more_often_than_matters() {
+        let at = |millis| Instant::after_start(Duration::from_millis(millis));
+        let mut batch = Batch::default();
+        let mut bytes_at = |now: Option<u64>, lane| {
+            if let Some(now) = now {
+                batch.set_now(at(now));
+            }
+            batch.push(&note(lane, b"h", 0)).unwrap();
+            batch.push(&note(lane, b"h", 0)).unwrap();
+            let bytes = batch.bytes();
+            batch.clear();
+            bytes
+        };
+        let plain = 2 * (6 + 1);
+        assert_eq!(bytes_at(None, Lane::Messages), plain, "nobody told the time");
+        let stamped = [(1, 2), (2, 2), (10, 2), (11, 2), (11, 0)];
+        let bytes = stamped.map(|(now, lane)| bytes_at(Some(now), Lane::ALL[lane]) - plain);
+        assert_eq!(bytes, [STAMP_BYTES, 0, 0, STAMP_BYTES, STAMP_BYTES]);
     }
 
     fn any_note() -> impl Strategy<Value = Note> {

@@ -10,7 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use amop_core::client::Input;
 use amop_wire::{
-    CloseCode, CloseReason, Frame, Instance, Instant, Message, MessageError, NodeMessage, Recent,
+    CloseCode, CloseReason, Frame, Instance, Instant, Lane, Message, MessageError, NodeMessage,
+    Recent, Transit,
 };
 use tokio::sync::{Notify, broadcast, watch};
 
@@ -77,14 +78,21 @@ impl Driver {
     /// The reason to close the link, if a frame is no message; what came before it was handled.
     pub(crate) fn frames(
         &self,
+        lane: Lane,
         frames: &mut Vec<Frame>,
-        recent: &mut Recent,
+        (recent, transit): (&mut Recent, &mut Transit),
     ) -> Result<(), CloseReason> {
         self.turn(|state, now| {
             state.arrived = frames.len();
+            let mut held_up = transit.held_up(now, lane);
             for frame in frames.drain(..) {
-                let message =
+                let Some(frame) = transit.stamp(now, lane, frame) else {
+                    held_up = transit.held_up(now, lane);
+                    continue;
+                };
+                let mut message =
                     NodeMessage::read(frame, recent).map_err(|error| malformed(&error))?;
+                message.deduct(held_up);
                 state.handle(now, Input::Message(message));
             }
             Ok(())

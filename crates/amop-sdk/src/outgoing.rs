@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use amop_p2p::{Batch, Link, Outbox};
-use amop_wire::{Answer, ClientMessage, CloseReason, Name};
+use amop_wire::{Answer, ClientMessage, CloseReason, Instant, Name};
 use tracing::warn;
 
 /// What leaves a client. Without a link, nothing does.
@@ -32,7 +32,13 @@ pub(crate) struct LinkOut {
 }
 
 impl Outgoing {
+    /// Says what time it is, for the stamps.
+    pub(crate) fn set_now(&mut self, now: Instant) {
+        self.batch.set_now(now);
+    }
+
     pub(crate) fn link_up(&mut self, link: &Link) {
+        self.batch = Batch::default(); // Its stamps begin anew.
         // A socket for both families shows addresses of the older one in the form of the newer.
         let remote = link.remote_addr();
         let endpoint = SocketAddr::new(remote.ip().to_canonical(), remote.port());

@@ -96,6 +96,7 @@ impl State {
 
     /// Applies an input and performs what it causes.
     pub(crate) fn handle(&mut self, now: Instant, input: Input) {
+        self.outgoing.set_now(now);
         self.core.handle(now, input);
         self.perform(now);
         while let Some(bounced) = self.bounced.pop_front() {

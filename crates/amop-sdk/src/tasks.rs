@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amop_p2p::{Dialer, Endpoint, Link, LinkEnd};
-use amop_wire::{CloseCode, CloseReason, Recent};
+use amop_wire::{CloseCode, CloseReason, Recent, Transit};
 use tokio::time::sleep;
 
 use crate::connect_error::AttemptError;
@@ -67,8 +67,11 @@ impl Linked {
     async fn run_link(&self, link: Link) -> LinkEnd {
         let outbox = link.outbox();
         self.driver.turn(|state, now| state.link_up(now, &link));
-        let mut recent = Recent::default();
-        let mut run = pin!(link.run(|_, frames| self.driver.frames(frames, &mut recent)));
+        let (mut recent, mut transit) = (Recent::default(), Transit::default());
+        let mut run =
+            pin!(link.run(|lane, frames| {
+                self.driver.frames(lane, frames, (&mut recent, &mut transit))
+            }));
         tokio::select! {
             biased;
             end = &mut run => return end,

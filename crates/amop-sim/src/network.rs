@@ -136,7 +136,8 @@ impl World {
         let last = &mut state.last_arrival[end][usize::from(lane.number())];
         *last = (*last).max(self.now + latency + state.detour);
         let at = *last;
-        self.at(at, Happening::Arrival { link, to: 1 - end, lane, bytes });
+        let sent_at = self.now;
+        self.at(at, Happening::Arrival { link, to: 1 - end, lane, sent_at, bytes });
         true
     }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use amop_core::client::{Client, Effect as ClientEffect, Input as ClientInput, PublishEnd};
 use amop_core::node::{Effect as NodeEffect, Input as NodeInput, LinkId, Node};
-use amop_wire::{ClientMessage, Code, Frame, Message, MsgId, NodeMessage, Outcome, PeerMessage};
+use amop_wire::{
+    ClientMessage, Code, Frame, Instant, Message, MsgId, NodeMessage, Outcome, PeerMessage,
+};
 
 use crate::contract::End;
 use crate::network::{Kind, Party};
@@ -17,9 +19,9 @@ use crate::world::{Happening, World};
 impl World {
     pub(crate) fn happen(&mut self, happening: Happening) {
         match happening {
-            Happening::Arrival { link, to, lane, bytes } => {
+            Happening::Arrival { link, to, lane, sent_at, bytes } => {
                 if let Some((party, kind, frame)) = self.arrival(link, to, lane, bytes) {
-                    self.arrived(party, kind, link, frame);
+                    self.arrived(party, kind, link, sent_at, frame);
                 }
             }
             Happening::Notice { link, end } => self.notice(link, end),
@@ -159,12 +161,12 @@ impl World {
     }
 
     /// A frame has reached a party; its driver may look only a moment later.
-    fn arrived(&mut self, party: Party, kind: Kind, link: LinkId, frame: Frame) {
+    fn arrived(&mut self, party: Party, kind: Kind, link: LinkId, sent_at: Instant, frame: Frame) {
         let is_first = match party {
             Party::Client(client) => {
                 let message = NodeMessage::from_frame(frame).expect("what was sent can be read");
                 let arrived = &mut self.clients[client].arrived;
-                arrived.push(ClientInput::Message(message));
+                arrived.push((sent_at, ClientInput::Message(message)));
                 arrived.len() == 1
             }
             Party::Node(node) => {
@@ -181,7 +183,7 @@ impl World {
                     }
                 };
                 let arrived = &mut self.nodes[node].arrived;
-                arrived.push(input);
+                arrived.push((sent_at, input));
                 arrived.len() == 1
             }
             Party::Stranger(stranger) => return self.heard(stranger, kind, frame),
@@ -201,17 +203,47 @@ impl World {
             Party::Node(node) => {
                 let arrived = std::mem::take(&mut self.nodes[node].arrived);
                 if !arrived.is_empty() {
-                    self.node_batch(node, arrived);
+                    let inputs: Vec<NodeInput> = arrived
+                        .into_iter()
+                        .map(|(sent_at, input)| self.deduct_from_node_input(sent_at, input))
+                        .collect();
+                    self.node_batch(node, inputs);
                 }
             }
             Party::Client(client) => {
                 let arrived = std::mem::take(&mut self.clients[client].arrived);
                 if !arrived.is_empty() {
-                    self.client_batch(client, arrived);
+                    let inputs: Vec<ClientInput> = arrived
+                        .into_iter()
+                        .map(|(sent_at, mut input)| {
+                            if let ClientInput::Message(message) = &mut input {
+                                message.deduct(self.held_up(sent_at));
+                            }
+                            input
+                        })
+                        .collect();
+                    self.client_batch(client, inputs);
                 }
             }
             Party::Stranger(_) => {}
         }
+    }
+
+    /// By how long a driver finds that a message was held up: it knows no shorter way than the
+    /// shortest.
+    fn held_up(&self, sent_at: Instant) -> Duration {
+        let held_up = self.now.saturating_since(sent_at).saturating_sub(self.latency);
+        if held_up < NOTICED { Duration::ZERO } else { held_up }
+    }
+
+    fn deduct_from_node_input(&self, sent_at: Instant, mut input: NodeInput) -> NodeInput {
+        let held_up = self.held_up(sent_at);
+        match &mut input {
+            NodeInput::Client { message, .. } => message.deduct(held_up),
+            NodeInput::Peer { message, .. } => message.deduct(held_up),
+            _ => {}
+        }
+        input
     }
 
     fn notice(&mut self, link: LinkId, end: usize) {
@@ -287,3 +319,6 @@ impl World {
         }
     }
 }
+
+/// What drivers leave alone, since batches and jitter take as long.
+const NOTICED: Duration = Duration::from_millis(50);

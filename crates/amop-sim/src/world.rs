@@ -65,8 +65,8 @@ pub(crate) struct NodeSlot {
     pub(crate) core: Option<Node>,
     pub(crate) life: u32,
     pub(crate) wake_at: Option<Instant>,
-    /// What has arrived and was not handed in yet.
-    pub(crate) arrived: Vec<NodeInput>,
+    /// What has arrived and was not handed in yet, with the moment at which it was sent.
+    pub(crate) arrived: Vec<(Instant, NodeInput)>,
     /// The versions of every node's topics that it held last.
     pub(crate) seen: Vec<Option<Version>>,
     pub(crate) swallows: bool,
@@ -80,7 +80,7 @@ pub(crate) struct ClientSlot {
     pub(crate) life: u32,
     pub(crate) wake_at: Option<Instant>,
     /// What has arrived and was not handed in yet.
-    pub(crate) arrived: Vec<ClientInput>,
+    pub(crate) arrived: Vec<(Instant, ClientInput)>,
     pub(crate) link: Option<LinkId>,
     /// Where it attaches, tried in turn.
     pub(crate) homes: Vec<usize>,
@@ -97,7 +97,7 @@ pub(crate) struct ClientSlot {
 #[derive(Debug)]
 pub(crate) enum Happening {
     /// A frame reaches one end of a link.
-    Arrival { link: LinkId, to: usize, lane: Lane, bytes: BytesMut },
+    Arrival { link: LinkId, to: usize, lane: Lane, sent_at: Instant, bytes: BytesMut },
     /// A driver hands in what has arrived.
     Batch { party: Party, life: u32 },
     /// One end learns that its link has ended.

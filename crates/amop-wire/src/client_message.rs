@@ -143,6 +143,12 @@ impl Message for ClientMessage {
         Self::from_frame(Frame { header, payload })
     }
 
+    fn deduct(&mut self, spent: Duration) {
+        if let Self::Publish(publish) = self {
+            publish.ttl = publish.ttl.saturating_sub(spent);
+        }
+    }
+
     fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
         let header = pb::ClientHeader::decode(header).map_err(MessageError::Malformed)?;
         let kind = header.kind.ok_or(MessageError::UnknownKind)?;

@@ -417,18 +417,22 @@ pub struct Relay {
     pub position: ::core::option::Option<u32>,
     #[prost(fixed32, optional, tag = "2")]
     pub lane: ::core::option::Option<u32>,
-    #[prost(message, repeated, tag = "3")]
+    #[prost(fixed32, optional, tag = "3")]
+    pub spent_ms: ::core::option::Option<u32>,
+    #[prost(message, repeated, tag = "4")]
     pub hops: ::prost::alloc::vec::Vec<NodeId>,
-    #[prost(bytes = "bytes", tag = "4")]
+    #[prost(bytes = "bytes", tag = "5")]
     pub header: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Tree {
-    #[prost(message, repeated, tag = "1")]
-    pub way: ::prost::alloc::vec::Vec<NodeId>,
+    #[prost(fixed32, optional, tag = "1")]
+    pub spent_ms: ::core::option::Option<u32>,
     #[prost(message, repeated, tag = "2")]
+    pub way: ::prost::alloc::vec::Vec<NodeId>,
+    #[prost(message, repeated, tag = "3")]
     pub stops: ::prost::alloc::vec::Vec<Stop>,
-    #[prost(bytes = "bytes", tag = "3")]
+    #[prost(bytes = "bytes", tag = "4")]
     pub header: ::prost::bytes::Bytes,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

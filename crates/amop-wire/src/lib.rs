@@ -22,6 +22,7 @@ mod recent;
 mod relay;
 mod time;
 mod topic;
+mod transit;
 mod tree;
 
 pub use announcement::{Announcement, AnnouncementChanges, Subscriber, TopicChange};
@@ -40,4 +41,5 @@ pub use recent::Recent;
 pub use relay::{Path, Relay, Returned};
 pub use time::Instant;
 pub use topic::{Topic, TopicError};
+pub use transit::{STAMP_BYTES, Transit, put_stamp};
 pub use tree::{Stop, Tree};

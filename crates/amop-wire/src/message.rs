@@ -1,5 +1,7 @@
 //! What every message has in common: a header, perhaps a payload, and the lane it travels on.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::{Frame, Lane, Recent};
@@ -16,6 +18,11 @@ pub trait Message: Sized {
 
     /// The opaque bytes after the header.
     fn payload(&self) -> &Bytes;
+
+    /// Deducts what a message has spent on its way from what is left of its time, if it has one.
+    fn deduct(&mut self, spent: Duration) {
+        let _ = spent;
+    }
 
     /// Reads a message from a frame. Any bytes give a message or an error.
     ///

@@ -134,6 +134,17 @@ impl Message for NodeMessage {
         Self::from_frame(Frame { header, payload })
     }
 
+    fn deduct(&mut self, spent: Duration) {
+        match self {
+            Self::Delivery(delivery) => delivery.ttl = delivery.ttl.saturating_sub(spent),
+            Self::Multicast(multicast) => multicast.ttl = multicast.ttl.saturating_sub(spent),
+            Self::Attached { .. }
+            | Self::Subscribed { .. }
+            | Self::Outcome(_)
+            | Self::Receipts(_) => {}
+        }
+    }
+
     fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
         let header = pb::NodeHeader::decode(header).map_err(MessageError::Malformed)?;
         let kind = header.kind.ok_or(MessageError::UnknownKind)?;

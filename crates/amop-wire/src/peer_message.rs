@@ -201,6 +201,16 @@ impl Message for PeerMessage {
         Self::from_frame(Frame { header, payload })
     }
 
+    fn deduct(&mut self, spent: Duration) {
+        match self {
+            Self::Request(request) => request.ttl = request.ttl.saturating_sub(spent),
+            Self::Multicast(multicast) => multicast.ttl = multicast.ttl.saturating_sub(spent),
+            Self::Relay(relay) => relay.spent += spent,
+            Self::Tree(tree) => tree.spent += spent,
+            _ => {}
+        }
+    }
+
     fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
         let header = pb::PeerHeader::decode(header).map_err(MessageError::Malformed)?;
         Ok(match header.kind.ok_or(MessageError::UnknownKind)? {

@@ -5,6 +5,7 @@
 //! What is passed on stays encoded; only its last receiver reads it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -28,6 +29,8 @@ pub struct Relay {
     pub position: usize,
     /// The lane that it travels on.
     pub lane: Lane,
+    /// How long it was held up so far. Travels in whole milliseconds.
+    pub spent: Duration,
     /// The message itself, still encoded.
     pub frame: Frame,
 }
@@ -96,6 +99,7 @@ impl Relay {
         pb::Relay {
             position: u32::try_from(self.position).ok(),
             lane: Some(self.lane.number().into()),
+            spent_ms: Some(whole_millis(self.spent)),
             hops: put_nodes(&self.path.0),
             header: self.frame.header.clone(),
         }
@@ -112,7 +116,8 @@ impl Relay {
         };
         let path = Path::read("relay.hops", relay.hops)?;
         let position = read_position("relay.position", relay.position, 1, &path)?;
-        Ok(Self { path, position, lane, frame: Frame { header: relay.header, payload } })
+        let spent = Duration::from_millis(relay.spent_ms.unwrap_or_default().into());
+        Ok(Self { path, position, lane, spent, frame: Frame { header: relay.header, payload } })
     }
 }
 
@@ -130,6 +135,10 @@ impl Returned {
         let position = read_position("returned.position", returned.position, 0, &path)?;
         Ok(Self { path, position, header: returned.header })
     }
+}
+
+pub(crate) fn whole_millis(span: Duration) -> u32 {
+    u32::try_from(span.as_millis()).unwrap_or(u32::MAX)
 }
 
 fn read_position(

@@ -3,12 +3,15 @@
 //! Every node gets the part of the tree that lies behind it, as a flat list in preorder, and the way
 //! that the message took so far. Whether the list is a tree is up to whoever passes it on.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::announcement::{check_count, put_nodes, read_nodes};
 use crate::fields::{bad, node_id, node_id_words};
 use crate::generated as pb;
 use crate::limits::{HOPS_MAX, NODES_MAX};
+use crate::relay::whole_millis;
 use crate::{Frame, MessageError, NodeId};
 
 /// A multicast on its way along a tree.
@@ -19,6 +22,8 @@ pub struct Tree {
     pub way: Vec<NodeId>,
     /// The receiver and all nodes behind it, at most [`NODES_MAX`].
     pub stops: Vec<Stop>,
+    /// How long it was held up so far. Travels in whole milliseconds.
+    pub spent: Duration,
     /// The multicast itself, still encoded.
     pub frame: Frame,
 }
@@ -45,6 +50,7 @@ impl Tree {
             way: put_nodes(&self.way),
             stops: self.stops.iter().map(stop).collect(),
             header: self.frame.header.clone(),
+            spent_ms: Some(whole_millis(self.spent)),
         }
     }
 
@@ -65,6 +71,7 @@ impl Tree {
             })
         };
         let stops = tree.stops.into_iter().map(stop).collect::<Result<_, MessageError>>()?;
-        Ok(Self { way, stops, frame: Frame { header: tree.header, payload } })
+        let spent = Duration::from_millis(tree.spent_ms.unwrap_or_default().into());
+        Ok(Self { way, stops, spent, frame: Frame { header: tree.header, payload } })
     }
 }

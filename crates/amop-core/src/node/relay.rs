@@ -4,6 +4,8 @@
 //! gives it back if there is no link or no room: then it has not been passed on and never will be,
 //! so that its sender may do something else with it. Nobody on the way reads it.
 
+use std::time::Duration;
+
 use amop_wire::limits::NODES_MAX;
 use amop_wire::{CloseCode, Frame, Instant, Message, NodeId, Path, PeerMessage, Relay, Returned};
 use bytes::{Bytes, BytesMut};
@@ -45,7 +47,8 @@ impl Node {
         message.put_header(&mut header);
         let frame = Frame { header: header.freeze(), payload: message.payload().clone() };
         let first = path.nodes()[1];
-        let relay = Relay { path, position: 1, lane: message.lane(), frame };
+        let (lane, spent) = (message.lane(), Duration::ZERO);
+        let relay = Relay { path, position: 1, lane, spent, frame };
         self.tell_peer(first, PeerMessage::Relay(relay))
     }
 
@@ -59,7 +62,8 @@ impl Node {
         let Some(&next) = nodes.get(position + 1) else {
             let source = relay.path.source();
             // A message that cannot be read is the fault of its source, which is not this peer.
-            let Ok(message) = PeerMessage::from_frame(relay.frame) else { return };
+            let Ok(mut message) = PeerMessage::from_frame(relay.frame) else { return };
+            message.deduct(relay.spent);
             self.came_along(now, &relay.path, &message);
             return self.heard_from(now, source, message);
         };

@@ -6,6 +6,8 @@
 //! [path](super::relay). A part that cannot be passed on comes back once for each of its exits, as
 //! if it had been sent to each on a path of its own.
 
+use std::time::Duration;
+
 use amop_topic_table::Branch;
 use amop_wire::{
     CloseCode, Frame, Instant, Lane, Message, Multicast, NodeId, Path, PeerMessage, Relay,
@@ -26,7 +28,7 @@ impl Node {
         message.put_header(&mut header);
         let frame = Frame { header: header.freeze(), payload: message.payload().clone() };
         for part in tree.branches() {
-            self.send_part(now, vec![self.id], part, frame.clone());
+            self.send_part(now, vec![self.id], part, Duration::ZERO, frame.clone());
         }
         for &exit in tree.unreachable() {
             self.copy_unsent(exit, id);
@@ -35,7 +37,7 @@ impl Node {
 
     /// A multicast came along a tree.
     pub(super) fn branched(&mut self, now: Instant, link: LinkId, peer: NodeId, tree: Tree) {
-        let Tree { mut way, stops, frame } = tree;
+        let Tree { mut way, stops, spent, frame } = tree;
         let branch = match Branch::new(&stops) {
             Ok(branch) => branch,
             Err(bad) => return self.close(link, CloseCode::Protocol, bad.to_string()),
@@ -50,29 +52,38 @@ impl Node {
         way.push(self.id);
         if branch.is_exit() {
             // One that cannot be read is the fault of its home node, which may not be this peer.
-            let Ok(PeerMessage::Multicast(multicast)) = PeerMessage::from_frame(frame.clone())
+            let Ok(PeerMessage::Multicast(mut multicast)) = PeerMessage::from_frame(frame.clone())
             else {
                 return;
             };
+            multicast.ttl = multicast.ttl.saturating_sub(spent);
             if let Some(path) = Path::new(&way) {
                 self.note_way_back(&path);
             }
             self.fan_out(now, home, multicast);
         }
         for part in branch.branches() {
-            self.send_part(now, way.clone(), part, frame.clone());
+            self.send_part(now, way.clone(), part, spent, frame.clone());
         }
     }
 
     /// Sends a part of a tree to its first node; `way` leads from the home node to this one.
-    fn send_part(&mut self, now: Instant, way: Vec<NodeId>, part: Branch<'_>, frame: Frame) {
+    fn send_part(
+        &mut self,
+        now: Instant,
+        way: Vec<NodeId>,
+        part: Branch<'_>,
+        spent: Duration,
+        frame: Frame,
+    ) {
         let (next, stops) = (part.node(), part.stops());
         let message = match chain(stops).map(|chain| [&way[..], &chain].concat()) {
-            None => PeerMessage::Tree(Tree { way, stops: stops.to_vec(), frame }),
+            None => PeerMessage::Tree(Tree { way, stops: stops.to_vec(), spent, frame }),
             Some(nodes) => match Path::new(&nodes) {
                 Some(path) => {
                     let position = way.len();
-                    PeerMessage::Relay(Relay { path, position, lane: Lane::Messages, frame })
+                    let lane = Lane::Messages;
+                    PeerMessage::Relay(Relay { path, position, lane, spent, frame })
                 }
                 // From the home node to its neighbour, and no farther.
                 None => match PeerMessage::from_frame(frame) {
@@ -91,7 +102,7 @@ impl Node {
 
     /// A part of a tree did not leave this node: it goes back once for each exit.
     pub(super) fn tree_unsent(&mut self, now: Instant, tree: Tree) {
-        let Tree { way, stops, frame: Frame { header, .. } } = tree;
+        let Tree { way, stops, frame: Frame { header, .. }, .. } = tree;
         let Some(position) = way.len().checked_sub(2) else {
             for stop in stops.iter().filter(|stop| stop.is_exit) {
                 self.not_passed_on(now, stop.node, header.clone());

@@ -63,6 +63,7 @@ pub(crate) async fn until(node: &Node, wanted: impl FnMut(&Status) -> bool) {
 pub(crate) struct RawClient {
     pub(crate) outbox: Outbox,
     pub(crate) received: mpsc::UnboundedReceiver<NodeMessage>,
+    pub(crate) stamps: mpsc::UnboundedReceiver<Frame>,
     pub(crate) end: tokio::task::JoinHandle<LinkEnd>,
     // The link needs its socket.
     _endpoint: Endpoint,
@@ -73,14 +74,19 @@ impl RawClient {
         let (endpoint, link) = dial(consortium, label, node).await;
         let outbox = link.outbox();
         let (sender, received) = mpsc::unbounded_channel();
+        let (stamp_sender, stamps) = mpsc::unbounded_channel();
         let end = tokio::spawn(link.run(move |_: Lane, frames: &mut Vec<Frame>| {
             for frame in frames.drain(..) {
                 // A test that has what it wants does not listen any more.
-                let _ = sender.send(NodeMessage::from_frame(frame).unwrap());
+                if is_stamp(&frame) {
+                    let _ = stamp_sender.send(frame);
+                } else {
+                    let _ = sender.send(NodeMessage::from_frame(frame).unwrap());
+                }
             }
             Ok::<(), CloseReason>(())
         }));
-        Self { outbox, received, end, _endpoint: endpoint }
+        Self { outbox, received, stamps, end, _endpoint: endpoint }
     }
 
     /// Dials and attaches.
@@ -123,6 +129,11 @@ pub(crate) async fn dial(consortium: &Consortium, label: &str, node: &Node) -> (
 
 pub(crate) fn attach(instance: u64) -> ClientMessage {
     ClientMessage::Attach { instance: Instance(instance), generation: Gen(1) }
+}
+
+/// Whether it only says when the next ones were sent.
+pub(crate) fn is_stamp(frame: &Frame) -> bool {
+    frame.header.is_empty()
 }
 
 /// A frame that no decoder of ours made.

@@ -217,6 +217,30 @@ fn a_relay_that_swallows_multicasts_loses_preference() {
     net.end();
 }
 
+/// UNI-8, MULTI-8: each link stands still for nearly as long as one that is lost, so that the time of
+/// both is long over when they arrive.
+#[test]
+fn what_was_held_up_on_its_way_is_not_handled_long_after_its_time() {
+    let mut net = Net::new(&[(0, 1), (1, 2)]);
+    let send = |net: &mut Net| {
+        let publisher = net.clients[0];
+        let publish = |mode| net.world.publish(publisher, mode, "to2", SECOND);
+        [Mode::Unicast, Mode::Multicast].map(publish)
+    };
+    let prompt = send(&mut net);
+    net.world.run_for(SECOND);
+    for (a, b) in [(0, 1), (1, 2)] {
+        net.world.stall(net.nodes[a], net.nodes[b], 5 * SECOND);
+    }
+    let late = send(&mut net);
+    net.world.run_for(millis(4900));
+    net.world.stall(net.nodes[1], net.nodes[2], 5 * SECOND);
+    net.world.run_for(10 * SECOND);
+    let calls = |id: MsgId| net.world.record().publication(id).calls.len();
+    assert_eq!((prompt.map(calls), late.map(calls)), ([1, 1], [0, 0]));
+    net.end();
+}
+
 /// ROUTE-5, LIMIT-1
 #[test]
 fn a_peer_whose_relayed_messages_do_not_follow_their_path_is_closed() {
@@ -226,7 +250,7 @@ fn a_peer_whose_relayed_messages_do_not_follow_their_path_is_closed() {
     net.world.say(liar, &PeerMessage::Greeting(Epoch(1)));
     let frame = Frame { header: Default::default(), payload: Default::default() };
     let path = Path::new(&[ids[0], ids[1], ids[2]]).unwrap();
-    let relay = Relay { path, position: 1, lane: Lane::Messages, frame };
+    let relay = Relay { path, position: 1, lane: Lane::Messages, spent: millis(0), frame };
     net.world.say(liar, &PeerMessage::Relay(relay));
     net.world.run_for(millis(100));
     assert!(net.world.close_reason(liar).is_some(), "it is not the first node of that path");

@@ -75,8 +75,8 @@ fn a_peer_whose_tree_is_none_or_not_for_us_is_closed_and_nothing_is_passed_on() 
     for (way, stops) in trees {
         let peer = net.world.stranger(liar, net.nodes[1]);
         net.world.say(peer, &PeerMessage::Greeting(Epoch(1)));
-        let frame = Frame { header: Bytes::new(), payload: Bytes::new() };
-        net.world.say(peer, &PeerMessage::Tree(Tree { way, stops: stops.clone(), frame }));
+        let (spent, frame) = (millis(0), Frame { header: Bytes::new(), payload: Bytes::new() });
+        net.world.say(peer, &PeerMessage::Tree(Tree { way, stops: stops.clone(), spent, frame }));
         net.world.run_for(millis(100));
         assert!(net.world.close_reason(peer).is_some(), "{stops:?}");
     }

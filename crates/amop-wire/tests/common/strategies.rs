@@ -147,7 +147,8 @@ fn relays() -> impl Strategy<Value = Relay> {
     (paths(), any::<prop::sample::Index>(), lane, header, payloads()).prop_map(
         |(path, position, lane, header, payload)| {
             let position = 1 + position.index(path.nodes().len() - 1);
-            Relay { path, position, lane, frame: Frame { header, payload } }
+            let spent = Duration::from_millis(7);
+            Relay { path, position, lane, spent, frame: Frame { header, payload } }
         },
     )
 }
@@ -160,7 +161,12 @@ fn trees() -> impl Strategy<Value = Tree> {
     });
     let header = vec(any::<u8>(), 0..100).prop_map(Bytes::from);
     (vec(nodes(), 1..=8), vec(stop, 0..20), header, payloads()).prop_map(
-        |(way, stops, header, payload)| Tree { way, stops, frame: Frame { header, payload } },
+        |(way, stops, header, payload)| Tree {
+            way,
+            stops,
+            spent: Duration::from_millis(u32::MAX.into()),
+            frame: Frame { header, payload },
+        },
     )
 }
 

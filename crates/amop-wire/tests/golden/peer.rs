@@ -1,5 +1,7 @@
 //! What two linked nodes say to each other, byte by byte.
 
+use std::time::Duration;
+
 use amop_wire::{
     Announcement, AnnouncementChanges, AnswerStatus, Frame, Gen, Instance, Lane, MsgId, Multicast,
     NodeId, Path, PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Reason, Receipt, Relay,
@@ -142,30 +144,32 @@ fn changes_keep_their_bytes() {
 
 #[test]
 fn a_relay_keeps_its_bytes() {
+    let spent = Duration::from_secs(1);
     let frame = Frame { header: "HDR".into(), payload: "pay".into() };
     assert_golden(
         Lane::Replies,
-        &PeerMessage::Relay(Relay { path: path(), position: 2, lane: Lane::Replies, frame }),
-        "00000089 0084
-         628101
+        &PeerMessage::Relay(Relay { path: path(), position: 2, lane: Lane::Replies, spent, frame }),
+        "0000008e 0089
+         628601
            0d 02000000
            15 01000000
-           1a24
+           1d e8030000
+           2224
              09 0001020304050607
              11 08090a0b0c0d0e0f
              19 1011121314151617
              21 18191a1b1c1d1e1f
-           1a24
+           2224
              09 2021222324252627
              11 28292a2b2c2d2e2f
              19 3031323334353637
              21 38393a3b3c3d3e3f
-           1a24
+           2224
              09 4041424344454647
              11 48494a4b4c4d4e4f
              19 5051525354555657
              21 58595a5b5c5d5e5f
-           2203 484452
+           2a03 484452
          706179",
     );
 }
@@ -179,15 +183,21 @@ fn a_tree_keeps_its_bytes() {
     ];
     assert_golden(
         Lane::Messages,
-        &PeerMessage::Tree(Tree { way: vec![node(0)], stops, frame }),
-        "00000091 008c
-         728901
-           0a24
+        &PeerMessage::Tree(Tree {
+            way: vec![node(0)],
+            stops,
+            spent: Duration::from_secs(1),
+            frame,
+        }),
+        "00000096 0091
+         728e01
+           0d e8030000
+           1224
              09 0001020304050607
              11 08090a0b0c0d0e0f
              19 1011121314151617
              21 18191a1b1c1d1e1f
-           122d
+           1a2d
              0a24
                09 2021222324252627
                11 28292a2b2c2d2e2f
@@ -195,7 +205,7 @@ fn a_tree_keeps_its_bytes() {
                21 38393a3b3c3d3e3f
              15 01000000
              18 00
-           122d
+           1a2d
              0a24
                09 4041424344454647
                11 48494a4b4c4d4e4f
@@ -203,7 +213,7 @@ fn a_tree_keeps_its_bytes() {
                21 58595a5b5c5d5e5f
              15 02000000
              18 01
-           1a03 484452
+           2203 484452
          706179",
     );
 }

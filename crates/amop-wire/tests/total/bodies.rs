@@ -39,7 +39,7 @@ pub(crate) fn multicast() -> Fields {
 
 pub(crate) fn relay() -> Fields {
     let relay = Fields::new().fixed32(1, 1).fixed32(2, 1);
-    (0..3).fold(relay, |relay, number| relay.message(3, hop(number)))
+    (0..3).fold(relay, |relay, number| relay.message(4, hop(number)))
 }
 
 pub(crate) fn returned() -> Fields {
@@ -47,7 +47,7 @@ pub(crate) fn returned() -> Fields {
 }
 
 pub(crate) fn tree() -> Fields {
-    Fields::new().message(1, hop(1)).message(2, stop(2))
+    Fields::new().message(2, hop(1)).message(3, stop(2))
 }
 
 /// The place of a node in a tree.
