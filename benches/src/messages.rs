@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use amop_wire::{
     Attempt, ClientMessage, Delivery, Epoch, Instance, Mode, MsgId, Name, NodeId, NodeMessage,
-    PeerMessage, Publish, Request, Topic,
+    PeerMessage, Publish, Request, Terms, Topic,
 };
 use bytes::Bytes;
 
@@ -25,6 +25,7 @@ pub fn sample_instance(index: u64) -> Instance {
 #[must_use]
 pub fn publish(payload_bytes: usize) -> ClientMessage {
     ClientMessage::Publish(Publish {
+        terms: Terms::default(),
         counter: COUNTER,
         ttl: TTL,
         mode: Mode::Unicast,
@@ -38,6 +39,7 @@ pub fn publish(payload_bytes: usize) -> ClientMessage {
 #[must_use]
 pub fn request(payload_bytes: usize) -> PeerMessage {
     PeerMessage::Request(Request {
+        terms: Terms::default(),
         id: MsgId { publisher: sample_instance(0), counter: COUNTER },
         ttl: TTL,
         attempt: 1,
@@ -54,6 +56,7 @@ pub fn request(payload_bytes: usize) -> PeerMessage {
 pub fn delivery(payload_bytes: usize) -> NodeMessage {
     let id = MsgId { publisher: sample_instance(0), counter: COUNTER };
     NodeMessage::Delivery(Delivery {
+        terms: Terms::default(),
         attempt: Attempt { home: NodeId::of(&home()), id, number: 1 },
         ttl: TTL,
         from: publisher(),

@@ -8,7 +8,7 @@ use amop_core::node::{Input, LinkId, Node};
 use amop_wire::{
     AckRun, Announcement, Answer, AnswerStatus, Attempt, ClientMessage, Epoch, Gen, Instance,
     Instant, Mode, MsgId, Multicast, Name, NodeId, PeerAnswer, PeerMessage, PeerReceiptRun,
-    Publish, Receipt, Request, Seq, Subscriber, Topic, Version,
+    Publish, Receipt, Request, Seq, Subscriber, Terms, Topic, Version,
 };
 use bytes::Bytes;
 
@@ -129,6 +129,7 @@ impl Traffic {
 
     fn publish(&self, counter: u64, mode: Mode) -> Input {
         from_client(ClientMessage::Publish(Publish {
+            terms: Terms::default(),
             counter,
             ttl: messages::TTL,
             mode,
@@ -150,6 +151,7 @@ impl Traffic {
 
     fn request(&self, counter: u64) -> Input {
         from_peer(PeerMessage::Request(Request {
+            terms: Terms::default(),
             id: id(counter),
             ttl: messages::TTL,
             attempt: 1,

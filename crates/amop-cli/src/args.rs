@@ -154,10 +154,23 @@ pub(crate) struct Publish {
     #[arg(value_name = "PAYLOAD | - | @FILE", default_value = "", hide_default_value = true)]
     pub(crate) payload: String,
     /// Send it to all subscribers, and print how many took it
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["at_least_once", "idempotency_key"])]
     pub(crate) multicast: bool,
     #[command(flatten)]
+    pub(crate) terms: TermsArgs,
+    #[command(flatten)]
     pub(crate) link: LinkArgs,
+}
+
+/// How often one subscriber's message may be handled.
+#[derive(Clone, Debug, Arguments)]
+pub(crate) struct TermsArgs {
+    /// Ask another subscriber if one gives no word; several may handle it
+    #[arg(long)]
+    pub(crate) at_least_once: bool,
+    /// Name the message; sent again by this name, it is handled once
+    #[arg(long, value_name = "NAME")]
+    pub(crate) idempotency_key: Option<String>,
 }
 
 /// `amop request`.
@@ -168,6 +181,8 @@ pub(crate) struct Request {
     /// The message: a text, `-` for standard input, `@FILE` for a file
     #[arg(value_name = "PAYLOAD | - | @FILE", default_value = "", hide_default_value = true)]
     pub(crate) payload: String,
+    #[command(flatten)]
+    pub(crate) terms: TermsArgs,
     #[command(flatten)]
     pub(crate) link: LinkArgs,
 }

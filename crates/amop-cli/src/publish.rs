@@ -5,7 +5,7 @@ use amop_sdk::{
 };
 use serde::Serialize;
 
-use crate::args::{self, LinkArgs};
+use crate::args::{self, LinkArgs, TermsArgs};
 use crate::connect::connect;
 use crate::exit::Failure;
 use crate::out::Out;
@@ -27,7 +27,7 @@ pub(crate) async fn publish(
         let receipt = ended.map_err(|error| failed(topic, &error))?;
         return show_receipt(topic, &sent, &receipt, out);
     }
-    let ended = ask(&client, topic, payload).await;
+    let ended = ask(&client, topic, payload, &args.terms).await;
     client.close().await;
     let answer = ended?;
     if out.is_json() {
@@ -45,7 +45,7 @@ pub(crate) async fn request(
 ) -> Result<(), Failure> {
     let (topic, payload) = (&args.topic, payload::read(&args.payload).await?);
     let client = connect(link).await?;
-    let ended = ask(&client, topic, payload).await;
+    let ended = ask(&client, topic, payload, &args.terms).await;
     client.close().await;
     let answer = ended?;
     if out.is_json() {
@@ -61,8 +61,20 @@ pub(crate) async fn request(
 }
 
 /// Gets an answer out of a subscriber, and a good one.
-async fn ask(client: &Client, topic: &str, payload: Bytes) -> Result<Answer, Failure> {
-    let answer = client.request(topic, payload).await.map_err(|error| failed(topic, &error))?;
+async fn ask(
+    client: &Client,
+    topic: &str,
+    payload: Bytes,
+    terms: &TermsArgs,
+) -> Result<Answer, Failure> {
+    let mut request = client.request(topic, payload);
+    if terms.at_least_once {
+        request = request.at_least_once();
+    }
+    if let Some(name) = &terms.idempotency_key {
+        request = request.idempotency_key(name);
+    }
+    let answer = request.await.map_err(|error| failed(topic, &error))?;
     let (kind, sentence) = match answer.status {
         AnswerStatus::Answered => return Ok(answer),
         AnswerStatus::Failed => {

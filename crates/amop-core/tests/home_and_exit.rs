@@ -8,7 +8,7 @@ use amop_core::node::{Effect, Input, LinkId, Node};
 use amop_wire::{
     Announcement, AnnouncementChanges, AnswerStatus, ClientMessage, Code, Epoch, Gen, Instance,
     Instant, Mode, MsgId, Name, NodeId, NodeMessage, PeerAnswer, PeerMessage, PeerReceiptRun,
-    PeerRefusal, Publish, Reason, Receipt, Request, Seq, Subscriber, Version,
+    PeerRefusal, Publish, Reason, Receipt, Request, Seq, Subscriber, Terms, Version,
 };
 use bytes::Bytes;
 
@@ -90,6 +90,7 @@ impl Home {
 
     fn publish_as(&mut self, mode: Mode, topic: &str, counter: u64) -> Vec<Effect> {
         let publish = Publish {
+            terms: Terms::default(),
             counter,
             ttl: Duration::from_secs(1),
             mode,
@@ -169,6 +170,7 @@ fn a_request_names_the_life_it_is_meant_for_and_another_life_refuses_it() {
     let message = ClientMessage::Subscribe("u".parse().unwrap());
     home.handle(Input::Client { link: CLIENT, message });
     let request = Request {
+        terms: Terms::default(),
         id: MsgId { publisher: Instance(9), counter: 1 },
         ttl: Duration::from_secs(1),
         attempt: 1,

@@ -66,6 +66,12 @@ impl Message {
         self.delivered.mode()
     }
 
+    /// Whether another subscriber may have handled it: its publisher asks for at least once.
+    #[must_use]
+    pub fn is_redelivered(&self) -> bool {
+        self.delivered.redelivered
+    }
+
     /// The number of a multicast among those of its publisher to the topic; 0 for a unicast.
     ///
     /// A subscription hands them out in this order, whichever ways they came.

@@ -16,13 +16,13 @@ use std::time::Duration;
 
 use amop_core::client::Input;
 use amop_wire::limits::{PAYLOAD_BYTES_MAX, TTL_MAX};
-use amop_wire::{Instant, Mode, MsgId, Topic};
+use amop_wire::{Instant, Key, Mode, MsgId, Terms, Topic};
 use bytes::Bytes;
 use tokio::task::coop;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::lease::Lease;
-use crate::outcome::PublishError;
+use crate::outcome::{Answer, PublishError};
 use crate::publishes::{Ended, SlotKey, Ticket};
 use crate::topic::IntoTopic;
 
@@ -53,7 +53,7 @@ impl<T> Publish<T> {
             Ok(_) if payload.len() > PAYLOAD_BYTES_MAX => {
                 Err(PublishError::payload_too_long(payload.len()))
             }
-            Ok(topic) => Ok(Draft { mode, topic, payload }),
+            Ok(topic) => Ok(Draft { mode, terms: Terms::default(), topic, payload }),
             Err(error) => Err(PublishError::bad_topic(error)),
         };
         Self { lease, draft, timeout, finish }
@@ -81,6 +81,32 @@ impl<T> Publish<T> {
             ticket: None,
             alarm: None,
             finish: self.finish,
+        }
+    }
+}
+
+impl Publish<Answer> {
+    /// Lets another subscriber be asked if the chosen one is gone or gives no word for half of the
+    /// time: the request may be handled by several, each of them once. Those that are asked later see
+    /// it as [`is_redelivered`](crate::Message::is_redelivered).
+    pub fn at_least_once(mut self) -> Self {
+        self.set_terms(|terms| terms.at_least_once = true);
+        self
+    }
+
+    /// Names what is asked, so that asking again is the same request: also after a restart, and also if
+    /// nobody knows what became of it before. Its subscriber handles it once, and answers all of them alike.
+    ///
+    /// A subscriber remembers the answer to a key of one client for ten minutes. It is asked again as long as
+    /// it stays; another subscriber does not know the key. The same key with another payload or topic ends with 205.
+    pub fn idempotency_key(mut self, name: impl AsRef<[u8]>) -> Self {
+        self.set_terms(|terms| terms.key = Some(Key::of(name.as_ref())));
+        self
+    }
+
+    fn set_terms(&mut self, set: impl FnOnce(&mut Terms)) {
+        if let Ok(draft) = &mut self.draft {
+            set(&mut draft.terms);
         }
     }
 }
@@ -138,6 +164,7 @@ pub struct Submit<T> {
 
 struct Draft {
     mode: Mode,
+    terms: Terms,
     topic: Topic,
     payload: Bytes,
 }
@@ -214,9 +241,10 @@ impl<T> Submit<T> {
             }
             let counter = state.core.draw_counter();
             let key = state.publishes.begin(payload_bytes, now, watch);
-            let Draft { mode, topic, payload } = draft;
+            let Draft { mode, terms, topic, payload } = draft;
             let timeout = deadline.saturating_since(now);
-            state.handle(now, Input::Publish { counter, key, mode, topic, payload, timeout });
+            let input = Input::Publish { counter, key, mode, terms, topic, payload, timeout };
+            state.handle(now, input);
             Step::Submitted { key, counter }
         })
     }

@@ -270,6 +270,7 @@ mod tests {
                 Mode::Multicast => Wanted::Ack(number),
             },
             sequence: number,
+            redelivered: false,
             from: "app.sdk.bank-a.amop".parse().unwrap(),
             topic: topic(),
             payload: vec![0; payload_bytes].into(),

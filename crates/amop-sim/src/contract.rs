@@ -7,9 +7,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use amop_core::client::Gap;
-use amop_wire::{AnswerStatus, Code, Instance, Instant, Mode, MsgId, Reason, Receipt};
+use amop_wire::{AnswerStatus, Code, Instance, Instant, Mode, MsgId, Reason, Receipt, Terms};
 use bytes::Bytes;
 
+use crate::keys;
 use crate::sequence::Sequences;
 
 /// Everything that applications did and saw.
@@ -28,6 +29,8 @@ pub struct Record {
 pub struct Publication {
     /// To one or to all.
     pub mode: Mode,
+    /// What it asks for beyond the usual.
+    pub terms: Terms,
     /// When its time is up.
     pub deadline: Instant,
     /// Who handled it, and when.
@@ -97,6 +100,7 @@ impl Record {
             let violations = publication.violations(id, now);
             found.extend(violations.into_iter().map(|what| format!("{id}: {what}")));
         }
+        found.extend(keys::violations(&self.publications));
         found
     }
 
@@ -143,6 +147,7 @@ impl Publication {
     pub(crate) fn new(mode: Mode, deadline: Instant) -> Self {
         Self {
             mode,
+            terms: Terms::default(),
             deadline,
             calls: Vec::new(),
             refusals: Vec::new(),
@@ -194,7 +199,8 @@ impl Publication {
         demand(callers.len() == self.calls.len(), "one instance handled it twice");
         let broke_word = self.refusals.iter().any(|instance| callers.contains(instance));
         demand(!broke_word, "handled by one who said that it never will");
-        demand(self.mode == Mode::Multicast || self.calls.len() <= 1, "a unicast handled twice");
+        let may_be_many = self.mode == Mode::Multicast || self.terms.at_least_once;
+        demand(may_be_many || self.calls.len() <= 1, "a unicast handled twice");
         if let Some((at, end)) = self.ends.first() {
             self.judge(id, *at, end, &mut demand);
         }
@@ -206,10 +212,15 @@ impl Publication {
         match end {
             End::Outcome { code: Code::Ok, status, payload, .. } => {
                 demand(self.mode == Mode::Unicast, "a multicast without a receipt");
-                let [call] = &self.calls[..] else { return demand(false, "code 0, not one call") };
-                demand(call.at <= at, "answered before it was handled");
-                let is_its = *payload == answer_to(id, call.instance) && *status == call.status;
-                demand(is_its, "the answer of another call");
+                if self.terms.key.is_some() {
+                    return; // Another one may have been handled for it: see `keys`.
+                }
+                let is_its = |call: &&Call| {
+                    *payload == answer_to(id, call.instance) && *status == call.status
+                };
+                let call = self.calls.iter().find(is_its);
+                demand(call.is_some(), "no call, or the answer of another");
+                demand(call.is_none_or(|call| call.at <= at), "answered before it was handled");
             }
             End::Outcome { code: Code::TimedOut, .. } => {
                 demand(at >= self.deadline, "102 before the time was up");

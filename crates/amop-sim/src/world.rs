@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use amop_core::client::{Client, Input as ClientInput};
 use amop_core::node::{Input as NodeInput, LinkId, Node};
-use amop_wire::{Attempt, Code, Instance, Instant, Lane, Mode, MsgId, Name, Topic, Version};
-use bytes::{Bytes, BytesMut};
+use amop_wire::{Attempt, Code, Instance, Instant, Lane, Name, Topic, Version};
+use bytes::BytesMut;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::application::{Application, Inbox};
-use crate::contract::{Publication, Record};
+use crate::contract::Record;
 use crate::network::{Network, Party};
 use crate::stranger::Stranger;
 
@@ -207,33 +207,6 @@ impl World {
         self.client_batch(client.0, inputs);
     }
 
-    /// Publishes.
-    ///
-    /// # Panics
-    ///
-    /// If the client is down.
-    pub fn publish(
-        &mut self,
-        client: ClientId,
-        mode: Mode,
-        topic: &str,
-        timeout: Duration,
-    ) -> MsgId {
-        let core = self.clients[client.0].core.as_mut().expect("the client lives");
-        let (publisher, counter) = (core.instance(), core.draw_counter());
-        let id = MsgId { publisher, counter };
-        let publication = Publication::new(mode, self.now + timeout);
-        self.record.publications.insert(id, publication);
-        self.record.tell(self.now, format_args!("{client:?} publishes {id} to {topic}: {mode:?}"));
-        let (topic, payload) = (parse(topic), Bytes::from(id.to_string()));
-        if mode == Mode::Multicast {
-            self.record.sequences.published(id, &topic);
-        }
-        let input = ClientInput::Publish { counter, key: 0, mode, topic, payload, timeout };
-        self.client_batch(client.0, [input]);
-        id
-    }
-
     /// Lets time pass.
     pub fn run_for(&mut self, span: Duration) {
         let end = self.now + span;
@@ -385,6 +358,6 @@ impl World {
     }
 }
 
-fn parse(topic: &str) -> Topic {
+pub(crate) fn parse(topic: &str) -> Topic {
     topic.parse().expect("a valid topic")
 }

@@ -10,7 +10,7 @@ use crate::fields::{bad, msg_id, no_payload, node_id, node_id_words, put, text, 
 use crate::generated::{self as pb, client_header::Kind};
 use crate::hot::{self, Hot};
 use crate::{
-    Frame, Gen, Instance, Lane, Message, MessageError, MsgId, NodeId, Reason, Recent, Topic,
+    Frame, Gen, Instance, Lane, Message, MessageError, MsgId, NodeId, Reason, Recent, Terms, Topic,
 };
 
 /// A message from a client to its node.
@@ -49,6 +49,8 @@ pub struct Publish {
     pub mode: Mode,
     /// Numbers the multicasts of this client to this topic, one after another; 0 for a unicast.
     pub sequence: u64,
+    /// What a unicast asks for beyond the usual.
+    pub terms: Terms,
     /// To whom.
     pub topic: Topic,
     /// The message itself.
@@ -110,9 +112,10 @@ impl Message for ClientMessage {
 
     fn put_header(&self, buf: &mut BytesMut) {
         match self {
-            Self::Publish(publish) => publish.put(buf),
+            Self::Publish(publish) if publish.terms.are_usual() => publish.put(buf),
             Self::Answer(answer) => answer.put(buf),
-            Self::Attach { .. }
+            Self::Publish(_)
+            | Self::Attach { .. }
             | Self::Subscribe(_)
             | Self::Unsubscribe(_)
             | Self::Refuse(_)
@@ -178,7 +181,8 @@ impl ClientMessage {
     /// All but those that are [`hot`].
     fn to_kind(&self) -> Option<Kind> {
         Some(match self {
-            Self::Publish(_) | Self::Answer(_) => return None,
+            Self::Publish(publish) => Kind::Publish(publish.to_proto()),
+            Self::Answer(_) => return None,
             Self::Attach { instance, generation } => Kind::Attach(pb::Attach {
                 instance: Some(instance.0),
                 generation: Some(generation.0),
@@ -215,6 +219,7 @@ fn read_publish(publish: &pb::Publish, payload: Bytes) -> Result<Publish, Messag
         ttl: ttl("publish.ttl_ms", publish.ttl_ms)?,
         mode: Mode::from_number("publish.mode", publish.mode)?,
         sequence: publish.sequence.unwrap_or_default(),
+        terms: Terms::read(publish.terms),
         topic: topic("publish.topic", &publish.topic)?,
         payload,
     })

@@ -156,6 +156,8 @@ reasons! {
     TooManyRequests = 13, "too-many-requests", "the limit of publishes under way is reached";
     /// The node shuts down.
     ShuttingDown = 14, "shutting-down", "the node is shutting down";
+    /// The subscriber knows the idempotency key with another payload or topic.
+    KeyReused = 15, "key-reused", "the key was used before for another message";
 }
 
 impl Reason {

@@ -102,6 +102,19 @@ pub struct Publish {
     pub sequence: ::core::option::Option<u64>,
     #[prost(bytes = "bytes", tag = "5")]
     pub topic: ::prost::bytes::Bytes,
+    #[prost(message, optional, tag = "6")]
+    pub terms: ::core::option::Option<Terms>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Terms {
+    #[prost(fixed64, optional, tag = "1")]
+    pub key_high: ::core::option::Option<u64>,
+    #[prost(fixed64, optional, tag = "2")]
+    pub key_low: ::core::option::Option<u64>,
+    #[prost(bool, optional, tag = "3")]
+    pub at_least_once: ::core::option::Option<bool>,
+    #[prost(bool, optional, tag = "4")]
+    pub redelivered: ::core::option::Option<bool>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Delivery {
@@ -119,6 +132,8 @@ pub struct Delivery {
     pub from: ::prost::bytes::Bytes,
     #[prost(bytes = "bytes", tag = "7")]
     pub topic: ::prost::bytes::Bytes,
+    #[prost(message, optional, tag = "8")]
+    pub terms: ::core::option::Option<Terms>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Multicast {
@@ -362,6 +377,8 @@ pub struct Request {
     pub from: ::prost::bytes::Bytes,
     #[prost(bytes = "bytes", tag = "8")]
     pub topic: ::prost::bytes::Bytes,
+    #[prost(message, optional, tag = "9")]
+    pub terms: ::core::option::Option<Terms>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PeerAnswer {

@@ -13,7 +13,7 @@ use crate::fields::{NODE_ID_BYTES, node_id_in_order, put_node_id, ttl, ttl_milli
 use crate::in_order::{Fields, InOrder};
 use crate::{
     Answer, Attempt, Code, Delivery, Epoch, Instance, MsgId, Multicast, Name, Outcome, PeerAnswer,
-    Publish, Reason, Recent, Request,
+    Publish, Reason, Recent, Request, Terms,
 };
 
 /// A message with a form that can be read and written field by field.
@@ -33,6 +33,7 @@ pub(crate) fn get<M: Hot>(header: &[u8], recent: &mut Recent) -> Option<M> {
     M::get(InOrder::only(header, M::KIND)?, recent)
 }
 
+/// Only one on the usual terms is read and written this way, like a delivery and a request.
 impl Hot for Publish {
     const KIND: u8 = 4;
 
@@ -52,6 +53,7 @@ impl Hot for Publish {
             mode: Mode::from_number("", Some(fields.fixed32(3)?)).ok()?,
             sequence: fields.fixed64(4)?,
             topic: recent.topic("", fields.bytes(5)?).ok()?,
+            terms: Terms::default(),
             payload: Bytes::new(),
         };
         fields.end()?;
@@ -108,6 +110,7 @@ impl Hot for Delivery {
             ttl,
             from: recent.name("", fields.bytes(6)?).ok()?,
             topic: recent.topic("", fields.bytes(7)?).ok()?,
+            terms: Terms::default(),
             payload: Bytes::new(),
         };
         fields.end()?;
@@ -169,6 +172,7 @@ impl Hot for Request {
             exit_epoch: Epoch(fields.fixed64(6)?),
             from: recent.name("", fields.bytes(7)?).ok()?,
             topic: recent.topic("", fields.bytes(8)?).ok()?,
+            terms: Terms::default(),
             payload: Bytes::new(),
         };
         fields.end()?;

@@ -12,7 +12,7 @@ use crate::generated::{self as pb, node_header::Kind};
 use crate::hot::{self, Hot};
 use crate::limits::TRIED_MAX;
 use crate::peer_message::{Multicast, read_multicast};
-use crate::{Code, Epoch, Frame, Lane, Message, MessageError, Name, Reason, Recent, Topic};
+use crate::{Code, Epoch, Frame, Lane, Message, MessageError, Name, Reason, Recent, Terms, Topic};
 
 /// A message from a node to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub struct Delivery {
     /// What is left until the deadline, at most [`TTL_MAX`](crate::limits::TTL_MAX). Travels in
     /// whole milliseconds, rounded up.
     pub ttl: Duration,
+    /// What its publisher asks for beyond the usual.
+    pub terms: Terms,
     /// Who published, as the publisher's node attests it.
     pub from: Name,
     /// To what.
@@ -101,10 +103,11 @@ impl Message for NodeMessage {
 
     fn put_header(&self, buf: &mut BytesMut) {
         match self {
-            Self::Delivery(delivery) => delivery.put(buf),
+            Self::Delivery(delivery) if delivery.terms.are_usual() => delivery.put(buf),
             Self::Multicast(multicast) => multicast.put(buf),
             Self::Outcome(outcome) if outcome.tried.is_empty() => outcome.put(buf),
-            Self::Attached { .. }
+            Self::Delivery(_)
+            | Self::Attached { .. }
             | Self::Subscribed { .. }
             | Self::Outcome(_)
             | Self::Receipts(_) => put(&pb::NodeHeader { kind: self.to_kind() }, buf),
@@ -172,7 +175,8 @@ impl NodeMessage {
     /// All but what is always [`hot`].
     fn to_kind(&self) -> Option<Kind> {
         Some(match self {
-            Self::Delivery(_) | Self::Multicast(_) => return None,
+            Self::Multicast(_) => return None,
+            Self::Delivery(delivery) => Kind::Delivery(delivery.to_proto()),
             Self::Attached { epoch } => Kind::Attached(pb::Attached { epoch: Some(epoch.0) }),
             Self::Subscribed { topic, code, reason } => Kind::Subscribed(pb::Subscribed {
                 code: Some(code.number().into()),
@@ -221,6 +225,7 @@ fn read_delivery(delivery: &pb::Delivery, payload: Bytes) -> Result<Delivery, Me
         ttl: ttl("delivery.ttl_ms", delivery.ttl_ms)?,
         from: name("delivery.from", &delivery.from)?,
         topic: topic("delivery.topic", &delivery.topic)?,
+        terms: Terms::read(delivery.terms),
         payload,
     })
 }

@@ -13,7 +13,7 @@ use crate::hot::{self, Hot};
 use crate::limits::NODES_MAX;
 use crate::{
     Epoch, Frame, Instance, Lane, Message, MessageError, MsgId, Name, NodeId, Reason, Recent,
-    Relay, Returned, Seq, Topic, Tree, Version,
+    Relay, Returned, Seq, Terms, Topic, Tree, Version,
 };
 
 /// A message between two linked nodes.
@@ -64,6 +64,8 @@ pub struct Request {
     pub subscriber: Instance,
     /// The life of the exit node in which the subscriber was announced.
     pub exit_epoch: Epoch,
+    /// What its publisher asks for beyond the usual.
+    pub terms: Terms,
     /// Who published, as its node attests it.
     pub from: Name,
     /// To what.
@@ -151,20 +153,10 @@ impl Message for PeerMessage {
 
     fn put_header(&self, buf: &mut BytesMut) {
         match self {
-            Self::Request(request) => request.put(buf),
+            Self::Request(request) if request.terms.are_usual() => request.put(buf),
             Self::Answer(answer) => answer.put(buf),
             Self::Multicast(multicast) => multicast.put(buf),
-            Self::Greeting(_)
-            | Self::Summary(_)
-            | Self::Heartbeat(_)
-            | Self::Pull(_)
-            | Self::Snapshot(_)
-            | Self::Changes(_)
-            | Self::Refusal(_)
-            | Self::Receipts(_)
-            | Self::Relay(_)
-            | Self::Returned(_)
-            | Self::Tree(_) => put(&pb::PeerHeader { kind: self.to_kind() }, buf),
+            _ => put(&pb::PeerHeader { kind: self.to_kind() }, buf),
         }
     }
 
@@ -239,7 +231,8 @@ impl PeerMessage {
     /// All but those that are [`hot`].
     fn to_kind(&self) -> Option<Kind> {
         Some(match self {
-            Self::Request(_) | Self::Answer(_) | Self::Multicast(_) => return None,
+            Self::Answer(_) | Self::Multicast(_) => return None,
+            Self::Request(request) => Kind::Request(request.to_proto()),
             Self::Greeting(epoch) => Kind::Greeting(pb::Greeting { epoch: Some(epoch.0) }),
             Self::Summary(entries) => {
                 let entry = |&(node, version): &(NodeId, Version)| pb::SummaryEntry {
@@ -328,6 +321,7 @@ fn read_request(request: &pb::Request, payload: Bytes) -> Result<Request, Messag
         exit_epoch: Epoch(request.exit_epoch.unwrap_or_default()),
         from: name("request.from", &request.from)?,
         topic: topic("request.topic", &request.topic)?,
+        terms: Terms::read(request.terms),
         payload,
     })
 }

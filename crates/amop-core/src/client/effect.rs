@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use amop_wire::{
     AnswerStatus, Attempt, ClientMessage, CloseReason, Code, Gen, Instant, Mode, MsgId, Name,
-    NodeMessage, Outcome, Reason, Receipt, Topic,
+    NodeMessage, Outcome, Reason, Receipt, Terms, Topic,
 };
 use bytes::Bytes;
 
@@ -29,6 +29,8 @@ pub enum Input {
         key: usize,
         /// To one subscriber or to all.
         mode: Mode,
+        /// What a unicast asks for beyond the usual.
+        terms: Terms,
         /// To whom.
         topic: Topic,
         /// The message itself.
@@ -114,6 +116,8 @@ pub struct Delivered {
     /// Its number among the multicasts of its publisher to the topic; see [`Order`](super::Order).
     /// 0 for a unicast.
     pub sequence: u64,
+    /// Whether another subscriber may have handled it.
+    pub redelivered: bool,
     /// Who published, as the publisher's node attests it.
     pub from: Name,
     /// To what.

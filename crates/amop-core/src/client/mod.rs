@@ -12,28 +12,30 @@
 //! subscriptions. What is published before waits; what was sent on a link that ended may have been
 //! handled, so it is not sent again: its outcome may still come, and else it ends with 102.
 
+mod deliver;
 mod effect;
 mod heard;
+mod keyed;
 mod order;
 mod publish;
 mod replies;
 mod sequences;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
 
 use amop_wire::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
 use amop_wire::{
-    AckRun, Answer, Attempt, ClientMessage, CloseCode, CloseReason, Code, Delivery, Gen, Instance,
-    Instant, Mode, MsgId, Multicast, NodeMessage, Publish, Reason, Refuse, Topic,
+    AckRun, ClientMessage, CloseCode, CloseReason, Code, Gen, Instance, Instant, Mode, NodeMessage,
+    Publish, Reason, Topic,
 };
 
 pub use effect::{Delivered, Effect, Input, PublishEnd, Wanted};
 pub use order::{Gap, Order, Turn};
 
 use crate::by_counter::ByCounter;
-use crate::runs::{push_run, take_lots};
-use heard::{Copy, Heard};
+use crate::runs::take_lots;
+use heard::Heard;
+use keyed::Keyed;
 use publish::Pending;
 use replies::Replies;
 use sequences::Sequences;
@@ -58,6 +60,7 @@ pub struct Client {
     acks: Vec<AckRun>,
     heard: Heard,
     replies: Replies,
+    keyed: Keyed,
     /// When to look for publishes whose time is up: none is earlier.
     alarm: Option<Instant>,
     effects: VecDeque<Effect>,
@@ -99,6 +102,7 @@ impl Client {
             acks: Vec::new(),
             heard: Heard::default(),
             replies: Replies::default(),
+            keyed: Keyed::default(),
             alarm: None,
             effects: VecDeque::new(),
         }
@@ -123,17 +127,20 @@ impl Client {
         debug_assert!(self.effects.is_empty(), "drain every effect before the next input");
         match input {
             Input::Message(message) => self.handle_message(now, message),
-            Input::Publish { counter, key, mode, topic, payload, timeout } => {
+            Input::Publish { counter, key, mode, terms, topic, payload, timeout } => {
                 let sequence = match mode {
                     Mode::Unicast => 0,
                     Mode::Multicast => self.sequences.next(&topic, counter),
                 };
-                let publish = Publish { counter, ttl: timeout, mode, sequence, topic, payload };
+                let ttl = timeout;
+                let publish = Publish { counter, ttl, mode, sequence, terms, topic, payload };
                 self.publish(now, key, publish);
             }
             Input::Answer { attempt, status, payload } => {
-                let answer = ClientMessage::Answer(Answer { attempt, status, payload });
-                self.reply(attempt.id, answer);
+                for joined in self.keyed.answered(now, attempt.id, status, &payload) {
+                    self.answer(joined, status, payload.clone());
+                }
+                self.answer(attempt, status, payload);
             }
             Input::Refuse { attempt, reason } => {
                 self.refuse(attempt, reason);
@@ -265,92 +272,6 @@ impl Client {
         self.send_waiting(now);
     }
 
-    fn delivery(&mut self, now: Instant, delivery: Delivery) {
-        let Delivery { attempt, ttl, from, topic, payload } = delivery;
-        match self.heard.hear(now, attempt.id) {
-            Copy::First => {}
-            Copy::Repeat => {
-                // If there is none the application has not replied yet: it will.
-                let reply = self.replies.get(attempt.id).cloned();
-                return reply.into_iter().for_each(|reply| self.send_or_hold(reply));
-            }
-            Copy::NoRoom => {
-                let (reason, fenced) = (Reason::SubscriberBusy, false);
-                let refuse = Refuse { attempt, reason, fenced };
-                return self.send_or_hold(ClientMessage::Refuse(refuse));
-            }
-        }
-        match self.unwanted(ttl, &topic) {
-            Some(reason) => self.refuse(attempt, reason),
-            None => self.effects.push_back(Effect::Deliver(Delivered {
-                generation: self.generation,
-                expires: now + ttl,
-                id: attempt.id,
-                wanted: Wanted::Answer(attempt),
-                sequence: 0,
-                from,
-                topic,
-                payload,
-            })),
-        }
-    }
-
-    fn multicast(&mut self, now: Instant, multicast: Multicast) {
-        let Multicast { id, ttl, sequence, from, topic, payload } = multicast;
-        let number = self.multicasts;
-        self.multicasts += 1;
-        if self.heard.hear(now, id) != Copy::First || self.unwanted(ttl, &topic).is_some() {
-            return self.ack(self.generation, number, true);
-        }
-        self.effects.push_back(Effect::Deliver(Delivered {
-            generation: self.generation,
-            expires: now + ttl,
-            id,
-            wanted: Wanted::Ack(number),
-            sequence,
-            from,
-            topic,
-            payload,
-        }));
-    }
-
-    /// Why a message is not for the application.
-    fn unwanted(&self, ttl: Duration, topic: &Topic) -> Option<Reason> {
-        if ttl.is_zero() {
-            return Some(Reason::Deadline);
-        }
-        (!self.subscriptions.contains_key(topic)).then_some(Reason::NotSubscribed)
-    }
-
-    /// Refuses a unicast for good: whatever copies of it come, none is handled.
-    fn refuse(&mut self, attempt: Attempt, reason: Reason) {
-        let refuse = Refuse { attempt, reason, fenced: true };
-        self.reply(attempt.id, ClientMessage::Refuse(refuse));
-    }
-
-    fn reply(&mut self, id: MsgId, reply: ClientMessage) {
-        self.replies.keep(id, &reply);
-        self.send_or_hold(reply);
-    }
-
-    /// Sends a reply, or holds it until the client is attached somewhere again. Past the limit
-    /// the oldest is dropped; its publisher then learns nothing before the deadline.
-    fn send_or_hold(&mut self, reply: ClientMessage) {
-        if matches!(self.state, State::Subscribing { .. } | State::Connected) {
-            return self.send(reply);
-        }
-        if self.held.len() >= HELD_ANSWERS_MAX {
-            self.held.pop_front();
-        }
-        self.held.push_back(reply);
-    }
-
-    fn ack(&mut self, generation: Gen, number: u64, refused: bool) {
-        if generation == self.generation {
-            push_run(&mut self.acks, AckRun { first: number, count: 1, refused });
-        }
-    }
-
     fn send_acks(&mut self) {
         for lot in take_lots(&mut self.acks) {
             self.effects.push_back(Effect::Send(ClientMessage::Acks(lot)));
@@ -361,6 +282,3 @@ impl Client {
         self.effects.push_back(Effect::Send(message));
     }
 }
-
-/// Most answers that wait for a connection.
-const HELD_ANSWERS_MAX: usize = 1024;

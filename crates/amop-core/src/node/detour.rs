@@ -10,20 +10,24 @@
 use std::time::Duration;
 
 use amop_topic_table::Place;
-use amop_wire::{Instant, MsgId, NodeId, Path};
+use amop_wire::{Instant, MsgId, Path};
 
 use super::Node;
 
 impl Node {
-    /// A copy is on its way: has it doubted after a while if relays lie in between.
-    pub(super) fn listen(&mut self, now: Instant, id: MsgId, node: NodeId) {
-        let is_linked = self.peers.contains_key(&node);
+    /// A copy is on its way: has it doubted after a while if relays lie in between, or if another
+    /// subscriber may be asked.
+    pub(super) fn listen(&mut self, now: Instant, id: MsgId, is_relayed: bool) {
         let Some(publisher) = self.publishers.get_mut(&id.publisher) else { return };
         let Some(pending) = publisher.unicasts.get_mut(id.counter) else { return };
         let copies = pending.chosen.as_ref().map_or(0, |chosen| chosen.way + 1);
-        let silence = silence(pending.deadline.saturating_since(now));
-        pending.doubted_at =
-            (!is_linked && copies < WAYS_MAX && !silence.is_zero()).then_some(now + silence);
+        let left = pending.deadline.saturating_since(now);
+        let silence = match (pending.terms.at_least_once, is_relayed) {
+            (true, _) => left / 2,
+            (false, true) if copies < WAYS_MAX => (left / 4).min(SILENCE_MAX),
+            (false, _) => Duration::ZERO,
+        };
+        pending.doubted_at = (!silence.is_zero()).then_some(now + silence);
         if let Some(at) = pending.doubted_at {
             publisher.wake_by(at, id.publisher, &mut self.timers);
         }
@@ -33,6 +37,10 @@ impl Node {
     pub(super) fn silent(&mut self, now: Instant, id: MsgId) {
         let Some(pending) = self.pending_mut(id) else { return };
         pending.doubted_at = None;
+        if self.fail_over(now, id) {
+            return;
+        }
+        let Some(pending) = self.pending(id) else { return };
         let Some(chosen) = &pending.chosen else { return };
         let (seat, way) = (chosen.seat, chosen.way + 1);
         let Place::Node(node) = seat.at.place else { return };
@@ -62,12 +70,7 @@ impl Node {
     }
 }
 
-/// How long nothing must be heard before another way is tried: not long enough to miss the
-/// deadline.
-fn silence(left: Duration) -> Duration {
-    (left / 4).min(SILENCE_MAX)
-}
-
+/// How long nothing must be heard at most before another way is tried.
 const SILENCE_MAX: Duration = Duration::from_secs(1);
 
 /// An answer that comes sooner than this after a copy came because of that copy.

@@ -11,14 +11,15 @@ use super::Node;
 impl Node {
     /// Pushes a unicast to the subscriber that the home node chose.
     pub(super) fn push_request(&mut self, home: NodeId, request: Request) {
-        let Request { id, ttl, attempt, subscriber, exit_epoch, from, topic, payload } = request;
+        let Request { id, ttl, attempt, subscriber, exit_epoch, terms, from, topic, payload } =
+            request;
         let refusal = if !(self.born..=self.epoch).contains(&exit_epoch) {
             Err(Reason::StaleEpoch)
         } else if ttl.is_zero() {
             Err(Reason::Deadline)
         } else {
             let attempt = Attempt { home, id, number: attempt };
-            self.push(subscriber, Delivery { attempt, ttl, from, topic, payload })
+            self.push(subscriber, Delivery { attempt, ttl, terms, from, topic, payload })
         };
         if let Err(reason) = refusal {
             let refusal = PeerRefusal { id, attempt, reason, subscriber, fenced: false };

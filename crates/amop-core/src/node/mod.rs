@@ -8,6 +8,7 @@
 //!                   ├─▶ publisher  as home node: what is open of each client
 //!                   ├─▶ unicast    as home node: choose, wait, fail over
 //!                   ├─▶ detour     as home node: another way if nothing is heard
+//!                   ├─▶ failover   as home node: another subscriber, for at least once
 //!                   ├─▶ exit       as exit node: push, pass back
 //!                   ├─▶ multicast  as home node: spread, count
 //!                   └─▶ fanout     as exit node: fan out, report
@@ -20,9 +21,11 @@
 mod detour;
 mod effect;
 mod exit;
+mod failover;
 mod fanout;
 mod links;
 mod multicast;
+mod pending;
 mod publisher;
 mod relay;
 mod session;

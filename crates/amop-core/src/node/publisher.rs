@@ -13,7 +13,8 @@ use amop_wire::{
 };
 
 use super::multicast::Spread;
-use super::unicast::{Pending, success};
+use super::pending::Pending;
+use super::unicast::success;
 use super::{LinkId, Node, Timer};
 use crate::by_counter::ByCounter;
 use crate::timers::Timers;

@@ -13,110 +13,37 @@
 //! the exit node attests it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use std::time::Duration;
-
-use amop_wire::limits::TRIED_MAX;
 use amop_wire::{
-    AnswerStatus, Attempt, Code, Delivery, Instance, Instant, MsgId, Name, NodeId, NodeMessage,
-    Outcome, PeerAnswer, PeerMessage, PeerRefusal, Publish, Reason, Request, Topic,
+    AnswerStatus, Attempt, Code, Delivery, Instance, Instant, MsgId, NodeId, NodeMessage, Outcome,
+    PeerAnswer, PeerMessage, PeerRefusal, Publish, Reason, Request,
 };
 
 use amop_topic_table::{Candidate, Place};
 
+use super::pending::{Chosen, Pending, Seat};
 use super::{LinkId, Node};
-
-/// A unicast of one of our clients that has no outcome yet.
-#[derive(Debug)]
-pub(super) struct Pending {
-    topic: Topic,
-    payload: Bytes,
-    pub(super) deadline: Instant,
-    /// How many subscribers were tried, the present one included.
-    attempts: u32,
-    /// Whom the message is with.
-    pub(super) chosen: Option<Chosen>,
-    /// When the silence on the way there is long enough for another one.
-    pub(super) doubted_at: Option<Instant>,
-    /// Who said a definite no.
-    excluded: Vec<Instance>,
-    /// The nodes of those.
-    tried: Vec<Name>,
-    /// What the last of those said.
-    reason: Option<Reason>,
-    /// Whether any of their nodes was reached.
-    reached: bool,
-    /// Until when it waits for a first subscriber.
-    parked: Option<Instant>,
-}
-
-/// The subscriber that a unicast is with until it says no, or its node for every copy.
-#[derive(Debug)]
-pub(super) struct Chosen {
-    /// Where the last copy went.
-    pub(super) seat: Seat,
-    /// How many copies nobody has refused: any of them may be handled.
-    open: u32,
-    /// Which of the ways there the last copy took.
-    pub(super) way: usize,
-    /// When it was sent.
-    pub(super) sent_at: Instant,
-}
-
-/// Where a subscriber is and the first link on the way there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seat {
-    pub(super) at: Candidate,
-    link: LinkId,
-}
-
-impl Pending {
-    /// When to look after it again, at the latest.
-    pub(super) fn due(&self) -> Instant {
-        self.parked.or(self.doubted_at).unwrap_or(self.deadline)
-    }
-
-    /// Notes a definite no of the subscriber that was chosen, at this node.
-    fn exclude(&mut self, reason: Reason, name: Option<&Name>) {
-        let Some(chosen) = self.chosen.take() else { return };
-        self.doubted_at = None;
-        self.excluded.push(chosen.seat.at.instance);
-        self.reason = Some(reason);
-        self.reached |= reason != Reason::NoPath;
-        self.tried.extend(name.filter(|_| self.tried.len() < TRIED_MAX).cloned());
-    }
-}
 
 impl Node {
     /// As home node: one of our clients wants an answer.
     pub(super) fn request(&mut self, now: Instant, instance: Instance, publish: Publish) {
         let Some(publisher) = self.publishers.get_mut(&instance) else { return };
-        let Publish { counter, ttl, topic, payload, .. } = publish;
-        let deadline = now + ttl;
-        let pending = Pending {
-            topic,
-            payload,
-            deadline,
-            attempts: 0,
-            chosen: None,
-            doubted_at: None,
-            excluded: Vec::new(),
-            tried: Vec::new(),
-            reason: None,
-            reached: false,
-            parked: None,
-        };
+        let (counter, deadline) = (publish.counter, now + publish.ttl);
+        let pending = Pending::new(publish, deadline);
         publisher.wake_by(deadline, instance, &mut self.timers);
         publisher.unicasts.push(counter, pending);
         self.try_next(now, MsgId { publisher: instance, counter });
     }
 
     /// Tries the subscriber that is next by the choice, or ends the unicast when none is left.
-    fn try_next(&mut self, now: Instant, id: MsgId) {
+    pub(super) fn try_next(&mut self, now: Instant, id: MsgId) {
         while let Some(pending) = self.pending(id) {
-            let Some(candidate) = self.table.choose(&pending.topic, id, &pending.excluded) else {
+            let Some(candidate) =
+                self.table.choose(&pending.topic, pending.choice(id), &pending.excluded)
+            else {
                 if !self.park(now, id) {
                     self.exhausted(id);
                 }
@@ -170,20 +97,32 @@ impl Node {
         let way = pending.chosen.as_ref().map_or(0, |chosen| chosen.way);
         let ttl = pending.deadline.saturating_since(now);
         let (topic, payload) = (pending.topic.clone(), pending.payload.clone());
-        let from = publisher.name.clone();
+        let (from, terms) = (publisher.name.clone(), pending.terms);
         match to.place {
             Place::Here => {
                 let attempt = Attempt { home: self.id, id, number: attempt };
-                self.push(subscriber, Delivery { attempt, ttl, from, topic, payload })
+                self.push(subscriber, Delivery { attempt, ttl, terms, from, topic, payload })?;
+                self.listen(now, id, false);
+                Ok(())
             }
             Place::Node(node) => {
                 let exit_epoch = self.table.version_of(node).unwrap_or_default().epoch;
-                let request =
-                    Request { id, ttl, attempt, subscriber, exit_epoch, from, topic, payload };
+                let is_relayed = !self.peers.contains_key(&node);
+                let request = Request {
+                    id,
+                    ttl,
+                    attempt,
+                    subscriber,
+                    exit_epoch,
+                    terms,
+                    from,
+                    topic,
+                    payload,
+                };
                 if !self.tell_node_by(way, node, PeerMessage::Request(request)) {
                     return Err(Reason::NoPath);
                 }
-                self.listen(now, id, node);
+                self.listen(now, id, is_relayed);
                 Ok(())
             }
         }
@@ -210,7 +149,7 @@ impl Node {
     /// Sends unicasts again whose subscriber is somewhere else now, or is reached over another
     /// link: their last copy may be lost. Looks at those with one of these subscribers, or at all.
     pub(super) fn reconsider(&mut self, now: Instant, moved: Option<&BTreeSet<Instance>>) {
-        let (mut again, mut found) = (Vec::new(), Vec::new());
+        let (mut again, mut found, mut lost) = (Vec::new(), Vec::new(), Vec::new());
         for (&publisher, open) in &self.publishers {
             for (counter, pending) in open.unicasts.iter() {
                 let Some(chosen) = &pending.chosen else {
@@ -221,16 +160,22 @@ impl Node {
                 if moved.is_some_and(|moved| !moved.contains(&instance)) {
                     continue;
                 }
-                if let Some(seat) = self.seat_of_chosen(pending)
-                    && (seat != chosen.seat || moved.is_none() && !self.is_near(seat))
-                {
-                    again.push((MsgId { publisher, counter }, seat));
+                let id = MsgId { publisher, counter };
+                match self.seat_of_chosen(pending) {
+                    Some(seat) if seat != chosen.seat => again.push((id, seat)),
+                    Some(seat) if moved.is_none() && !self.is_near(seat) => again.push((id, seat)),
+                    Some(_) => {}
+                    None => lost.extend(pending.terms.at_least_once.then_some(id)),
                 }
             }
         }
         again.sort_unstable_by_key(|&(id, _)| id);
         for (id, seat) in again {
             self.send_again(now, id, seat, 0);
+        }
+        lost.sort_unstable();
+        for id in lost {
+            self.fail_over(now, id);
         }
         found.sort_unstable();
         for id in found {
@@ -293,8 +238,11 @@ impl Node {
     }
 
     /// No candidate is left.
-    fn exhausted(&mut self, id: MsgId) {
+    pub(super) fn exhausted(&mut self, id: MsgId) {
         let Some(pending) = self.pending(id) else { return };
+        if !pending.doubted.is_empty() {
+            return; // Somebody may handle it still.
+        }
         let (code, reason) = match pending.reason {
             None => (Code::NoSubscriber, Reason::NoSubscriber),
             Some(reason) if pending.reached => (Code::SubscriberUnreachable, reason),
@@ -328,18 +276,16 @@ impl Node {
 
     /// Whether the unicast is with this subscriber at this place, in this attempt.
     fn is_with(&self, id: MsgId, attempt: u32, place: Place, subscriber: Instance) -> bool {
-        self.pending(id).is_some_and(|pending| {
-            let is_asked = |chosen: &Chosen| {
-                (chosen.seat.at.instance, chosen.seat.at.place) == (subscriber, place)
-            };
-            pending.attempts == attempt && pending.chosen.as_ref().is_some_and(is_asked)
-        })
+        self.pending(id).is_some_and(|pending| pending.is_with(attempt, place, subscriber))
     }
 
     /// As home node: the exit node says that the subscriber answered.
     pub(super) fn answered(&mut self, node: NodeId, answer: PeerAnswer) {
         let place = if node == self.id { Place::Here } else { Place::Node(node) };
-        if !self.is_with(answer.id, answer.attempt, place, answer.subscriber) {
+        let is_asked = self.is_with(answer.id, answer.attempt, place, answer.subscriber);
+        let is_doubted =
+            |pending: &Pending| pending.is_doubted(answer.attempt, place, answer.subscriber);
+        if !is_asked && !self.pending(answer.id).is_some_and(is_doubted) {
             return; // Too late, or from somebody who was not asked.
         }
         let by = self.table.name_of(node).unwrap_or(&self.name).clone();
@@ -354,8 +300,16 @@ impl Node {
     /// As home node: the exit node says that the subscriber will never handle it.
     pub(super) fn refused(&mut self, now: Instant, node: NodeId, refusal: &PeerRefusal) {
         let place = if node == self.id { Place::Here } else { Place::Node(node) };
-        if self.is_with(refusal.id, refusal.attempt, place, refusal.subscriber) {
-            self.copy_refused(now, refusal.id, refusal.reason, refusal.fenced);
+        let &PeerRefusal { id, attempt, reason, subscriber, fenced } = refusal;
+        if !self.is_with(id, attempt, place, subscriber) {
+            if fenced {
+                self.doubted_refused(id, attempt, place, subscriber);
+            }
+        } else if reason == Reason::KeyReused && self.is_first(id) {
+            let code = Code::IdReused;
+            self.finish(id, |counter| Outcome { code, reason, ..success(counter) });
+        } else {
+            self.copy_refused(now, id, reason, fenced);
         }
     }
 }

@@ -7,7 +7,7 @@ use amop_node::Node;
 use amop_p2p::LinkEnd;
 use amop_wire::{
     AckRun, ClientMessage, CloseCode, CloseReason, Frame, Lane, Message, Mode, NodeMessage,
-    Publish, Receipt,
+    Publish, Receipt, Terms,
 };
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -113,6 +113,7 @@ async fn a_client_that_never_reads_is_closed_while_another_gets_everything() {
     let mut lost = 0;
     for counter in 0..MESSAGES {
         publisher.send(&ClientMessage::Publish(Publish {
+            terms: Terms::default(),
             counter,
             ttl: PATIENCE,
             mode: Mode::Multicast,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use amop_node::Node;
 use amop_p2p::Batch;
-use amop_wire::{ClientMessage, Instant, Lane, Mode, NodeMessage, Publish, Transit};
+use amop_wire::{ClientMessage, Instant, Lane, Mode, NodeMessage, Publish, Terms, Transit};
 
 use crate::support::{RawClient, config, consortium};
 
@@ -45,6 +45,7 @@ async fn a_client_can_tell_how_long_a_message_was_held_up() {
 
 fn publish(counter: u64) -> ClientMessage {
     ClientMessage::Publish(Publish {
+        terms: Terms::default(),
         counter,
         ttl: TTL,
         mode: Mode::Unicast,

@@ -10,3 +10,4 @@ mod room;
 mod routes;
 mod subscribing;
 mod support;
+mod terms;

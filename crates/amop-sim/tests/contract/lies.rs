@@ -5,7 +5,7 @@ use amop_wire::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
 use amop_wire::{
     Announcement, AnnouncementChanges, Answer, AnswerStatus, Attempt, ClientMessage, CloseCode,
     Code, Epoch, Gen, Instance, Mode, Name, NodeId, NodeMessage, PeerAnswer, PeerMessage,
-    PeerRefusal, Publish, Reason, Refuse, Seq, Subscriber, TopicChange, Version,
+    PeerRefusal, Publish, Reason, Refuse, Seq, Subscriber, Terms, TopicChange, Version,
 };
 
 use crate::scene::{SECOND, Scene, millis, slow};
@@ -274,7 +274,15 @@ fn a_publish_that_is_not_numbered_above_the_one_before_closes_the_link() {
     let publish = |counter| {
         let (topic, payload) = ("t".parse().unwrap(), "?".into());
         let (mode, ttl) = (Mode::Unicast, SECOND);
-        ClientMessage::Publish(Publish { counter, ttl, mode, sequence: 0, topic, payload })
+        ClientMessage::Publish(Publish {
+            terms: Terms::default(),
+            counter,
+            ttl,
+            mode,
+            sequence: 0,
+            topic,
+            payload,
+        })
     };
     for counter in [5, 7] {
         scene.world.say(liar, &publish(counter));

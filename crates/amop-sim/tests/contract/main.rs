@@ -13,5 +13,6 @@ mod scene;
 mod sessions;
 mod swarm;
 mod tables;
+mod terms;
 mod trees;
 mod unicast;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use amop_wire::limits::{TRIED_MAX, TTL_MAX};
 use amop_wire::{
     AckRun, Announcement, AnnouncementChanges, Answer, AnswerStatus, Attempt, ClientMessage, Code,
-    Delivery, Epoch, Frame, Gen, Instance, Lane, Mode, MsgId, Multicast, Name, NodeId, NodeMessage,
-    Outcome, Path, PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Publish, Reason, Receipt,
-    ReceiptRun, Refuse, Relay, Request, Returned, Role, Seq, Stop, Subscriber, Topic, TopicChange,
-    Tree, Version,
+    Delivery, Epoch, Frame, Gen, Instance, Key, Lane, Mode, MsgId, Multicast, Name, NodeId,
+    NodeMessage, Outcome, Path, PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Publish,
+    Reason, Receipt, ReceiptRun, Refuse, Relay, Request, Returned, Role, Seq, Stop, Subscriber,
+    Terms, Topic, TopicChange, Tree, Version,
 };
 use bytes::Bytes;
 use proptest::collection::vec;
@@ -16,16 +16,16 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 pub(crate) fn client_messages() -> impl Strategy<Value = ClientMessage> {
-    let publish = (any::<u64>(), ttls(), modes(), any::<u64>(), topics(), payloads()).prop_map(
-        |(counter, ttl, mode, sequence, topic, payload)| Publish {
+    let publish = (any::<u64>(), ttls(), modes(), any::<u64>(), terms(), topics(), payloads())
+        .prop_map(|(counter, ttl, mode, sequence, terms, topic, payload)| Publish {
+            terms,
             counter,
             ttl,
             mode,
             sequence,
             topic,
             payload,
-        },
-    );
+        });
     let answer = (attempts(), statuses(), payloads())
         .prop_map(|(attempt, status, payload)| Answer { attempt, status, payload });
     let refuse = (attempts(), reasons(), any::<bool>())
@@ -48,8 +48,15 @@ pub(crate) fn client_messages() -> impl Strategy<Value = ClientMessage> {
 }
 
 pub(crate) fn node_messages() -> impl Strategy<Value = NodeMessage> {
-    let delivery = (attempts(), ttls(), names(), topics(), payloads()).prop_map(
-        |(attempt, ttl, from, topic, payload)| Delivery { attempt, ttl, from, topic, payload },
+    let delivery = (attempts(), ttls(), terms(), names(), topics(), payloads()).prop_map(
+        |(attempt, ttl, terms, from, topic, payload)| Delivery {
+            attempt,
+            ttl,
+            terms,
+            from,
+            topic,
+            payload,
+        },
     );
     let nodes = (prop::option::of(names()), vec(names(), 0..=TRIED_MAX));
     let outcome = ((any::<u64>(), codes(), reasons(), any::<u32>(), statuses()), nodes, payloads())
@@ -76,11 +83,27 @@ pub(crate) fn node_messages() -> impl Strategy<Value = NodeMessage> {
 }
 
 pub(crate) fn peer_messages() -> impl Strategy<Value = PeerMessage> {
-    let request =
-        (ids(), ttls(), (any::<u32>(), instances(), epochs()), names(), topics(), payloads())
-            .prop_map(|(id, ttl, (attempt, subscriber, exit_epoch), from, topic, payload)| {
-                Request { id, ttl, attempt, subscriber, exit_epoch, from, topic, payload }
-            });
+    let request = (
+        ids(),
+        ttls(),
+        (any::<u32>(), instances(), epochs(), terms()),
+        names(),
+        topics(),
+        payloads(),
+    )
+        .prop_map(
+            |(id, ttl, (attempt, subscriber, exit_epoch, terms), from, topic, payload)| Request {
+                id,
+                ttl,
+                attempt,
+                subscriber,
+                exit_epoch,
+                terms,
+                from,
+                topic,
+                payload,
+            },
+        );
     let answer = (ids(), any::<u32>(), statuses(), instances(), payloads()).prop_map(
         |(id, attempt, status, subscriber, payload)| PeerAnswer {
             id,
@@ -271,6 +294,13 @@ fn multicasts() -> impl Strategy<Value = Multicast> {
             payload,
         },
     )
+}
+
+fn terms() -> impl Strategy<Value = Terms> {
+    let key = proptest::option::of(any::<u128>().prop_map(Key));
+    let terms = (key, any::<bool>(), any::<bool>())
+        .prop_map(|(key, at_least_once, redelivered)| Terms { key, at_least_once, redelivered });
+    prop_oneof![Just(Terms::default()), terms]
 }
 
 fn modes() -> impl Strategy<Value = Mode> {

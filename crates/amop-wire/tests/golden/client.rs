@@ -1,7 +1,8 @@
 //! What a client says to its node, byte by byte.
 
 use amop_wire::{
-    AckRun, Answer, AnswerStatus, ClientMessage, Gen, Lane, Mode, Publish, Reason, Refuse,
+    AckRun, Answer, AnswerStatus, ClientMessage, Gen, Key, Lane, Mode, Publish, Reason, Refuse,
+    Terms,
 };
 
 use crate::{COUNTER, ID, TTL, assert_golden, attempt, topic};
@@ -45,6 +46,7 @@ fn a_publish_keeps_its_bytes() {
     assert_golden(
         Lane::Messages,
         &ClientMessage::Publish(Publish {
+            terms: Terms::default(),
             counter: COUNTER,
             ttl: TTL,
             mode: Mode::Multicast,
@@ -59,6 +61,36 @@ fn a_publish_keeps_its_bytes() {
            1d 02000000
            21 7877767574737271
            2a05 71756f7465
+         686f77206d7563683f",
+    );
+}
+
+#[test]
+fn a_publish_with_terms_of_its_own_keeps_its_bytes() {
+    let key = Some(Key(0x8182_8384_8586_8788_9192_9394_9596_9798));
+    assert_golden(
+        Lane::Messages,
+        &ClientMessage::Publish(Publish {
+            counter: COUNTER,
+            ttl: TTL,
+            mode: Mode::Unicast,
+            sequence: 0,
+            terms: Terms { key, at_least_once: true, redelivered: false },
+            topic: topic("quote"),
+            payload: "how much?".into(),
+        }),
+        "00000048 003d
+         223b
+           09 1817161514131211
+           15 30750000
+           1d 01000000
+           21 0000000000000000
+           2a05 71756f7465
+           3216
+             09 8887868584838281
+             11 9897969594939291
+             18 01
+             20 00
          686f77206d7563683f",
     );
 }

@@ -2,7 +2,7 @@
 
 use amop_wire::{
     AnswerStatus, Code, Delivery, Lane, Multicast, NodeMessage, Outcome, Reason, Receipt,
-    ReceiptRun,
+    ReceiptRun, Terms,
 };
 use bytes::Bytes;
 
@@ -41,6 +41,7 @@ fn a_delivery_keeps_its_bytes() {
     assert_golden(
         Lane::Messages,
         &NodeMessage::Delivery(Delivery {
+            terms: Terms::default(),
             attempt: attempt(3),
             ttl: TTL,
             from: name("pay.sdk.bank-a.amop"),

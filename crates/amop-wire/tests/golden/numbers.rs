@@ -26,6 +26,7 @@ fn reasons_keep_their_numbers_and_kinds() {
             (12, "too-many-subscriptions"),
             (13, "too-many-requests"),
             (14, "shutting-down"),
+            (15, "key-reused"),
         ]
     );
 }

@@ -10,7 +10,7 @@ use amop_wire::{
     AckRun, Announcement, AnnouncementChanges, Answer, AnswerStatus, Attempt, ClientMessage, Code,
     Delivery, Epoch, Gen, Instance, Message, Mode, MsgId, Multicast, NodeId, NodeMessage, Outcome,
     PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Publish, Reason, Receipt, ReceiptRun,
-    Refuse, Request, Seq, Version,
+    Refuse, Request, Seq, Terms, Version,
 };
 use bytes::{Bytes, BytesMut};
 
@@ -152,6 +152,7 @@ impl Fill {
 
 fn publish(fill: Fill, topic: amop_wire::Topic) -> Publish {
     Publish {
+        terms: Terms::default(),
         counter: fill.u64(),
         ttl: fill.ttl(),
         mode: fill.pick(Mode::Unicast, Mode::Multicast),
@@ -183,6 +184,7 @@ fn node_messages(fill: Fill) -> Vec<NodeMessage> {
         NodeMessage::Attached { epoch: Epoch(fill.u64()) },
         NodeMessage::Subscribed { topic: topic("quote"), code, reason },
         NodeMessage::Delivery(Delivery {
+            terms: Terms::default(),
             attempt: fill.attempt(),
             ttl: fill.ttl(),
             from: name("pay.sdk.bank-a.amop"),
@@ -232,6 +234,7 @@ fn peer_messages(fill: Fill) -> Vec<PeerMessage> {
             vec![],
         )),
         PeerMessage::Request(Request {
+            terms: Terms::default(),
             id,
             ttl: fill.ttl(),
             attempt,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use amop_wire::{
     Announcement, AnnouncementChanges, AnswerStatus, Frame, Gen, Instance, Lane, MsgId, Multicast,
     NodeId, Path, PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Reason, Receipt, Relay,
-    Request, Returned, Seq, Stop, Subscriber, TopicChange, Tree, Version,
+    Request, Returned, Seq, Stop, Subscriber, Terms, TopicChange, Tree, Version,
 };
 
 use crate::{EPOCH, ID, TTL, assert_golden, name, topic};
@@ -250,6 +250,7 @@ fn a_request_keeps_its_bytes() {
     assert_golden(
         Lane::Messages,
         &PeerMessage::Request(Request {
+            terms: Terms::default(),
             id: ID,
             ttl: TTL,
             attempt: 2,

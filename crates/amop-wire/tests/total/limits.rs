@@ -9,7 +9,7 @@ use amop_wire::limits::{
 };
 use amop_wire::{
     AckRun, Announcement, AnswerStatus, ClientMessage, Code, FrameError, Message, MessageError,
-    Mode, Name, NodeMessage, Outcome, PeerMessage, Publish, Reason, Version,
+    Mode, Name, NodeMessage, Outcome, PeerMessage, Publish, Reason, Terms, Version,
 };
 use bytes::Bytes;
 
@@ -215,6 +215,7 @@ fn assert_payload_limit(kind: u64, body: Fields, at_the_limit: Fields, one_past_
 fn publish_of(ttl: Duration, payload: Bytes) -> ClientMessage {
     let topic = "quote".parse().expect("a valid topic");
     ClientMessage::Publish(Publish {
+        terms: Terms::default(),
         counter: 1,
         ttl,
         mode: Mode::Unicast,

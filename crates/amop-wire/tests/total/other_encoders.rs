@@ -6,7 +6,7 @@ use std::time::Duration;
 use amop_wire::{
     Announcement, AnswerStatus, Attempt, ClientMessage, Code, Delivery, Epoch, Frame, Gen,
     Instance, Message, Mode, MsgId, NodeId, NodeMessage, Outcome, PeerMessage, PeerRefusal,
-    Publish, Reason, Topic, Version,
+    Publish, Reason, Terms, Topic, Version,
 };
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
@@ -58,6 +58,7 @@ fn a_client_leaves_out_numbers_that_are_zero() {
     let attach = ClientMessage::Attach { instance: Instance(0), generation: Gen(0) };
     assert_eq!(read(1, Fields::new(), ""), Ok(attach));
     let expected = ClientMessage::Publish(Publish {
+        terms: Terms::default(),
         counter: 0,
         ttl: Duration::ZERO,
         mode: Mode::Unicast,
@@ -71,6 +72,7 @@ fn a_client_leaves_out_numbers_that_are_zero() {
 #[test]
 fn a_node_leaves_out_numbers_that_are_zero() {
     let expected = NodeMessage::Delivery(Delivery {
+        terms: Terms::default(),
         attempt: Attempt { home: NodeId::from_bytes([0; 32]), id: NOBODYS, number: 0 },
         ttl: Duration::ZERO,
         from: NAME.parse().unwrap(),

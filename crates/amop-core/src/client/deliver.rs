@@ -1,0 +1,127 @@
+//! Messages for the application, and what it replies.
+
+use std::time::Duration;
+
+use amop_wire::{
+    AckRun, Answer, AnswerStatus, Attempt, ClientMessage, Delivery, Gen, Instant, MsgId, Multicast,
+    Reason, Refuse, Topic,
+};
+use bytes::Bytes;
+
+use super::heard::Copy;
+use super::keyed::Use;
+use super::{Client, Delivered, Effect, State, Wanted};
+use crate::runs::push_run;
+
+impl Client {
+    pub(super) fn delivery(&mut self, now: Instant, delivery: Delivery) {
+        let attempt = delivery.attempt;
+        match self.heard.hear(now, attempt.id) {
+            Copy::First => {}
+            Copy::Repeat => {
+                // If there is none the application has not replied yet: it will.
+                let reply = self.replies.get(attempt.id).cloned();
+                return reply.into_iter().for_each(|reply| self.send_or_hold(reply));
+            }
+            Copy::NoRoom => {
+                let (reason, fenced) = (Reason::SubscriberBusy, false);
+                let refuse = Refuse { attempt, reason, fenced };
+                return self.send_or_hold(ClientMessage::Refuse(refuse));
+            }
+        }
+        if let Some(reason) = self.unwanted(delivery.ttl, &delivery.topic) {
+            return self.refuse(attempt, reason);
+        }
+        let keyed = delivery.terms.key.map(|key| self.keyed.enter(now, key, &delivery));
+        match keyed.unwrap_or(Use::First) {
+            Use::First => self.deliver(now, delivery),
+            Use::Joined => {}
+            Use::Answered(status, payload) => self.answer(attempt, status, payload),
+            Use::Other => self.refuse(attempt, Reason::KeyReused),
+            Use::NoRoom => self.refuse(attempt, Reason::SubscriberBusy),
+        }
+    }
+
+    fn deliver(&mut self, now: Instant, delivery: Delivery) {
+        let Delivery { attempt, ttl, terms, from, topic, payload } = delivery;
+        self.effects.push_back(Effect::Deliver(Delivered {
+            generation: self.generation,
+            expires: now + ttl,
+            id: attempt.id,
+            wanted: Wanted::Answer(attempt),
+            sequence: 0,
+            redelivered: terms.redelivered,
+            from,
+            topic,
+            payload,
+        }));
+    }
+
+    pub(super) fn multicast(&mut self, now: Instant, multicast: Multicast) {
+        let Multicast { id, ttl, sequence, from, topic, payload } = multicast;
+        let number = self.multicasts;
+        self.multicasts += 1;
+        if self.heard.hear(now, id) != Copy::First || self.unwanted(ttl, &topic).is_some() {
+            return self.ack(self.generation, number, true);
+        }
+        self.effects.push_back(Effect::Deliver(Delivered {
+            generation: self.generation,
+            expires: now + ttl,
+            id,
+            wanted: Wanted::Ack(number),
+            sequence,
+            redelivered: false,
+            from,
+            topic,
+            payload,
+        }));
+    }
+
+    /// Why a message is not for the application.
+    fn unwanted(&self, ttl: Duration, topic: &Topic) -> Option<Reason> {
+        if ttl.is_zero() {
+            return Some(Reason::Deadline);
+        }
+        (!self.subscriptions.contains_key(topic)).then_some(Reason::NotSubscribed)
+    }
+
+    /// Refuses a unicast for good: whatever copies of it come, none is handled.
+    pub(super) fn refuse(&mut self, attempt: Attempt, reason: Reason) {
+        let joined = self.keyed.refused(attempt.id);
+        for attempt in joined.into_iter().chain([attempt]) {
+            let refuse = Refuse { attempt, reason, fenced: true };
+            self.reply(attempt.id, ClientMessage::Refuse(refuse));
+        }
+    }
+
+    pub(super) fn answer(&mut self, attempt: Attempt, status: AnswerStatus, payload: Bytes) {
+        let answer = ClientMessage::Answer(Answer { attempt, status, payload });
+        self.reply(attempt.id, answer);
+    }
+
+    fn reply(&mut self, id: MsgId, reply: ClientMessage) {
+        self.replies.keep(id, &reply);
+        self.send_or_hold(reply);
+    }
+
+    /// Sends a reply, or holds it until the client is attached somewhere again. Past the limit
+    /// the oldest is dropped; its publisher then learns nothing before the deadline.
+    fn send_or_hold(&mut self, reply: ClientMessage) {
+        if matches!(self.state, State::Subscribing { .. } | State::Connected) {
+            return self.send(reply);
+        }
+        if self.held.len() >= HELD_ANSWERS_MAX {
+            self.held.pop_front();
+        }
+        self.held.push_back(reply);
+    }
+
+    pub(super) fn ack(&mut self, generation: Gen, number: u64, refused: bool) {
+        if generation == self.generation {
+            push_run(&mut self.acks, AckRun { first: number, count: 1, refused });
+        }
+    }
+}
+
+/// Most answers that wait for a connection.
+const HELD_ANSWERS_MAX: usize = 1024;

@@ -1,0 +1,137 @@
+//! What the home node keeps of a unicast until it has an outcome.
+
+use amop_topic_table::{Candidate, Place};
+use amop_wire::limits::TRIED_MAX;
+use amop_wire::{Instance, Instant, Key, MsgId, Name, Publish, Reason, Terms, Topic};
+use bytes::Bytes;
+
+use super::LinkId;
+
+/// A unicast of one of our clients that has no outcome yet.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) topic: Topic,
+    pub(super) payload: Bytes,
+    pub(super) terms: Terms,
+    pub(super) deadline: Instant,
+    /// How many subscribers were tried, the present one included.
+    pub(super) attempts: u32,
+    /// Whom the message is with.
+    pub(super) chosen: Option<Chosen>,
+    /// When the silence of the chosen one, or on the way there, is long enough to do something.
+    pub(super) doubted_at: Option<Instant>,
+    /// Who may handle it although another was asked since.
+    pub(super) doubted: Vec<Doubted>,
+    /// Who is not asked any more.
+    pub(super) excluded: Vec<Instance>,
+    /// The nodes of those who said a definite no.
+    pub(super) tried: Vec<Name>,
+    /// What the last of those said.
+    pub(super) reason: Option<Reason>,
+    /// Whether any of their nodes was reached.
+    pub(super) reached: bool,
+    /// Until when it waits for a first subscriber.
+    pub(super) parked: Option<Instant>,
+}
+
+/// The subscriber that a unicast is with until it says no, or its node for every copy.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    /// Where the last copy went.
+    pub(super) seat: Seat,
+    /// How many copies nobody has refused: any of them may be handled.
+    pub(super) open: u32,
+    /// Which of the ways there the last copy took.
+    pub(super) way: usize,
+    /// When it was sent.
+    pub(super) sent_at: Instant,
+}
+
+/// Where a subscriber is and the first link on the way there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seat {
+    pub(super) at: Candidate,
+    pub(super) link: LinkId,
+}
+
+/// A subscriber that was asked and gave no word.
+#[derive(Debug)]
+pub(super) struct Doubted {
+    attempt: u32,
+    at: Candidate,
+}
+
+impl Pending {
+    pub(super) fn new(publish: Publish, deadline: Instant) -> Self {
+        let Publish { terms, topic, payload, .. } = publish;
+        Self {
+            topic,
+            payload,
+            terms: Terms { redelivered: false, ..terms },
+            deadline,
+            attempts: 0,
+            chosen: None,
+            doubted_at: None,
+            doubted: Vec::new(),
+            excluded: Vec::new(),
+            tried: Vec::new(),
+            reason: None,
+            reached: false,
+            parked: None,
+        }
+    }
+
+    /// What the choice goes by: publishes with one key go to one subscriber.
+    pub(super) fn choice(&self, id: MsgId) -> MsgId {
+        #[expect(clippy::cast_possible_truncation, reason = "each is one half")]
+        let of_key =
+            |Key(key): Key| MsgId { publisher: Instance((key >> 64) as u64), counter: key as u64 };
+        self.terms.key.map_or(id, of_key)
+    }
+
+    /// When to look after it again, at the latest.
+    pub(super) fn due(&self) -> Instant {
+        self.parked.or(self.doubted_at).unwrap_or(self.deadline)
+    }
+
+    /// Whether it is with this subscriber at this place, in this attempt.
+    pub(super) fn is_with(&self, attempt: u32, place: Place, subscriber: Instance) -> bool {
+        let is_asked = |chosen: &Chosen| {
+            (chosen.seat.at.instance, chosen.seat.at.place) == (subscriber, place)
+        };
+        self.attempts == attempt && self.chosen.as_ref().is_some_and(is_asked)
+    }
+
+    /// Whether it was with this subscriber at this place, in that attempt, and is in doubt.
+    pub(super) fn is_doubted(&self, attempt: u32, place: Place, subscriber: Instance) -> bool {
+        let is_it = |doubted: &Doubted| {
+            (doubted.attempt, doubted.at.place, doubted.at.instance) == (attempt, place, subscriber)
+        };
+        self.doubted.iter().any(is_it)
+    }
+
+    /// Notes a definite no of the subscriber that was chosen, at this node.
+    pub(super) fn exclude(&mut self, reason: Reason, name: Option<&Name>) {
+        let Some(chosen) = self.chosen.take() else { return };
+        self.doubted_at = None;
+        self.excluded.push(chosen.seat.at.instance);
+        self.reason = Some(reason);
+        self.reached |= reason != Reason::NoPath;
+        self.tried.extend(name.filter(|_| self.tried.len() < TRIED_MAX).cloned());
+    }
+
+    /// Gives up waiting for the chosen subscriber alone.
+    pub(super) fn doubt(&mut self) {
+        let Some(chosen) = self.chosen.take() else { return };
+        self.doubted_at = None;
+        self.excluded.push(chosen.seat.at.instance);
+        self.doubted.push(Doubted { attempt: self.attempts, at: chosen.seat.at });
+        self.terms.redelivered = true;
+    }
+
+    /// Notes the definite no of one that was in doubt.
+    pub(super) fn clear(&mut self, attempt: u32, subscriber: Instance) {
+        self.doubted
+            .retain(|doubted| (doubted.attempt, doubted.at.instance) != (attempt, subscriber));
+    }
+}

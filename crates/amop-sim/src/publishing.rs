@@ -1,0 +1,56 @@
+//! What applications publish.
+
+use std::time::Duration;
+
+use amop_core::client::Input as ClientInput;
+use amop_wire::{Mode, MsgId, Terms};
+use bytes::Bytes;
+
+use crate::contract::Publication;
+use crate::world::{ClientId, World, parse};
+
+impl World {
+    /// Publishes.
+    ///
+    /// # Panics
+    ///
+    /// If the client is down.
+    pub fn publish(
+        &mut self,
+        client: ClientId,
+        mode: Mode,
+        topic: &str,
+        timeout: Duration,
+    ) -> MsgId {
+        self.publish_on(Terms::default(), client, mode, topic, timeout)
+    }
+
+    /// Publishes on terms of its own. The payload goes by the key, if there is one.
+    ///
+    /// # Panics
+    ///
+    /// If the client is down.
+    pub fn publish_on(
+        &mut self,
+        terms: Terms,
+        client: ClientId,
+        mode: Mode,
+        topic: &str,
+        timeout: Duration,
+    ) -> MsgId {
+        let core = self.clients[client.0].core.as_mut().expect("the client lives");
+        let (publisher, counter) = (core.instance(), core.draw_counter());
+        let id = MsgId { publisher, counter };
+        let publication = Publication { terms, ..Publication::new(mode, self.now + timeout) };
+        self.record.publications.insert(id, publication);
+        self.record.tell(self.now, format_args!("{client:?} publishes {id} to {topic}: {mode:?}"));
+        let payload = terms.key.map_or(id.to_string(), |key| format!("{key:?}"));
+        let (topic, payload) = (parse(topic), Bytes::from(payload));
+        if mode == Mode::Multicast {
+            self.record.sequences.published(id, &topic);
+        }
+        let input = ClientInput::Publish { counter, key: 0, mode, terms, topic, payload, timeout };
+        self.client_batch(client.0, [input]);
+        id
+    }
+}
