@@ -210,11 +210,13 @@ impl Node {
         let Some(Link::Peer { node, .. }) = self.links.get(&link) else { return };
         let node = *node;
         match message {
-            PeerMessage::Request(_)
-            | PeerMessage::Answer(_)
-            | PeerMessage::Refusal(_)
-            | PeerMessage::Multicast(_)
-            | PeerMessage::Receipts(_) => self.heard_from(now, node, message),
+            PeerMessage::Request(_) | PeerMessage::Multicast(_) => {
+                self.came_directly(node);
+                self.heard_from(now, node, message);
+            }
+            PeerMessage::Answer(_) | PeerMessage::Refusal(_) | PeerMessage::Receipts(_) => {
+                self.heard_from(now, node, message);
+            }
             PeerMessage::Relay(relay) => self.relayed(now, link, node, relay),
             PeerMessage::Returned(returned) => self.came_back(now, link, node, returned),
             PeerMessage::Tree(tree) => self.branched(now, link, node, tree),

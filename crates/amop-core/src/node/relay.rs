@@ -32,11 +32,10 @@ impl Node {
         self.table.way(node, number).is_some_and(|path| self.send_along(path, &message))
     }
 
-    /// Sends what another node waits for the way that its last message came: the way that it would
-    /// choose itself may be the one that it has given up.
+    /// Sends what another node waits for the way that its last message came: the way that this one
+    /// would choose may be what the other has given up, such as a link whose loss only it has noticed.
     pub(super) fn reply_to(&mut self, node: NodeId, message: PeerMessage) -> bool {
-        let is_linked = self.peers.contains_key(&node);
-        match self.ways_back.get(&node).filter(|_| !is_linked) {
+        match self.ways_back.get(&node) {
             Some(way) if self.table.is_way(way.nodes()) => self.send_along(way.clone(), &message),
             _ => self.tell_node(node, message),
         }
@@ -81,6 +80,7 @@ impl Node {
         }
     }
 
+    /// Notes how a message came over others; the way that it came is the way back.
     pub(super) fn note_way_back(&mut self, path: &Path) {
         let source = path.source();
         let is_known = |way: &Path| way.nodes().iter().rev().eq(path.nodes());
@@ -91,6 +91,11 @@ impl Node {
             self.ways_back.clear(); // Without one, the best path is taken.
         }
         self.ways_back.insert(source, path.reversed());
+    }
+
+    /// A message came by the link with its source: the way back is that link.
+    pub(super) fn came_directly(&mut self, source: NodeId) {
+        self.ways_back.remove(&source);
     }
 
     /// What a node says that may come over others.

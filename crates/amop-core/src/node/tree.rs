@@ -57,8 +57,9 @@ impl Node {
                 return;
             };
             multicast.ttl = multicast.ttl.saturating_sub(spent);
-            if let Some(path) = Path::new(&way) {
-                self.note_way_back(&path);
+            match Path::new(&way) {
+                Some(path) => self.note_way_back(&path),
+                None => self.came_directly(home),
             }
             self.fan_out(now, home, multicast);
         }

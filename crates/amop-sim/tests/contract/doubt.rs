@@ -30,6 +30,34 @@ fn a_request_under_way_takes_another_way_when_its_link_is_lost() {
     }
 }
 
+/// UNI-11, ROUTE-6: the two ends of a link notice its loss at different times, and the one that has
+/// noticed meets the other, which has not.
+#[test]
+fn a_request_under_way_is_answered_over_a_relay_whichever_end_notices_the_lost_link_first() {
+    for (near, far) in [(20, 900), (900, 20), (20, 2000), (2000, 20)] {
+        for lost_after in [0, 1, 2, 3, 4, 100, 303, 304] {
+            let mut world = World::new(7);
+            let nodes = [0, 1, 2].map(|n| world.node(&format!("n{n}.node.bank.amop")));
+            for (a, b) in [(0, 1), (1, 2), (2, 0)] {
+                world.link(nodes[a], nodes[b]);
+            }
+            let publisher = world.client("app.sdk.bank.amop", &[nodes[0]]);
+            let subscriber = world.client("sub.sdk.bank.amop", &[nodes[1]]);
+            world.set_application(subscriber, slow(millis(300)));
+            world.subscribe(subscriber, "t");
+            world.run_for(SECOND);
+            let id = world.publish(publisher, Mode::Unicast, "t", 3 * SECOND);
+            world.run_for(millis(lost_after));
+            world.cut_half_open(nodes[0], nodes[1], millis(near), millis(far));
+            world.run_for(4 * SECOND);
+            let publication = world.record().publication(id);
+            let seen = (publication.code(), publication.calls.len());
+            assert_eq!(seen, (Code::Ok, 1), "{near} {far} {lost_after}");
+            world.check();
+        }
+    }
+}
+
 /// UNI-11: a relay dies with what it has not passed on.
 #[test]
 fn a_request_under_way_takes_another_way_when_a_relay_dies() {
