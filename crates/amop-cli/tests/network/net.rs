@@ -1,0 +1,100 @@
+//! A consortium whose nodes are processes, linked by wires.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use amop_pki::{AgencyPlan, Consortium, Leaf};
+use amop_sdk::{Client, ClientBuilder, Identity, Name, Trust};
+use amop_wire::Role;
+use tempfile::TempDir;
+
+use crate::daemon::Daemon;
+use crate::wire::Wire;
+use crate::{PATIENCE, within};
+
+/// Nodes by their number, and the wires between them.
+pub(crate) struct Net {
+    consortium: Consortium,
+    pub(crate) nodes: Vec<Daemon>,
+    /// By the number of the node that dials and of the one that is dialed.
+    wires: BTreeMap<(usize, usize), Wire>,
+    _dir: TempDir,
+}
+
+impl Net {
+    /// Starts nodes, each of which dials some of those before it, and waits until they are linked.
+    pub(crate) async fn start(dials: &[&[usize]]) -> Self {
+        let plan = |agency| AgencyPlan { agency, nodes: &["n1", "n2"], clients: &["app", "desk"] };
+        let plans = ["bank-a", "bank-b", "bank-c"].map(plan);
+        let consortium = Consortium::new("Test", "amop", &plans, now()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut nodes = Vec::<Daemon>::new();
+        let mut wires = BTreeMap::new();
+        for (number, dials) in dials.iter().enumerate() {
+            let (agency, label) = NODES[number];
+            let mut targets = Vec::new();
+            for &other in *dials {
+                let wire = Wire::to(nodes[other].p2p_addr()).await;
+                targets.push((nodes[other].name().clone(), wire.addr));
+                wires.insert((number, other), wire);
+            }
+            let name = Name::new(label, Role::Node, agency, "amop").unwrap();
+            let leaf = consortium.node(agency, label).expect("it was planned");
+            let dir = dir.path().join(number.to_string());
+            nodes.push(Daemon::start(&dir, &consortium, (&name, leaf), targets).await);
+        }
+        let net = Self { consortium, nodes, wires, _dir: dir };
+        for &(a, b) in net.wires.keys() {
+            net.is_linked(a, b).await;
+            net.is_linked(b, a).await;
+        }
+        net
+    }
+
+    /// Waits until one node has linked with another.
+    async fn is_linked(&self, node: usize, with: usize) {
+        self.nodes[node].says(&["peer linked", &self.shown(with)]).await;
+    }
+
+    /// Waits until one node has lost its link with another.
+    pub(crate) async fn is_lost(&self, node: usize, with: usize) {
+        self.nodes[node].says(&["peer lost", &self.shown(with)]).await;
+    }
+
+    /// A client that may attach to any of these nodes; its bank is that of the first.
+    pub(crate) async fn client(&self, label: &str, nodes: &[usize]) -> Client {
+        let (agency, _) = NODES[nodes[0]];
+        let leaf = self.consortium.client(agency, label).expect("it was planned");
+        let endpoints = nodes.iter().map(|&node| self.nodes[node].sdk_addr().to_string());
+        let builder = endpoints.fold(Client::builder(), ClientBuilder::endpoint);
+        let builder = builder.identity(identity(leaf)).trust(self.trust()).timeout(PATIENCE);
+        within("a connection", builder.connect()).await.unwrap()
+    }
+
+    /// The wire between two nodes, whoever dialed.
+    pub(crate) fn wire(&self, a: usize, b: usize) -> &Wire {
+        self.wires.get(&(a, b)).or_else(|| self.wires.get(&(b, a))).expect("they have a wire")
+    }
+
+    fn trust(&self) -> Trust {
+        Trust::from_pem(self.consortium.root().certificate_pem().as_bytes()).unwrap()
+    }
+
+    /// How the log names a node as a peer.
+    fn shown(&self, node: usize) -> String {
+        format!("peer={}", self.nodes[node].name())
+    }
+}
+
+fn identity(leaf: &Leaf) -> Identity {
+    Identity::from_pem(leaf.chain_pem().as_bytes(), leaf.key_pem().as_bytes()).unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "certificates are judged by the real time")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Agency and label of each node.
+const NODES: [(&str, &str); 4] =
+    [("bank-a", "n1"), ("bank-b", "n1"), ("bank-b", "n2"), ("bank-c", "n1")];
