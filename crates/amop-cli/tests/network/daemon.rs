@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use amop_pki::{Consortium, Leaf};
@@ -17,10 +17,14 @@ use crate::{build, within};
 /// A node's process. It is killed when this is dropped, however the test ends.
 pub(crate) struct Daemon {
     name: Name,
+    dir: PathBuf,
+    /// Whom it dials, and where.
+    dials: Vec<(Name, SocketAddr)>,
     child: Child,
     log: watch::Receiver<Vec<String>>,
     p2p_addr: SocketAddr,
     sdk_addr: SocketAddr,
+    epoch: u64,
 }
 
 impl Daemon {
@@ -39,7 +43,16 @@ impl Daemon {
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         configure(dir, name, &dials, free, free);
         let (child, log) = spawn(dir);
-        let mut daemon = Self { name: name.clone(), child, log, p2p_addr: free, sdk_addr: free };
+        let mut daemon = Self {
+            name: name.clone(),
+            dir: dir.into(),
+            dials,
+            child,
+            log,
+            p2p_addr: free,
+            sdk_addr: free,
+            epoch: 0,
+        };
         daemon.has_started().await;
         daemon
     }
@@ -48,12 +61,12 @@ impl Daemon {
         &self.name
     }
 
-    /// Where other nodes find it.
+    /// Where other nodes find it, in this life and the next.
     pub(crate) fn p2p_addr(&self) -> SocketAddr {
         self.p2p_addr
     }
 
-    /// Where clients find it.
+    /// Where clients find it, in this life and the next.
     pub(crate) fn sdk_addr(&self) -> SocketAddr {
         self.sdk_addr
     }
@@ -61,6 +74,23 @@ impl Daemon {
     /// Ends the process with SIGKILL, and waits until it is gone.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
+    }
+
+    /// Starts it again where it was, with what its directory holds now.
+    pub(crate) async fn restart(&mut self) {
+        configure(&self.dir, &self.name, &self.dials, self.p2p_addr, self.sdk_addr);
+        (self.child, self.log) = spawn(&self.dir);
+        self.has_started().await;
+    }
+
+    /// The epoch of this life, as the log says it.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Where it keeps its state.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.dir.join("state")
     }
 
     /// Waits for a line of the log of this life that has all of these parts.
@@ -82,6 +112,7 @@ impl Daemon {
         };
         self.p2p_addr = field("p2p_addr=").parse().unwrap();
         self.sdk_addr = field("sdk_addr=").parse().unwrap();
+        self.epoch = field("epoch=").parse().unwrap();
     }
 }
 

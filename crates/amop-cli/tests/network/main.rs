@@ -10,6 +10,7 @@
 mod build;
 mod daemon;
 mod net;
+mod restarts;
 mod traffic;
 mod ways;
 mod wire;

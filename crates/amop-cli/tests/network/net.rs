@@ -51,9 +51,10 @@ impl Net {
         net
     }
 
-    /// Waits until one node has linked with another.
-    async fn is_linked(&self, node: usize, with: usize) {
-        self.nodes[node].says(&["peer linked", &self.shown(with)]).await;
+    /// Waits until one node has linked with the present life of another.
+    pub(crate) async fn is_linked(&self, node: usize, with: usize) {
+        let epoch = format!("epoch={}", self.nodes[with].epoch());
+        self.nodes[node].says(&["peer linked", &self.shown(with), &epoch]).await;
     }
 
     /// Waits until one node has lost its link with another.

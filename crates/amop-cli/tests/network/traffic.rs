@@ -65,6 +65,7 @@ pub(crate) struct Pump<T> {
 }
 
 /// How a message ended.
+#[derive(Debug)]
 pub(crate) struct Ended<T> {
     pub(crate) payload: Bytes,
     pub(crate) end: Result<T, PublishError>,
