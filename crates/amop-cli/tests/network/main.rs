@@ -9,6 +9,7 @@
 
 mod build;
 mod daemon;
+mod moves;
 mod net;
 mod restarts;
 mod traffic;

@@ -62,6 +62,12 @@ impl Net {
         self.nodes[node].says(&["peer lost", &self.shown(with)]).await;
     }
 
+    /// Waits until a client is attached to a node.
+    pub(crate) async fn is_attached(&self, node: usize, client: &Client) {
+        let instance = format!("instance={}", client.instance());
+        self.nodes[node].says(&["client attached", &instance]).await;
+    }
+
     /// A client that may attach to any of these nodes; its bank is that of the first.
     pub(crate) async fn client(&self, label: &str, nodes: &[usize]) -> Client {
         let (agency, _) = NODES[nodes[0]];
