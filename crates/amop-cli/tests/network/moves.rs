@@ -7,16 +7,23 @@ use amop_sdk::{Bytes, Event};
 
 use crate::net::Net;
 use crate::traffic::{Ledger, Pump, Service, TOPIC, assert_unicasts_true, known};
+use crate::wire::Wire;
 use crate::within;
 
-/// UNI-3, UNI-11, UNI-12: while it is nowhere, nobody else gets what it may have handled.
+/// UNI-3, UNI-11, UNI-12: it has handled all that is under way when its node dies, and has answered
+/// none of it; nobody else gets that meanwhile.
 #[tokio::test]
 async fn a_subscriber_whose_node_is_killed_moves_and_no_message_is_handled_by_two() {
     let mut net = Net::start(&[&[], &[0], &[0, 1]]).await;
-    let asker = net.client("app", &[0]).await;
-    let (stayer, mover) = (net.client("desk", &[0]).await, net.client("app", &[1, 2]).await);
+    let asker = net.client("app", 0).await;
+    let wire = |node: usize| Wire::to(net.nodes[node].sdk_addr());
+    let wires = [wire(1).await, wire(2).await];
+    let (stayer, mover) = (
+        net.client("desk", 0).await,
+        net.client_over("app", 1, &wires.each_ref().map(|wire| wire.addr)).await,
+    );
     let (ledger, mut events) = (Ledger::default(), mover.events());
-    let stays = Service::start(stayer.subscribe(TOPIC).await.unwrap(), ledger.clone(), "stayer");
+    let _stays = Service::start(stayer.subscribe(TOPIC).await.unwrap(), ledger.clone(), "stayer");
     let moves = Service::start(mover.subscribe(TOPIC).await.unwrap(), ledger.clone(), "mover");
     known(&asker, 2).await;
     let (from, to) = tokio::select! {
@@ -25,7 +32,14 @@ async fn a_subscriber_whose_node_is_killed_moves_and_no_message_is_handled_by_tw
     };
     let mut pump = Pump::of_unicasts(&asker, "under way ", 100, DEADLINE);
     pump.ends(500).await;
-    pump.during(net.nodes[from].kill()).await;
+    moves.set_answering(false);
+    pump.during(moves.handles(100)).await;
+    // It shall not arrive before its old place is known to be gone.
+    wires[to - 1].cut();
+    net.nodes[from].kill().await;
+    moves.set_answering(true);
+    pump.during(known(&asker, 1)).await;
+    wires[to - 1].mend();
     let arrives = async {
         loop {
             let event = events.next().await.expect("the client lives");
@@ -47,7 +61,6 @@ async fn a_subscriber_whose_node_is_killed_moves_and_no_message_is_handled_by_tw
     assert!(lost.is_none(), "the subscriber lives: {lost:?}");
     let by: BTreeSet<Bytes> = after.into_iter().map(|ended| ended.end.unwrap().payload).collect();
     assert_eq!(by, BTreeSet::from(["mover".into(), "stayer".into()]));
-    drop((stays, moves));
 }
 
 /// Long enough for the loss to be noticed and for the move.

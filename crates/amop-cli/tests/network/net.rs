@@ -1,6 +1,7 @@
 //! A consortium whose nodes are processes, linked by wires.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use amop_pki::{AgencyPlan, Consortium, Leaf};
@@ -68,11 +69,21 @@ impl Net {
         self.nodes[node].says(&["client attached", &instance]).await;
     }
 
-    /// A client that may attach to any of these nodes; its bank is that of the first.
-    pub(crate) async fn client(&self, label: &str, nodes: &[usize]) -> Client {
-        let (agency, _) = NODES[nodes[0]];
+    /// A client of a node's bank that is attached to that node.
+    pub(crate) async fn client(&self, label: &str, node: usize) -> Client {
+        self.client_over(label, node, &[self.nodes[node].sdk_addr()]).await
+    }
+
+    /// A client of a node's bank that may attach to any of these addresses.
+    pub(crate) async fn client_over(
+        &self,
+        label: &str,
+        node: usize,
+        endpoints: &[SocketAddr],
+    ) -> Client {
+        let (agency, _) = NODES[node];
         let leaf = self.consortium.client(agency, label).expect("it was planned");
-        let endpoints = nodes.iter().map(|&node| self.nodes[node].sdk_addr().to_string());
+        let endpoints = endpoints.iter().map(ToString::to_string);
         let builder = endpoints.fold(Client::builder(), ClientBuilder::endpoint);
         let builder = builder.identity(identity(leaf)).trust(self.trust()).timeout(PATIENCE);
         within("a connection", builder.connect()).await.unwrap()

@@ -35,7 +35,7 @@ async fn a_node_whose_state_is_an_old_copy_is_back_with_its_subscribers() {
 /// which is also told the epoch of its first life.
 async fn comes_back(meanwhile: impl Fn(&Path, u64)) {
     let mut net = Net::start(&[&[], &[0], &[1]]).await;
-    let (near, far) = (net.client("app", &[2]).await, net.client("app", &[0]).await);
+    let (near, far) = (net.client("app", 2).await, net.client("app", 0).await);
     let (ledger, mut events) = (Ledger::default(), far.events());
     let subscription = far.subscribe(TOPIC).await.unwrap();
     let _service = Service::start(subscription, ledger.clone(), "far");

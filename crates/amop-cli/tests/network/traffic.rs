@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use amop_sdk::{
-    Answer, Bytes, Client, Mode, MulticastReceipt, Publish, PublishError, Subscription,
+    Answer, Bytes, Client, Message, Mode, MulticastReceipt, Publish, PublishError, Subscription,
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::{FutureExt, future::BoxFuture};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::within;
@@ -31,25 +32,52 @@ impl Ledger {
 }
 
 /// Notes all that comes and answers what wants an answer. Ends when it is dropped.
-pub(crate) struct Service(JoinHandle<()>);
+pub(crate) struct Service {
+    task: JoinHandle<()>,
+    /// How many messages it has handled.
+    handled: watch::Receiver<usize>,
+    answers: watch::Sender<bool>,
+}
 
 impl Service {
     pub(crate) fn start(mut subscription: Subscription, ledger: Ledger, by: &'static str) -> Self {
-        Self(tokio::spawn(async move {
+        let (count, handled) = watch::channel(0);
+        let (answers, may_answer) = watch::channel(true);
+        let task = tokio::spawn(async move {
             while let Some(message) = subscription.next().await {
                 ledger.note(message.payload().clone(), by);
+                count.send_modify(|count| *count += 1);
                 if message.mode() == Mode::Unicast {
-                    // It may be too late for an answer; its publisher then says so.
-                    let _ = message.reply(by);
+                    tokio::spawn(answer(message, by, may_answer.clone()));
                 }
             }
-        }))
+        });
+        Self { task, handled, answers }
     }
+
+    /// Keeps the answers back, or gives all of them.
+    pub(crate) fn set_answering(&self, answers: bool) {
+        self.answers.send_replace(answers);
+    }
+
+    /// Waits until it has handled so many more.
+    pub(crate) async fn handles(&self, count: usize) {
+        let mut handled = self.handled.clone();
+        let all = *handled.borrow() + count;
+        within("messages to handle", handled.wait_for(|handled| *handled >= all)).await.unwrap();
+    }
+}
+
+async fn answer(message: Message, by: &'static str, mut may_answer: watch::Receiver<bool>) {
+    // An error means that the service has ended, and with it the test.
+    let _ = may_answer.wait_for(|may| *may).await;
+    // It may be too late for an answer; its publisher then says so.
+    let _ = message.reply(by);
 }
 
 impl Drop for Service {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 

@@ -14,7 +14,7 @@ use crate::traffic::{
 #[tokio::test]
 async fn requests_over_a_relay_that_is_killed_all_end_with_0_and_are_handled_once() {
     let mut net = Net::start(&[&[], &[0], &[1], &[0, 2]]).await;
-    let (near, far) = (net.client("app", &[0]).await, net.client("app", &[2]).await);
+    let (near, far) = (net.client("app", 0).await, net.client("app", 2).await);
     let mut traffic = Traffic::start(&near, &far).await;
     let carried = |relay: usize| net.wire(0, relay).bytes();
     let before = [carried(1), carried(3)];
@@ -32,7 +32,7 @@ async fn requests_over_a_relay_that_is_killed_all_end_with_0_and_are_handled_onc
 #[tokio::test]
 async fn requests_over_a_link_that_is_cut_all_end_with_0_and_are_handled_once() {
     let net = Net::start(&[&[], &[0], &[0, 1]]).await;
-    let (near, far) = (net.client("app", &[0]).await, net.client("app", &[1]).await);
+    let (near, far) = (net.client("app", 0).await, net.client("app", 1).await);
     let mut traffic = Traffic::start(&near, &far).await;
     let relayed_before = net.wire(0, 2).bytes();
     traffic.flows().await;

@@ -1,6 +1,6 @@
-//! What lies between two nodes: passes on UDP datagrams, counts them, and can be cut.
+//! What lies between two ends of a link: passes on UDP datagrams, counts them, and can be cut.
 //!
-//! The node that dials knows the wire's address instead of the other's. A cut wire swallows what
+//! The end that dials knows the wire's address instead of the other's. A cut wire swallows what
 //! comes, as a broken line does: nobody is told.
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,7 +11,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// A line to one node, for one other that dials it. Ends when it is dropped.
+/// A line to one node, for one end that dials it. Ends when it is dropped.
 pub(crate) struct Wire {
     /// What to dial.
     pub(crate) addr: SocketAddr,
@@ -43,6 +43,11 @@ impl Wire {
     /// From now on, nothing comes through, in either direction.
     pub(crate) fn cut(&self) {
         self.line.is_cut.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on, what is sent comes through again.
+    pub(crate) fn mend(&self) {
+        self.line.is_cut.store(false, Ordering::Relaxed);
     }
 
     /// How many bytes it has carried so far, in both directions.
