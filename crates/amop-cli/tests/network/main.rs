@@ -9,6 +9,7 @@
 
 mod build;
 mod daemon;
+mod deaths;
 mod moves;
 mod net;
 mod restarts;

@@ -25,7 +25,7 @@ async fn a_subscriber_whose_node_is_killed_moves_and_no_message_is_handled_by_tw
     let (ledger, mut events) = (Ledger::default(), mover.events());
     let _stays = Service::start(stayer.subscribe(TOPIC).await.unwrap(), ledger.clone(), "stayer");
     let moves = Service::start(mover.subscribe(TOPIC).await.unwrap(), ledger.clone(), "mover");
-    known(&asker, 2).await;
+    known(&asker, TOPIC, 2).await;
     let (from, to) = tokio::select! {
         () = net.is_attached(1, &mover) => (1, 2),
         () = net.is_attached(2, &mover) => (2, 1),
@@ -38,7 +38,7 @@ async fn a_subscriber_whose_node_is_killed_moves_and_no_message_is_handled_by_tw
     wires[to - 1].cut();
     net.nodes[from].kill().await;
     moves.set_answering(true);
-    pump.during(known(&asker, 1)).await;
+    pump.during(known(&asker, TOPIC, 1)).await;
     wires[to - 1].mend();
     let arrives = async {
         loop {
@@ -50,7 +50,7 @@ async fn a_subscriber_whose_node_is_killed_moves_and_no_message_is_handled_by_tw
     };
     let arrived_at = within("the other node", pump.during(arrives)).await;
     assert_eq!(arrived_at, *net.nodes[to].name());
-    pump.during(known(&asker, 2)).await;
+    pump.during(known(&asker, TOPIC, 2)).await;
 
     let mut after = Pump::of_unicasts(&asker, "after ", 100, DEADLINE);
     after.ends(500).await;

@@ -1,7 +1,9 @@
 //! A consortium whose nodes are processes, linked by wires.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use amop_pki::{AgencyPlan, Consortium, Leaf};
@@ -19,7 +21,7 @@ pub(crate) struct Net {
     pub(crate) nodes: Vec<Daemon>,
     /// By the number of the node that dials and of the one that is dialed.
     wires: BTreeMap<(usize, usize), Wire>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Net {
@@ -44,7 +46,7 @@ impl Net {
             let dir = dir.path().join(number.to_string());
             nodes.push(Daemon::start(&dir, &consortium, (&name, leaf), targets).await);
         }
-        let net = Self { consortium, nodes, wires, _dir: dir };
+        let net = Self { consortium, nodes, wires, dir };
         for &(a, b) in net.wires.keys() {
             net.is_linked(a, b).await;
             net.is_linked(b, a).await;
@@ -92,6 +94,18 @@ impl Net {
     /// The wire between two nodes, whoever dialed.
     pub(crate) fn wire(&self, a: usize, b: usize) -> &Wire {
         self.wires.get(&(a, b)).or_else(|| self.wires.get(&(b, a))).expect("they have a wire")
+    }
+
+    /// Writes what the tool needs to be a client of a node's bank into a new directory.
+    pub(crate) fn client_dir(&self, label: &str, node: usize) -> PathBuf {
+        let (agency, _) = NODES[node];
+        let leaf = self.consortium.client(agency, label).expect("it was planned");
+        let dir = self.dir.path().join(format!("{label} {node}"));
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("ca.crt"), self.consortium.root().certificate_pem()).unwrap();
+        fs::write(dir.join("sdk.crt"), leaf.chain_pem()).unwrap();
+        fs::write(dir.join("sdk.key"), leaf.key_pem()).unwrap();
+        dir
     }
 
     fn trust(&self) -> Trust {

@@ -39,7 +39,7 @@ async fn comes_back(meanwhile: impl Fn(&Path, u64)) {
     let (ledger, mut events) = (Ledger::default(), far.events());
     let subscription = far.subscribe(TOPIC).await.unwrap();
     let _service = Service::start(subscription, ledger.clone(), "far");
-    known(&near, 1).await;
+    known(&near, TOPIC, 1).await;
     let mut pump = Pump::of_unicasts(&near, "under way ", 100, DEADLINE);
     pump.ends(500).await;
     let first_epoch = net.nodes[0].epoch();
@@ -60,7 +60,7 @@ async fn comes_back(meanwhile: impl Fn(&Path, u64)) {
         pump.during(is_back).await;
         let mut after = Pump::of_unicasts(&near, prefix, 100, DEADLINE);
         after.ends(500).await;
-        for Ended { payload, end } in &after.stop().await {
+        for Ended { payload, end, .. } in &after.stop().await {
             assert!(end.is_ok(), "{payload:?} after start {time}: {end:?}");
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use amop_sdk::{
     Answer, Bytes, Client, Message, Mode, MulticastReceipt, Publish, PublishError, Subscription,
@@ -97,6 +97,7 @@ pub(crate) struct Pump<T> {
 pub(crate) struct Ended<T> {
     pub(crate) payload: Bytes,
     pub(crate) end: Result<T, PublishError>,
+    pub(crate) took: Duration,
 }
 
 impl Pump<Answer> {
@@ -172,23 +173,24 @@ impl<T: Send + 'static> Pump<T> {
             self.published += 1;
             let payload = Bytes::from(format!("{}{}", self.prefix, self.published));
             let publish = (self.publish)(payload.clone()).into_future();
-            let ended = publish.map(|end| Ended { payload, end });
+            let begun = clock();
+            let ended = publish.map(move |end| Ended { payload, end, took: begun.elapsed() });
             self.under_way.push(ended.boxed());
         }
     }
 }
 
-/// Waits until the publisher's node knows of so many subscribers.
-pub(crate) async fn known(publisher: &Client, wanted: u32) {
+/// Waits until the publisher's node knows of so many subscribers of a topic.
+pub(crate) async fn known(publisher: &Client, topic: &str, wanted: u32) {
     let known = async {
-        while publisher.multicast(TOPIC, "is anybody there?").await.unwrap().targets != wanted {}
+        while publisher.multicast(topic, "is anybody there?").await.unwrap().targets != wanted {}
     };
     within("the subscribers", known).await;
 }
 
 /// Every code tells the truth about its message, and nothing was handled twice.
 pub(crate) fn assert_unicasts_true(ended: &[Ended<Answer>], ledger: &Ledger) {
-    for Ended { payload, end } in ended {
+    for Ended { payload, end, .. } in ended {
         let handled = ledger.of(payload);
         match end {
             Ok(answer) => {
@@ -205,7 +207,7 @@ pub(crate) fn assert_unicasts_true(ended: &[Ended<Answer>], ledger: &Ledger) {
 
 /// Every receipt counts what happened, and nobody got anything twice.
 pub(crate) fn assert_multicasts_true(ended: &[Ended<MulticastReceipt>], ledger: &Ledger) {
-    for Ended { payload, end } in ended {
+    for Ended { payload, end, .. } in ended {
         let mut by = ledger.of(payload);
         let handled = by.len();
         by.sort_unstable();
@@ -219,5 +221,10 @@ pub(crate) fn assert_multicasts_true(ended: &[Ended<MulticastReceipt>], ledger: 
     }
 }
 
-/// What everything is published to.
+#[expect(clippy::disallowed_methods, reason = "how long a message takes is part of the contract")]
+fn clock() -> Instant {
+    Instant::now()
+}
+
+/// What nearly everything is published to.
 pub(crate) const TOPIC: &str = "orders";

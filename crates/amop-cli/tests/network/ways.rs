@@ -57,7 +57,7 @@ impl Traffic {
         let ledger = Ledger::default();
         let subscription = far.subscribe(TOPIC).await.unwrap();
         let service = Service::start(subscription, ledger.clone(), "far");
-        known(near, 1).await;
+        known(near, TOPIC, 1).await;
         Self {
             unicasts: Pump::of_unicasts(near, "unicast ", 200, DETOUR_MAX),
             multicasts: Pump::of_multicasts(near, "multicast ", 20, Duration::from_secs(1)),
