@@ -47,8 +47,11 @@ impl Service {
             while let Some(message) = subscription.next().await {
                 ledger.note(message.payload().clone(), by);
                 count.send_modify(|count| *count += 1);
-                if message.mode() == Mode::Unicast {
-                    tokio::spawn(answer(message, by, may_answer.clone()));
+                if message.mode() == Mode::Unicast && *may_answer.borrow() {
+                    // It may be too late for an answer; its publisher then says so.
+                    let _ = message.reply(by);
+                } else if message.mode() == Mode::Unicast {
+                    tokio::spawn(answer_later(message, by, may_answer.clone()));
                 }
             }
         });
@@ -68,10 +71,9 @@ impl Service {
     }
 }
 
-async fn answer(message: Message, by: &'static str, mut may_answer: watch::Receiver<bool>) {
+async fn answer_later(message: Message, by: &'static str, mut may_answer: watch::Receiver<bool>) {
     // An error means that the service has ended, and with it the test.
     let _ = may_answer.wait_for(|may| *may).await;
-    // It may be too late for an answer; its publisher then says so.
     let _ = message.reply(by);
 }
 

@@ -21,7 +21,7 @@ async fn requests_over_a_relay_that_is_killed_all_end_with_0_and_are_handled_onc
     traffic.flows().await;
     let (by_one, by_other) = (carried(1) - before[0], carried(3) - before[1]);
     let relay = if by_one > by_other { 1 } else { 3 };
-    net.nodes[relay].kill().await;
+    traffic.loses_answers(net.nodes[relay].kill()).await;
     traffic.flows().await;
     tokio::join!(net.is_lost(0, relay), net.is_lost(2, relay));
     traffic.flows().await;
@@ -36,7 +36,7 @@ async fn requests_over_a_link_that_is_cut_all_end_with_0_and_are_handled_once() 
     let mut traffic = Traffic::start(&near, &far).await;
     let relayed_before = net.wire(0, 2).bytes();
     traffic.flows().await;
-    net.wire(0, 1).cut();
+    traffic.loses_answers(async { net.wire(0, 1).cut() }).await;
     traffic.flows().await;
     tokio::join!(net.is_lost(0, 1), net.is_lost(1, 0));
     traffic.flows().await;
@@ -49,7 +49,7 @@ struct Traffic {
     unicasts: Pump<amop_sdk::Answer>,
     multicasts: Pump<amop_sdk::MulticastReceipt>,
     ledger: Ledger,
-    _service: Service,
+    service: Service,
 }
 
 impl Traffic {
@@ -59,11 +59,19 @@ impl Traffic {
         let service = Service::start(subscription, ledger.clone(), "far");
         known(near, TOPIC, 1).await;
         Self {
-            unicasts: Pump::of_unicasts(near, "unicast ", 200, DETOUR_MAX),
+            unicasts: Pump::of_unicasts(near, "unicast ", WINDOW, DETOUR_MAX),
             multicasts: Pump::of_multicasts(near, "multicast ", 20, Duration::from_secs(1)),
             ledger,
-            _service: service,
+            service,
         }
+    }
+
+    /// Breaks the way when what is under way is handled and not answered.
+    async fn loses_answers(&mut self, breaks: impl Future<Output = ()>) {
+        self.service.set_answering(false);
+        self.unicasts.during(self.service.handles(WINDOW)).await;
+        breaks.await;
+        self.service.set_answering(true);
     }
 
     /// More of both end than are under way at a time. Of unicasts, so few are published that the
@@ -88,6 +96,9 @@ impl Traffic {
         assert!(multicasts.iter().any(|ended| ended.end.as_ref().unwrap().acked == 1));
     }
 }
+
+/// How many unicasts are under way at a time.
+const WINDOW: usize = 200;
 
 /// A detour is found once the loss of the link is noticed; as much again is for a busy machine.
 const DETOUR_MAX: Duration = IDLE_TIMEOUT.saturating_mul(2);
