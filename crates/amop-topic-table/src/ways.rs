@@ -1,7 +1,8 @@
 //! The ways that the copies of one message take, one after another, while nothing is heard of it.
 //!
 //! The first is the best path; each of the next shares as little as possible with those before it.
-//! They depend on the map alone, so they are searched once for each target, not for each message.
+//! They depend on the map and on trust in relays, so they are searched once for each target, not for
+//! each message.
 
 use std::collections::BTreeMap;
 
@@ -24,17 +25,22 @@ struct Found {
 }
 
 impl Ways {
-    /// The way for the copy of this number, from 0, if so many different ones lead there.
-    pub(crate) fn get(&mut self, graph: &Graph, to: NodeId, number: usize) -> Option<Path> {
+    /// The next way for a message that took these.
+    pub(crate) fn get(&mut self, graph: &Graph, to: NodeId, used: &[Path]) -> Option<Path> {
         graph.path(to)?;
         let Found { ways, is_complete } = self.found.entry(to).or_default();
-        while ways.len() <= number && !*is_complete {
-            match next(graph, to, ways) {
-                Some(way) => ways.push(way),
-                None => *is_complete = true,
+        let mut number = 0;
+        loop {
+            match ways.get(number) {
+                Some(way) if !used.contains(way) => return Some(way.clone()),
+                Some(_) => number += 1,
+                None if *is_complete => return None,
+                None => match next(graph, to, ways) {
+                    Some(way) => ways.push(way),
+                    None => *is_complete = true,
+                },
             }
         }
-        ways.get(number).cloned()
     }
 
     /// The map has changed.
@@ -82,17 +88,19 @@ mod tests {
         let mut ways = Ways::default();
         let short = Path::new(&[node(0), node(1), node(9)]);
         let long = Path::new(&[node(0), node(2), node(3), node(9)]);
-        assert_eq!(ways.get(&graph, node(9), 1), long);
-        assert_eq!(ways.get(&graph, node(9), 0), short);
-        assert_eq!(ways.get(&graph, node(9), 2), None);
+        let (short, long) = (short.unwrap(), long.unwrap());
+        assert_eq!(ways.get(&graph, node(9), &[]), Some(short.clone()));
+        assert_eq!(ways.get(&graph, node(9), &[short.clone()]), Some(long.clone()));
+        assert_eq!(ways.get(&graph, node(9), &[long.clone()]), Some(short.clone()));
+        assert_eq!(ways.get(&graph, node(9), &[long, short]), None);
     }
 
     #[test]
     fn there_is_no_way_over_relays_to_a_neighbour_or_to_nobody() {
         let graph = graph(&[(0, 1)]);
         let mut ways = Ways::default();
-        assert_eq!(ways.get(&graph, node(1), 0), None);
-        assert_eq!(ways.get(&graph, node(9), 0), None);
+        assert_eq!(ways.get(&graph, node(1), &[]), None);
+        assert_eq!(ways.get(&graph, node(9), &[]), None);
         assert_eq!(ways.found.len(), 1, "nothing is kept of who is not on the map");
     }
 }

@@ -30,15 +30,15 @@ impl Client {
             }
         }
         if let Some(reason) = self.unwanted(delivery.ttl, &delivery.topic) {
-            return self.refuse(attempt, reason);
+            return self.refuse(now, attempt, reason);
         }
         let keyed = delivery.terms.key.map(|key| self.keyed.enter(now, key, &delivery));
         match keyed.unwrap_or(Use::First) {
             Use::First => self.deliver(now, delivery),
             Use::Joined => {}
-            Use::Answered(status, payload) => self.answer(attempt, status, payload),
-            Use::Other => self.refuse(attempt, Reason::KeyReused),
-            Use::NoRoom => self.refuse(attempt, Reason::SubscriberBusy),
+            Use::Answered(status, payload) => self.answer(now, attempt, status, payload),
+            Use::Other => self.refuse(now, attempt, Reason::KeyReused),
+            Use::NoRoom => self.refuse(now, attempt, Reason::SubscriberBusy),
         }
     }
 
@@ -86,21 +86,27 @@ impl Client {
     }
 
     /// Refuses a unicast for good: whatever copies of it come, none is handled.
-    pub(super) fn refuse(&mut self, attempt: Attempt, reason: Reason) {
+    pub(super) fn refuse(&mut self, now: Instant, attempt: Attempt, reason: Reason) {
         let joined = self.keyed.refused(attempt.id);
         for attempt in joined.into_iter().chain([attempt]) {
             let refuse = Refuse { attempt, reason, fenced: true };
-            self.reply(attempt.id, ClientMessage::Refuse(refuse));
+            self.reply(now, attempt.id, ClientMessage::Refuse(refuse));
         }
     }
 
-    pub(super) fn answer(&mut self, attempt: Attempt, status: AnswerStatus, payload: Bytes) {
+    pub(super) fn answer(
+        &mut self,
+        now: Instant,
+        attempt: Attempt,
+        status: AnswerStatus,
+        payload: Bytes,
+    ) {
         let answer = ClientMessage::Answer(Answer { attempt, status, payload });
-        self.reply(attempt.id, answer);
+        self.reply(now, attempt.id, answer);
     }
 
-    fn reply(&mut self, id: MsgId, reply: ClientMessage) {
-        self.replies.keep(id, &reply);
+    fn reply(&mut self, now: Instant, id: MsgId, reply: ClientMessage) {
+        self.replies.keep(now, id, &reply);
         self.send_or_hold(reply);
     }
 

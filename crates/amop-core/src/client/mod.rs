@@ -138,12 +138,12 @@ impl Client {
             }
             Input::Answer { attempt, status, payload } => {
                 for joined in self.keyed.answered(now, attempt.id, status, &payload) {
-                    self.answer(joined, status, payload.clone());
+                    self.answer(now, joined, status, payload.clone());
                 }
-                self.answer(attempt, status, payload);
+                self.answer(now, attempt, status, payload);
             }
             Input::Refuse { attempt, reason } => {
-                self.refuse(attempt, reason);
+                self.refuse(now, attempt, reason);
             }
             Input::Ack { generation, number, refused } => self.ack(generation, number, refused),
             Input::Subscribe(topic) => self.subscribe(topic),

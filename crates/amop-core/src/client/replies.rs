@@ -1,11 +1,13 @@
 //! The last answers and refusals, to be given again when a copy of their message comes.
 //!
-//! A reply may be lost with the link that it was sent on; then the message comes again. Only
-//! so many are kept: whoever asks for one that is gone gets no word, and ends in doubt.
+//! A reply may be lost with the link that it was sent on; then the message comes again, mostly within
+//! the seconds that it takes to notice. Only so many are kept: whoever asks for one that is gone
+//! gets no word, and ends in doubt.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
-use amop_wire::{ClientMessage, Message, MsgId};
+use amop_wire::{ClientMessage, Instant, Message, MsgId};
 
 use crate::id_map::IdMap;
 
@@ -13,21 +15,25 @@ use crate::id_map::IdMap;
 #[derive(Debug, Default)]
 pub(super) struct Replies {
     kept: IdMap<MsgId, ClientMessage>,
-    /// In the order in which they were given.
-    order: VecDeque<MsgId>,
+    /// In the order in which they were given, with the moment until which they are kept.
+    order: VecDeque<(MsgId, Instant)>,
     payload_bytes: usize,
 }
 
 impl Replies {
-    /// Keeps a reply. What is over the limit makes room, the oldest first.
-    pub(super) fn keep(&mut self, id: MsgId, reply: &ClientMessage) {
+    /// Keeps a reply. What is old or over a limit makes room, the oldest first.
+    pub(super) fn keep(&mut self, now: Instant, id: MsgId, reply: &ClientMessage) {
         self.payload_bytes += reply.payload().len();
         match self.kept.insert(id, reply.clone()) {
             Some(before) => self.payload_bytes -= before.payload().len(),
-            None => self.order.push_back(id),
+            None => self.order.push_back((id, now + KEPT)),
         }
-        while self.order.len() > REPLIES_MAX || self.payload_bytes > PAYLOAD_BYTES_MAX {
-            let Some(oldest) = self.order.pop_front() else { return };
+        while let Some(&(oldest, until)) = self.order.front() {
+            let is_over = self.order.len() > REPLIES_MAX || self.payload_bytes > PAYLOAD_BYTES_MAX;
+            if !is_over && now < until {
+                return;
+            }
+            self.order.pop_front();
             if let Some(reply) = self.kept.remove(&oldest) {
                 self.payload_bytes -= reply.payload().len();
             }
@@ -40,11 +46,15 @@ impl Replies {
     }
 }
 
-/// Most replies that are kept.
-const REPLIES_MAX: usize = 4096;
+/// How long a reply is kept while others come: longer than a lost link or a silent relay goes
+/// unnoticed.
+const KEPT: Duration = Duration::from_secs(30);
+
+/// Most replies that are kept, some 16 MiB without their payloads: a second of them at full speed.
+const REPLIES_MAX: usize = 65_536;
 
 /// Most bytes of them.
-const PAYLOAD_BYTES_MAX: usize = 4 << 20;
+const PAYLOAD_BYTES_MAX: usize = 16 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -65,24 +75,36 @@ mod tests {
     fn the_last_are_kept_up_to_a_number_and_up_to_so_many_bytes() {
         let mut replies = Replies::default();
         for counter in 0..=REPLIES_MAX as u64 {
-            replies.keep(id(counter), &answer(counter, 1));
+            replies.keep(Instant::default(), id(counter), &answer(counter, 1));
         }
         assert_eq!(replies.get(id(0)), None);
         assert_eq!(replies.get(id(1)), Some(&answer(1, 1)));
-        replies.keep(id(5000), &answer(5000, PAYLOAD_BYTES_MAX - 1));
+        replies.keep(Instant::default(), id(100_000), &answer(100_000, PAYLOAD_BYTES_MAX - 1));
         assert_eq!(replies.get(id(REPLIES_MAX as u64)), Some(&answer(REPLIES_MAX as u64, 1)));
         assert_eq!(replies.order.len(), 2);
-        replies.keep(id(5001), &answer(5001, 1));
+        replies.keep(Instant::default(), id(100_001), &answer(100_001, 1));
         assert_eq!(replies.get(id(REPLIES_MAX as u64)), None);
-        assert!(replies.get(id(5000)).is_some());
+        assert!(replies.get(id(100_000)).is_some());
         assert_eq!(replies.payload_bytes, PAYLOAD_BYTES_MAX);
     }
 
     #[test]
     fn a_reply_that_is_given_again_counts_once() {
         let mut replies = Replies::default();
-        replies.keep(id(1), &answer(1, 10));
-        replies.keep(id(1), &answer(1, 4));
+        replies.keep(Instant::default(), id(1), &answer(1, 10));
+        replies.keep(Instant::default(), id(1), &answer(1, 4));
         assert_eq!((replies.order.len(), replies.payload_bytes), (1, 4));
+    }
+
+    #[test]
+    fn old_replies_go_when_others_come() {
+        let at = |secs| Instant::after_start(Duration::from_secs(secs));
+        let mut replies = Replies::default();
+        replies.keep(at(0), id(1), &answer(1, 10));
+        replies.keep(at(29), id(2), &answer(2, 10));
+        assert!(replies.get(id(1)).is_some());
+        replies.keep(at(30), id(3), &answer(3, 10));
+        assert_eq!(replies.get(id(1)), None);
+        assert_eq!((replies.order.len(), replies.payload_bytes), (2, 20));
     }
 }

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use amop_topic_table::Place;
-use amop_wire::{Instant, MsgId, Path};
+use amop_wire::{Instant, MsgId, NodeId, Path, PeerMessage, Reason};
 
 use super::Node;
 
@@ -20,7 +20,7 @@ impl Node {
     pub(super) fn listen(&mut self, now: Instant, id: MsgId, is_relayed: bool) {
         let Some(publisher) = self.publishers.get_mut(&id.publisher) else { return };
         let Some(pending) = publisher.unicasts.get_mut(id.counter) else { return };
-        let copies = pending.chosen.as_ref().map_or(0, |chosen| chosen.way + 1);
+        let copies = pending.chosen.as_ref().map_or(0, |chosen| chosen.ways.len());
         let left = pending.deadline.saturating_since(now);
         let silence = match (pending.terms.at_least_once, is_relayed) {
             (true, _) => left / 2,
@@ -42,11 +42,33 @@ impl Node {
         }
         let Some(pending) = self.pending(id) else { return };
         let Some(chosen) = &pending.chosen else { return };
-        let (seat, way) = (chosen.seat, chosen.way + 1);
+        let (seat, used) = (chosen.seat, chosen.ways.clone());
         let Place::Node(node) = seat.at.place else { return };
-        if !self.is_near(seat) && self.table.way(node, way).is_some() {
-            self.send_again(now, id, seat, way);
+        if !self.is_near(seat) && self.table.way(node, &used).is_some() {
+            self.send_again(now, id);
         }
+    }
+
+    /// Sends a copy to the node of the chosen subscriber by a way that none took before.
+    pub(super) fn send_over_relays(
+        &mut self,
+        now: Instant,
+        id: MsgId,
+        node: NodeId,
+        message: &PeerMessage,
+    ) -> Result<(), Reason> {
+        let chosen = self.pending(id).and_then(|pending| pending.chosen.as_ref());
+        let mut ways = chosen.map_or_else(Vec::new, |chosen| chosen.ways.clone());
+        let path = self.table.way(node, &ways).ok_or(Reason::NoPath)?;
+        if !self.send_along(path.clone(), message) {
+            return Err(Reason::NoPath);
+        }
+        ways.push(path);
+        if let Some(chosen) = self.pending_mut(id).and_then(|pending| pending.chosen.as_mut()) {
+            chosen.ways = ways;
+        }
+        self.listen(now, id, true);
+        Ok(())
     }
 
     /// A path has brought the answer to a unicast.
@@ -55,17 +77,13 @@ impl Node {
         let Some(chosen) = self.pending(id).and_then(|pending| pending.chosen.as_ref()) else {
             return;
         };
-        let waited = now.saturating_since(chosen.sent_at);
-        let (way, Place::Node(node)) = (chosen.way, chosen.seat.at.place) else { return };
-        if way == 0 || waited >= SILENCE_MIN {
+        if now.saturating_since(chosen.sent_at) >= SILENCE_MIN {
             return;
         }
-        for number in 0..way {
-            if let Some(other) = self.table.way(node, number)
-                && !other.nodes().iter().rev().eq(path.nodes())
-            {
-                self.table.way_failed(now, &other);
-            }
+        let Some((_, silent)) = chosen.ways.split_last() else { return };
+        let has_answered = |way: &&Path| way.nodes().iter().rev().eq(path.nodes());
+        for way in silent.iter().filter(|way| !has_answered(way)).cloned().collect::<Vec<_>>() {
+            self.table.way_failed(now, &way);
         }
     }
 }

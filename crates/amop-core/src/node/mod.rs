@@ -69,7 +69,7 @@ pub struct Node {
     /// How the last message of each node came here that was passed on by others, backwards.
     ways_back: BTreeMap<NodeId, Path>,
     announcer: Announcer,
-    /// Subscribers that came to a topic in this batch.
+    /// Subscribers that came to a topic or left it in this batch.
     moved: BTreeSet<Instance>,
     /// Clients that are attached, and those that were and have publishes without an outcome.
     publishers: IdMap<Instance, Publisher>,

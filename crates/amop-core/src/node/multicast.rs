@@ -224,7 +224,7 @@ impl Node {
         counters: &[u64],
     ) {
         for node in self.silent_nodes(instance, counters) {
-            if let Some(path) = self.table.way(node, 0) {
+            if let Some(path) = self.table.way(node, &[]) {
                 self.table.way_failed(now, &path);
             }
         }

@@ -2,7 +2,7 @@
 
 use amop_topic_table::{Candidate, Place};
 use amop_wire::limits::TRIED_MAX;
-use amop_wire::{Instance, Instant, Key, MsgId, Name, Publish, Reason, Terms, Topic};
+use amop_wire::{Instance, Instant, Key, MsgId, Name, Path, Publish, Reason, Terms, Topic};
 use bytes::Bytes;
 
 use super::LinkId;
@@ -41,8 +41,8 @@ pub(super) struct Chosen {
     pub(super) seat: Seat,
     /// How many copies nobody has refused: any of them may be handled.
     pub(super) open: u32,
-    /// Which of the ways there the last copy took.
-    pub(super) way: usize,
+    /// The ways over relays that copies took since it has this seat, the last at the end.
+    pub(super) ways: Vec<Path>,
     /// When it was sent.
     pub(super) sent_at: Instant,
 }

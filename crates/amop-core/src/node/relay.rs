@@ -15,21 +15,10 @@ use super::{Effect, LinkId, Node};
 impl Node {
     /// Sends to another node, linked or not; says whether there is a way.
     pub(super) fn tell_node(&mut self, node: NodeId, message: PeerMessage) -> bool {
-        self.tell_node_by(0, node, message)
-    }
-
-    /// Sends the copy of this number to another node: each by another way over relays, if so many
-    /// lead there. Says whether there is one.
-    pub(super) fn tell_node_by(
-        &mut self,
-        number: usize,
-        node: NodeId,
-        message: PeerMessage,
-    ) -> bool {
         if self.peers.contains_key(&node) {
             return self.tell_peer(node, message);
         }
-        self.table.way(node, number).is_some_and(|path| self.send_along(path, &message))
+        self.table.way(node, &[]).is_some_and(|path| self.send_along(path, &message))
     }
 
     /// Sends what another node waits for the way that its last message came: the way that this one
@@ -41,7 +30,7 @@ impl Node {
         }
     }
 
-    fn send_along(&mut self, path: Path, message: &PeerMessage) -> bool {
+    pub(super) fn send_along(&mut self, path: Path, message: &PeerMessage) -> bool {
         let mut header = BytesMut::new();
         message.put_header(&mut header);
         let frame = Frame { header: header.freeze(), payload: message.payload().clone() };

@@ -114,6 +114,7 @@ impl Node {
         for topic in &session.topics {
             self.table.unsubscribe(topic, instance);
         }
+        self.moved.insert(instance);
         for fanout in session.unacked.take_all() {
             self.fanouts.end(fanout, End::Unknown);
         }

@@ -168,8 +168,8 @@ impl Node {
         }
         match self.table.apply_changes(now, peer, &changes) {
             Ok(Heard::News) => {
-                let came = changes.changes().iter().filter(|change| !change.removed);
-                self.moved.extend(came.map(|change| change.subscriber.instance));
+                let all = changes.changes().iter();
+                self.moved.extend(all.map(|change| change.subscriber.instance));
                 self.tell_peers(Some(peer), &PeerMessage::Changes(changes));
             }
             Ok(Heard::Hole(pull)) => self.pull(pull),

@@ -54,7 +54,7 @@ impl Node {
             pending.attempts += 1;
             // A subscriber without a link on the way there is tried, so that it is named as such.
             let seat = seat.unwrap_or(Seat { at: candidate, link: LinkId(0) });
-            pending.chosen = Some(Chosen { seat, open: 1, way: 0, sent_at: now });
+            pending.chosen = Some(Chosen { seat, open: 1, ways: Vec::new(), sent_at: now });
             match self.send_copy(now, id, candidate) {
                 Ok(()) => return,
                 Err(reason) => self.exclude(id, candidate.place, reason),
@@ -78,13 +78,24 @@ impl Node {
         true
     }
 
-    /// Sends one more copy to the subscriber that was chosen, by the way of this number, since it or
-    /// the way there is another one now. It keeps to the first of them that it gets.
-    pub(super) fn send_again(&mut self, now: Instant, id: MsgId, seat: Seat, way: usize) {
+    /// Sends one more copy to the subscriber that was chosen, since it or the way there is another
+    /// one now. It keeps to the first of them that it gets.
+    fn send_anew(&mut self, now: Instant, id: MsgId, seat: Seat) {
+        if let Some(chosen) = self.pending_mut(id).and_then(|pending| pending.chosen.as_mut()) {
+            chosen.seat = seat;
+            chosen.ways.clear();
+            self.send_again(now, id);
+        }
+    }
+
+    /// Sends one more copy to where the last one went.
+    pub(super) fn send_again(&mut self, now: Instant, id: MsgId) {
         let Some(chosen) = self.pending_mut(id).and_then(|pending| pending.chosen.as_mut()) else {
             return;
         };
-        *chosen = Chosen { seat, open: chosen.open + 1, way, sent_at: now };
+        chosen.open += 1;
+        chosen.sent_at = now;
+        let seat = chosen.seat;
         if let Err(reason) = self.send_copy(now, id, seat.at) {
             self.copy_refused(now, id, reason, false);
         }
@@ -94,7 +105,6 @@ impl Node {
         let Some(publisher) = self.publishers.get(&id.publisher) else { return Ok(()) };
         let Some(pending) = publisher.unicasts.get(id.counter) else { return Ok(()) };
         let (attempt, subscriber) = (pending.attempts, to.instance);
-        let way = pending.chosen.as_ref().map_or(0, |chosen| chosen.way);
         let ttl = pending.deadline.saturating_since(now);
         let (topic, payload) = (pending.topic.clone(), pending.payload.clone());
         let (from, terms) = (publisher.name.clone(), pending.terms);
@@ -107,7 +117,6 @@ impl Node {
             }
             Place::Node(node) => {
                 let exit_epoch = self.table.version_of(node).unwrap_or_default().epoch;
-                let is_relayed = !self.peers.contains_key(&node);
                 let request = Request {
                     id,
                     ttl,
@@ -119,10 +128,12 @@ impl Node {
                     topic,
                     payload,
                 };
-                if !self.tell_node_by(way, node, PeerMessage::Request(request)) {
-                    return Err(Reason::NoPath);
+                let message = PeerMessage::Request(request);
+                if !self.peers.contains_key(&node) {
+                    return self.send_over_relays(now, id, node, &message);
                 }
-                self.listen(now, id, is_relayed);
+                self.tell_peer(node, message);
+                self.listen(now, id, false);
                 Ok(())
             }
         }
@@ -171,7 +182,7 @@ impl Node {
         }
         again.sort_unstable_by_key(|&(id, _)| id);
         for (id, seat) in again {
-            self.send_again(now, id, seat, 0);
+            self.send_anew(now, id, seat);
         }
         lost.sort_unstable();
         for id in lost {
@@ -210,7 +221,7 @@ impl Node {
         }
         let now_at = self.pending(id).and_then(|pending| self.seat_of_chosen(pending));
         match now_at.filter(|now_at| *now_at != seat && !fenced) {
-            Some(elsewhere) => self.send_again(now, id, elsewhere, 0),
+            Some(elsewhere) => self.send_anew(now, id, elsewhere),
             None => {
                 self.exclude(id, seat.at.place, reason);
                 self.try_next(now, id);

@@ -43,13 +43,13 @@ impl TopicTable {
         self.graph.path(to)?.get(1).copied()
     }
 
-    /// The way over relays for the copy of this number of a message, from 0: each shares as little
-    /// as possible with those before it. `None` if there are no more.
-    pub fn way(&mut self, to: NodeId, number: usize) -> Option<Path> {
+    /// The next way over relays for a message that took these: the best path if it took none, and
+    /// then one that shares as little as possible with those before it. `None` if there are no more.
+    pub fn way(&mut self, to: NodeId, used: &[Path]) -> Option<Path> {
         if self.is_rerouted {
             self.ways.clear();
         }
-        self.ways.get(&self.graph, to, number)
+        self.ways.get(&self.graph, to, used)
     }
 
     /// Whether these nodes, from this one on, are each linked with the next, as far as is known.
