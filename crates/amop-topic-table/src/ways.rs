@@ -90,8 +90,8 @@ mod tests {
         let long = Path::new(&[node(0), node(2), node(3), node(9)]);
         let (short, long) = (short.unwrap(), long.unwrap());
         assert_eq!(ways.get(&graph, node(9), &[]), Some(short.clone()));
-        assert_eq!(ways.get(&graph, node(9), &[short.clone()]), Some(long.clone()));
-        assert_eq!(ways.get(&graph, node(9), &[long.clone()]), Some(short.clone()));
+        assert_eq!(ways.get(&graph, node(9), std::slice::from_ref(&short)), Some(long.clone()));
+        assert_eq!(ways.get(&graph, node(9), std::slice::from_ref(&long)), Some(short.clone()));
         assert_eq!(ways.get(&graph, node(9), &[long, short]), None);
     }
 
