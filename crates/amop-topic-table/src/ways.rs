@@ -5,16 +5,20 @@
 //! each message.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use amop_wire::{NodeId, Path};
 
 use crate::graph::Graph;
+use crate::tree::Tree;
 
 /// The ways to nodes that are not neighbours, as far as somebody asked.
 #[derive(Debug, Default)]
 pub(crate) struct Ways {
     /// No more than the map has nodes.
     found: BTreeMap<NodeId, Found>,
+    /// The tree that was asked for last: most publishers send to one topic many times.
+    tree: Option<(Vec<NodeId>, Arc<Tree>)>,
 }
 
 #[derive(Debug, Default)]
@@ -43,9 +47,20 @@ impl Ways {
         }
     }
 
+    /// The tree that joins the paths to these exits.
+    pub(crate) fn tree(&mut self, graph: &Graph, exits: &[NodeId]) -> Arc<Tree> {
+        if let Some((_, tree)) = self.tree.as_ref().filter(|(to, _)| to == exits) {
+            return Arc::clone(tree);
+        }
+        let tree = Arc::new(graph.tree(exits));
+        self.tree = Some((exits.to_vec(), Arc::clone(&tree)));
+        tree
+    }
+
     /// The map has changed.
     pub(crate) fn clear(&mut self) {
         self.found.clear();
+        self.tree = None;
     }
 }
 
@@ -93,6 +108,17 @@ mod tests {
         assert_eq!(ways.get(&graph, node(9), std::slice::from_ref(&short)), Some(long.clone()));
         assert_eq!(ways.get(&graph, node(9), std::slice::from_ref(&long)), Some(short.clone()));
         assert_eq!(ways.get(&graph, node(9), &[long, short]), None);
+    }
+
+    #[test]
+    fn the_tree_of_other_exits_is_another() {
+        let graph = graph(&[(0, 1), (1, 9), (0, 2)]);
+        let mut ways = Ways::default();
+        let count = |ways: &mut Ways, exits: &[u8]| {
+            let exits: Vec<NodeId> = exits.iter().copied().map(node).collect();
+            ways.tree(&graph, &exits).stops().len()
+        };
+        assert_eq!([&[9][..], &[9], &[9, 2]].map(|exits| count(&mut ways, exits)), [2, 2, 3]);
     }
 
     #[test]

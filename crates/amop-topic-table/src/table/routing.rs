@@ -1,5 +1,7 @@
 //! How to get to the nodes that have announced themselves.
 
+use std::sync::Arc;
+
 use amop_wire::{Instant, NodeId, Path};
 
 use super::TopicTable;
@@ -60,8 +62,11 @@ impl TopicTable {
 
     /// The tree along which one message reaches all of these nodes.
     #[must_use]
-    pub fn tree(&self, exits: &[NodeId]) -> Tree {
-        self.graph.tree(exits)
+    pub fn tree(&mut self, exits: &[NodeId]) -> Arc<Tree> {
+        if self.is_rerouted {
+            self.ways.clear();
+        }
+        self.ways.tree(&self.graph, exits)
     }
 
     /// A message got lost on a path without a word, by whichever of its relays.
