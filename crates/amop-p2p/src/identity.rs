@@ -69,8 +69,8 @@ impl Identity {
         self.party.fingerprint
     }
 
-    pub(crate) fn certified_key(&self) -> Arc<CertifiedKey> {
-        Arc::clone(&self.certified_key)
+    pub(crate) fn certified_key(&self) -> &Arc<CertifiedKey> {
+        &self.certified_key
     }
 
     pub(crate) fn reset_keys(&self) -> ResetKeys {

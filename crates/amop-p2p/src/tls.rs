@@ -46,7 +46,7 @@ impl Tls {
     }
 
     fn acceptor_config(&self) -> ServerConfig {
-        let resolver = SingleCertAndKey::from(self.identity.certified_key());
+        let resolver = SingleCertAndKey::from(Arc::clone(self.identity.certified_key()));
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&TLS13])
             .expect("the provider speaks TLS 1.3")
@@ -59,7 +59,7 @@ impl Tls {
     }
 
     fn dialer_config(&self, expected: Option<&Name>) -> ClientConfig {
-        let resolver = SingleCertAndKey::from(self.identity.certified_key());
+        let resolver = SingleCertAndKey::from(Arc::clone(self.identity.certified_key()));
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&TLS13])
             .expect("the provider speaks TLS 1.3")
