@@ -4,11 +4,14 @@
 //! comes in batches, in the order in which a driver hands it in: all messages of one kind, the end
 //! of the batch, then what the other side says to them, and the end of that batch.
 
-use amop_core::node::{Input, LinkId, Node};
+use std::collections::VecDeque;
+
+use amop_core::node::{Effect, Input, LinkId, Node};
+use amop_topic_table::set_digest;
 use amop_wire::{
-    AckRun, Announcement, Answer, AnswerStatus, Attempt, ClientMessage, Epoch, Gen, Instance,
-    Instant, Mode, MsgId, Multicast, Name, NodeId, PeerAnswer, PeerMessage, PeerReceiptRun,
-    Publish, Receipt, Request, Seq, Subscriber, Terms, Topic, Version,
+    AckRun, Announcement, AnnouncementHead, Answer, AnswerStatus, Attempt, Chain, ClientMessage,
+    Epoch, Gen, Instance, Instant, Mode, MsgId, Multicast, Name, NodeId, PeerAnswer, PeerMessage,
+    PeerReceiptRun, Publish, Receipt, Request, Seq, SignedHead, Subscriber, Terms, Topic, Version,
 };
 use bytes::Bytes;
 
@@ -187,9 +190,13 @@ impl Traffic {
 pub fn handle_all(node: &mut Node, inputs: Vec<Input>) -> usize {
     let now = Instant::default() + messages::TTL;
     let mut effects = 0;
-    for input in inputs {
+    let mut inputs = VecDeque::from(inputs);
+    while let Some(input) = inputs.pop_front() {
         node.handle(now, input);
         while let Some(effect) = node.poll_effect() {
+            if let Effect::Sign { .. } = effect {
+                inputs.push_front(Input::Signed { signature: "signature".into(), chain: chain() });
+            }
             drop(std::hint::black_box(effect));
             effects += 1;
         }
@@ -223,7 +230,11 @@ fn attach(node: &mut Node, name: Name, instance: Instance) {
 fn link_peer(node: &mut Node, name: Name, topics: Vec<(Topic, Vec<Subscriber>)>) {
     let version = Version { epoch: EPOCH, seq: Seq(1) };
     let summary = vec![(NodeId::of(&name), version)];
-    let announcement = Announcement::new(version, name.clone(), vec![node.id()], topics);
+    let neighbours = vec![node.id()];
+    let digest = set_digest(&neighbours, &topics).expect("within the limits");
+    let head = AnnouncementHead { name: name.clone(), version, digest };
+    let signed = SignedHead::new(head, "signature".into());
+    let announcement = Announcement::new(signed, chain(), neighbours, topics);
     let up = Input::PeerUp { link: PEER, name, dialed: true };
     let says = [
         PeerMessage::Greeting(EPOCH),
@@ -232,6 +243,10 @@ fn link_peer(node: &mut Node, name: Name, topics: Vec<(Topic, Vec<Subscriber>)>)
     ];
     let inputs = [up].into_iter().chain(says.map(from_peer)).chain([Input::EndOfBatch]);
     handle_all(node, inputs.collect());
+}
+
+fn chain() -> Chain {
+    Chain::new(vec!["certificate".into()]).expect("one short certificate")
 }
 
 fn from_client(message: ClientMessage) -> Input {

@@ -2,7 +2,8 @@
 //!
 //! The links, the timers and this share one thread, so the lock is never contended. It is taken
 //! once for a batch of frames: every frame of the batch goes through the core, what the core wants
-//! sent is staged for each destination, and each destination is woken at most once at the end.
+//! sent is staged for each destination, and each destination is woken at most once at the end. What
+//! peers announce passes the [`Border`] first.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,12 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use amop_core::node::{Effect, Event, Input, LinkId, Node};
 use amop_p2p::{Batch, Link, Outbox};
 use amop_wire::{
-    CloseCode, CloseReason, Epoch, Frame, Instant, Lane, Message, MessageError, Name, Recent,
-    Transit,
+    ClientMessage, CloseCode, CloseReason, Epoch, Frame, Instant, Lane, Message, MessageError,
+    Name, PeerMessage, Recent, Transit,
 };
 use tokio::sync::{Notify, watch};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
+use crate::border::Border;
 use crate::node::Status;
 
 /// The one owner of a node's core.
@@ -32,12 +34,13 @@ pub(crate) struct Driver {
 #[derive(Debug)]
 struct State {
     core: Node,
+    border: Border,
     links: BTreeMap<LinkId, LinkOut>,
     last_link: u64,
     /// Links with something staged.
     staged: Vec<LinkId>,
-    /// What had no room on its link, on its way back into the core.
-    unsent: Vec<Input>,
+    /// What follows at once from an effect, on its way back into the core.
+    follow_ups: Vec<Input>,
     timer_at: Option<Instant>,
     changed: bool,
 }
@@ -51,13 +54,14 @@ struct LinkOut {
 }
 
 impl Driver {
-    pub(crate) fn new(name: Name, epoch: Epoch) -> Arc<Self> {
+    pub(crate) fn new(name: Name, epoch: Epoch, border: Border) -> Arc<Self> {
         let state = State {
             core: Node::new(name.clone(), epoch),
+            border,
             links: BTreeMap::new(),
             last_link: 0,
             staged: Vec::new(),
-            unsent: Vec::new(),
+            follow_ups: Vec::new(),
             timer_at: None,
             changed: false,
         };
@@ -106,17 +110,55 @@ impl Driver {
         self.end_batch(now, state);
     }
 
-    /// Handles everything that arrived on one lane of one link.
+    /// Handles everything that arrived on one lane of a client's link.
     ///
     /// # Errors
     ///
     /// The reason to close the link, if a frame is no message; what came before it was handled.
-    pub(crate) fn frames<M: Message>(
+    pub(crate) fn client_frames(
+        &self,
+        link: LinkId,
+        lane: Lane,
+        frames: &mut Vec<Frame>,
+        reading: (&mut Recent, &mut Transit),
+    ) -> Result<(), CloseReason> {
+        self.frames(lane, frames, reading, |state, now, message: ClientMessage| {
+            state.handle(now, Input::Client { link, message });
+        })
+    }
+
+    /// Handles everything that arrived on one lane of the link of a peer of this name.
+    ///
+    /// # Errors
+    ///
+    /// The reason to close the link, if a frame is no message; what came before it was handled. A
+    /// message that is not believed is no reason.
+    pub(crate) fn peer_frames(
+        &self,
+        link: LinkId,
+        peer: &Name,
+        lane: Lane,
+        frames: &mut Vec<Frame>,
+        reading: (&mut Recent, &mut Transit),
+    ) -> Result<(), CloseReason> {
+        self.frames(lane, frames, reading, |state, now, message: PeerMessage| {
+            match state.core.admit(message, &state.border) {
+                Ok(Some(message)) => state.handle(now, Input::Peer { link, message }),
+                Ok(None) => {}
+                Err(what) => {
+                    state.border.refused(now, peer, &what);
+                    state.changed = true;
+                }
+            }
+        })
+    }
+
+    fn frames<M: Message>(
         &self,
         lane: Lane,
         frames: &mut Vec<Frame>,
         (recent, transit): (&mut Recent, &mut Transit),
-        mut to_input: impl FnMut(M) -> Input,
+        mut handle: impl FnMut(&mut State, Instant, M),
     ) -> Result<(), CloseReason> {
         let now = self.now();
         let mut state = self.lock();
@@ -130,7 +172,7 @@ impl Driver {
             match M::read(frame, recent) {
                 Ok(mut message) => {
                     message.deduct(held_up);
-                    state.handle(now, to_input(message));
+                    handle(&mut state, now, message);
                 }
                 Err(error) => {
                     result = Err(malformed(&error));
@@ -195,8 +237,9 @@ impl Driver {
             let mut peers: Vec<Name> = state.core.peers().cloned().collect();
             peers.sort_unstable();
             let clients = state.core.session_count();
+            let refused_announcements = state.border.refused_count();
             drop(state);
-            self.status.send_replace(Status { peers, clients });
+            self.status.send_replace(Status { peers, clients, refused_announcements });
         }
     }
 
@@ -214,8 +257,8 @@ impl State {
     fn handle(&mut self, now: Instant, input: Input) {
         self.core.handle(now, input);
         self.perform(now);
-        while let Some(unsent) = self.unsent.pop() {
-            self.core.handle(now, unsent);
+        while let Some(follow_up) = self.follow_ups.pop() {
+            self.core.handle(now, follow_up);
             self.perform(now);
         }
     }
@@ -231,6 +274,10 @@ impl State {
                     let unsent = |message| Input::UnsentToPeer { link, message };
                     self.stage(now, link, message, unsent);
                 }
+                Effect::Sign { message } => match self.border.sign(&message) {
+                    Ok(signed) => self.follow_ups.push(signed),
+                    Err(error) => error!(%error, "an announcement cannot be signed"),
+                },
                 Effect::Close { link, reason } => {
                     if let Some(out) = self.links.get_mut(&link) {
                         out.outbox.send(&mut out.batch);
@@ -239,7 +286,7 @@ impl State {
                 }
                 Effect::Event(event) => {
                     self.changed = true;
-                    tell(&event);
+                    self.tell(now, &event);
                 }
             }
         }
@@ -257,7 +304,7 @@ impl State {
         let Some(out) = self.links.get_mut(&link) else { return };
         let bytes = out.batch.bytes() + message.payload().len() + HEAD_BYTES;
         if message.lane() != Lane::Control && !out.outbox.has_room(bytes) {
-            return self.unsent.push(unsent(message));
+            return self.follow_ups.push(unsent(message));
         }
         out.batch.set_now(now);
         match out.batch.push(&message) {
@@ -278,6 +325,27 @@ impl State {
             }
         }
     }
+
+    fn tell(&mut self, now: Instant, event: &Event) {
+        match event {
+            Event::ClientAttached { name, instance, generation } => {
+                debug!(client = %name, %instance, generation = generation.0, "client attached");
+            }
+            Event::ClientDetached { name, instance } => {
+                debug!(client = %name, %instance, "client detached");
+            }
+            Event::PeerLinked { name, epoch } => {
+                info!(peer = %name, epoch = epoch.0, "peer linked");
+            }
+            Event::Outlived { seen, epoch } => warn!(
+                seen = seen.0,
+                epoch = epoch.0,
+                "others knew a later life of this node; is another process running with its name?"
+            ),
+            Event::Refused { peer, what } => self.border.refused(now, peer, what),
+            Event::PeerLost { name } => warn!(peer = %name, "peer lost"),
+        }
+    }
 }
 
 fn malformed(error: &MessageError) -> CloseReason {
@@ -287,24 +355,6 @@ fn malformed(error: &MessageError) -> CloseReason {
         None => error.to_string(),
     };
     CloseReason::new(CloseCode::Protocol, text)
-}
-
-fn tell(event: &Event) {
-    match event {
-        Event::ClientAttached { name, instance, generation } => {
-            debug!(client = %name, %instance, generation = generation.0, "client attached");
-        }
-        Event::ClientDetached { name, instance } => {
-            debug!(client = %name, %instance, "client detached");
-        }
-        Event::PeerLinked { name, epoch } => info!(peer = %name, epoch = epoch.0, "peer linked"),
-        Event::Outlived { seen, epoch } => warn!(
-            seen = seen.0,
-            epoch = epoch.0,
-            "others knew a later life of this node; is another process running with its name?"
-        ),
-        Event::PeerLost { name } => warn!(peer = %name, "peer lost"),
-    }
 }
 
 #[expect(

@@ -134,11 +134,15 @@ pub enum StateError {
 }
 
 /// The epoch of a node that starts now and keeps no state: milliseconds since 1970.
-#[expect(clippy::disallowed_methods, reason = "the one place where a node reads the wall clock")]
 pub(crate) fn epoch_by_clock() -> Epoch {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let since_1970 = wall_clock().duration_since(SystemTime::UNIX_EPOCH);
     let millis = since_1970.unwrap_or(Duration::ZERO).as_millis();
     Epoch(u64::try_from(millis).unwrap_or(u64::MAX))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where a node reads the wall clock")]
+pub(crate) fn wall_clock() -> SystemTime {
+    SystemTime::now()
 }
 
 fn unusable(action: &'static str, path: &Path, source: io::Error) -> StateError {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod border;
 mod config;
 mod driver;
 mod epoch;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use amop_core::node::{Input, LinkId};
 use amop_p2p::{Dialer, Endpoint, Handshake, HandshakeError, Link, LinkEnd, Target};
-use amop_wire::{ClientMessage, Name, PeerMessage, Recent, Transit};
+use amop_wire::{Name, Recent, Transit};
 use tracing::{debug, info, warn};
 
 use crate::driver::Driver;
@@ -95,10 +95,9 @@ async fn run_client(driver: &Driver, link: Link) {
             link.run(|_, _| Ok(())).await;
         }
         Ok(id) => {
-            let message = |message: ClientMessage| Input::Client { link: id, message };
             let (mut recent, mut transit) = (Recent::default(), Transit::default());
             let run = link.run(|lane, frames| {
-                driver.frames(lane, frames, (&mut recent, &mut transit), message)
+                driver.client_frames(id, lane, frames, (&mut recent, &mut transit))
             });
             let end = run.await;
             ended(driver, id, &name, remote, &end);
@@ -116,10 +115,9 @@ async fn run_peer(driver: &Driver, link: Link) {
             link.run(|_, _| Ok(())).await;
         }
         Ok(id) => {
-            let message = |message: PeerMessage| Input::Peer { link: id, message };
             let (mut recent, mut transit) = (Recent::default(), Transit::default());
             let run = link.run(|lane, frames| {
-                driver.frames(lane, frames, (&mut recent, &mut transit), message)
+                driver.peer_frames(id, &name, lane, frames, (&mut recent, &mut transit))
             });
             let end = run.await;
             ended(driver, id, &name, remote, &end);

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use amop_p2p::{Endpoint, EndpointError, Identity, LinkKind, Settings, Target, Trust};
-use amop_wire::{Epoch, Name};
+use amop_wire::{BadChain, Epoch, Name};
 use tokio::sync::{oneshot, watch};
 use tracing::info;
 
+use crate::border::Border;
 use crate::driver::Driver;
 use crate::epoch::{StateDir, StateError, epoch_by_clock};
 use crate::links::{accept_clients, accept_peers, dial_peer};
@@ -55,6 +56,9 @@ pub struct Status {
     pub peers: Vec<Name>,
     /// How many clients are attached.
     pub clients: usize,
+    /// How many announcements of other nodes were not believed so far: forged, altered on the way, or
+    /// contradicting themselves. The log says whose, why, and who passed them on.
+    pub refused_announcements: u64,
 }
 
 /// Why a node did not start. Nothing is left running.
@@ -77,6 +81,9 @@ pub enum StartError {
         /// Why.
         source: EndpointError,
     },
+    /// The node could not tell others its certificate.
+    #[error("the node's certificate chain is too long for others")]
+    Chain(#[source] BadChain),
     /// The state directory cannot be used.
     #[error("the node's epoch cannot be kept")]
     State(#[source] StateError),
@@ -210,6 +217,13 @@ fn run_thread(
             return;
         }
     };
+    let border = match Border::new(config.identity.clone(), &config.trust) {
+        Ok(border) => border,
+        Err(bad) => {
+            let _ = started.send(Err(StartError::Chain(bad)));
+            return;
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -225,7 +239,7 @@ fn run_thread(
                 return;
             }
         };
-        let driver = Driver::new(config.identity.name().clone(), epoch);
+        let driver = Driver::new(config.identity.name().clone(), epoch, border);
         if started.send(ready(&driver, epoch, &p2p, &sdk)).is_err() {
             return; // The caller gave up waiting.
         }

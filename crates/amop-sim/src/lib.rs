@@ -6,6 +6,7 @@ mod contract;
 mod faults;
 mod keys;
 mod network;
+mod notary;
 mod parties;
 mod publishing;
 mod sequence;

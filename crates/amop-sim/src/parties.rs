@@ -7,13 +7,14 @@
 use std::time::Duration;
 
 use amop_core::client::{Client, Effect as ClientEffect, Input as ClientInput, PublishEnd};
-use amop_core::node::{Effect as NodeEffect, Input as NodeInput, LinkId, Node};
+use amop_core::node::{Effect as NodeEffect, Event, Input as NodeInput, LinkId, Node};
 use amop_wire::{
-    ClientMessage, Code, Frame, Instant, Message, MsgId, NodeMessage, Outcome, PeerMessage,
+    ClientMessage, Code, Frame, Instant, Message, MsgId, Name, NodeMessage, Outcome, PeerMessage,
 };
 
 use crate::contract::End;
 use crate::network::{Kind, Party};
+use crate::notary;
 use crate::world::{Happening, World};
 
 impl World {
@@ -37,7 +38,7 @@ impl World {
     /// Hands a batch of inputs to a node, if it is up, and performs what comes of it.
     pub(crate) fn node_batch(&mut self, node: usize, batch: impl IntoIterator<Item = NodeInput>) {
         for input in batch.into_iter().chain([NodeInput::EndOfBatch]) {
-            let mut inputs = vec![input];
+            let mut inputs = Vec::from_iter(self.admit(node, input));
             while let Some(input) = inputs.pop() {
                 self.learn_what_is_known(node, &input);
                 let now = self.now;
@@ -59,7 +60,34 @@ impl World {
         }
     }
 
-    /// Performs an effect; answers the input that says that it could not.
+    /// What is handed in of an input: of announcements only what is believed.
+    fn admit(&mut self, node: usize, input: NodeInput) -> Option<NodeInput> {
+        let NodeInput::Peer { link, message } = input else { return Some(input) };
+        let core = self.nodes[node].core.as_ref()?;
+        match core.admit(message, &self.notary) {
+            Ok(message) => message.map(|message| NodeInput::Peer { link, message }),
+            Err(what) => {
+                let peer = self.peer_name(link, node)?;
+                self.record.tell(self.now, format_args!("node {node} refuses of {peer}: {what:?}"));
+                self.nodes[node].refused.push((peer, what));
+                None
+            }
+        }
+    }
+
+    /// Who is at the other end of a node's link.
+    fn peer_name(&self, link: LinkId, node: usize) -> Option<Name> {
+        let mut ends = self.network.links.get(&link)?.ends.into_iter().flatten();
+        let (party, _) = ends.find(|(party, _)| *party != Party::Node(node))?;
+        Some(match party {
+            Party::Node(node) => self.nodes[node].name.clone(),
+            Party::Client(client) => self.clients[client].name.clone(),
+            Party::Stranger(stranger) => self.strangers[stranger].name.clone(),
+        })
+    }
+
+    /// Performs an effect; answers the input that follows at once: what it asked for, or that it
+    /// could not be.
     fn node_effect(&mut self, node: usize, effect: NodeEffect) -> Option<NodeInput> {
         let from = (Party::Node(node), self.nodes[node].life);
         match effect {
@@ -77,8 +105,16 @@ impl World {
                 self.close(from, link, reason);
                 None
             }
+            NodeEffect::Sign { message } => {
+                let name = &self.nodes[node].name;
+                let signature = self.notary.sign(name, &message);
+                Some(NodeInput::Signed { signature, chain: notary::chain(name) })
+            }
             NodeEffect::Event(event) => {
                 self.record.tell(self.now, format_args!("node {node}: {event:?}"));
+                if let Event::Refused { peer, what } = event {
+                    self.nodes[node].refused.push((peer, what));
+                }
                 None
             }
         }

@@ -8,10 +8,11 @@ use crate::world::{NodeId, World};
 
 /// A party of a world that has one link and no core behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StrangerId(usize);
+pub struct StrangerId(pub(crate) usize);
 
 #[derive(Debug)]
 pub(crate) struct Stranger {
+    pub(crate) name: Name,
     link: LinkId,
     as_client: Vec<NodeMessage>,
     as_peer: Vec<PeerMessage>,
@@ -36,7 +37,8 @@ impl World {
         let acceptor = (Party::Node(node.0), self.nodes[node.0].life);
         let link = self.network.connect(kind, (Party::Stranger(stranger), 0), acceptor);
         let (as_client, as_peer) = (Vec::new(), Vec::new());
-        self.strangers.push(Stranger { link, as_client, as_peer, end: None });
+        let stranger_name = name.clone();
+        self.strangers.push(Stranger { name: stranger_name, link, as_client, as_peer, end: None });
         let input = match kind {
             Kind::Client => NodeInput::ClientUp { link, name },
             Kind::Peer => NodeInput::PeerUp { link, name, dialed: false },

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use amop_core::client::{Client, Input as ClientInput};
-use amop_core::node::{Input as NodeInput, LinkId, Node};
+use amop_core::node::{Input as NodeInput, LinkId, Node, Refused};
 use amop_wire::{Attempt, Code, Instance, Instant, Lane, Name, Topic, Version};
 use bytes::BytesMut;
 use rand_chacha::ChaCha12Rng;
@@ -14,6 +14,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use crate::application::{Application, Inbox};
 use crate::contract::Record;
 use crate::network::{Network, Party};
+use crate::notary::Notary;
 use crate::stranger::Stranger;
 
 /// A node of a world.
@@ -44,6 +45,7 @@ pub struct World {
     /// Pairs of nodes that cannot dial each other; the smaller comes first.
     pub(crate) parted: BTreeSet<(usize, usize)>,
     pub(crate) record: Record,
+    pub(crate) notary: Notary,
     trace: DefaultHasher,
     /// Every message takes at least this long ...
     pub(crate) latency: Duration,
@@ -70,6 +72,8 @@ pub(crate) struct NodeSlot {
     /// The versions of every node's topics that it held last.
     pub(crate) seen: Vec<Option<Version>>,
     pub(crate) swallows: bool,
+    /// The announcements that it did not believe, and who passed them on.
+    pub(crate) refused: Vec<(Name, Refused)>,
 }
 
 #[derive(Debug)]
@@ -128,6 +132,7 @@ impl World {
             network: Network::default(),
             dialers: Vec::new(),
             parted: BTreeSet::new(),
+            notary: Notary::new(seed),
             record: Record { story: Some(String::new()), ..Record::default() },
             trace: DefaultHasher::new(),
             latency: Duration::from_millis(1),
@@ -160,6 +165,7 @@ impl World {
             arrived: Vec::new(),
             seen: Vec::new(),
             swallows: false,
+            refused: Vec::new(),
         });
         let node = NodeId(self.nodes.len() - 1);
         self.restart(node);

@@ -1,19 +1,25 @@
 #![doc = include_str!("../README.md")]
 
 mod alternative;
+mod digest;
 mod flaps;
 mod graph;
 mod index;
 mod map;
 mod missed;
 mod own;
+mod patch;
+mod pulls;
 mod remote;
+#[cfg(test)]
+mod signing;
 mod table;
 mod topic_map;
 mod tree;
 mod trust;
 mod ways;
 
+pub use digest::set_digest;
 pub use graph::Graph;
 pub use index::{Candidate, Place};
 pub use remote::Pull;

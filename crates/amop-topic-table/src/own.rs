@@ -1,10 +1,15 @@
 //! What a node itself announces: its neighbours and what its clients subscribe to, with the
 //! version that others compare.
+//!
+//! Others are told of a version only once it is signed, which takes a key that is not here: what is
+//! to be signed is [proposed](Own::propose), and the signature [comes back](Own::sign). Between two
+//! signatures the set moves on; nobody is told of those versions.
 
 use amop_wire::{
-    Announcement, AnnouncementChanges, Epoch, Instance, Name, NodeId, Seq, Subscriber, Topic,
-    TopicChange, Version,
+    Announcement, AnnouncementChanges, AnnouncementHead, Chain, Epoch, Instance, Name, NodeId, Seq,
+    SignedHead, Subscriber, Topic, TopicChange, Version,
 };
+use bytes::Bytes;
 
 use crate::topic_map::{TableFull, TopicMap};
 
@@ -19,6 +24,10 @@ pub(crate) struct Own {
     unannounced: Vec<TopicChange>,
     has_new_neighbours: bool,
     announced: Seq,
+    /// The head of the version that is to be signed.
+    proposed: Option<AnnouncementHead>,
+    /// The head of the version that was signed last, and whose signature it is.
+    signed: Option<(SignedHead, Chain)>,
 }
 
 impl Own {
@@ -31,11 +40,18 @@ impl Own {
             unannounced: Vec::new(),
             has_new_neighbours: false,
             announced: Seq(0),
+            proposed: None,
+            signed: None,
         }
     }
 
     pub(crate) fn version(&self) -> Version {
         self.version
+    }
+
+    /// The version that others may be told of, if any.
+    pub(crate) fn signed_version(&self) -> Option<Version> {
+        self.signed.as_ref().map(|(signed, _)| signed.version())
     }
 
     /// Takes the nodes that this node is linked with, in their order; says whether they are others
@@ -83,22 +99,34 @@ impl Own {
         &self.topics
     }
 
-    pub(crate) fn announcement(&self) -> Announcement {
-        let (name, neighbours) = (self.name.clone(), self.neighbours.clone());
-        Announcement::new(self.version, name, neighbours, self.topics.to_entries())
+    /// The version that was signed last, as long as nothing has changed since.
+    pub(crate) fn announcement(&self) -> Option<Announcement> {
+        let (signed, chain) = self.signed.clone().filter(|_| !self.has_changes())?;
+        Some(Announcement::new(signed, chain, self.neighbours.clone(), self.topics.to_entries()))
     }
 
-    /// Takes what changed since the last call, to be sent to every peer.
-    pub(crate) fn take_changes(&mut self) -> Option<AnnouncementChanges> {
-        if !self.has_changes() {
-            return None;
-        }
+    /// What to sign so that others can be told of the present version; `None` if they were.
+    pub(crate) fn propose(&mut self) -> Option<AnnouncementHead> {
+        let head = self.has_changes().then(|| AnnouncementHead {
+            name: self.name.clone(),
+            version: self.version,
+            digest: self.topics.digest(&self.neighbours),
+        });
+        self.proposed.clone_from(&head);
+        head
+    }
+
+    /// Takes the signature of what was proposed last, if that is the present version. Answers what
+    /// changed since the signature before, to be sent to every peer.
+    pub(crate) fn sign(&mut self, signature: Bytes, chain: Chain) -> Option<AnnouncementChanges> {
+        let head = self.proposed.take().filter(|head| head.version == self.version)?;
+        let signed = SignedHead::new(head, signature);
+        self.signed = Some((signed.clone(), chain));
         let changes = std::mem::take(&mut self.unannounced);
         let from_seq = std::mem::replace(&mut self.announced, self.version.seq);
         let neighbours =
             std::mem::take(&mut self.has_new_neighbours).then(|| self.neighbours.clone());
-        let name = self.name.clone();
-        Some(AnnouncementChanges::new(from_seq, self.version, name, neighbours, changes))
+        Some(AnnouncementChanges::new(from_seq, signed, neighbours, changes))
     }
 
     pub(crate) fn has_changes(&self) -> bool {
@@ -108,5 +136,69 @@ impl Own {
     fn note(&mut self, topic: &Topic, subscriber: Subscriber, removed: bool) {
         self.version.seq.0 += 1;
         self.unannounced.push(TopicChange { topic: topic.clone(), subscriber, removed });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use amop_wire::Gen;
+
+    use super::*;
+    use crate::signing;
+
+    fn own() -> Own {
+        Own::new(signing::name(), Epoch(1))
+    }
+
+    fn subscribe(own: &mut Own, topic: &str) {
+        let subscriber = Subscriber { instance: Instance(1), generation: Gen(1) };
+        own.insert(&topic.parse().unwrap(), subscriber).unwrap();
+    }
+
+    fn sign(own: &mut Own) -> Option<AnnouncementChanges> {
+        own.sign("signature".into(), signing::chain())
+    }
+
+    /// SEQ-10
+    #[test]
+    fn nobody_is_told_of_a_version_before_it_is_signed() {
+        let mut own = own();
+        subscribe(&mut own, "a");
+        assert_eq!((own.signed_version(), own.announcement()), (None, None));
+        let head = own.propose().expect("something changed");
+        assert_eq!((own.signed_version(), own.announcement()), (None, None));
+        let changes = sign(&mut own).expect("something changed");
+        assert_eq!(own.signed_version(), Some(head.version));
+        assert_eq!(changes.signed(), own.announcement().unwrap().signed());
+        assert_eq!((own.propose(), sign(&mut own)), (None, None), "nothing changed");
+
+        subscribe(&mut own, "b");
+        assert_eq!(own.signed_version(), Some(head.version), "of the version before");
+        assert_eq!(own.announcement(), None, "which cannot be told any more");
+    }
+
+    #[test]
+    fn what_a_missing_signature_left_out_is_told_with_the_next() {
+        let mut own = own();
+        subscribe(&mut own, "a");
+        own.propose();
+        subscribe(&mut own, "b");
+        assert_eq!(sign(&mut own), None, "this version was not proposed");
+        own.propose();
+        let changes = sign(&mut own).unwrap();
+        assert_eq!((changes.from_seq(), changes.version().seq), (Seq(0), Seq(2)));
+        assert_eq!(changes.changes().len(), 2);
+    }
+
+    /// SEQ-9
+    #[test]
+    fn a_raised_epoch_is_signed_anew_though_nothing_else_changed() {
+        let mut own = own();
+        subscribe(&mut own, "a");
+        own.propose();
+        sign(&mut own);
+        own.raise_epoch(Epoch(7));
+        assert_eq!(own.propose().map(|head| head.version.epoch), Some(Epoch(7)));
+        assert_eq!(sign(&mut own).map(|changes| changes.version().epoch), Some(Epoch(7)));
     }
 }

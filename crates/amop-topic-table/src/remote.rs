@@ -1,24 +1,18 @@
 //! Learns what another node announces, without asking for the whole of it over and over.
 //!
-//! Peers tell the versions that they hold. When one is newer than ours, we pull the whole
-//! announcement from the peer that told, and pull again if the answer is lost. Changes that fit on
-//! what we hold save the pull:
+//! Peers tell the versions that they hold. When one is newer than ours, we [pull](Pulls) the whole
+//! announcement from a peer that told. Changes that fit on what we hold save the pull.
 //!
-//! ```text
-//!            announced(a newer version)
-//!   ┌───────┐ ─────────────────▶ ┌─────────┐ ──┐
-//!   │ Quiet │                    │ Pulling │   │ PULL_TIMEOUT: pull again
-//!   └───────┘ ◀───────────────── └─────────┘ ◀─┘
-//!       │ ▲       snapshot
-//!       └─┘ changes
-//! ```
-
-use std::time::Duration;
+//! Whose word it is was judged before it came here: every [`SignedHead`] is its node's own. What came
+//! with the head may be anything, since whoever passed it on may have altered it. So it counts only
+//! if it is what the head says; else nothing changes.
 
 use amop_wire::{
-    Announcement, AnnouncementChanges, Instant, Name, NodeId, Seq, Subscriber, Topic, Version,
+    Announcement, AnnouncementChanges, Chain, Instant, Name, NodeId, SignedHead, Version,
 };
 
+use crate::patch::Patch;
+use crate::pulls::Pulls;
 use crate::topic_map::{TableFull, TopicMap};
 
 /// The caller must ask `via` for the announcement of `node`.
@@ -38,7 +32,7 @@ pub(crate) struct Remote {
     /// What we hold, once we hold something.
     known: Option<Known>,
     topics: TopicMap,
-    state: State,
+    pulls: Pulls,
     /// Whether its topics are in the index, because a path leads there.
     pub(crate) is_indexed: bool,
     /// Since when no path leads there.
@@ -47,22 +41,31 @@ pub(crate) struct Remote {
 
 #[derive(Debug)]
 struct Known {
-    version: Version,
-    name: Name,
+    signed: SignedHead,
+    chain: Chain,
     neighbours: Vec<NodeId>,
 }
 
+/// What an announcement or changes of one turned out to be.
 #[derive(Debug)]
-enum State {
-    Quiet,
-    Pulling { via: NodeId, retry_at: Instant, tries: u32 },
+pub(crate) enum Weighed<T> {
+    /// Newer than what was held, and taken.
+    News(T),
+    /// No newer than what is held, or nobody asked for it.
+    Old,
+    /// Two sets under one version: the node contradicts itself.
+    Contradicts,
+    /// Changes of a version that is not held.
+    Hole(Option<Pull>),
+    /// Not what the head says.
+    Altered(Option<Pull>),
 }
 
 impl Remote {
     /// A node that nothing is known of, not even whether a path leads there.
     pub(crate) fn new(node: NodeId, now: Instant) -> Self {
-        let (topics, state) = (TopicMap::default(), State::Quiet);
-        Self { node, known: None, topics, state, is_indexed: false, lost_at: Some(now) }
+        let (topics, pulls) = (TopicMap::default(), Pulls::default());
+        Self { node, known: None, topics, pulls, is_indexed: false, lost_at: Some(now) }
     }
 
     /// Weighs the version that a peer says it holds.
@@ -72,87 +75,97 @@ impl Remote {
         via: NodeId,
         version: Version,
     ) -> Option<Pull> {
-        match self.state {
-            State::Pulling { .. } => None, // If the answer is stale, the next summary tells.
-            State::Quiet if self.version() >= Some(version) => None,
-            State::Quiet => Some(self.pull(now, via, 1)),
+        if self.version() >= Some(version) {
+            return None;
         }
+        let asked = self.pulls.claimed(now, via, version);
+        self.to_pull(asked)
     }
 
-    /// Takes an announcement that we pulled; one that we did not ask for, or that is not newer, is
-    /// dropped. Answers the topics that were held before, if it took it.
+    /// Takes an announcement that we pulled, and answers the topics that were held before.
     pub(crate) fn snapshot(
-        &mut self,
-        announcement: &Announcement,
-    ) -> Result<Option<TopicMap>, TableFull> {
-        match self.state {
-            State::Quiet => return Ok(None),
-            State::Pulling { .. } => self.state = State::Quiet,
-        }
-        if self.version() >= Some(announcement.version()) {
-            return Ok(None);
-        }
-        let mut topics = TopicMap::default();
-        for (topic, subscribers) in announcement.topics() {
-            for &subscriber in subscribers {
-                topics.insert(topic, subscriber)?;
-            }
-        }
-        self.known = Some(Known {
-            version: announcement.version(),
-            name: announcement.name().clone(),
-            neighbours: announcement.neighbours().to_vec(),
-        });
-        Ok(Some(std::mem::replace(&mut self.topics, topics)))
-    }
-
-    /// Weighs changes: whether they apply to what we hold, are old news, or leave a hole. Those
-    /// that apply change the version and the neighbours here, the topics are up to the caller.
-    pub(crate) fn weigh(
         &mut self,
         now: Instant,
         via: NodeId,
-        changes: &AnnouncementChanges,
-    ) -> Weighed {
-        let version = changes.version();
-        match &mut self.known {
-            Some(known) if known.version >= version => Weighed::Old,
-            Some(known)
-                if known.version.epoch == version.epoch
-                    && follows(known.version, changes.from_seq()) =>
-            {
-                known.version = version;
-                if let Some(neighbours) = changes.neighbours() {
-                    known.neighbours = neighbours.to_vec();
-                }
-                Weighed::Applies
-            }
-            Some(_) | None => self.announced(now, via, version).map_or(Weighed::Old, Weighed::Hole),
+        announcement: &Announcement,
+    ) -> Result<Weighed<TopicMap>, TableFull> {
+        if !self.pulls.is_under_way() {
+            return Ok(Weighed::Old);
         }
+        let signed = announcement.signed();
+        if let Some(stale) = self.weigh_head(signed) {
+            return Ok(match stale {
+                // The peer that was asked has no more than this; others may.
+                Weighed::Old => Weighed::Hole(self.in_vain(now, via)),
+                other => other,
+            });
+        }
+        let mut topics = TopicMap::from_entries(announcement.topics())?;
+        if topics.digest(announcement.neighbours()) != signed.digest() {
+            return Ok(Weighed::Altered(self.in_vain(now, via)));
+        }
+        self.pulls.done();
+        self.known = Some(Known {
+            signed: signed.clone(),
+            chain: announcement.chain().clone(),
+            neighbours: announcement.neighbours().to_vec(),
+        });
+        Ok(Weighed::News(std::mem::replace(&mut self.topics, topics)))
     }
 
-    pub(crate) fn insert(
+    /// Applies changes if they lead from what is held to what their head says.
+    pub(crate) fn changes<'a>(
         &mut self,
-        topic: &Topic,
-        subscriber: Subscriber,
-    ) -> Result<bool, TableFull> {
-        self.topics.insert(topic, subscriber)
-    }
-
-    pub(crate) fn remove(&mut self, topic: &Topic, subscriber: Subscriber) -> bool {
-        self.topics.remove(topic, subscriber.instance).is_some()
+        now: Instant,
+        via: NodeId,
+        changes: &'a AnnouncementChanges,
+    ) -> Result<Weighed<Patch<'a>>, TableFull> {
+        let (signed, version) = (changes.signed(), changes.version());
+        if let Some(stale) = self.weigh_head(signed) {
+            return Ok(stale);
+        }
+        let Some(known) = self.known.as_mut().filter(|known| {
+            let held = known.signed.version();
+            held.epoch == version.epoch && held.seq == changes.from_seq()
+        }) else {
+            return Ok(Weighed::Hole(self.announced(now, via, version)));
+        };
+        if counts_more_than_seqs(changes) {
+            return Ok(Weighed::Altered(self.announced(now, via, version)));
+        }
+        let patch = Patch::apply(&mut self.topics, changes.changes())?;
+        let neighbours = changes.neighbours().unwrap_or(&known.neighbours);
+        if self.topics.digest(neighbours) != signed.digest() {
+            patch.revert(&mut self.topics);
+            return Ok(Weighed::Altered(self.announced(now, via, version)));
+        }
+        known.signed = signed.clone();
+        if let Some(neighbours) = changes.neighbours() {
+            known.neighbours = neighbours.to_vec();
+        }
+        Ok(Weighed::News(patch))
     }
 
     pub(crate) fn topics(&self) -> &TopicMap {
         &self.topics
     }
 
+    /// What was signed of what we hold.
+    pub(crate) fn signed(&self) -> Option<&SignedHead> {
+        self.known.as_ref().map(|known| &known.signed)
+    }
+
+    /// The certificates that came with it.
+    pub(crate) fn chain(&self) -> Option<&Chain> {
+        self.known.as_ref().map(|known| &known.chain)
+    }
+
     pub(crate) fn version(&self) -> Option<Version> {
-        self.known.as_ref().map(|known| known.version)
+        self.signed().map(SignedHead::version)
     }
 
     pub(crate) fn name(&self) -> Option<&Name> {
-        self.known.as_ref().map(|known| &known.name)
+        self.signed().map(SignedHead::name)
     }
 
     pub(crate) fn neighbours(&self) -> &[NodeId] {
@@ -161,160 +174,198 @@ impl Remote {
 
     /// What we hold, to be passed on.
     pub(crate) fn announcement(&self) -> Option<Announcement> {
-        let Known { version, name, neighbours } = self.known.as_ref()?;
-        let (name, neighbours) = (name.clone(), neighbours.clone());
-        Some(Announcement::new(*version, name, neighbours, self.topics.to_entries()))
+        let Known { signed, chain, neighbours } = self.known.as_ref()?;
+        let (signed, chain, neighbours) = (signed.clone(), chain.clone(), neighbours.clone());
+        Some(Announcement::new(signed, chain, neighbours, self.topics.to_entries()))
     }
 
     /// Whether a newer announcement is on its way.
     pub(crate) fn is_behind(&self) -> bool {
-        matches!(self.state, State::Pulling { .. })
+        self.pulls.is_under_way()
     }
 
-    /// Waits no longer for an answer of a peer that is gone.
-    pub(crate) fn peer_gone(&mut self, peer: NodeId) {
-        if matches!(self.state, State::Pulling { via, .. } if via == peer) {
-            self.state = State::Quiet;
-        }
+    /// Waits no longer for an answer of a peer that is gone, or that answered with nothing of worth.
+    pub(crate) fn in_vain(&mut self, now: Instant, peer: NodeId) -> Option<Pull> {
+        let asked = self.pulls.in_vain(now, peer, self.version());
+        self.to_pull(asked)
     }
 
     /// Pulls again if the answer is overdue at `now`.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<Pull> {
-        match self.state {
-            State::Pulling { via, retry_at, tries } if retry_at <= now => {
-                if tries < PULLS_MAX {
-                    return Some(self.pull(now, via, tries + 1));
-                }
-                self.state = State::Quiet;
-                None
-            }
-            State::Pulling { .. } | State::Quiet => None,
-        }
+        let asked = self.pulls.handle_timeout(now);
+        self.to_pull(asked)
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        match self.state {
-            State::Pulling { retry_at, .. } => Some(retry_at),
-            State::Quiet => None,
-        }
+        self.pulls.poll_timeout()
     }
 
-    fn pull(&mut self, now: Instant, via: NodeId, tries: u32) -> Pull {
-        self.state = State::Pulling { via, retry_at: now + PULL_TIMEOUT, tries };
-        Pull { node: self.node, via }
+    /// What a head that is not newer than what is held says about what came with it.
+    fn weigh_head<T>(&self, signed: &SignedHead) -> Option<Weighed<T>> {
+        let held = self.signed().filter(|held| held.version() >= signed.version())?;
+        let is_same = held.version() == signed.version();
+        let contradicts = is_same && held.digest() != signed.digest();
+        Some(if contradicts { Weighed::Contradicts } else { Weighed::Old })
+    }
+
+    fn to_pull(&self, via: Option<NodeId>) -> Option<Pull> {
+        Some(Pull { node: self.node, via: via? })
     }
 }
 
-/// What changes are worth to what we hold.
-pub(crate) enum Weighed {
-    Applies,
-    Old,
-    Hole(Pull),
+/// Every change moved the seq by one when it was made, so that whoever passes changes on cannot pad
+/// them with others that cancel out.
+fn counts_more_than_seqs(changes: &AnnouncementChanges) -> bool {
+    let count = changes.changes().len() + usize::from(changes.neighbours().is_some());
+    let seqs = changes.version().seq.0.saturating_sub(changes.from_seq().0);
+    u64::try_from(count).is_ok_and(|count| count > seqs)
 }
-
-/// Changes may begin before what we hold, since repeating the first of them does no harm, but not
-/// after it.
-fn follows(known: Version, from: Seq) -> bool {
-    from <= known.seq
-}
-
-/// One slow round trip between institutions, with room to spare.
-pub(crate) const PULL_TIMEOUT: Duration = Duration::from_millis(800);
-
-/// How often one peer is asked before another may be.
-const PULLS_MAX: u32 = 5;
 
 #[cfg(test)]
 mod tests {
+    use amop_wire::{Epoch, Gen, Instance, Seq, Subscriber, Topic, TopicChange};
+
     use super::*;
-    use amop_wire::Epoch;
+    use crate::{Heard, signing};
 
     fn version(epoch: u64, seq: u64) -> Version {
         Version { epoch: Epoch(epoch), seq: Seq(seq) }
     }
 
-    const NODE: NodeId = NodeId::from_bytes([1; 32]);
     const VIA: NodeId = NodeId::from_bytes([2; 32]);
-    const PULL: Pull = Pull { node: NODE, via: VIA };
+    const OTHER: NodeId = NodeId::from_bytes([3; 32]);
 
-    fn name() -> Name {
-        "n1.node.bank-a.amop".parse().unwrap()
+    fn now() -> Instant {
+        Instant::default()
     }
 
-    fn announcement(epoch: u64, seq: u64) -> Announcement {
-        Announcement::new(version(epoch, seq), name(), Vec::new(), Vec::new())
+    fn pull(via: NodeId) -> Pull {
+        Pull { node: NodeId::of(&signing::name()), via }
     }
 
-    #[test]
-    fn a_lost_answer_is_pulled_again_but_only_once_per_timeout() {
-        let start = Instant::default();
-        let mut peer = Remote::new(NODE, Instant::default());
-
-        assert_eq!(peer.announced(start, VIA, version(1, 7)), Some(PULL));
-        assert_eq!(peer.announced(start, VIA, version(1, 8)), None, "one pull is under way");
-
-        let overdue = peer.poll_timeout().expect("a pull has a deadline");
-        assert_eq!(peer.handle_timeout(overdue - Duration::from_millis(1)), None);
-        assert_eq!(peer.handle_timeout(overdue), Some(PULL));
-        assert_eq!(peer.handle_timeout(overdue), None);
+    /// Topics that one subscriber has subscribed to.
+    fn topics(texts: &[&str]) -> Vec<(Topic, Vec<Subscriber>)> {
+        let subscriber = Subscriber { instance: Instance(1), generation: Gen(1) };
+        texts.iter().map(|text| (text.parse().unwrap(), vec![subscriber])).collect()
     }
 
-    #[test]
-    fn what_a_peer_owes_that_is_gone_is_pulled_from_the_next_that_has_it() {
-        let (mut peer, start) = (Remote::new(NODE, Instant::default()), Instant::default());
-        let other = NodeId::from_bytes([3; 32]);
-        assert_eq!(peer.announced(start, VIA, version(1, 7)), Some(PULL));
-        peer.peer_gone(other);
-        assert_eq!(peer.announced(start, other, version(1, 7)), None, "it is still there");
-        peer.peer_gone(VIA);
-        let pull = Pull { node: NODE, via: other };
-        assert_eq!(peer.announced(start, other, version(1, 7)), Some(pull));
+    fn announcement(epoch: u64, seq: u64, texts: &[&str]) -> Announcement {
+        signing::announcement(version(epoch, seq), Vec::new(), topics(texts))
     }
 
-    #[test]
-    fn a_peer_that_never_answers_is_asked_five_times() {
-        let mut peer = Remote::new(NODE, Instant::default());
-        let _ = peer.announced(Instant::default(), VIA, version(1, 7));
-        let mut asked = 1;
-        while let Some(overdue) = peer.poll_timeout() {
-            asked += u32::from(peer.handle_timeout(overdue).is_some());
-        }
-        assert_eq!(asked, PULLS_MAX);
+    /// Says that the subscriber came to some topics, whereupon these are all.
+    fn changes(from: u64, to: u64, came: &[&str], all: &[&str]) -> AnnouncementChanges {
+        let change = |(topic, of): (Topic, Vec<Subscriber>)| TopicChange {
+            topic,
+            subscriber: of[0],
+            removed: false,
+        };
+        let changes = topics(came).into_iter().map(change).collect();
+        signing::changes(from, version(1, to), changes, &topics(all))
+    }
+
+    /// A node of which this version is held.
+    fn holding(seq: u64, texts: &[&str]) -> Remote {
+        let mut remote = Remote::new(NodeId::of(&signing::name()), now());
+        assert_eq!(remote.announced(now(), VIA, version(1, seq)), Some(pull(VIA)));
+        let taken = remote.snapshot(now(), VIA, &announcement(1, seq, texts)).unwrap();
+        assert!(matches!(taken, Weighed::News(_)));
+        remote
     }
 
     #[test]
     fn a_set_that_nobody_asked_for_is_dropped() {
-        let mut peer = Remote::new(NODE, Instant::default());
-        assert!(peer.snapshot(&announcement(1, 1)).unwrap().is_none());
-        assert_eq!(peer.version(), None);
+        let mut remote = Remote::new(NodeId::of(&signing::name()), now());
+        let weighed = remote.snapshot(now(), VIA, &announcement(1, 1, &[])).unwrap();
+        assert!(matches!(weighed, Weighed::Old));
+        assert_eq!(remote.version(), None);
     }
 
     #[test]
     fn a_version_never_goes_back_and_a_restart_is_newer_whatever_its_seq() {
-        let mut peer = Remote::new(NODE, Instant::default());
-        let _ = peer.announced(Instant::default(), VIA, version(1, 9));
-        assert!(peer.snapshot(&announcement(1, 9)).unwrap().is_some());
-        assert_eq!(peer.announced(Instant::default(), VIA, version(1, 8)), None);
-        assert_eq!(peer.announced(Instant::default(), VIA, version(2, 0)), Some(PULL));
-        assert!(peer.snapshot(&announcement(1, 8)).unwrap().is_none(), "older than what we hold");
-        assert_eq!(peer.version(), Some(version(1, 9)));
+        let mut remote = holding(9, &[]);
+        assert_eq!(remote.announced(now(), VIA, version(1, 8)), None);
+        assert_eq!(remote.announced(now(), VIA, version(2, 0)), Some(pull(VIA)));
+        let older = remote.snapshot(now(), VIA, &announcement(1, 8, &[])).unwrap();
+        assert_eq!(Heard::from(older), Heard::Old);
+        assert_eq!(remote.version(), Some(version(1, 9)));
     }
 
     #[test]
     fn changes_that_leave_a_hole_cause_a_pull() {
-        let mut peer = Remote::new(NODE, Instant::default());
-        let now = Instant::default();
-        let _ = peer.announced(now, VIA, version(1, 1));
-        peer.snapshot(&announcement(1, 1)).unwrap();
-        let changes = |from, to| {
-            AnnouncementChanges::new(Seq(from), version(1, to), name(), None, Vec::new())
+        let mut remote = holding(1, &[]);
+        let mut weigh = |changes: AnnouncementChanges| {
+            remote.changes(now(), VIA, &changes).unwrap();
+            (remote.version(), remote.is_behind())
         };
-        assert!(matches!(peer.weigh(now, VIA, &changes(1, 2)), Weighed::Applies));
-        assert!(matches!(peer.weigh(now, VIA, &changes(1, 2)), Weighed::Old));
-        assert!(
-            matches!(peer.weigh(now, VIA, &changes(0, 4)), Weighed::Applies),
-            "repeats are harmless"
-        );
-        assert!(matches!(peer.weigh(now, VIA, &changes(5, 6)), Weighed::Hole(PULL)));
+        assert_eq!(weigh(changes(1, 2, &["a"], &["a"])), (Some(version(1, 2)), false));
+        assert_eq!(weigh(changes(1, 2, &["a"], &["a"])), (Some(version(1, 2)), false), "old");
+        assert_eq!(weigh(changes(3, 4, &["c"], &["a", "b", "c"])), (Some(version(1, 2)), true));
+        let closes_the_hole = changes(2, 3, &["b"], &["a", "b"]);
+        assert_eq!(weigh(closes_the_hole), (Some(version(1, 3)), true));
+    }
+
+    /// SEQ-12
+    #[test]
+    fn changes_that_do_not_lead_to_what_was_signed_change_nothing_and_cause_a_pull() {
+        for (what, altered) in [
+            ("another topic", changes(1, 2, &["x"], &["a", "b"])),
+            ("one left out", changes(1, 2, &[], &["a", "b"])),
+            ("one more", changes(1, 3, &["b", "x"], &["a", "b"])),
+            ("more than seqs", changes(1, 2, &["b", "b"], &["a", "b"])),
+        ] {
+            let mut remote = holding(1, &["a"]);
+            let Weighed::Altered(pulled) = remote.changes(now(), OTHER, &altered).unwrap() else {
+                panic!("{what} was taken")
+            };
+            assert_eq!(pulled, Some(pull(OTHER)), "{what}");
+            assert_eq!(remote.announcement().unwrap(), announcement(1, 1, &["a"]), "{what}");
+            let honest = changes(1, 2, &["b"], &["a", "b"]);
+            let weighed = remote.changes(now(), VIA, &honest).unwrap();
+            assert!(matches!(weighed, Weighed::News(_)), "after {what}");
+        }
+    }
+
+    /// SEQ-12
+    #[test]
+    fn neighbours_that_were_not_signed_are_not_believed() {
+        let mut remote = holding(1, &["a"]);
+        let honest = changes(1, 2, &["b"], &["a", "b"]);
+        let (signed, changes) = (honest.signed().clone(), honest.changes().to_vec());
+        let altered = AnnouncementChanges::new(Seq(1), signed, Some(vec![OTHER]), changes);
+        let weighed = remote.changes(now(), VIA, &altered).unwrap();
+        assert!(matches!(weighed, Weighed::Altered(_)));
+        assert_eq!(remote.neighbours(), []);
+    }
+
+    /// SEQ-12
+    #[test]
+    fn a_snapshot_that_is_not_what_was_signed_is_dropped_and_the_next_peer_is_asked() {
+        let mut remote = holding(1, &["a"]);
+        assert_eq!(remote.announced(now(), OTHER, version(1, 2)), Some(pull(OTHER)));
+        assert_eq!(remote.announced(now(), VIA, version(1, 2)), None);
+        let honest = announcement(1, 2, &["a", "b"]);
+        let (signed, chain) = (honest.signed().clone(), honest.chain().clone());
+        let altered = Announcement::new(signed, chain, Vec::new(), topics(&["a"]));
+        let Weighed::Altered(pulled) = remote.snapshot(now(), OTHER, &altered).unwrap() else {
+            panic!("it was taken")
+        };
+        assert_eq!(pulled, Some(pull(VIA)));
+        assert_eq!(remote.announcement().unwrap(), announcement(1, 1, &["a"]));
+        let weighed = remote.snapshot(now(), VIA, &honest).unwrap();
+        assert!(matches!(weighed, Weighed::News(_)));
+    }
+
+    /// SEQ-13
+    #[test]
+    fn two_sets_under_one_version_are_a_contradiction_and_the_first_stays() {
+        let mut remote = holding(2, &["a"]);
+        let other = changes(1, 2, &["b"], &["b"]);
+        let weighed = remote.changes(now(), VIA, &other).unwrap();
+        assert!(matches!(weighed, Weighed::Contradicts));
+        assert!(remote.announced(now(), VIA, version(1, 3)).is_some());
+        let weighed = remote.snapshot(now(), VIA, &announcement(1, 2, &["b"])).unwrap();
+        assert!(matches!(weighed, Weighed::Contradicts));
+        assert_eq!(remote.announcement().unwrap(), announcement(1, 2, &["a"]));
     }
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use amop_wire::limits::NODES_MAX;
 use amop_wire::{
-    Announcement, AnnouncementChanges, Epoch, Instance, Instant, MsgId, Name, NodeId, Subscriber,
-    Topic, Version,
+    Announcement, AnnouncementChanges, AnnouncementHead, Chain, Epoch, Instance, Instant, MsgId,
+    Name, NodeId, SignedHead, Subscriber, Topic, Version,
 };
+use bytes::Bytes;
 
 use crate::graph::Graph;
 use crate::index::{Candidate, Index, Place};
@@ -34,16 +35,21 @@ pub struct TopicTable {
     missed: Missed,
 }
 
-/// What changes of another node's announcement turned out to be.
+/// What another node's announcement, or changes of it, turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "news is passed on, a pull is sent"]
 pub enum Heard {
-    /// They were applied: pass them on to every other peer.
+    /// It was applied: pass changes on to every other peer.
     News,
-    /// They are old, or about what is being pulled already.
+    /// It is old, about what is being pulled already, or nobody asked for it.
     Old,
-    /// They do not fit on what is held.
+    /// It is no step on from what is held: somebody has more.
     Hole(Pull),
+    /// It is not what its head says, so the peer that passed it on, or one before that, altered it.
+    /// Nothing has changed. Another peer, or all of it, is worth asking for.
+    Altered(Option<Pull>),
+    /// The node has signed two sets under one version. What is held stays.
+    Contradicts,
 }
 
 impl TopicTable {
@@ -114,33 +120,41 @@ impl TopicTable {
         self.own.subscribers(topic)
     }
 
-    /// What a node announces, this one included, to answer a pull.
+    /// What a node announces, this one included, to answer a pull. Our own is `None` as long as it
+    /// [has changes](Self::has_changes).
     #[must_use]
     pub fn announcement(&self, node: NodeId) -> Option<Announcement> {
         if node == self.id {
-            return Some(self.own.announcement());
+            return self.own.announcement();
         }
         self.remotes.get(&node)?.announcement()
     }
 
-    /// Takes what changed in our own announcement since the last call, to be pushed to every peer.
-    pub fn take_changes(&mut self) -> Option<AnnouncementChanges> {
-        self.own.take_changes()
+    /// What to sign so that others can be told what our own announcement says now; `None` if
+    /// nothing has changed since it was last [signed](Self::sign).
+    pub fn propose(&mut self) -> Option<AnnouncementHead> {
+        self.own.propose()
     }
 
-    /// Whether something changed in our own announcement since it was last
-    /// [taken](Self::take_changes).
+    /// Takes the signature of what was just [proposed](Self::propose), and whose it is. Answers what
+    /// changed since the signature before, to be pushed to every peer; `None` if our own
+    /// announcement has changed once more, so that this version is nobody's any more.
+    pub fn sign(&mut self, signature: Bytes, chain: Chain) -> Option<AnnouncementChanges> {
+        self.own.sign(signature, chain)
+    }
+
+    /// Whether something changed in our own announcement since it was last [signed](Self::sign).
     #[must_use]
     pub fn has_changes(&self) -> bool {
         self.own.has_changes()
     }
 
-    /// The version of every announcement that counts here: our own and those of all nodes that can
-    /// be reached, in the order of their ids.
+    /// The version of every announcement that counts here: our own as it was signed last, and those
+    /// of all nodes that can be reached, in the order of their ids.
     pub fn summary(&self) -> impl Iterator<Item = (NodeId, Version)> {
         let reachable = self.remotes.iter().filter(|(_, remote)| remote.is_indexed);
         let remotes = reachable.filter_map(|(&node, remote)| Some((node, remote.version()?)));
-        let own = std::iter::once((self.id, self.own.version()));
+        let own = self.own.signed_version().map(|version| (self.id, version));
         // Both sides sum up in the same order, so our own takes its place among the others.
         let (before, after): (Vec<_>, Vec<_>) = remotes.partition(|(node, _)| *node < self.id);
         before.into_iter().chain(own).chain(after)
@@ -171,63 +185,61 @@ impl TopicTable {
         newer.collect()
     }
 
-    /// Takes an announcement that we pulled; says whether it was applied. One that nobody asked
-    /// for, or that is not newer than what we hold, is dropped.
+    /// Takes an announcement that we pulled and a peer answered; its head must have been verified.
     ///
     /// # Errors
     ///
-    /// [`TableFull`] if the node announces more than it may; nothing was changed.
+    /// [`TableFull`] if it is more than a node may announce; nothing was changed.
     pub fn apply_snapshot(
         &mut self,
         now: Instant,
+        via: NodeId,
         announcement: &Announcement,
-    ) -> Result<bool, TableFull> {
-        let node = NodeId::of(announcement.name());
-        let Some(remote) = self.remotes.get_mut(&node) else { return Ok(false) };
-        let Some(before) = remote.snapshot(announcement)? else { return Ok(false) };
+    ) -> Result<Heard, TableFull> {
+        let node = announcement.signed().node();
+        let Some(remote) = self.remotes.get_mut(&node) else { return Ok(Heard::Old) };
+        let before = match remote.snapshot(now, via, announcement)? {
+            Weighed::News(before) => before,
+            stale => return Ok(Heard::from(stale)),
+        };
         if remote.is_indexed {
             self.index.remove_all(node, &before);
             self.index.insert_all(node, remote.topics());
         }
         self.is_rerouted |= self.graph.set(now, node, remote.neighbours());
-        Ok(true)
+        Ok(Heard::News)
     }
 
-    /// Takes changes that a node pushed and a peer passed on.
+    /// Takes changes that a node pushed and a peer passed on; their head must have been verified.
     ///
     /// # Errors
     ///
-    /// [`TableFull`] if the node announces more than it may; a part of the changes may have been
-    /// applied, so [forget](Self::forget) the node.
+    /// [`TableFull`] if they lead to more than a node may announce; nothing was changed.
     pub fn apply_changes(
         &mut self,
         now: Instant,
         via: NodeId,
         changes: &AnnouncementChanges,
     ) -> Result<Heard, TableFull> {
-        let node = NodeId::of(changes.name());
+        let node = changes.signed().node();
         let Some(remote) = Self::remote(&mut self.remotes, self.id, now, node) else {
             return Ok(Heard::Old);
         };
-        match remote.weigh(now, via, changes) {
-            Weighed::Old => return Ok(Heard::Old),
-            Weighed::Hole(pull) => return Ok(Heard::Hole(pull)),
-            Weighed::Applies => {}
-        }
-        self.is_rerouted |= self.graph.set(now, node, remote.neighbours());
-        for change in changes.changes() {
-            let (topic, subscriber) = (&change.topic, change.subscriber);
-            let applied = if change.removed {
-                remote.remove(topic, subscriber)
-            } else {
-                remote.insert(topic, subscriber)?
-            };
-            match (applied && remote.is_indexed, change.removed) {
-                (false, _) => {}
-                (true, true) => self.index.remove(topic, Place::Node(node), subscriber.instance),
-                (true, false) => self.index.insert(topic, Place::Node(node), subscriber),
+        let patch = match remote.changes(now, via, changes)? {
+            Weighed::News(patch) => patch,
+            stale => return Ok(Heard::from(stale)),
+        };
+        if remote.is_indexed {
+            for change in patch.effective() {
+                let (topic, place) = (&change.topic, Place::Node(node));
+                if change.removed {
+                    self.index.remove(topic, place, change.subscriber.instance);
+                } else {
+                    self.index.insert(topic, place, change.subscriber);
+                }
             }
         }
+        self.is_rerouted |= self.graph.set(now, node, remote.neighbours());
         Ok(Heard::News)
     }
 
@@ -239,9 +251,10 @@ impl TopicTable {
         }
     }
 
-    /// A peer has no link any more: it answers nothing that we pulled from it.
-    pub fn peer_gone(&mut self, peer: NodeId) {
-        self.remotes.values_mut().for_each(|remote| remote.peer_gone(peer));
+    /// A peer has no link any more: it answers nothing that we pulled from it. Answers what to pull
+    /// from others instead.
+    pub fn peer_gone(&mut self, now: Instant, peer: NodeId) -> Vec<Pull> {
+        self.remotes.values_mut().filter_map(|remote| remote.in_vain(now, peer)).collect()
     }
 
     /// The certified name of a node that announced itself.
@@ -254,6 +267,25 @@ impl TopicTable {
     #[must_use]
     pub fn version_of(&self, node: NodeId) -> Option<Version> {
         self.remotes.get(&node)?.version()
+    }
+
+    /// What another node signed of the version that we hold.
+    #[must_use]
+    pub fn signed_by(&self, node: NodeId) -> Option<&SignedHead> {
+        self.remotes.get(&node)?.signed()
+    }
+
+    /// The certificates by which another node's signatures are judged, as they came with its
+    /// announcement.
+    #[must_use]
+    pub fn chain_of(&self, node: NodeId) -> Option<&Chain> {
+        self.remotes.get(&node)?.chain()
+    }
+
+    /// Whether we asked somebody for the announcement of a node and have no answer.
+    #[must_use]
+    pub fn is_pulling(&self, node: NodeId) -> bool {
+        self.remotes.get(&node).is_some_and(Remote::is_behind)
     }
 
     /// The topics that count at a node, with their subscribers, in their order: none if the node
@@ -329,6 +361,18 @@ impl TopicTable {
             return None;
         }
         Some(remotes.entry(node).or_insert_with(|| Remote::new(node, now)))
+    }
+}
+
+impl<T> From<Weighed<T>> for Heard {
+    fn from(weighed: Weighed<T>) -> Self {
+        match weighed {
+            Weighed::News(_) => Self::News,
+            Weighed::Hole(Some(pull)) => Self::Hole(pull),
+            Weighed::Old | Weighed::Hole(None) => Self::Old,
+            Weighed::Altered(pull) => Self::Altered(pull),
+            Weighed::Contradicts => Self::Contradicts,
+        }
     }
 }
 

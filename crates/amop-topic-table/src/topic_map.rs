@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use amop_wire::limits::{TOPIC_SET_BYTES_MAX, TOPICS_PER_NODE_MAX};
-use amop_wire::{Gen, Instance, Subscriber, Topic};
+use amop_wire::{Gen, Instance, NodeId, SetDigest, Subscriber, Topic};
+
+use crate::digest::{Buckets, Topics};
 
 /// Topics with their subscribers; no topic without one.
 #[derive(Debug, Default)]
 pub(crate) struct TopicMap {
-    topics: BTreeMap<Topic, BTreeMap<Instance, Gen>>,
+    topics: Topics,
+    buckets: Buckets,
     /// At least as many bytes as a snapshot of this takes.
     encoded_bytes: usize,
 }
@@ -22,6 +25,17 @@ pub(crate) struct TopicMap {
 pub struct TableFull;
 
 impl TopicMap {
+    /// All that is announced.
+    pub(crate) fn from_entries(entries: &[(Topic, Vec<Subscriber>)]) -> Result<Self, TableFull> {
+        let mut topics = Self::default();
+        for (topic, subscribers) in entries {
+            for &subscriber in subscribers {
+                topics.insert(topic, subscriber)?;
+            }
+        }
+        Ok(topics)
+    }
+
     /// Adds a subscriber or moves it to a later generation; says whether anything changed.
     pub(crate) fn insert(
         &mut self,
@@ -31,7 +45,10 @@ impl TopicMap {
         if let Some(subscribers) = self.topics.get_mut(topic) {
             if let Some(generation) = subscribers.get_mut(&subscriber.instance) {
                 let changed = *generation < subscriber.generation;
-                *generation = subscriber.generation.max(*generation);
+                if changed {
+                    *generation = subscriber.generation;
+                    self.buckets.changed(topic);
+                }
                 return Ok(changed);
             }
             if self.encoded_bytes + SUBSCRIBER_BYTES > TOPIC_SET_BYTES_MAX {
@@ -39,6 +56,7 @@ impl TopicMap {
             }
             self.encoded_bytes += SUBSCRIBER_BYTES;
             subscribers.insert(subscriber.instance, subscriber.generation);
+            self.buckets.changed(topic);
             return Ok(true);
         }
         let bytes = TOPIC_BYTES + topic.len() + SUBSCRIBER_BYTES;
@@ -49,6 +67,7 @@ impl TopicMap {
         self.encoded_bytes += bytes;
         let subscribers = BTreeMap::from([(subscriber.instance, subscriber.generation)]);
         self.topics.insert(topic.clone(), subscribers);
+        self.buckets.changed(topic);
         Ok(true)
     }
 
@@ -60,8 +79,21 @@ impl TopicMap {
         if subscribers.is_empty() {
             self.topics.remove(topic);
             self.encoded_bytes -= TOPIC_BYTES + topic.len();
+            self.buckets.removed(topic);
+        } else {
+            self.buckets.changed(topic);
         }
         Some(generation)
+    }
+
+    /// Which link of a subscriber is known.
+    pub(crate) fn generation(&self, topic: &Topic, instance: Instance) -> Option<Gen> {
+        self.topics.get(topic)?.get(&instance).copied()
+    }
+
+    /// What this is together with these neighbours.
+    pub(crate) fn digest(&mut self, neighbours: &[NodeId]) -> SetDigest {
+        self.buckets.digest(neighbours, &self.topics)
     }
 
     /// Every topic with its subscribers, in their order.
@@ -93,14 +125,15 @@ const SUBSCRIBER_BYTES: usize = 2 + 9 + 5;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use amop_wire::limits::{NAME_BYTES_MAX, NODES_MAX};
-    use amop_wire::{Announcement, NodeId, Version};
+    use amop_wire::limits::NODES_MAX;
+    use amop_wire::{Announcement, Version};
 
-    /// All of it, of a node with the longest name and as many neighbours as it may have.
-    fn announcement(map: &TopicMap) -> Announcement {
-        let name = format!("n.node.a.{}bc", "x.".repeat((NAME_BYTES_MAX - 11) / 2));
+    use crate::signing;
+
+    /// All of it, of a node with as many neighbours as it may have.
+    fn announcement(map: &mut TopicMap) -> Announcement {
         let neighbours = vec![NodeId::from_bytes([7; 32]); NODES_MAX];
-        Announcement::new(Version::default(), name.parse().unwrap(), neighbours, map.to_entries())
+        signing::announcement(Version::default(), neighbours, map.to_entries())
     }
 
     fn subscriber(instance: u64) -> Subscriber {
@@ -116,7 +149,7 @@ mod tests {
             map.insert(&topic, subscriber(1)).map(|_| fits += 1).err()
         });
         assert_eq!(full, Some(TableFull));
-        assert!(announcement(&map).fits());
+        assert!(announcement(&mut map).fits());
         assert!(fits > TOPICS_PER_NODE_MAX / 2, "{fits}");
 
         map.remove(&"t0".parse().unwrap(), Instance(1)).expect("it was taken");
@@ -130,6 +163,6 @@ mod tests {
         let full = (0..).find_map(|n| map.insert(&topic, subscriber(n)).err().map(|_| n));
         let last = full.expect("it fills up") - 1;
         assert_eq!(map.insert(&topic, subscriber(last)), Ok(false), "it is there already");
-        assert!(announcement(&map).fits());
+        assert!(announcement(&mut map).fits());
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use amop_topic_table::{Heard, Place, TopicTable};
 use amop_wire::{
-    AnnouncementChanges, Epoch, Gen, Instance, Instant, MsgId, NodeId, Subscriber, Topic,
+    AnnouncementChanges, Chain, Epoch, Gen, Instance, Instant, MsgId, NodeId, Subscriber, Topic,
 };
 use proptest::prelude::*;
 
@@ -21,21 +21,32 @@ fn linked() -> (TopicTable, TopicTable) {
         .map(|name| TopicTable::new(name.parse().unwrap(), Epoch(1)));
     here.set_neighbours(Instant::default(), vec![there.id()]);
     there.set_neighbours(Instant::default(), vec![here.id()]);
+    changes(&mut here);
+    changes(&mut there);
     (here, there)
 }
 
+/// What has changed since the last call, signed.
+fn changes(there: &mut TopicTable) -> Option<AnnouncementChanges> {
+    there.propose();
+    there.sign("signature".into(), Chain::new(vec!["certificate".into()]).unwrap())
+}
+
 /// One heartbeat period in which nothing is lost.
-fn summary(here: &mut TopicTable, there: &TopicTable, now: Instant) {
+fn summary(here: &mut TopicTable, there: &mut TopicTable, now: Instant) {
+    changes(there);
     let entries: Vec<_> = there.summary().collect();
     for pull in here.weigh_summary(now, there.id(), &entries) {
-        here.apply_snapshot(now, &there.announcement(pull.node).unwrap()).unwrap();
+        let announcement = there.announcement(pull.node).unwrap();
+        assert_eq!(here.apply_snapshot(now, pull.via, &announcement), Ok(Heard::News));
     }
     here.refresh_routes(now);
 }
 
 fn push(here: &mut TopicTable, there: &TopicTable, now: Instant, changes: &AnnouncementChanges) {
     if let Heard::Hole(pull) = here.apply_changes(now, there.id(), changes).unwrap() {
-        here.apply_snapshot(now, &there.announcement(pull.node).unwrap()).unwrap();
+        let announcement = there.announcement(pull.node).unwrap();
+        assert_eq!(here.apply_snapshot(now, pull.via, &announcement), Ok(Heard::News));
     }
     here.refresh_routes(now);
 }
@@ -62,12 +73,12 @@ proptest! {
             }
             // SEQ-2: the seq moves when and only when the set changes.
             prop_assert_eq!(there.own_version().seq != before.0, truth != before.1);
-            if flush && let Some(changes) = there.take_changes() && !lose {
+            if flush && let Some(changes) = changes(&mut there) && !lose {
                 push(&mut here, &there, now, &changes);
             }
         }
         now = now + Duration::from_secs(5);
-        summary(&mut here, &there, now);
+        summary(&mut here, &mut there, now);
         prop_assert_eq!(here.version_of(there.id()), Some(there.own_version()));
         for number in 0..4 {
             let expected: u32 = truth.iter().filter(|(of, _)| *of == number).map(|_| 1).sum();
@@ -82,11 +93,11 @@ fn an_emptied_set_is_announced_like_any_other_change() {
     let (mut here, mut there) = linked();
     let subscriber = Subscriber { instance: Instance(1), generation: Gen(1) };
     there.subscribe(&topic(0), subscriber).unwrap();
-    summary(&mut here, &there, Instant::default());
+    summary(&mut here, &mut there, Instant::default());
     assert_eq!(here.spread(&topic(0)), [(Place::Node(there.id()), 1)]);
 
     assert!(there.unsubscribe(&topic(0), subscriber.instance));
-    summary(&mut here, &there, Instant::default());
+    summary(&mut here, &mut there, Instant::default());
     assert_eq!(here.spread(&topic(0)), []);
 }
 
@@ -94,11 +105,13 @@ fn an_emptied_set_is_announced_like_any_other_change() {
 fn the_digests_of_two_nodes_are_equal_once_they_know_the_same() {
     let (mut here, mut there) = linked();
     assert_ne!(here.digest(), there.digest());
-    summary(&mut here, &there, Instant::default());
-    summary(&mut there, &here, Instant::default());
+    summary(&mut here, &mut there, Instant::default());
+    summary(&mut there, &mut here, Instant::default());
     assert_eq!(here.digest(), there.digest());
     let subscriber = Subscriber { instance: Instance(1), generation: Gen(1) };
     there.subscribe(&topic(0), subscriber).unwrap();
+    assert_eq!(here.digest(), there.digest(), "nobody is told before it is signed");
+    changes(&mut there);
     assert_ne!(here.digest(), there.digest());
 }
 
@@ -108,7 +121,7 @@ fn a_node_to_which_no_path_leads_is_no_candidate_and_forgotten_after_30_s() {
     let (mut here, mut there) = linked();
     let subscriber = Subscriber { instance: Instance(1), generation: Gen(1) };
     there.subscribe(&topic(0), subscriber).unwrap();
-    summary(&mut here, &there, Instant::default());
+    summary(&mut here, &mut there, Instant::default());
     let id = MsgId { publisher: Instance(9), counter: 1 };
     assert!(here.choose(&topic(0), id, &[]).is_some());
 
@@ -141,7 +154,7 @@ fn a_summary_of_more_nodes_than_a_network_has_leaves_no_more_than_those() {
     let entries: Vec<_> = (0..2000).map(node).collect();
     let pulls = here.weigh_summary(Instant::default(), there.id(), &entries);
     assert_eq!(pulls.len(), amop_wire::limits::NODES_MAX - 1, "all but this one");
-    here.peer_gone(there.id());
+    assert_eq!(here.peer_gone(Instant::default(), there.id()), []);
     here.handle_timeout(Instant::default() + Duration::from_secs(30));
     assert_eq!(here.poll_timeout(), None, "nothing is kept");
 }

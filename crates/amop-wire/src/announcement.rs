@@ -1,16 +1,16 @@
 //! What a node announces to all others: who it is linked with and who subscribes to what there, as
 //! a whole or as changes.
 //!
-//! Both travel as payloads and keep their encoded form: what a node encodes once is passed on as it
-//! is from node to node.
+//! Both travel as payloads, behind a [`SignedHead`] that says whose they are and what they lead to.
+//! Nothing here checks that: it takes the whole announcement to do so.
 
 use bytes::Bytes;
 use prost::Message as _;
 
-use crate::fields::{bad, name, node_id, node_id_words, text, topic};
+use crate::fields::{bad, node_id, node_id_words, text, topic};
 use crate::generated as pb;
 use crate::limits::{NODES_MAX, PAYLOAD_BYTES_MAX, TOPICS_PER_NODE_MAX};
-use crate::{Gen, Instance, MessageError, Name, NodeId, Seq, Topic, Version};
+use crate::{Chain, Gen, Instance, MessageError, Name, NodeId, Seq, SignedHead, Topic, Version};
 
 /// A client process that is attached to the announcing node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,8 +24,8 @@ pub struct Subscriber {
 /// All that one node announces, at one version. Equal only if encoded alike too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcement {
-    version: Version,
-    name: Name,
+    signed: SignedHead,
+    chain: Chain,
     neighbours: Vec<NodeId>,
     topics: Vec<(Topic, Vec<Subscriber>)>,
     encoded: Bytes,
@@ -34,9 +34,8 @@ pub struct Announcement {
 /// How the announcement of one node changed, from one version to a later one of the same epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnnouncementChanges {
-    version: Version,
+    signed: SignedHead,
     from_seq: Seq,
-    name: Name,
     neighbours: Option<Vec<NodeId>>,
     changes: Vec<TopicChange>,
     encoded: Bytes,
@@ -57,8 +56,8 @@ impl Announcement {
     /// Encodes an announcement. Only one that [fits](Self::fits) can be sent.
     #[must_use]
     pub fn new(
-        version: Version,
-        name: Name,
+        signed: SignedHead,
+        chain: Chain,
         neighbours: Vec<NodeId>,
         topics: Vec<(Topic, Vec<Subscriber>)>,
     ) -> Self {
@@ -67,20 +66,19 @@ impl Announcement {
             subscribers: subscribers.iter().map(put_subscriber).collect(),
         };
         let announcement = pb::Announcement {
-            name: text(name.as_bytes()),
             neighbours: put_nodes(&neighbours),
             topics: topics.iter().map(entry).collect(),
         };
         let encoded = announcement.encode_to_vec().into();
-        Self { version, name, neighbours, topics, encoded }
+        Self { signed, chain, neighbours, topics, encoded }
     }
 
     /// Reads an announcement that came as a payload.
     ///
     /// # Errors
     ///
-    /// [`MessageError`]: malformed, a bad name or topic, or more than one node may announce.
-    pub fn decode(version: Version, encoded: Bytes) -> Result<Self, MessageError> {
+    /// [`MessageError`]: malformed, a bad topic, or more than one node may announce.
+    pub fn decode(signed: SignedHead, chain: Chain, encoded: Bytes) -> Result<Self, MessageError> {
         let read = pb::Announcement::decode(encoded.clone()).map_err(MessageError::Malformed)?;
         check_count("announcement.topics", read.topics.len(), TOPICS_PER_NODE_MAX)?;
         // An honest one has no more: each takes 16 bytes of the one payload.
@@ -91,24 +89,36 @@ impl Announcement {
             Ok((topic("announcement.topic", &entry.topic)?, subscribers))
         };
         Ok(Self {
-            version,
-            name: name("announcement.name", &read.name)?,
+            signed,
+            chain,
             neighbours: read_nodes("announcement.neighbours", read.neighbours)?,
             topics: read.topics.into_iter().map(entry).collect::<Result<_, MessageError>>()?,
             encoded,
         })
     }
 
+    /// Whose it is, and what it must be.
+    #[must_use]
+    pub fn signed(&self) -> &SignedHead {
+        &self.signed
+    }
+
+    /// The certificates that say whose the signature is.
+    #[must_use]
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
     /// The version of the announcement.
     #[must_use]
     pub fn version(&self) -> Version {
-        self.version
+        self.signed.version()
     }
 
     /// The certified name of the node that announces.
     #[must_use]
     pub fn name(&self) -> &Name {
-        &self.name
+        self.signed.name()
     }
 
     /// The nodes that it is linked with.
@@ -137,13 +147,13 @@ impl Announcement {
 }
 
 impl AnnouncementChanges {
-    /// Encodes the changes that lead from `from_seq` to `version`, whose seq is greater: a receiver
-    /// refuses others. The neighbours are all there are, or `None` if they are those from before.
+    /// Encodes the changes that lead from `from_seq` to the version of the head, whose seq is
+    /// greater: a receiver refuses others. The neighbours are all there are, or `None` if they are
+    /// those from before.
     #[must_use]
     pub fn new(
         from_seq: Seq,
-        version: Version,
-        name: Name,
+        signed: SignedHead,
         neighbours: Option<Vec<NodeId>>,
         changes: Vec<TopicChange>,
     ) -> Self {
@@ -155,26 +165,24 @@ impl AnnouncementChanges {
         };
         let nodes = |nodes: &Vec<NodeId>| pb::Neighbours { nodes: put_nodes(nodes) };
         let encoded = pb::AnnouncementChanges {
-            name: text(name.as_bytes()),
             neighbours: neighbours.as_ref().map(nodes),
             changes: changes.iter().map(change).collect(),
         };
         let encoded = encoded.encode_to_vec().into();
-        Self { version, from_seq, name, neighbours, changes, encoded }
+        Self { signed, from_seq, neighbours, changes, encoded }
     }
 
-    /// Reads changes that came as a payload.
+    /// Reads changes that came as a payload. What they do not need is left out when they are passed
+    /// on: nobody signed it.
     ///
     /// # Errors
     ///
-    /// [`MessageError`]: malformed, a bad name or topic, too many changes, or versions that do not
-    /// grow.
-    pub fn decode(version: Version, from_seq: Seq, encoded: Bytes) -> Result<Self, MessageError> {
-        if from_seq >= version.seq {
-            return Err(bad("changes.to_seq", "it is not after from_seq"));
+    /// [`MessageError`]: malformed, a bad topic, too many changes, or versions that do not grow.
+    pub fn decode(signed: SignedHead, from_seq: Seq, encoded: Bytes) -> Result<Self, MessageError> {
+        if from_seq >= signed.version().seq {
+            return Err(bad("changes.from_seq", "it is not before the seq of the head"));
         }
-        let read =
-            pb::AnnouncementChanges::decode(encoded.clone()).map_err(MessageError::Malformed)?;
+        let read = pb::AnnouncementChanges::decode(encoded).map_err(MessageError::Malformed)?;
         check_count("changes.changes", read.changes.len(), TOPICS_PER_NODE_MAX)?;
         let change = |change: pb::TopicChange| {
             Ok(TopicChange {
@@ -187,20 +195,21 @@ impl AnnouncementChanges {
             })
         };
         let nodes = |read: pb::Neighbours| read_nodes("changes.neighbours", read.nodes);
-        Ok(Self {
-            version,
-            from_seq,
-            name: name("changes.name", &read.name)?,
-            neighbours: read.neighbours.map(nodes).transpose()?,
-            changes: read.changes.into_iter().map(change).collect::<Result<_, MessageError>>()?,
-            encoded,
-        })
+        let neighbours = read.neighbours.map(nodes).transpose()?;
+        let changes = read.changes.into_iter().map(change).collect::<Result<_, MessageError>>()?;
+        Ok(Self::new(from_seq, signed, neighbours, changes))
+    }
+
+    /// Whose they are, and what they must lead to.
+    #[must_use]
+    pub fn signed(&self) -> &SignedHead {
+        &self.signed
     }
 
     /// The version after the changes.
     #[must_use]
     pub fn version(&self) -> Version {
-        self.version
+        self.signed.version()
     }
 
     /// The seq, of the same epoch, that the changes apply to.
@@ -212,7 +221,7 @@ impl AnnouncementChanges {
     /// The certified name of the node that announces.
     #[must_use]
     pub fn name(&self) -> &Name {
-        &self.name
+        self.signed.name()
     }
 
     /// All nodes that it is linked with now, if they have changed.
@@ -231,6 +240,12 @@ impl AnnouncementChanges {
     #[must_use]
     pub fn encoded(&self) -> &Bytes {
         &self.encoded
+    }
+
+    /// Whether the changes fit one payload; else only the whole announcement can be told.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        self.encoded.len() <= PAYLOAD_BYTES_MAX
     }
 }
 

@@ -295,29 +295,43 @@ pub struct Pull {
     #[prost(message, optional, tag = "1")]
     pub node: ::core::option::Option<NodeId>,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Snapshot {
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AnnouncementHead {
     #[prost(fixed64, optional, tag = "1")]
     pub epoch: ::core::option::Option<u64>,
     #[prost(fixed64, optional, tag = "2")]
     pub seq: ::core::option::Option<u64>,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub name: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub digest: ::prost::bytes::Bytes,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignedHead {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub head: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub signature: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Snapshot {
+    #[prost(message, optional, tag = "1")]
+    pub signed: ::core::option::Option<SignedHead>,
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pub certificates: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Changes {
     #[prost(fixed64, optional, tag = "1")]
-    pub epoch: ::core::option::Option<u64>,
-    #[prost(fixed64, optional, tag = "2")]
     pub from_seq: ::core::option::Option<u64>,
-    #[prost(fixed64, optional, tag = "3")]
-    pub to_seq: ::core::option::Option<u64>,
+    #[prost(message, optional, tag = "2")]
+    pub signed: ::core::option::Option<SignedHead>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Announcement {
-    #[prost(bytes = "bytes", tag = "1")]
-    pub name: ::prost::bytes::Bytes,
-    #[prost(message, repeated, tag = "2")]
+    #[prost(message, repeated, tag = "1")]
     pub neighbours: ::prost::alloc::vec::Vec<NodeId>,
-    #[prost(message, repeated, tag = "3")]
+    #[prost(message, repeated, tag = "2")]
     pub topics: ::prost::alloc::vec::Vec<TopicEntry>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -329,11 +343,9 @@ pub struct TopicEntry {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AnnouncementChanges {
-    #[prost(bytes = "bytes", tag = "1")]
-    pub name: ::prost::bytes::Bytes,
-    #[prost(message, optional, tag = "2")]
+    #[prost(message, optional, tag = "1")]
     pub neighbours: ::core::option::Option<Neighbours>,
-    #[prost(message, repeated, tag = "3")]
+    #[prost(message, repeated, tag = "2")]
     pub changes: ::prost::alloc::vec::Vec<TopicChange>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]

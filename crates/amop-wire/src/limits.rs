@@ -31,9 +31,21 @@ pub const SUBSCRIPTIONS_PER_CLIENT_MAX: usize = 1024;
 /// Most topics with a subscriber on one node, and most that a node takes from one peer.
 pub const TOPICS_PER_NODE_MAX: usize = 65_536;
 
-/// Most bytes of one node's own topics, as a snapshot encodes them: with the node's name and its
-/// neighbours it is one payload.
-pub const TOPIC_SET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - (40 * NODES_MAX + NAME_BYTES_MAX + 3);
+/// Most bytes of one node's own topics, as a snapshot encodes them: with the node's neighbours it is
+/// one payload.
+pub const TOPIC_SET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - 40 * NODES_MAX;
+
+/// Longest head of an announcement, in bytes: the longest name, and room for newer versions.
+pub const HEAD_BYTES_MAX: usize = 512;
+
+/// Longest signature, in bytes.
+pub const SIGNATURE_BYTES_MAX: usize = 512;
+
+/// Most certificates that vouch for a node: its own and those of its issuers without the root.
+pub const CHAIN_CERTIFICATES_MAX: usize = 4;
+
+/// Longest chain of certificates, in bytes of DER.
+pub const CHAIN_BYTES_MAX: usize = 16 << 10;
 
 /// Most publishes of one client that a node holds at a time.
 pub const REQUESTS_PER_CLIENT_MAX: usize = 16_384;

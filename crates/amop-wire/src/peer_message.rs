@@ -12,8 +12,8 @@ use crate::generated::{self as pb, peer_header::Kind};
 use crate::hot::{self, Hot};
 use crate::limits::NODES_MAX;
 use crate::{
-    Epoch, Frame, Instance, Lane, Message, MessageError, MsgId, Name, NodeId, Reason, Recent,
-    Relay, Returned, Seq, Terms, Topic, Tree, Version,
+    Chain, Epoch, Frame, Instance, Lane, Message, MessageError, MsgId, Name, NodeId, Reason,
+    Recent, Relay, Returned, Seq, SignedHead, Terms, Topic, Tree, Version,
 };
 
 /// A message between two linked nodes.
@@ -206,14 +206,15 @@ impl Message for PeerMessage {
     fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
         let header = pb::PeerHeader::decode(header).map_err(MessageError::Malformed)?;
         Ok(match header.kind.ok_or(MessageError::UnknownKind)? {
-            Kind::Snapshot(head) => {
-                Self::Snapshot(Announcement::decode(version(head.epoch, head.seq), payload)?)
+            Kind::Snapshot(pb::Snapshot { signed, certificates }) => {
+                let (signed, chain) = (SignedHead::read(signed)?, Chain::read(&certificates)?);
+                Self::Snapshot(Announcement::decode(signed, chain, payload)?)
             }
-            Kind::Changes(head) => Self::Changes(AnnouncementChanges::decode(
-                version(head.epoch, head.to_seq),
-                Seq(head.from_seq.unwrap_or_default()),
-                payload,
-            )?),
+            Kind::Changes(pb::Changes { signed, from_seq }) => {
+                let (signed, from_seq) =
+                    (SignedHead::read(signed)?, Seq(from_seq.unwrap_or_default()));
+                Self::Changes(AnnouncementChanges::decode(signed, from_seq, payload)?)
+            }
             Kind::Request(request) => Self::Request(read_request(&request, payload)?),
             Kind::Answer(answer) => Self::Answer(read_answer(&answer, payload)?),
             Kind::Multicast(multicast) => Self::Multicast(read_multicast(&multicast, payload)?),
@@ -244,18 +245,14 @@ impl PeerMessage {
             }
             Self::Heartbeat(digest) => Kind::Heartbeat(pb::Heartbeat { digest: Some(*digest) }),
             Self::Pull(node) => Kind::Pull(pb::Pull { node: node_id_words(*node) }),
-            Self::Snapshot(announcement) => {
-                let Version { epoch, seq } = announcement.version();
-                Kind::Snapshot(pb::Snapshot { epoch: Some(epoch.0), seq: Some(seq.0) })
-            }
-            Self::Changes(changes) => {
-                let Version { epoch, seq } = changes.version();
-                Kind::Changes(pb::Changes {
-                    epoch: Some(epoch.0),
-                    from_seq: Some(changes.from_seq().0),
-                    to_seq: Some(seq.0),
-                })
-            }
+            Self::Snapshot(announcement) => Kind::Snapshot(pb::Snapshot {
+                signed: Some(announcement.signed().to_proto()),
+                certificates: announcement.chain().to_proto(),
+            }),
+            Self::Changes(changes) => Kind::Changes(pb::Changes {
+                from_seq: Some(changes.from_seq().0),
+                signed: Some(changes.signed().to_proto()),
+            }),
             Self::Refusal(refusal) => Kind::Refusal(pb::PeerRefusal {
                 publisher: Some(refusal.id.publisher.0),
                 counter: Some(refusal.id.counter),

@@ -1,6 +1,11 @@
 //! What goes into a node and what comes out of it.
 
-use amop_wire::{ClientMessage, CloseReason, Epoch, Gen, Instance, Name, NodeMessage, PeerMessage};
+use amop_wire::{
+    Chain, ClientMessage, CloseReason, Epoch, Gen, Instance, Name, NodeMessage, PeerMessage,
+};
+use bytes::Bytes;
+
+use super::border::Refused;
 
 /// One link, as its driver numbers it. A number is never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,7 +42,7 @@ pub enum Input {
         /// What.
         message: ClientMessage,
     },
-    /// A peer said something.
+    /// A peer said something, and this much of it is [admitted](super::Node::admit).
     Peer {
         /// On which link.
         link: LinkId,
@@ -60,6 +65,15 @@ pub enum Input {
         link: LinkId,
         /// What.
         message: PeerMessage,
+    },
+    /// What [`Effect::Sign`] asked for. It is handed in right after the effects of the input that
+    /// caused it, before any other input.
+    Signed {
+        /// The signature, of at most
+        /// [`SIGNATURE_BYTES_MAX`](amop_wire::limits::SIGNATURE_BYTES_MAX) bytes.
+        signature: Bytes,
+        /// Whose signature it is.
+        chain: Chain,
     },
     /// All inputs that arrived together were handed in: what was held to share a frame goes out.
     EndOfBatch,
@@ -85,6 +99,12 @@ pub enum Effect {
         link: LinkId,
         /// This.
         message: PeerMessage,
+    },
+    /// Sign this with the key of this node's certificate. If that fails, it is asked for again when
+    /// more has changed.
+    Sign {
+        /// This.
+        message: Vec<u8>,
     },
     /// Send what is queued, then close the link with this reason.
     Close {
@@ -130,6 +150,13 @@ pub enum Event {
         seen: Epoch,
         /// The epoch of this node from now on.
         epoch: Epoch,
+    },
+    /// A peer passed on an announcement that is not believed. Nothing of it was taken.
+    Refused {
+        /// Its certified name.
+        peer: Name,
+        /// What, and why.
+        what: Refused,
     },
     /// No link leads to the peer any more.
     PeerLost {

@@ -70,7 +70,9 @@ impl Node {
                 self.timers.cancel(greet_by, Timer::Greeting(link));
                 if self.peers.get(&node) == Some(&link) {
                     self.peers.remove(&node);
-                    self.table.peer_gone(node);
+                    for pull in self.table.peer_gone(now, node) {
+                        self.pull(pull);
+                    }
                     self.table.set_neighbours(now, self.peers.keys().copied().collect());
                     self.effects.push_back(Effect::Event(Event::PeerLost { name }));
                 }

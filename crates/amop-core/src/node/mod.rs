@@ -1,6 +1,7 @@
 //! The state machine of a node.
 //!
 //! ```text
+//!            admit  ──▶ border     whether an announcement is its node's own
 //!  Input ──▶ handle ──▶ links      who is at the other end of each link
 //!                   ├─▶ sync       what each node announces, and to whom it is news
 //!                   ├─▶ relay      to, from and between nodes that are not linked
@@ -18,6 +19,7 @@
 //! A message is handled where its publisher is attached (its *home node*) and where the chosen
 //! subscriber is attached (its *exit node*). Both may be this node: then no link lies between.
 
+mod border;
 mod detour;
 mod effect;
 mod exit;
@@ -42,6 +44,7 @@ use amop_wire::{
     Path, PeerMessage,
 };
 
+pub use border::{Judge, Refusal, Refused};
 pub use effect::{Effect, Event, Input, LinkId};
 
 use crate::id_map::IdMap;
@@ -135,6 +138,7 @@ impl Node {
             Input::LinkDown { link } => self.link_down(now, link),
             Input::UnsentToClient { link, message } => self.unsent_to_client(now, link, message),
             Input::UnsentToPeer { link, message } => self.unsent_to_peer(now, link, message),
+            Input::Signed { signature, chain } => self.signed(signature, chain),
             Input::EndOfBatch => self.end_of_batch(now),
             Input::Timeout => self.handle_timeout(now),
             Input::Shutdown => self.shut_down(),

@@ -1,19 +1,24 @@
 //! What each node announces, and to whom it is news.
 //!
 //! A change of our own announcement is pushed at the end of the batch that brought it, or 20 ms
-//! after the push before, so that a storm of changes costs each link 50 frames a second. Whoever
-//! finds it new passes it on. Every 5 s a heartbeat sums up what a node knows; if it is not the
-//! same as the peer's, that says what it has, and each pulls what it lacks.
+//! after the push before, so that a storm of changes costs each link 50 frames a second. Each push
+//! is a version that was signed for it; nobody is told of the versions in between. Whoever finds it
+//! new passes it on. Every 5 s a heartbeat sums up what a node knows; if it is not the same as the
+//! peer's, that says what it has, and each pulls what it lacks.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use amop_topic_table::{Heard, Pull};
-use amop_wire::limits::{NODES_MAX, PAYLOAD_BYTES_MAX};
+use amop_topic_table::{Heard, Pull, TableFull};
+use amop_wire::limits::NODES_MAX;
 use amop_wire::{
-    Announcement, AnnouncementChanges, CloseCode, Epoch, Instant, NodeId, PeerMessage, Version,
+    Announcement, AnnouncementChanges, Chain, CloseCode, Epoch, Instant, NodeId, PeerMessage,
+    SignedHead, Version,
 };
+use bytes::Bytes;
 
-use super::{Effect, Event, LinkId, Node};
+use super::links::Link;
+use super::{Effect, Event, LinkId, Node, Refusal, Refused};
 
 /// When to tell the peers what.
 #[derive(Debug, Default)]
@@ -24,6 +29,8 @@ pub(super) struct Announcer {
     waiting: bool,
     /// Something was pulled that may be news for others.
     has_news: bool,
+    /// Peers that pulled our own announcement while its present version was not signed.
+    owed: BTreeSet<NodeId>,
     heartbeat_at: Instant,
     /// Our epoch is not raised before this moment.
     raise_from: Instant,
@@ -37,26 +44,35 @@ impl Announcer {
 }
 
 impl Node {
-    /// Pushes what changed, unless the push before is too recent.
+    /// Has what changed signed, to be pushed then, unless the push before is too recent.
     pub(super) fn push_changes(&mut self, now: Instant) {
         if now < self.announcer.quiet_until {
             self.announcer.waiting = self.table.has_changes() || self.announcer.has_news;
             return;
         }
         self.announcer.waiting = false;
-        let changes = self.table.take_changes();
+        let head = self.table.propose();
         let has_news = std::mem::take(&mut self.announcer.has_news);
-        if changes.is_some() || has_news {
+        if head.is_some() || has_news {
             self.announcer.quiet_until = now + PUSH_INTERVAL;
-        }
-        // Changes too many for one frame are told by the next heartbeat: the peers then pull all.
-        if let Some(changes) = changes
-            && changes.encoded().len() <= PAYLOAD_BYTES_MAX
-        {
-            self.tell_peers(None, &PeerMessage::Changes(changes));
         }
         if has_news {
             self.tell_peers(None, &PeerMessage::Summary(self.table.summary().collect()));
+        }
+        if let Some(head) = head {
+            self.effects.push_back(Effect::Sign { message: head.to_sign() });
+        }
+    }
+
+    /// Pushes what was signed.
+    pub(super) fn signed(&mut self, signature: Bytes, chain: Chain) {
+        let Some(changes) = self.table.sign(signature, chain) else { return };
+        // Changes too many for one frame are told by the next heartbeat: the peers then pull all.
+        if changes.fits() {
+            self.tell_peers(None, &PeerMessage::Changes(changes));
+        }
+        for peer in std::mem::take(&mut self.announcer.owed) {
+            self.pulled(peer, self.id);
         }
     }
 
@@ -94,9 +110,7 @@ impl Node {
         {
             self.outlived(now, *epoch);
         }
-        let first_hand: Vec<(NodeId, Version)> =
-            entries.iter().copied().filter(|&(node, _)| !self.is_hearsay(peer, node)).collect();
-        for pull in self.table.weigh_summary(now, peer, &first_hand) {
+        for pull in self.table.weigh_summary(now, peer, entries) {
             self.pull(pull);
         }
     }
@@ -115,18 +129,16 @@ impl Node {
         self.effects.push_back(Effect::Event(Event::Outlived { seen, epoch }));
     }
 
-    /// A neighbour is believed about itself, nobody else about a neighbour.
-    fn is_hearsay(&self, peer: NodeId, about: NodeId) -> bool {
-        peer != about && self.peers.contains_key(&about)
-    }
-
     pub(super) fn pull(&mut self, Pull { node, via }: Pull) {
         self.tell_peer(via, PeerMessage::Pull(node));
     }
 
-    /// A peer wants to know what a node announces.
+    /// A peer wants to know what a node announces. Of our own it is told once that is signed, at the
+    /// next push.
     pub(super) fn pulled(&mut self, peer: NodeId, of: NodeId) {
-        if let Some(announcement) = self.table.announcement(of)
+        if of == self.id && self.table.has_changes() {
+            self.announcer.owed.insert(peer);
+        } else if let Some(announcement) = self.table.announcement(of)
             && announcement.fits()
         {
             self.tell_peer(peer, PeerMessage::Snapshot(announcement));
@@ -140,19 +152,11 @@ impl Node {
         peer: NodeId,
         announcement: &Announcement,
     ) {
-        if self.is_hearsay(peer, NodeId::of(announcement.name())) {
-            return;
-        }
-        match self.table.apply_snapshot(now, announcement) {
-            Ok(is_news) => {
-                self.announcer.has_news |= is_news;
-                let all = announcement.topics().iter().flat_map(|(_, all)| all);
-                self.moved.extend(all.map(|subscriber| subscriber.instance));
-            }
-            Err(full) => {
-                self.table.forget(now, NodeId::of(announcement.name()));
-                self.close(link, CloseCode::Protocol, full.to_string());
-            }
+        let heard = self.table.apply_snapshot(now, peer, announcement);
+        if self.weigh(link, announcement.signed(), heard) {
+            self.announcer.has_news = true;
+            let all = announcement.topics().iter().flat_map(|(_, all)| all);
+            self.moved.extend(all.map(|subscriber| subscriber.instance));
         }
     }
 
@@ -163,22 +167,41 @@ impl Node {
         peer: NodeId,
         changes: AnnouncementChanges,
     ) {
-        if self.is_hearsay(peer, NodeId::of(changes.name())) {
-            return;
-        }
-        match self.table.apply_changes(now, peer, &changes) {
-            Ok(Heard::News) => {
-                let all = changes.changes().iter();
-                self.moved.extend(all.map(|change| change.subscriber.instance));
+        let heard = self.table.apply_changes(now, peer, &changes);
+        if self.weigh(link, changes.signed(), heard) {
+            let all = changes.changes().iter();
+            self.moved.extend(all.map(|change| change.subscriber.instance));
+            if changes.fits() {
                 self.tell_peers(Some(peer), &PeerMessage::Changes(changes));
             }
-            Ok(Heard::Hole(pull)) => self.pull(pull),
-            Ok(Heard::Old) => {}
-            Err(full) => {
-                self.table.forget(now, NodeId::of(changes.name()));
-                self.close(link, CloseCode::Protocol, full.to_string());
-            }
         }
+    }
+
+    /// Does what follows from what the table found; says whether it is news.
+    fn weigh(
+        &mut self,
+        link: LinkId,
+        signed: &SignedHead,
+        heard: Result<Heard, TableFull>,
+    ) -> bool {
+        match heard {
+            Ok(Heard::News) => return true,
+            Ok(Heard::Old) => {}
+            Ok(Heard::Hole(pull)) => self.pull(pull),
+            Ok(Heard::Altered(pull)) => {
+                self.distrust(link, signed, Refusal::Altered);
+                pull.into_iter().for_each(|pull| self.pull(pull));
+            }
+            Ok(Heard::Contradicts) => self.distrust(link, signed, Refusal::Contradicts),
+            Err(full) => self.close(link, CloseCode::Protocol, full.to_string()),
+        }
+        false
+    }
+
+    fn distrust(&mut self, link: LinkId, signed: &SignedHead, why: Refusal) {
+        let Some(peer) = self.links.get(&link).map(Link::name) else { return };
+        let what = Refused { origin: signed.name().clone(), why };
+        self.effects.push_back(Effect::Event(Event::Refused { peer: peer.clone(), what }));
     }
 
     /// Tells all peers, or all but one.

@@ -3,9 +3,8 @@
 use amop_sim::StrangerId;
 use amop_wire::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
 use amop_wire::{
-    Announcement, AnnouncementChanges, Answer, AnswerStatus, Attempt, ClientMessage, CloseCode,
-    Code, Epoch, Gen, Instance, Mode, Name, NodeId, NodeMessage, PeerAnswer, PeerMessage,
-    PeerRefusal, Publish, Reason, Refuse, Seq, Subscriber, Terms, TopicChange, Version,
+    Answer, AnswerStatus, Attempt, ClientMessage, CloseCode, Code, Epoch, Gen, Instance, Mode,
+    NodeMessage, PeerAnswer, PeerMessage, PeerRefusal, Publish, Reason, Refuse, Terms,
 };
 
 use crate::scene::{SECOND, Scene, millis, slow};
@@ -122,93 +121,6 @@ fn a_node_counts_the_subscriptions_of_a_client_that_does_not() {
     scene.end();
 }
 
-/// SEQ-2, SEQ-5
-#[test]
-fn a_peer_cannot_take_its_word_back_or_tell_what_nobody_asked_for() {
-    let mut scene = Scene::new();
-    let peer = scene.world.stranger(LIAR, scene.a);
-    greet(&mut scene, peer, 2, 5);
-    assert!(scene.world.told_peer(peer).contains(&PeerMessage::Pull(liar())), "it is behind");
-    scene.world.say(peer, &snapshot(&scene, 2, 5, &[7, 8]));
-    scene.world.run_for(millis(10));
-    assert_eq!(scene.known(scene.a), 2);
-
-    scene.world.say(peer, &snapshot(&scene, 2, 6, &[7, 8, 9]));
-    scene.world.run_for(millis(10));
-    assert_eq!(scene.known(scene.a), 2, "nobody asked");
-
-    for (epoch, from, to) in [(1, 5, 9), (2, 4, 5)] {
-        scene.world.say(peer, &departure(epoch, from, to));
-    }
-    scene.world.run_for(millis(10));
-    assert_eq!(scene.known(scene.a), 2, "an earlier life, and an earlier version");
-
-    let version = Version { epoch: Epoch(2), seq: Seq(7) };
-    scene.world.say(peer, &PeerMessage::Summary(vec![(liar(), version)]));
-    scene.world.say(peer, &departure(2, 5, 8));
-    scene.world.say(peer, &snapshot(&scene, 2, 7, &[7, 8, 9]));
-    scene.world.run_for(millis(10));
-    assert_eq!(scene.known(scene.a), 1, "it was asked for, and is older than the change");
-    scene.end();
-}
-
-/// SEQ-7, LIMIT-1
-#[test]
-fn a_peer_that_announces_more_topics_than_it_may_is_closed_and_forgotten() {
-    let mut scene = Scene::new();
-    let peer = scene.world.stranger(LIAR, scene.a);
-    greet(&mut scene, peer, 1, 1);
-    scene.world.say(peer, &snapshot(&scene, 1, 1, &[7]));
-    scene.world.run_for(millis(10));
-    assert_eq!(scene.known(scene.a), 1);
-    // Two lots, each within the limits of a message.
-    for lot in 0..2 {
-        let change = |topic: u64| TopicChange {
-            topic: format!("{lot}/{topic}").parse().unwrap(),
-            subscriber: Subscriber { instance: Instance(7), generation: Gen(1) },
-            removed: false,
-        };
-        let version = Version { epoch: Epoch(1), seq: Seq(2 + lot) };
-        let changes = (0..35_000).map(change).collect();
-        let changes = AnnouncementChanges::new(Seq(1 + lot), version, name(), None, changes);
-        scene.world.say(peer, &PeerMessage::Changes(changes));
-        scene.world.run_for(millis(10));
-    }
-    scene.world.run_for(millis(10));
-    let reason = scene.world.close_reason(peer).expect("it was closed");
-    assert_eq!(reason.code, CloseCode::Protocol);
-    assert_eq!(scene.known(scene.a), 0);
-    scene.subscriber(scene.b);
-    assert_eq!(scene.known(scene.a), 1, "the others notice nothing");
-    scene.end();
-}
-
-/// SEQ-8
-#[test]
-fn nobody_is_believed_about_our_neighbour() {
-    let mut scene = Scene::new();
-    scene.subscriber(scene.b);
-    let peer = scene.world.stranger(LIAR, scene.a);
-    greet(&mut scene, peer, 1, 0);
-    let victim = scene.world.node_core(scene.b).id();
-    let version = Version { epoch: Epoch(u64::MAX), seq: Seq(9) };
-    let name: Name = "n1.node.bank-b.amop".parse().unwrap();
-    scene.world.say(peer, &PeerMessage::Summary(vec![(victim, version)]));
-    let empty = Announcement::new(version, name.clone(), vec![liar()], Vec::new());
-    scene.world.say(peer, &PeerMessage::Snapshot(empty));
-    let held = scene.world.node_core(scene.a).table().version_of(victim).unwrap();
-    let next = Version { seq: Seq(held.seq.0 + 1), ..held };
-    let changes = AnnouncementChanges::new(held.seq, next, name, Some(vec![liar()]), Vec::new());
-    scene.world.say(peer, &PeerMessage::Changes(changes));
-    scene.world.run_for(millis(50));
-    assert!(!scene.world.told_peer(peer).contains(&PeerMessage::Pull(victim)));
-    assert_eq!(scene.known(scene.a), 1);
-    let id = scene.unicast(SECOND);
-    scene.world.run_for(millis(50));
-    assert_eq!(scene.code(id), Code::Ok);
-    scene.end();
-}
-
 /// UNI-5: neither another client, nor another node, nor another attempt.
 #[test]
 fn only_the_chosen_subscriber_can_answer_or_refuse() {
@@ -219,7 +131,7 @@ fn only_the_chosen_subscriber_can_answer_or_refuse() {
     let liar = scene.world.stranger("liar.sdk.bank-b.amop", scene.b);
     scene.world.attach(liar, 7, 1);
     let node = scene.world.stranger(LIAR, scene.a);
-    greet(&mut scene, node, 1, 0);
+    scene.world.say(node, &PeerMessage::Greeting(Epoch(1)));
     let id = scene.unicast(SECOND);
     scene.world.run_for(millis(50));
 
@@ -295,46 +207,8 @@ fn a_publish_that_is_not_numbered_above_the_one_before_closes_the_link() {
     scene.end();
 }
 
-/// Greets as a node, and says which version of its own announcement it has.
-fn greet(scene: &mut Scene, peer: StrangerId, epoch: u64, seq: u64) {
-    let version = Version { epoch: Epoch(epoch), seq: Seq(seq) };
-    scene.world.say(peer, &PeerMessage::Greeting(version.epoch));
-    scene.world.run_for(millis(5));
-    scene.world.say(peer, &PeerMessage::Summary(vec![(liar(), version)]));
-    scene.world.run_for(millis(5));
-}
-
-/// Says that these instances subscribe to `t` at the liar.
-fn snapshot(scene: &Scene, epoch: u64, seq: u64, instances: &[u64]) -> PeerMessage {
-    let subscriber = |&n: &u64| Subscriber { instance: Instance(n), generation: Gen(1) };
-    let topics = vec![("t".parse().unwrap(), instances.iter().map(subscriber).collect())];
-    let version = Version { epoch: Epoch(epoch), seq: Seq(seq) };
-    let neighbours = vec![scene.world.node_core(scene.a).id()];
-    PeerMessage::Snapshot(Announcement::new(version, name(), neighbours, topics))
-}
-
-/// Says that instance 7 leaves `t`.
-fn departure(epoch: u64, from: u64, to: u64) -> PeerMessage {
-    let change = TopicChange {
-        topic: "t".parse().unwrap(),
-        subscriber: Subscriber { instance: Instance(7), generation: Gen(1) },
-        removed: true,
-    };
-    let version = Version { epoch: Epoch(epoch), seq: Seq(to) };
-    let changes = AnnouncementChanges::new(Seq(from), version, name(), None, vec![change]);
-    PeerMessage::Changes(changes)
-}
-
 /// The node that lies.
 const LIAR: &str = "liar.node.bank-c.amop";
-
-fn name() -> Name {
-    LIAR.parse().unwrap()
-}
-
-fn liar() -> NodeId {
-    NodeId::of(&name())
-}
 
 fn close_code(scene: &Scene, who: StrangerId) -> Option<CloseCode> {
     scene.world.close_reason(who).map(|reason| reason.code)

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod altered;
 mod doubt;
+mod forgeries;
 mod lies;
 mod links;
 mod multicast;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use amop_wire::limits::{TRIED_MAX, TTL_MAX};
 use amop_wire::{
-    AckRun, Announcement, AnnouncementChanges, Answer, AnswerStatus, Attempt, ClientMessage, Code,
-    Delivery, Epoch, Frame, Gen, Instance, Key, Lane, Mode, MsgId, Multicast, Name, NodeId,
-    NodeMessage, Outcome, Path, PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Publish,
-    Reason, Receipt, ReceiptRun, Refuse, Relay, Request, Returned, Role, Seq, Stop, Subscriber,
-    Terms, Topic, TopicChange, Tree, Version,
+    AckRun, Announcement, AnnouncementChanges, AnnouncementHead, Answer, AnswerStatus, Attempt,
+    Chain, ClientMessage, Code, Delivery, Epoch, Frame, Gen, Instance, Key, Lane, Mode, MsgId,
+    Multicast, Name, NodeId, NodeMessage, Outcome, Path, PeerAnswer, PeerMessage, PeerReceiptRun,
+    PeerRefusal, Publish, Reason, Receipt, ReceiptRun, Refuse, Relay, Request, Returned, Role, Seq,
+    SetDigest, SignedHead, Stop, Subscriber, Terms, Topic, TopicChange, Tree, Version,
 };
 use bytes::Bytes;
 use proptest::collection::vec;
@@ -146,8 +146,9 @@ pub(crate) fn peer_messages() -> impl Strategy<Value = PeerMessage> {
 
 fn announcements() -> impl Strategy<Value = Announcement> {
     let entry = (topics(), vec(subscribers(), 0..4));
-    (versions(), names(), vec(nodes(), 0..4), vec(entry, 0..6)).prop_map(
-        |(version, name, neighbours, topics)| Announcement::new(version, name, neighbours, topics),
+    let signed = versions().prop_flat_map(signed_heads);
+    (signed, chains(), vec(nodes(), 0..4), vec(entry, 0..6)).prop_map(
+        |(signed, chain, neighbours, topics)| Announcement::new(signed, chain, neighbours, topics),
     )
 }
 
@@ -155,13 +156,27 @@ fn announcement_changes() -> impl Strategy<Value = AnnouncementChanges> {
     let change = (topics(), subscribers(), any::<bool>())
         .prop_map(|(topic, subscriber, removed)| TopicChange { topic, subscriber, removed });
     let seqs = (0..u64::MAX).prop_flat_map(|from| (Just(Seq(from)), (from + 1..=u64::MAX)));
+    let signed = (epochs(), seqs).prop_flat_map(|(epoch, (from, to))| {
+        (Just(from), signed_heads(Version { epoch, seq: Seq(to) }))
+    });
     let neighbours = prop::option::of(vec(nodes(), 0..4));
-    (epochs(), seqs, names(), neighbours, vec(change, 0..6)).prop_map(
-        |(epoch, (from, to), name, neighbours, changes)| {
-            let version = Version { epoch, seq: Seq(to) };
-            AnnouncementChanges::new(from, version, name, neighbours, changes)
+    (signed, neighbours, vec(change, 0..6)).prop_map(|((from, signed), neighbours, changes)| {
+        AnnouncementChanges::new(from, signed, neighbours, changes)
+    })
+}
+
+fn signed_heads(version: Version) -> impl Strategy<Value = SignedHead> {
+    (names(), any::<[u8; 32]>(), vec(any::<u8>(), 0..80)).prop_map(
+        move |(name, digest, signature)| {
+            let digest = SetDigest::from_bytes(digest);
+            SignedHead::new(AnnouncementHead { name, version, digest }, signature.into())
         },
     )
+}
+
+fn chains() -> impl Strategy<Value = Chain> {
+    let certificate = vec(any::<u8>(), 0..100).prop_map(Bytes::from);
+    vec(certificate, 1..=4).prop_map(|chain| Chain::new(chain).expect("within the limits"))
 }
 
 fn relays() -> impl Strategy<Value = Relay> {

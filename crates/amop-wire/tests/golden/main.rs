@@ -17,7 +17,10 @@ mod walk;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use amop_wire::{Attempt, Epoch, Instance, Lane, Message, MsgId, Name, NodeId, Topic};
+use amop_wire::{
+    AnnouncementHead, Attempt, Chain, Epoch, Instance, Lane, Message, MsgId, Name, NodeId,
+    SetDigest, SignedHead, Topic, Version,
+};
 use bytes::Bytes;
 
 /// Checks both directions: the message travels on this lane and encodes to these bytes, and these
@@ -48,6 +51,17 @@ fn to_hex(bytes: &[u8]) -> String {
 fn attempt(number: u32) -> Attempt {
     let home = std::array::from_fn(|place| u8::try_from(place).expect("32 places"));
     Attempt { home: NodeId::from_bytes(home), id: ID, number }
+}
+
+/// What a node signed at this version, so to speak.
+fn signed(version: Version) -> SignedHead {
+    let digest = std::array::from_fn(|place| 0x80 + u8::try_from(place).expect("32 places"));
+    let (name, digest) = (name("n1.node.bank-a.amop"), SetDigest::from_bytes(digest));
+    SignedHead::new(AnnouncementHead { name, version, digest }, "SIG".into())
+}
+
+fn chain() -> Chain {
+    Chain::new(vec!["LEAF".into(), "CA".into()]).expect("two certificates")
 }
 
 fn topic(text: &str) -> Topic {

@@ -10,12 +10,12 @@ use amop_wire::{
     AckRun, Announcement, AnnouncementChanges, Answer, AnswerStatus, Attempt, ClientMessage, Code,
     Delivery, Epoch, Gen, Instance, Message, Mode, MsgId, Multicast, NodeId, NodeMessage, Outcome,
     PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Publish, Reason, Receipt, ReceiptRun,
-    Refuse, Request, Seq, Terms, Version,
+    Refuse, Request, Seq, SignedHead, Terms, Version,
 };
 use bytes::{Bytes, BytesMut};
 
 use crate::walk::{Field, fields, kind};
-use crate::{name, topic};
+use crate::{chain, name, signed, topic};
 
 /// A number that is zero in one message and as large as it can be in the other.
 #[derive(Clone, Copy)]
@@ -145,8 +145,8 @@ impl Fill {
         Receipt { acked: self.u32(), refused: self.u32(), unknown: self.u32() }
     }
 
-    fn version(self) -> Version {
-        Version { epoch: Epoch(self.u64()), seq: Seq(self.u64()) }
+    fn signed(self) -> SignedHead {
+        signed(Version { epoch: Epoch(self.u64()), seq: Seq(self.u64()) })
     }
 }
 
@@ -220,16 +220,15 @@ fn node_messages(fill: Fill) -> Vec<NodeMessage> {
 fn peer_messages(fill: Fill) -> Vec<PeerMessage> {
     let (id, attempt, subscriber) = (fill.id(), fill.u32(), Instance(fill.u64()));
     let (from, topic, payload) = (name("pay.sdk.bank-a.amop"), topic("quote"), Bytes::new());
-    let (receipt, version) = (fill.receipt(), fill.version());
+    let receipt = fill.receipt();
     vec![
         PeerMessage::Greeting(Epoch(fill.u64())),
         PeerMessage::Heartbeat(fill.u64()),
         PeerMessage::Pull(fill.attempt().home),
-        PeerMessage::Snapshot(Announcement::new(version, from.clone(), vec![], vec![])),
+        PeerMessage::Snapshot(Announcement::new(fill.signed(), chain(), vec![], vec![])),
         PeerMessage::Changes(AnnouncementChanges::new(
-            version.seq,
-            version,
-            from.clone(),
+            Seq(fill.u64()),
+            fill.signed(),
             None,
             vec![],
         )),

@@ -8,7 +8,7 @@ use amop_wire::{
     Request, Returned, Seq, Stop, Subscriber, Terms, TopicChange, Tree, Version,
 };
 
-use crate::{EPOCH, ID, TTL, assert_golden, name, topic};
+use crate::{EPOCH, ID, TTL, assert_golden, chain, name, signed, topic};
 
 #[test]
 fn a_greeting_keeps_its_bytes() {
@@ -72,21 +72,27 @@ fn a_snapshot_keeps_its_bytes() {
         Subscriber { instance: INSTANCE, generation: Gen(10) },
     ];
     let topics = vec![(topic("quote"), both), (topic("settle"), vec![])];
-    let name = name("n1.node.bank-a.amop");
+    let announcement = Announcement::new(signed(VERSION), chain(), vec![node(0)], topics);
     assert_golden(
         Lane::Control,
-        &PeerMessage::Snapshot(Announcement::new(VERSION, name, vec![node(0)], topics)),
-        "00000084 0014
-         2212
-           09 2827262524232221
-           11 4847464544434241
-         0a13 6e312e6e6f64652e62616e6b2d612e616d6f70
-         1224
+        &PeerMessage::Snapshot(announcement),
+        "000000b9 005e
+         225c
+           0a50
+             0a49
+               09 2827262524232221
+               11 4847464544434241
+               1a13 6e312e6e6f64652e62616e6b2d612e616d6f70
+               2220 808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f
+             1203 534947
+           1204 4c454146
+           1202 4341
+         0a24
            09 0001020304050607
            11 08090a0b0c0d0e0f
            19 1011121314151617
            21 18191a1b1c1d1e1f
-         1a27
+         1227
            0a05 71756f7465
            120e
              09 0807060504030201
@@ -94,7 +100,7 @@ fn a_snapshot_keeps_its_bytes() {
            120e
              09 5857565554535251
              15 0a000000
-         1a08
+         1208
            0a06 736574746c65",
     );
 }
@@ -111,30 +117,33 @@ fn changes_keep_their_bytes() {
         subscriber: Subscriber { instance: INSTANCE, generation: Gen(10) },
         removed: true,
     };
-    let (from_seq, name) = (Seq(VERSION.seq.0 - 1), name("n1.node.bank-a.amop"));
-    let changes = vec![came, left];
-    let changes = AnnouncementChanges::new(from_seq, VERSION, name, Some(vec![node(0)]), changes);
+    let (from_seq, changes) = (Seq(VERSION.seq.0 - 2), vec![came, left]);
+    let changes = AnnouncementChanges::new(from_seq, signed(VERSION), Some(vec![node(0)]), changes);
     assert_golden(
         Lane::Control,
         &PeerMessage::Changes(changes),
-        "0000008f 001d
-         2a1b
-           09 2827262524232221
-           11 4747464544434241
-           19 4847464544434241
-         0a13 6e312e6e6f64652e62616e6b2d612e616d6f70
-         1226
+        "000000ba 005d
+         2a5b
+           09 4647464544434241
+           1250
+             0a49
+               09 2827262524232221
+               11 4847464544434241
+               1a13 6e312e6e6f64652e62616e6b2d612e616d6f70
+               2220 808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f
+             1203 534947
+         0a26
            0a24
              09 0001020304050607
              11 08090a0b0c0d0e0f
              19 1011121314151617
              21 18191a1b1c1d1e1f
-         1a17
+         1217
            0a05 71756f7465
            11 0807060504030201
            1d 09000000
            20 00
-         1a18
+         1218
            0a06 736574746c65
            11 5857565554535251
            1d 0a000000

@@ -7,8 +7,8 @@ use amop_wire::{ClientMessage, Frame, Message, MessageError, NodeMessage, PeerMe
 use bytes::Bytes;
 
 use crate::bodies::{
-    NAME, answer, changes, delivery, hop, multicast, publish, relay, request, returned, stop,
-    subscribe, subscribed, tree,
+    answer, changes, delivery, head, hop, multicast, publish, relay, request, returned, snapshot,
+    stop, subscribe, subscribed, tree,
 };
 use crate::protobuf::Fields;
 use crate::read;
@@ -65,26 +65,34 @@ fn a_bad_field_of_a_node_is_named() {
 fn a_bad_field_of_a_peer_is_named() {
     let run = Fields::new().fixed64(2, u64::MAX).fixed32(3, 2);
     let entry = Fields::new().bytes(1, "a\tb");
-    let announcement = || Fields::new().bytes(1, NAME);
     let half_a_node = || Fields::new().fixed64(1, 1);
-    let backwards = changes().fixed64(2, 2);
-    let standing = changes().fixed64(2, 1);
+    let backwards = changes().fixed64(1, 2);
+    let standing = changes().fixed64(1, 1);
+    let headed = |head: Fields| changes().message(2, Fields::new().message(1, head));
     for (field, kind, body, payload) in [
         ("pull.node", 3, Fields::new(), Fields::new()),
-        ("announcement.name", 4, Fields::new(), Fields::new()),
-        ("announcement.neighbours", 4, Fields::new(), announcement().message(2, half_a_node())),
-        ("announcement.topic", 4, Fields::new(), announcement().message(3, entry.clone())),
-        ("changes.to_seq", 5, Fields::new(), Fields::new()),
-        ("changes.to_seq", 5, standing, Fields::new()),
-        ("changes.to_seq", 5, backwards, Fields::new()),
-        ("changes.name", 5, changes(), Fields::new()),
+        ("head.name", 4, Fields::new(), Fields::new()),
+        ("head.name", 5, headed(head().bytes(3, "bank-a/n1")), Fields::new()),
+        ("head.digest", 5, headed(head().bytes(4, [7; 31])), Fields::new()),
+        ("head.digest", 5, headed(head().bytes(4, [7; 33])), Fields::new()),
+        (
+            "snapshot.certificates",
+            4,
+            Fields::new().message(1, Fields::new().message(1, head())),
+            Fields::new(),
+        ),
+        ("announcement.neighbours", 4, snapshot(), Fields::new().message(1, half_a_node())),
+        ("announcement.topic", 4, snapshot(), Fields::new().message(2, entry.clone())),
+        ("changes.from_seq", 5, headed(head().fixed64(2, 0)), Fields::new()),
+        ("changes.from_seq", 5, standing, Fields::new()),
+        ("changes.from_seq", 5, backwards, Fields::new()),
         (
             "changes.neighbours",
             5,
             changes(),
-            announcement().message(2, Fields::new().message(1, half_a_node())),
+            Fields::new().message(1, Fields::new().message(1, half_a_node())),
         ),
-        ("changes.topic", 5, changes(), announcement().message(3, entry)),
+        ("changes.topic", 5, changes(), Fields::new().message(2, entry)),
         ("request.ttl_ms", 6, request().fixed32(3, u32::MAX), Fields::new()),
         ("request.from", 6, request().bytes(7, ""), Fields::new()),
         ("request.topic", 6, request().bytes(8, "a "), Fields::new()),
@@ -152,7 +160,7 @@ fn a_field_of_another_wire_type_makes_the_header_malformed() {
     let bare_number = ClientMessage::from_frame(Frame { header, payload: Bytes::new() });
     assert!(matches!(bare_number, Err(MessageError::Malformed(_))));
     let cut_entry = b"\x0a\x05qu";
-    let set = read::<PeerMessage>(4, Fields::new(), &cut_entry[..]);
+    let set = read::<PeerMessage>(4, snapshot(), &cut_entry[..]);
     assert!(matches!(set, Err(MessageError::Malformed(_))));
 }
 

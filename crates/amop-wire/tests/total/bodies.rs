@@ -25,8 +25,18 @@ pub(crate) fn delivery() -> Fields {
     Fields::new().message(5, home()).bytes(6, NAME).bytes(7, TOPIC)
 }
 
+/// The head of version 1.
+pub(crate) fn head() -> Fields {
+    Fields::new().fixed64(2, 1).bytes(3, NAME).bytes(4, [7; 32])
+}
+
+pub(crate) fn snapshot() -> Fields {
+    Fields::new().message(1, Fields::new().message(1, head())).bytes(2, "certificate")
+}
+
+/// Changes from version 0 to 1.
 pub(crate) fn changes() -> Fields {
-    Fields::new().fixed64(3, 1)
+    Fields::new().message(2, Fields::new().message(1, head()))
 }
 
 pub(crate) fn request() -> Fields {

@@ -4,16 +4,20 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use amop_wire::limits::{
-    HEADER_BYTES_MAX, NAME_BYTES_MAX, NODES_MAX, PAYLOAD_BYTES_MAX, TOPIC_BYTES_MAX,
-    TOPICS_PER_NODE_MAX, TRIED_MAX, TTL_MAX,
+    CHAIN_BYTES_MAX, CHAIN_CERTIFICATES_MAX, HEAD_BYTES_MAX, HEADER_BYTES_MAX, NAME_BYTES_MAX,
+    NODES_MAX, PAYLOAD_BYTES_MAX, SIGNATURE_BYTES_MAX, TOPIC_BYTES_MAX, TOPICS_PER_NODE_MAX,
+    TRIED_MAX, TTL_MAX,
 };
 use amop_wire::{
-    AckRun, Announcement, AnswerStatus, ClientMessage, Code, FrameError, Message, MessageError,
-    Mode, Name, NodeMessage, Outcome, PeerMessage, Publish, Reason, Terms, Version,
+    AckRun, Announcement, AnnouncementHead, AnswerStatus, Chain, ClientMessage, Code, FrameError,
+    Message, MessageError, Mode, Name, NodeMessage, Outcome, PeerMessage, Publish, Reason,
+    SetDigest, SignedHead, Terms, Version,
 };
 use bytes::Bytes;
 
-use crate::bodies::{NAME, changes, delivery, home, multicast, publish, request, subscribed};
+use crate::bodies::{
+    NAME, changes, delivery, head, home, multicast, publish, request, snapshot, subscribed,
+};
 use crate::frames::{decoded, encoded};
 use crate::protobuf::Fields;
 use crate::read;
@@ -39,7 +43,7 @@ fn a_topic_may_have_255_bytes_in_every_message() {
     assert_limit::<PeerMessage>(6, body(limit), body(more));
     let body = |bytes: usize| multicast().bytes(6, topic(bytes));
     assert_limit::<PeerMessage>(9, body(limit), body(more));
-    assert_payload_limit(4, Fields::new(), entry(limit), entry(more));
+    assert_payload_limit(4, snapshot(), entry(limit), entry(more));
     assert_payload_limit(5, changes(), entry(limit), entry(more));
 }
 
@@ -63,6 +67,38 @@ fn a_name_may_have_253_bytes_in_every_message() {
     assert_limit::<PeerMessage>(6, body(&limit), body(&more));
     let body = |name: &str| multicast().bytes(5, name);
     assert_limit::<PeerMessage>(9, body(&limit), body(&more));
+    let body = |name: &str| changes().message(2, Fields::new().message(1, head().bytes(3, name)));
+    assert_limit::<PeerMessage>(5, body(&limit), body(&more));
+}
+
+#[test]
+fn a_head_and_its_signature_may_have_512_bytes_each() {
+    let signed = |head: Fields, signature: usize| {
+        Fields::new().message(1, head).bytes(2, vec![7; signature])
+    };
+    // What a newer version adds; its tag and length take four bytes.
+    let long = |bytes: usize| head().bytes(1000, vec![7; bytes - head().as_ref().len() - 4]);
+    assert_eq!((HEAD_BYTES_MAX, SIGNATURE_BYTES_MAX), (512, 512));
+    assert_eq!(long(HEAD_BYTES_MAX).as_ref().len(), HEAD_BYTES_MAX);
+    for (kind, number, body) in [(4, 1, snapshot()), (5, 2, changes())] {
+        let body = |head, signature| body.clone().message(number, signed(head, signature));
+        let limit = || body(head(), SIGNATURE_BYTES_MAX);
+        assert_limit::<PeerMessage>(kind, limit(), body(head(), SIGNATURE_BYTES_MAX + 1));
+        let limit = body(long(HEAD_BYTES_MAX), 64);
+        assert_limit::<PeerMessage>(kind, limit, body(long(HEAD_BYTES_MAX + 1), 64));
+    }
+}
+
+#[test]
+fn a_chain_has_one_to_four_certificates_of_16_kib_together() {
+    let signed = || Fields::new().message(1, Fields::new().message(1, head()));
+    let chain = |lengths: &[usize]| {
+        lengths.iter().fold(signed(), |body, &bytes| body.bytes(2, vec![7; bytes]))
+    };
+    assert_eq!((CHAIN_CERTIFICATES_MAX, CHAIN_BYTES_MAX), (4, 16_384));
+    assert_limit::<PeerMessage>(4, chain(&[1]), chain(&[]));
+    assert_limit::<PeerMessage>(4, chain(&[1; 4]), chain(&[1; 5]));
+    assert_limit::<PeerMessage>(4, chain(&[16_000, 384]), chain(&[16_000, 385]));
 }
 
 #[test]
@@ -111,11 +147,11 @@ fn a_node_has_at_most_65536_topics_and_changes_as_many_at_once() {
     let entries = |count: usize| {
         let entry = |topic: usize| Fields::new().bytes(1, format!("{topic:x}"));
         (0..count)
-            .fold(announced(Fields::new().bytes(1, "t")), |set, topic| set.message(3, entry(topic)))
+            .fold(announced(Fields::new().bytes(1, "t")), |set, topic| set.message(2, entry(topic)))
     };
     let (limit, more) = (entries(TOPICS_PER_NODE_MAX - 1), entries(TOPICS_PER_NODE_MAX));
     assert_eq!(TOPICS_PER_NODE_MAX, 65_536);
-    assert_payload_limit(4, Fields::new(), limit.clone(), more.clone());
+    assert_payload_limit(4, snapshot(), limit.clone(), more.clone());
     assert_payload_limit(5, changes(), limit, more);
 }
 
@@ -126,9 +162,8 @@ fn a_network_has_at_most_1024_nodes() {
     let nodes = |number: u64, count: usize| {
         (0..count).fold(Fields::new(), |nodes, _| nodes.message(number, home()))
     };
-    let announcement = |count| Fields::new().bytes(1, NAME).then(nodes(2, count).as_ref());
-    assert_payload_limit(4, Fields::new(), announcement(limit), announcement(more));
-    let changes_of = |count| Fields::new().bytes(1, NAME).message(2, nodes(1, count));
+    assert_payload_limit(4, snapshot(), nodes(1, limit), nodes(1, more));
+    let changes_of = |count| Fields::new().message(1, nodes(1, count));
     assert_payload_limit(5, changes(), changes_of(limit), changes_of(more));
     let entry = || Fields::new().message(1, home());
     let summary = |count| (0..count).fold(Fields::new(), |all, _| all.message(1, entry()));
@@ -164,17 +199,19 @@ fn an_announcement_fits_as_long_as_one_payload_holds_it() {
         let last = std::iter::once("t".repeat(last_bytes));
         let topics = (1..4096).map(|topic| format!("{topic:0>250}")).chain(last);
         let topics = topics.map(|topic| (topic.parse().unwrap(), vec![])).collect();
-        // With its tag and length, the name takes 16 bytes, which the last topic leaves out.
-        let name = "abc.node.b.de".parse().unwrap();
-        Announcement::new(Version::default(), name, vec![], topics)
+        let (name, version) = (NAME.parse().unwrap(), Version::default());
+        let head = AnnouncementHead { name, version, digest: SetDigest::from_bytes([7; 32]) };
+        let signed = SignedHead::new(head, "signature".into());
+        let chain = Chain::new(vec!["certificate".into()]).unwrap();
+        Announcement::new(signed, chain, vec![], topics)
     };
-    let limit = set(250 - 15);
+    let limit = set(250);
     assert_eq!(limit.encoded().len(), PAYLOAD_BYTES_MAX);
     assert!(limit.fits());
     let snapshot = PeerMessage::Snapshot(limit);
     assert_eq!(decoded(encoded(&snapshot).unwrap()), Ok(snapshot));
 
-    let more = set(251 - 15);
+    let more = set(251);
     assert!(!more.fits());
     let refused = encoded(&PeerMessage::Snapshot(more));
     assert!(matches!(refused, Err(FrameError::PayloadTooLong { .. })));
@@ -240,5 +277,5 @@ fn outcome(tried: Vec<Name>) -> NodeMessage {
 
 /// An announcement, or changes of one, with one entry for a topic.
 fn announced(entry: Fields) -> Fields {
-    Fields::new().bytes(1, NAME).message(3, entry)
+    Fields::new().message(2, entry)
 }

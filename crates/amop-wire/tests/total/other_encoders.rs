@@ -4,14 +4,14 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use amop_wire::{
-    Announcement, AnswerStatus, Attempt, ClientMessage, Code, Delivery, Epoch, Frame, Gen,
-    Instance, Message, Mode, MsgId, NodeId, NodeMessage, Outcome, PeerMessage, PeerRefusal,
-    Publish, Reason, Terms, Topic, Version,
+    AnswerStatus, Attempt, ClientMessage, Code, Delivery, Epoch, Frame, Gen, Instance, Message,
+    Mode, MsgId, NodeId, NodeMessage, Outcome, PeerMessage, PeerRefusal, Publish, Reason, Terms,
+    Topic,
 };
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
-use crate::bodies::{NAME, TOPIC, delivery, publish};
+use crate::bodies::{NAME, TOPIC, changes, delivery, head, publish, snapshot};
 use crate::protobuf::Fields;
 use crate::strategies::{client_messages, node_messages, peer_messages};
 use crate::{read, walk};
@@ -44,13 +44,42 @@ fn a_reason_of_a_newer_version_reads_as_none_given() {
 fn an_announcement_of_a_newer_version_is_read_and_kept_as_it_came() {
     let subscriber = newer(Fields::new().fixed64(1, 7).fixed32(2, 1));
     let entry = newer(Fields::new().message(2, subscriber).bytes(1, TOPIC));
-    let payload = Bytes::from(newer(Fields::new().message(3, entry).bytes(1, NAME)));
-    let set = Announcement::decode(Version::default(), payload.clone()).unwrap();
+    let payload = Bytes::from(newer(Fields::new().message(2, entry)));
+    let message = read(4, snapshot(), payload.clone()).unwrap();
+    let PeerMessage::Snapshot(set) = message else { panic!("no snapshot: {message:?}") };
 
     let [(topic, subscribers)] = set.topics() else { panic!("one topic: {set:?}") };
     assert_eq!((topic.as_str(), subscribers.len()), (TOPIC, 1));
     assert_eq!((subscribers[0].instance, subscribers[0].generation), (Instance(7), Gen(1)));
     assert_eq!(set.encoded(), &payload);
+}
+
+/// SEQ-10: the signature covers what a newer version says, whether or not this one understands it.
+#[test]
+fn a_head_of_a_newer_version_is_signed_as_it_came() {
+    let head = newer(head());
+    let signed = Fields::new().message(1, head.clone()).bytes(2, "signature");
+    let message = read(5, changes().message(2, signed), "").unwrap();
+    let PeerMessage::Changes(changes) = &message else { panic!("no changes: {message:?}") };
+    let expected = [b"AMOP-ANNOUNCEMENT/v1\0", head.as_ref()].concat();
+    assert_eq!(changes.signed().signed_bytes(), expected);
+    assert_eq!(changes.signed().signature(), "signature");
+
+    let mut header = BytesMut::new();
+    message.put_header(&mut header);
+    let found = header.windows(head.as_ref().len()).any(|bytes| bytes == head.as_ref());
+    assert!(found, "and it is passed on so");
+}
+
+/// SEQ-12: what a relay adds to changes goes no farther than to its neighbours.
+#[test]
+fn what_nobody_signed_is_not_passed_on_with_changes() {
+    let change = Fields::new().bytes(1, TOPIC).fixed64(2, 7).fixed32(3, 1).varint(4, 0);
+    let plain = Fields::new().message(2, change.clone());
+    let padded = newer(Fields::new().message(2, newer(change)));
+    let message = read::<PeerMessage>(5, changes(), padded).unwrap();
+    assert_eq!(message.payload(), plain.as_ref());
+    assert_eq!(message, read(5, changes(), plain).unwrap());
 }
 
 #[test]

@@ -1,0 +1,82 @@
+//! Signatures of a world: a hash under a secret that no party knows.
+//!
+//! A node signs through its driver, a stranger through [`World::sign`], each with its own name only:
+//! so a test can have a stranger say whatever it wants, but not in the name of another.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use amop_core::node::{Judge, Refused};
+use amop_wire::{AnnouncementHead, Chain, Name, SignedHead};
+use bytes::Bytes;
+
+use crate::stranger::StrangerId;
+use crate::world::{NodeId, World};
+
+/// Who signs for every party of a world, and judges what they signed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Notary {
+    secret: u64,
+}
+
+impl Notary {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { secret: seed ^ 0x5ec2_e75e_c2e7_5ec2 }
+    }
+
+    /// The signature of the party of this name.
+    pub(crate) fn sign(self, name: &Name, message: &[u8]) -> Bytes {
+        self.hash(name.as_bytes(), message)
+    }
+
+    fn hash(self, leaf: &[u8], message: &[u8]) -> Bytes {
+        let mut hasher = DefaultHasher::new();
+        (self.secret, leaf, message).hash(&mut hasher);
+        Bytes::copy_from_slice(&hasher.finish().to_be_bytes())
+    }
+}
+
+/// A certificate of a world is the name that it certifies.
+impl Judge for Notary {
+    fn certify(&self, chain: &Chain, name: &Name) -> Result<(), String> {
+        if chain.leaf() == name.as_bytes() {
+            return Ok(());
+        }
+        Err(format!("the certificate is not that of {name}"))
+    }
+
+    fn is_signed(&self, leaf: &[u8], message: &[u8], signature: &[u8]) -> bool {
+        self.hash(leaf, message) == signature
+    }
+}
+
+/// What certifies a party. Everybody may have a copy of it.
+pub(crate) fn chain(name: &Name) -> Chain {
+    Chain::new(vec![Bytes::copy_from_slice(name.as_bytes())]).expect("a name is short")
+}
+
+impl World {
+    /// What certifies a node, whoever shows it.
+    ///
+    /// # Panics
+    ///
+    /// If `dns` is no certified name.
+    #[must_use]
+    pub fn certificate(&self, dns: &str) -> Chain {
+        chain(&dns.parse().expect("a certified name"))
+    }
+
+    /// Has a stranger sign a head, whomever that names.
+    #[must_use]
+    pub fn sign(&self, stranger: StrangerId, head: AnnouncementHead) -> SignedHead {
+        let name = &self.strangers[stranger.0].name;
+        let signature = self.notary.sign(name, &head.to_sign());
+        SignedHead::new(head, signature)
+    }
+
+    /// The announcements that a node did not believe, in their order, with the peers that passed
+    /// them on.
+    #[must_use]
+    pub fn refused(&self, node: NodeId) -> &[(Name, Refused)] {
+        &self.nodes[node.0].refused
+    }
+}
