@@ -1,0 +1,236 @@
+//! Which announcements a node believes, and what it costs to find out.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::cell::RefCell;
+
+use amop_core::node::{Input, Judge, LinkId, Node, Refusal};
+use amop_topic_table::set_digest;
+use amop_wire::{
+    Announcement, AnnouncementChanges, AnnouncementHead, Chain, Epoch, Gen, Instance, Instant,
+    Name, NodeId, PeerMessage, Seq, SignedHead, Subscriber, Topic, TopicChange, Version,
+};
+
+use Became::{All, Hint, Nothing};
+
+/// Believes signatures that repeat the certificate and certificates that repeat the name, and
+/// remembers what it was asked.
+#[derive(Default)]
+struct Asked(RefCell<Vec<&'static str>>);
+
+impl Judge for Asked {
+    fn certify(&self, chain: &Chain, name: &Name) -> Result<(), String> {
+        self.0.borrow_mut().push("certify");
+        let certified = chain.leaf().starts_with(name.as_bytes());
+        if certified { Ok(()) } else { Err("another name".into()) }
+    }
+
+    fn is_signed(&self, leaf: &[u8], _: &[u8], signature: &[u8]) -> bool {
+        self.0.borrow_mut().push("is_signed");
+        leaf == signature
+    }
+}
+
+/// What became of a message at the border.
+#[derive(Debug, PartialEq)]
+enum Became {
+    Nothing,
+    Hint,
+    All,
+    Refused(Refusal),
+}
+
+/// A node with one peer, that passes on what a third node announces.
+struct Scene {
+    node: Node,
+    asked: Asked,
+}
+
+const PEER: LinkId = LinkId(1);
+const ORIGIN: &str = "n1.node.bank-c.amop";
+const KEY: &str = "n1.node.bank-c.amop/key 1";
+const NEXT_KEY: &str = "n1.node.bank-c.amop/key 2";
+
+impl Scene {
+    fn new() -> Self {
+        let node = Node::new("n1.node.bank-a.amop".parse().unwrap(), Epoch(1));
+        let mut scene = Self { node, asked: Asked::default() };
+        let name = "n1.node.bank-b.amop".parse().unwrap();
+        scene.handle(Input::PeerUp { link: PEER, name, dialed: true });
+        scene.hand_in(&PeerMessage::Greeting(Epoch(1)));
+        scene
+    }
+
+    /// A node that holds this version.
+    fn holding(epoch: u64, seq: u64) -> Self {
+        let mut scene = Self::new();
+        scene.summary(epoch, seq);
+        scene.hand_in(&snapshot(epoch, seq, KEY, KEY));
+        assert_eq!(scene.held(), Some(version(epoch, seq)));
+        scene.asked.0.take();
+        scene
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.node.handle(Instant::default(), input);
+        while self.node.poll_effect().is_some() {}
+    }
+
+    /// Hands in what is admitted of a message; answers that, and what was asked about it.
+    fn hand_in(&mut self, message: &PeerMessage) -> (Became, String) {
+        let admitted = self.node.admit(message.clone(), &self.asked);
+        let asked = self.asked.0.take().join(" ");
+        let became = match admitted {
+            Ok(None) => Nothing,
+            Ok(Some(admitted)) => {
+                let became = if admitted == *message { All } else { Hint };
+                self.handle(Input::Peer { link: PEER, message: admitted });
+                became
+            }
+            Err(refused) => {
+                assert_eq!(refused.origin.as_dns(), ORIGIN);
+                Became::Refused(refused.why)
+            }
+        };
+        (became, asked)
+    }
+
+    /// The peer says that it has this version.
+    fn summary(&mut self, epoch: u64, seq: u64) {
+        self.hand_in(&PeerMessage::Summary(vec![(origin(), version(epoch, seq))]));
+    }
+
+    fn held(&self) -> Option<Version> {
+        self.node.table().version_of(origin())
+    }
+}
+
+/// SEQ-10
+#[test]
+fn a_snapshot_is_judged_by_the_certificates_that_come_with_it() {
+    let mut scene = Scene::new();
+    scene.summary(1, 1);
+    let other = "n1.node.bank-b.amop/key 1";
+    let refused =
+        (Became::Refused(Refusal::Certificate("another name".into())), "certify".to_owned());
+    assert_eq!(scene.hand_in(&snapshot(1, 1, other, other)), refused);
+    let refused = (Became::Refused(Refusal::Signature), "certify is_signed".to_owned());
+    assert_eq!(scene.hand_in(&snapshot(1, 1, KEY, other)), refused);
+    assert_eq!(scene.held(), None);
+    let admitted = (All, "certify is_signed".to_owned());
+    assert_eq!(scene.hand_in(&snapshot(1, 1, KEY, KEY)), admitted);
+    assert_eq!(scene.held(), Some(version(1, 1)));
+}
+
+/// SEQ-10: one signature for each change, and certificates once.
+#[test]
+fn changes_are_judged_by_the_certificate_that_is_held() {
+    let mut scene = Scene::holding(1, 1);
+    let refused = (Became::Refused(Refusal::Signature), "is_signed".to_owned());
+    assert_eq!(scene.hand_in(&changes(1, 2, NEXT_KEY)), refused);
+    assert_eq!(scene.hand_in(&changes(1, 2, KEY)), (All, "is_signed".to_owned()));
+    assert_eq!(scene.held(), Some(version(1, 2)));
+    scene.summary(1, 3);
+    let snapshot = snapshot(1, 3, KEY, KEY);
+    assert_eq!(scene.hand_in(&snapshot), (All, "is_signed".to_owned()));
+    assert_eq!(scene.held(), Some(version(1, 3)));
+}
+
+/// SEQ-13: every peer passes on every change, so most of them are known already.
+#[test]
+fn what_is_known_already_or_was_not_asked_for_costs_no_judgement() {
+    let mut scene = Scene::holding(2, 2);
+    let nothing = (Nothing, String::new());
+    assert_eq!(scene.hand_in(&changes(1, 9, KEY)), nothing, "of an earlier life");
+    assert_eq!(scene.hand_in(&changes(2, 1, KEY)), nothing, "of an earlier version");
+    assert_eq!(scene.hand_in(&snapshot(2, 3, KEY, KEY)), nothing, "nobody asked");
+    let held = scene.node.table().announcement(origin()).unwrap().signed().clone();
+    let repeated = AnnouncementChanges::new(Seq(1), held, None, Vec::new());
+    assert_eq!(scene.hand_in(&PeerMessage::Changes(repeated)), nothing, "of this very version");
+    assert_eq!(scene.hand_in(&contradiction(2, 2)), (All, "is_signed".to_owned()));
+    assert_eq!(scene.held(), Some(version(2, 2)));
+}
+
+/// SEQ-10
+#[test]
+fn changes_that_cannot_be_judged_count_as_a_hint_that_there_is_something_to_pull() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.hand_in(&changes(1, 2, KEY)), (Hint, String::new()));
+    assert!(scene.node.table().is_pulling(origin()));
+    assert_eq!(scene.held(), None);
+
+    let mut scene = Scene::holding(1, 1);
+    let hint = (Hint, "is_signed".to_owned());
+    assert_eq!(scene.hand_in(&changes(2, 2, NEXT_KEY)), hint, "it may have another key now");
+    assert!(scene.node.table().is_pulling(origin()));
+    let admitted = (All, "certify is_signed".to_owned());
+    assert_eq!(scene.hand_in(&snapshot(2, 2, NEXT_KEY, NEXT_KEY)), admitted);
+    assert_eq!(scene.hand_in(&changes(2, 3, NEXT_KEY)), (All, "is_signed".to_owned()));
+    let refused = (Became::Refused(Refusal::Signature), "is_signed".to_owned());
+    assert_eq!(scene.hand_in(&changes(2, 4, KEY)), refused, "the key of the life before");
+}
+
+/// What a node says goes round, and comes back to it.
+#[test]
+fn nobody_tells_a_node_what_it_announces_itself() {
+    let mut scene = Scene::new();
+    let name: Name = "n1.node.bank-a.amop".parse().unwrap();
+    let signed = signed(name, version(9, 9), "any", &[]);
+    let changes = AnnouncementChanges::new(Seq(1), signed.clone(), None, Vec::new());
+    let nothing = (Nothing, String::new());
+    assert_eq!(scene.hand_in(&PeerMessage::Changes(changes)), nothing);
+    let snapshot = Announcement::new(signed, chain("any"), Vec::new(), Vec::new());
+    assert_eq!(scene.hand_in(&PeerMessage::Snapshot(snapshot)), nothing);
+    assert_eq!(scene.node.table().own_version().epoch, Epoch(1));
+}
+
+/// One subscriber for each seq.
+fn topics(seq: u64) -> Vec<(Topic, Vec<Subscriber>)> {
+    vec![("t".parse().unwrap(), (1..=seq).map(subscriber).collect())]
+}
+
+fn subscriber(instance: u64) -> Subscriber {
+    Subscriber { instance: Instance(instance), generation: Gen(1) }
+}
+
+fn snapshot(epoch: u64, seq: u64, certificate: &'static str, key: &'static str) -> PeerMessage {
+    let topics = topics(seq);
+    let signed = signed(ORIGIN.parse().unwrap(), version(epoch, seq), key, &topics);
+    PeerMessage::Snapshot(Announcement::new(signed, chain(certificate), Vec::new(), topics))
+}
+
+/// To this version from the one before.
+fn changes(epoch: u64, seq: u64, key: &'static str) -> PeerMessage {
+    let change =
+        TopicChange { topic: "t".parse().unwrap(), subscriber: subscriber(seq), removed: false };
+    let signed = signed(ORIGIN.parse().unwrap(), version(epoch, seq), key, &topics(seq));
+    PeerMessage::Changes(AnnouncementChanges::new(Seq(seq - 1), signed, None, vec![change]))
+}
+
+/// Says that nothing is subscribed at this version.
+fn contradiction(epoch: u64, seq: u64) -> PeerMessage {
+    let signed = signed(ORIGIN.parse().unwrap(), version(epoch, seq), KEY, &[]);
+    PeerMessage::Changes(AnnouncementChanges::new(Seq(seq - 1), signed, None, Vec::new()))
+}
+
+fn signed(
+    name: Name,
+    version: Version,
+    key: &'static str,
+    topics: &[(Topic, Vec<Subscriber>)],
+) -> SignedHead {
+    let digest = set_digest(&[], topics).unwrap();
+    SignedHead::new(AnnouncementHead { name, version, digest }, key.into())
+}
+
+fn chain(certificate: &'static str) -> Chain {
+    Chain::new(vec![certificate.into()]).unwrap()
+}
+
+fn version(epoch: u64, seq: u64) -> Version {
+    Version { epoch: Epoch(epoch), seq: Seq(seq) }
+}
+
+fn origin() -> NodeId {
+    NodeId::of(&ORIGIN.parse().unwrap())
+}
