@@ -3,8 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod announcements;
 mod bad_input;
 mod held_up;
 mod linking;
 mod lives;
+mod raw_node;
 mod support;

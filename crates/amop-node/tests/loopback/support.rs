@@ -162,7 +162,7 @@ impl Message for Junk {
 }
 
 #[expect(clippy::disallowed_methods, reason = "certificates are issued as of today")]
-fn now() -> SystemTime {
+pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
