@@ -116,6 +116,7 @@ fn start_exit_code(error: &StartError) -> u8 {
     match error {
         StartError::State(StateError::InUse { .. }) => EX_TEMPFAIL,
         StartError::State(_) => EX_CANTCREAT,
+        StartError::Chain(_) => EX_NOPERM,
         _ => EX_IOERR,
     }
 }
