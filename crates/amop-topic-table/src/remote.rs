@@ -289,6 +289,7 @@ mod tests {
         let older = remote.snapshot(now(), VIA, &announcement(1, 8, &[])).unwrap();
         assert_eq!(Heard::from(older), Heard::Old);
         assert_eq!(remote.version(), Some(version(1, 9)));
+        assert!(!remote.is_behind(), "the peer that was asked has no more");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use amop_topic_table::{Heard, Place, TopicTable};
 use amop_wire::{
     AnnouncementChanges, Chain, Epoch, Gen, Instance, Instant, MsgId, NodeId, Subscriber, Topic,
+    TopicChange,
 };
 use proptest::prelude::*;
 
@@ -113,6 +114,24 @@ fn the_digests_of_two_nodes_are_equal_once_they_know_the_same() {
     assert_eq!(here.digest(), there.digest(), "nobody is told before it is signed");
     changes(&mut there);
     assert_ne!(here.digest(), there.digest());
+}
+
+/// UNI-1, SEQ-12: a relay may change what comes to the same, within the seqs there are.
+#[test]
+fn a_subscriber_does_not_fall_back_to_an_earlier_link_by_changes_that_change_nothing() {
+    let (mut here, mut there) = linked();
+    let subscriber = |generation| Subscriber { instance: Instance(1), generation };
+    there.subscribe(&topic(0), subscriber(Gen(2))).unwrap();
+    summary(&mut here, &mut there, Instant::default());
+    there.subscribe(&topic(1), subscriber(Gen(2))).unwrap();
+    there.unsubscribe(&topic(1), Instance(1));
+    let honest = changes(&mut there).unwrap();
+    let back = TopicChange { topic: topic(0), subscriber: subscriber(Gen(1)), removed: false };
+    let (from, signed) = (honest.from_seq(), honest.signed().clone());
+    let altered = AnnouncementChanges::new(from, signed, None, vec![back]);
+    push(&mut here, &there, Instant::default(), &altered);
+    assert_eq!(here.version_of(there.id()), Some(there.own_version()));
+    assert_eq!(here.find(&topic(0), Instance(1)).unwrap().generation, Gen(2));
 }
 
 /// SEQ-6

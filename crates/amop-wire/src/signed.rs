@@ -35,9 +35,12 @@ pub struct AnnouncementHead {
 }
 
 /// A head with the signature of the node that it names, as long as that was verified. Equal only if
-/// encoded alike too.
+/// encoded alike too. A clone is cheap.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SignedHead {
+pub struct SignedHead(Arc<Signed>);
+
+#[derive(PartialEq, Eq)]
+struct Signed {
     head: AnnouncementHead,
     node: NodeId,
     encoded: Bytes,
@@ -118,47 +121,47 @@ impl SignedHead {
     #[must_use]
     pub fn new(head: AnnouncementHead, signature: Bytes) -> Self {
         let (node, encoded) = (NodeId::of(&head.name), head.encode());
-        Self { head, node, encoded, signature }
+        Self(Arc::new(Signed { head, node, encoded, signature }))
     }
 
     /// The node that announces.
     #[must_use]
     pub fn node(&self) -> NodeId {
-        self.node
+        self.0.node
     }
 
     /// The certified name of that node.
     #[must_use]
     pub fn name(&self) -> &Name {
-        &self.head.name
+        &self.0.head.name
     }
 
     /// Which version of its announcement this is.
     #[must_use]
     pub fn version(&self) -> Version {
-        self.head.version
+        self.0.head.version
     }
 
     /// What the announcement says.
     #[must_use]
     pub fn digest(&self) -> SetDigest {
-        self.head.digest
+        self.0.head.digest
     }
 
     /// What was signed.
     #[must_use]
     pub fn signed_bytes(&self) -> Vec<u8> {
-        to_sign(&self.encoded)
+        to_sign(&self.0.encoded)
     }
 
     /// The signature over [`signed_bytes`](Self::signed_bytes).
     #[must_use]
     pub fn signature(&self) -> &Bytes {
-        &self.signature
+        &self.0.signature
     }
 
     pub(crate) fn to_proto(&self) -> pb::SignedHead {
-        pb::SignedHead { head: self.encoded.clone(), signature: self.signature.clone() }
+        pb::SignedHead { head: self.0.encoded.clone(), signature: self.0.signature.clone() }
     }
 
     pub(crate) fn read(signed: Option<pb::SignedHead>) -> Result<Self, MessageError> {
@@ -168,13 +171,14 @@ impl SignedHead {
         // They are kept for as long as the node is known, the frame that they came in is not.
         let (encoded, signature) = (text(&encoded), text(&signature));
         let head = AnnouncementHead::decode(encoded.clone())?;
-        Ok(Self { node: NodeId::of(&head.name), head, encoded, signature })
+        let node = NodeId::of(&head.name);
+        Ok(Self(Arc::new(Signed { head, node, encoded, signature })))
     }
 }
 
 impl fmt::Debug for SignedHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SignedHead").field(&self.head).finish_non_exhaustive()
+        f.debug_tuple("SignedHead").field(&self.0.head).finish_non_exhaustive()
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use amop_node::Node;
-use amop_p2p::LinkEnd;
+use amop_node::{Node, NodeConfig, StartError};
+use amop_p2p::{Identity, LinkEnd};
 use amop_pki::{AgencyPlan, Consortium};
 use amop_topic_table::set_digest;
 use amop_wire::{
@@ -128,6 +128,24 @@ async fn the_next_life_of_a_node_is_believed_by_its_own_signature() {
     }
     let refused = [&a, &b].map(|node| node.status().borrow().refused_announcements);
     assert_eq!(refused, [0, 0]);
+}
+
+/// LIMIT-1: its own snapshots would close its links.
+#[tokio::test]
+async fn a_node_whose_chain_others_would_not_take_does_not_start() {
+    let consortium = banks();
+    let leaf = consortium.node("bank-a", "n1").unwrap();
+    let chain = leaf.chain_pem();
+    let issuer = &chain[chain.rfind("-----BEGIN").unwrap()..];
+    let with_issuers = |count: usize| {
+        let longer = format!("{chain}{}", issuer.repeat(count - 1));
+        let key = leaf.key_pem();
+        let identity = Identity::from_pem(longer.as_bytes(), key.as_bytes()).unwrap();
+        NodeConfig { identity, ..config(&consortium, "bank-a") }
+    };
+    Node::start(with_issuers(3)).await.unwrap();
+    let error = Node::start(with_issuers(4)).await.unwrap_err();
+    assert!(matches!(error, StartError::Chain(_)), "{error}");
 }
 
 fn banks() -> Consortium {
