@@ -311,6 +311,19 @@ fn a_snapshot_that_nobody_asked_for_is_dropped() {
     home.publish(); // The subscriber is still known.
 }
 
+/// SEQ-4
+#[test]
+fn what_a_peer_owes_that_is_gone_is_pulled_from_the_next_that_has_it() {
+    let mut home = Home::new();
+    let far = NodeId::of(&"n1.node.bank-d.amop".parse().unwrap());
+    let pull = |link| Effect::ToPeer { link, message: PeerMessage::Pull(far) };
+    let summary = || PeerMessage::Summary(vec![(far, version(1))]);
+    assert_eq!(home.peer(PEER, summary()), [pull(PEER)]);
+    assert_eq!(home.peer(OTHER_PEER, summary()), [], "one pull is under way");
+    let effects = home.handle(Input::LinkDown { link: PEER });
+    assert!(effects.contains(&pull(OTHER_PEER)), "{effects:?}");
+}
+
 /// LINK-2
 #[test]
 fn a_link_without_a_greeting_is_closed_after_five_seconds() {
