@@ -74,7 +74,15 @@ impl Pulls {
     }
 
     pub(crate) fn is_under_way(&self) -> bool {
-        matches!(self.state, State::Pulling { .. })
+        self.asked().is_some()
+    }
+
+    /// The peer that owes an answer.
+    pub(crate) fn asked(&self) -> Option<NodeId> {
+        match &self.state {
+            State::Pulling { via, .. } => Some(via.peer),
+            State::Quiet => None,
+        }
     }
 
     /// What was wanted is here.

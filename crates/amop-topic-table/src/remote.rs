@@ -179,6 +179,11 @@ impl Remote {
         Some(Announcement::new(signed, chain, neighbours, self.topics.to_entries()))
     }
 
+    /// The peer that owes us an answer about it.
+    pub(crate) fn asked(&self) -> Option<NodeId> {
+        self.pulls.asked()
+    }
+
     /// Whether a newer announcement is on its way.
     pub(crate) fn is_behind(&self) -> bool {
         self.pulls.is_under_way()

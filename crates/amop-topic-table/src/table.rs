@@ -1,6 +1,7 @@
 //! The table of one node: its own announcement, those of all other nodes, the paths that lead
 //! there, and one index over the topics of all nodes that can be reached.
 
+mod claims;
 mod routing;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::own::Own;
 use crate::remote::{Pull, Remote, Weighed};
 use crate::topic_map::{TableFull, TopicMap};
 use crate::ways::Ways;
+use claims::gives_way;
 
 /// Who subscribes to what, at this node and at all others, and how to get there.
 #[derive(Debug)]
@@ -180,7 +182,7 @@ impl TopicTable {
         entries: &[(NodeId, Version)],
     ) -> Vec<Pull> {
         let newer = entries.iter().filter_map(|&(node, version)| {
-            Self::remote(&mut self.remotes, self.id, now, node)?.announced(now, via, version)
+            Self::remote(&mut self.remotes, self.id, now, via, node)?.announced(now, via, version)
         });
         newer.collect()
     }
@@ -222,7 +224,7 @@ impl TopicTable {
         changes: &AnnouncementChanges,
     ) -> Result<Heard, TableFull> {
         let node = changes.signed().node();
-        let Some(remote) = Self::remote(&mut self.remotes, self.id, now, node) else {
+        let Some(remote) = Self::remote(&mut self.remotes, self.id, now, via, node) else {
             return Ok(Heard::Old);
         };
         let patch = match remote.changes(now, via, changes)? {
@@ -348,17 +350,22 @@ impl TopicTable {
         due.chain(self.graph.poll_timeout()).min()
     }
 
-    /// What we know of another node, perhaps nothing so far; `None` for ourselves, and when there
-    /// are as many nodes as a network may have.
+    /// What we know of another node that a peer tells of, perhaps nothing so far; `None` for
+    /// ourselves, and when there are as many nodes as a network may have and none
+    /// [gives way](gives_way).
     fn remote(
         remotes: &mut BTreeMap<NodeId, Remote>,
         own: NodeId,
         now: Instant,
+        via: NodeId,
         node: NodeId,
     ) -> Option<&mut Remote> {
-        let is_new = !remotes.contains_key(&node);
-        if node == own || is_new && remotes.len() + 1 >= NODES_MAX {
+        if node == own {
             return None;
+        }
+        if !remotes.contains_key(&node) && remotes.len() + 1 >= NODES_MAX {
+            let other = gives_way(remotes, via)?;
+            remotes.remove(&other);
         }
         Some(remotes.entry(node).or_insert_with(|| Remote::new(node, now)))
     }

@@ -177,3 +177,37 @@ fn a_summary_of_more_nodes_than_a_network_has_leaves_no_more_than_those() {
     here.handle_timeout(Instant::default() + Duration::from_secs(30));
     assert_eq!(here.poll_timeout(), None, "nothing is kept");
 }
+
+/// SEQ-7: a peer that invents nodes takes room from itself alone.
+#[test]
+fn nodes_that_one_peer_invents_do_not_keep_out_those_that_another_tells_of() {
+    let (mut here, there) = linked();
+    let now = Instant::default();
+    let [liar, honest] = [1, 2].map(|byte| NodeId::from_bytes([byte; 32]));
+    let claims = |first: u16, count: u16| -> Vec<_> {
+        let node = |n: u16| {
+            let mut id = [7; 32];
+            id[..2].copy_from_slice(&n.to_le_bytes());
+            (NodeId::from_bytes(id), there.own_version())
+        };
+        (first..first + count).map(node).collect()
+    };
+    let all = amop_wire::limits::NODES_MAX - 1;
+    assert_eq!(here.weigh_summary(now, liar, &claims(0, 2000)).len(), all);
+    let honest_claims = claims(5000, 10);
+    assert_eq!(here.weigh_summary(now, honest, &honest_claims).len(), 10);
+    assert_eq!(here.weigh_summary(now, liar, &claims(2000, 2000)), [], "there is no room");
+    assert_eq!(here.weigh_summary(now, honest, &honest_claims), [], "they are being pulled");
+    assert!(honest_claims.iter().all(|&(node, _)| here.is_pulling(node)));
+
+    // What is known stays, whoever claims what.
+    assert_eq!(here.peer_gone(now, liar), []);
+    let entries: Vec<_> = there.summary().collect();
+    assert_eq!(here.weigh_summary(now, there.id(), &entries).len(), 1);
+    let announcement = there.announcement(there.id()).unwrap();
+    assert_eq!(here.apply_snapshot(now, there.id(), &announcement), Ok(Heard::News));
+    for (peer, first) in [(liar, 10_000), (honest, 20_000), (liar, 30_000)] {
+        let _ = here.weigh_summary(now, peer, &claims(first, 2000));
+    }
+    assert_eq!(here.version_of(there.id()), Some(there.own_version()));
+}
