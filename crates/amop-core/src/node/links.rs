@@ -70,6 +70,7 @@ impl Node {
                 self.timers.cancel(greet_by, Timer::Greeting(link));
                 if self.peers.get(&node) == Some(&link) {
                     self.peers.remove(&node);
+                    self.is_relinked = true;
                     for pull in self.table.peer_gone(now, node) {
                         self.pull(pull);
                     }
@@ -104,6 +105,7 @@ impl Node {
             }
             Some(old) if self.rank(link) > self.rank(old) => {
                 self.peers.insert(node, link);
+                self.is_relinked = true;
                 self.timers.set(now + LINGER, Timer::Linger(old));
             }
             Some(_) => self.timers.set(now + LINGER, Timer::Linger(link)),

@@ -74,6 +74,8 @@ pub struct Node {
     announcer: Announcer,
     /// Subscribers that came to a topic or left it in this batch.
     moved: BTreeSet<Instance>,
+    /// Whether a peer is reached over another link than before, or over none, in this batch.
+    is_relinked: bool,
     /// Clients that are attached, and those that were and have publishes without an outcome.
     publishers: IdMap<Instance, Publisher>,
     /// How many publishes of all of them have no outcome.
@@ -113,6 +115,7 @@ impl Node {
             ways_back: BTreeMap::new(),
             announcer: Announcer::default(),
             moved: BTreeSet::new(),
+            is_relinked: false,
             publishers: IdMap::default(),
             under_way: 0,
             finished: Vec::new(),
@@ -250,8 +253,11 @@ impl Node {
 
     fn end_of_batch(&mut self, now: Instant) {
         let moved = std::mem::take(&mut self.moved);
-        if let Some(lost) = self.table.refresh_routes(now) {
-            lost.into_iter().for_each(|node| self.node_lost(node));
+        let is_relinked = std::mem::take(&mut self.is_relinked);
+        let lost = self.table.refresh_routes(now);
+        let is_rerouted = lost.is_some();
+        lost.into_iter().flatten().for_each(|node| self.node_lost(node));
+        if is_rerouted || is_relinked {
             self.reconsider(now, None);
         } else if !moved.is_empty() {
             self.reconsider(now, Some(&moved));
