@@ -48,6 +48,7 @@ struct Scene {
 
 const PEER: LinkId = LinkId(1);
 const ORIGIN: &str = "n1.node.bank-c.amop";
+const OWN_KEY: &str = "n1.node.bank-a.amop/key 1";
 const KEY: &str = "n1.node.bank-c.amop/key 1";
 const NEXT_KEY: &str = "n1.node.bank-c.amop/key 2";
 
@@ -170,18 +171,38 @@ fn changes_that_cannot_be_judged_count_as_a_hint_that_there_is_something_to_pull
     assert_eq!(scene.hand_in(&changes(2, 4, KEY)), refused, "the key of the life before");
 }
 
-/// What a node says goes round, and comes back to it.
+/// SEQ-9: what a node says goes round, and comes back to it; only a later life of its own, signed
+/// with its own key, means anything to it.
 #[test]
-fn nobody_tells_a_node_what_it_announces_itself() {
+fn a_node_heeds_what_it_announces_itself_only_if_it_is_of_a_later_life_and_truly_its_own() {
     let mut scene = Scene::new();
-    let name: Name = "n1.node.bank-a.amop".parse().unwrap();
-    let signed = signed(name, version(9, 9), "any", &[]);
-    let changes = AnnouncementChanges::new(Seq(1), signed.clone(), None, Vec::new());
-    let nothing = (Nothing, String::new());
-    assert_eq!(scene.hand_in(&PeerMessage::Changes(changes)), nothing);
-    let snapshot = Announcement::new(signed, chain("any"), Vec::new(), Vec::new());
-    assert_eq!(scene.hand_in(&PeerMessage::Snapshot(snapshot)), nothing);
-    assert_eq!(scene.node.table().own_version().epoch, Epoch(1));
+    let own = |epoch: u64, certificate: &'static str, key: &'static str| {
+        let name: Name = "n1.node.bank-a.amop".parse().unwrap();
+        let signed = signed(name, version(epoch, 9), key, &[]);
+        let changes = AnnouncementChanges::new(Seq(1), signed.clone(), None, Vec::new());
+        let snapshot = Announcement::new(signed, chain(certificate), Vec::new(), Vec::new());
+        [PeerMessage::Changes(changes), PeerMessage::Snapshot(snapshot)]
+    };
+    let epoch = |scene: &Scene| scene.node.table().own_version().epoch;
+    for message in own(1, OWN_KEY, OWN_KEY) {
+        assert_eq!(scene.node.admit(message, &scene.asked), Ok(None), "of this life");
+    }
+    let [changes, _] = own(9, OWN_KEY, OWN_KEY);
+    assert_eq!(scene.node.admit(changes, &scene.asked), Ok(None), "it names no certificate");
+    for (certificate, key) in [(KEY, KEY), (OWN_KEY, KEY)] {
+        let [_, forged] = own(9, certificate, key);
+        assert!(scene.node.admit(forged, &scene.asked).is_err(), "{certificate} {key}");
+    }
+    scene.handle(Input::Peer {
+        link: PEER,
+        message: PeerMessage::Summary(vec![(own_id(), version(9, 9))]),
+    });
+    assert_eq!(epoch(&scene), Epoch(1), "the word of a peer proves nothing");
+
+    let [_, later] = own(9, OWN_KEY, OWN_KEY);
+    let message = scene.node.admit(later, &scene.asked).unwrap().expect("it is our own");
+    scene.handle(Input::Peer { link: PEER, message });
+    assert_eq!(epoch(&scene), Epoch(10));
 }
 
 /// One subscriber for each seq.
@@ -233,4 +254,8 @@ fn version(epoch: u64, seq: u64) -> Version {
 
 fn origin() -> NodeId {
     NodeId::of(&ORIGIN.parse().unwrap())
+}
+
+fn own_id() -> NodeId {
+    NodeId::of(&"n1.node.bank-a.amop".parse().unwrap())
 }

@@ -43,6 +43,7 @@ struct State {
     follow_ups: Vec<Input>,
     timer_at: Option<Instant>,
     changed: bool,
+    is_superseded: bool,
 }
 
 /// The sending end of a link, and what is staged for it.
@@ -64,6 +65,7 @@ impl Driver {
             follow_ups: Vec::new(),
             timer_at: None,
             changed: false,
+            is_superseded: false,
         };
         Arc::new(Self {
             name,
@@ -238,8 +240,10 @@ impl Driver {
             peers.sort_unstable();
             let clients = state.core.session_count();
             let refused_announcements = state.border.refused_count();
+            let is_superseded = state.is_superseded;
             drop(state);
-            self.status.send_replace(Status { peers, clients, refused_announcements });
+            let status = Status { peers, clients, refused_announcements, is_superseded };
+            self.status.send_replace(status);
         }
     }
 
@@ -336,6 +340,13 @@ impl State {
             }
             Event::PeerLinked { name, epoch } => {
                 info!(peer = %name, epoch = epoch.0, "peer linked");
+            }
+            Event::Superseded { by } => {
+                self.is_superseded = true;
+                error!(
+                    by = by.0,
+                    "another process runs with the name of this node; this one gives way and stops"
+                );
             }
             Event::Outlived { seen, epoch } => warn!(
                 seen = seen.0,

@@ -51,10 +51,16 @@ async fn main() -> ExitCode {
         Ok(node) => node,
         Err(error) => return fail(start_exit_code(&error), &error),
     };
-    let cause = signals.stop().await;
-    info!(cause, "stopping");
+    let mut status = node.status();
+    let exit_code = tokio::select! {
+        cause = signals.stop() => {
+            info!(cause, "stopping");
+            ExitCode::SUCCESS
+        }
+        _ = status.wait_for(|status| status.is_superseded) => ExitCode::from(EX_TEMPFAIL),
+    };
     node.shutdown().await;
-    ExitCode::SUCCESS
+    exit_code
 }
 
 /// The signals that stop the daemon.

@@ -59,6 +59,9 @@ pub struct Status {
     /// How many announcements of other nodes were not believed so far: forged, altered on the way, or
     /// contradicting themselves. The log says whose, why, and who passed them on.
     pub refused_announcements: u64,
+    /// Whether another process runs with the name of this node: then this one has given way, and
+    /// stops by itself.
+    pub is_superseded: bool,
 }
 
 /// Why a node did not start. Nothing is left running.
@@ -249,8 +252,12 @@ fn run_thread(
         for (name, targets) in config.peers {
             tokio::spawn(dial_peer(driver.clone(), p2p.clone(), name, targets));
         }
-        // An error means that the handle was dropped: that stops the node as well.
-        let _ = stopped.await;
+        let mut status = driver.status();
+        tokio::select! {
+            // An error means that the handle was dropped: that stops the node as well.
+            _ = stopped => {}
+            _ = status.wait_for(|status| status.is_superseded) => {}
+        }
         driver.shut_down();
         tokio::join!(sdk.shutdown(), p2p.shutdown());
         info!("node stopped");

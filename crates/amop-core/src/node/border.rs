@@ -93,7 +93,12 @@ impl Node {
         judge: &impl Judge,
     ) -> Result<Option<PeerMessage>, Refused> {
         let (signed, chain) = (announcement.signed(), announcement.chain());
-        if !self.table.is_pulling(signed.node()) {
+        let is_wanted = if signed.node() == self.id {
+            signed.version().epoch > self.epoch // A life of ours that others hold.
+        } else {
+            self.table.is_pulling(signed.node())
+        };
+        if !is_wanted {
             return Ok(None);
         }
         let name = signed.name();

@@ -151,6 +151,12 @@ pub enum Event {
         /// The epoch of this node from now on.
         epoch: Epoch,
     },
+    /// Another process with the name of this node lives, and this one gives way: it has shut down, and
+    /// takes in no links any more.
+    Superseded {
+        /// The epoch of the other.
+        by: Epoch,
+    },
     /// A peer passed on an announcement that is not believed. Nothing of it was taken.
     Refused {
         /// Its certified name.

@@ -111,6 +111,19 @@ impl Node {
             Some(_) => self.timers.set(now + LINGER, Timer::Linger(link)),
         }
         self.sum_up(node);
+        self.show_later_life(link, node, greeted);
+    }
+
+    /// Shows a node on its own link what others hold of a later life of it: the link that leads there
+    /// may be that of another process with its name.
+    fn show_later_life(&mut self, link: LinkId, node: NodeId, greeted: Epoch) {
+        let is_later = self.table.version_of(node).is_some_and(|held| held.epoch > greeted);
+        if let Some(announcement) = self.table.announcement(node).filter(|_| is_later)
+            && announcement.fits()
+        {
+            let message = PeerMessage::Snapshot(announcement);
+            self.effects.push_back(Effect::ToPeer { link, message });
+        }
     }
 
     pub(super) fn greeting_overdue(&mut self, link: LinkId) {

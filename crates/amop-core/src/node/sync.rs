@@ -34,6 +34,8 @@ pub(super) struct Announcer {
     heartbeat_at: Instant,
     /// Our epoch is not raised before this moment.
     raise_from: Instant,
+    /// How often it was raised in this life.
+    raises: u32,
 }
 
 impl Announcer {
@@ -108,20 +110,27 @@ impl Node {
         if let Some((_, Version { epoch, .. })) = own
             && *epoch > self.epoch
         {
-            self.outlived(now, *epoch);
+            self.tell_peer(peer, PeerMessage::Pull(self.id)); // Its word alone proves nothing.
         }
         for pull in self.table.weigh_summary(now, peer, entries) {
             self.pull(pull);
         }
     }
 
-    /// A peer knows a life of this node that counts as later, so nothing that we announce would be
-    /// news there. Two processes of one name would do this in turns, hence not too often.
+    /// Peers hold an announcement of this very node that counts as later than ours, so nothing that we
+    /// announce would be news there. Either it is of an earlier life, whose epoch was lost: then
+    /// counting as later still ends it. Or another process has our name and does the same in turns:
+    /// then the one that has come to the end of its turns first gives way.
     fn outlived(&mut self, now: Instant, seen: Epoch) {
         let jump = seen.0.saturating_sub(self.epoch.0);
         if now < self.announcer.raise_from || jump > JUMP_MAX {
             return;
         }
+        if self.announcer.raises >= RAISES_MAX {
+            self.effects.push_back(Effect::Event(Event::Superseded { by: seen }));
+            return self.shut_down();
+        }
+        self.announcer.raises += 1;
         self.announcer.raise_from = now + RAISE_INTERVAL;
         let epoch = Epoch(seen.0.saturating_add(1));
         self.epoch = epoch;
@@ -152,6 +161,9 @@ impl Node {
         peer: NodeId,
         announcement: &Announcement,
     ) {
+        if announcement.signed().node() == self.id {
+            return self.outlived(now, announcement.version().epoch);
+        }
         let heard = self.table.apply_snapshot(now, peer, announcement);
         if self.weigh(link, announcement.signed(), heard) {
             self.announcer.has_news = true;
@@ -214,7 +226,10 @@ impl Node {
 }
 
 /// How long an epoch stays at least before it is raised again.
-const RAISE_INTERVAL: Duration = Duration::from_secs(60);
+const RAISE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often it is raised in one life: more than there are earlier lives that anybody holds.
+const RAISES_MAX: u32 = 5;
 
 /// An epoch that is farther ahead, 35 years in milliseconds, is nobody's clock but a lie.
 const JUMP_MAX: u64 = 1 << 40;

@@ -4,7 +4,7 @@ use amop_node::{Node, StartError, StateError};
 use amop_wire::{Epoch, NodeMessage};
 use tempfile::TempDir;
 
-use crate::support::{RawClient, attach, config, consortium, dialing, until};
+use crate::support::{PATIENCE, RawClient, attach, config, consortium, dialing, until};
 
 /// SEQ-1
 #[tokio::test]
@@ -50,4 +50,27 @@ async fn a_start_that_fails_leaves_the_directory_free() {
     let error = Node::start_in(blocked, dir.path()).await.unwrap_err();
     assert!(matches!(error, StartError::SdkListen { .. }), "{error}");
     Node::start_in(config(&consortium, "bank-a"), dir.path()).await.unwrap();
+}
+
+/// SEQ-9
+#[tokio::test]
+async fn of_two_nodes_with_one_certificate_one_gives_way_and_stops() {
+    let consortium = consortium();
+    let peer = Node::start(config(&consortium, "bank-b")).await.unwrap();
+    let twin = || dialing(config(&consortium, "bank-a"), peer.name(), peer.p2p_addr());
+    let (one, other) = (Node::start(twin()).await.unwrap(), Node::start(twin()).await.unwrap());
+    let is_superseded = |node: &Node| {
+        let mut status = node.status();
+        async move { status.wait_for(|status| status.is_superseded).await.map(drop) }
+    };
+    let gives_way = async {
+        tokio::select! {
+            ended = is_superseded(&one) => ended.map(|()| &other),
+            ended = is_superseded(&other) => ended.map(|()| &one),
+        }
+    };
+    let stays = tokio::time::timeout(3 * PATIENCE, gives_way).await.unwrap().unwrap();
+    until(stays, |status| status.peers == [peer.name().clone()]).await;
+    until(&peer, |status| status.peers == [stays.name().clone()]).await;
+    assert!(!stays.status().borrow().is_superseded);
 }

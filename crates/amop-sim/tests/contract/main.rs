@@ -17,4 +17,5 @@ mod swarm;
 mod tables;
 mod terms;
 mod trees;
+mod twins;
 mod unicast;
