@@ -9,6 +9,7 @@ mod ci;
 mod codegen;
 mod package;
 mod process;
+mod sim;
 mod tidy;
 mod workspace;
 
@@ -34,6 +35,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Ci => ci::run(&workspace.root),
         Chore::Package(package) => package.run(&workspace),
         Chore::Bench(bench) => bench.run(&workspace),
+        Chore::Sim(sim) => sim.run(&workspace),
     }
 }
 
@@ -68,6 +70,9 @@ enum Chore {
     /// Run the benchmarks: criterion's suites, or the two-hop benchmark of whole processes.
     #[command(before_help = "Example: cargo xtask bench --save before")]
     Bench(bench::Bench),
+    /// Run random simulated worlds in which everything fails, and check that the contract holds.
+    #[command(before_help = "Example: cargo xtask sim --seeds 3000", after_help = sim::EXAMPLES)]
+    Sim(sim::Sim),
 }
 
 #[cfg(test)]

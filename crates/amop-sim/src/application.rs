@@ -11,7 +11,12 @@ use amop_core::client::{Delivered, Gap, Input as ClientInput, Order, Turn, Wante
 use amop_wire::{AnswerStatus, Attempt, Mode, Reason, Topic};
 
 use crate::contract::{Call, answer_to};
-use crate::world::{ClientId, Happening, World};
+use crate::due::Happening;
+use crate::network::Party;
+use crate::publishing::parse;
+use crate::story::What;
+use crate::watch::Calm;
+use crate::world::{ClientId, World};
 
 /// How the application of a client behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +64,35 @@ pub(crate) struct Inbox {
 }
 
 impl World {
+    /// Subscribes.
+    pub fn subscribe(&mut self, client: ClientId, topic: &str) {
+        let topic = parse(topic);
+        if self.clients[client.0].wanted.insert(topic.clone()) {
+            self.topics_changed.insert(topic.clone(), self.now);
+        }
+        self.client_batch(client.0, [ClientInput::Subscribe(topic)]);
+    }
+
+    /// Unsubscribes: what waits for the application is refused.
+    pub fn unsubscribe(&mut self, client: ClientId, topic: &str) {
+        let topic = parse(topic);
+        if self.clients[client.0].wanted.remove(&topic) {
+            self.topics_changed.insert(topic.clone(), self.now);
+        }
+        let mut inputs = vec![ClientInput::Unsubscribe(topic.clone())];
+        inputs.extend(self.refuse_waiting(client.0, &topic));
+        self.client_batch(client.0, inputs);
+    }
+
     /// Gives a client another application, which takes what waits for it.
     pub fn set_application(&mut self, client: ClientId, application: Application) {
-        self.clients[client.0].application = application;
+        let slot = &mut self.clients[client.0];
+        if application.is_willing() && !slot.application.is_willing() {
+            slot.willing = Calm::since(self.now);
+        } else if !application.is_willing() {
+            slot.willing = Calm::never();
+        }
+        slot.application = application;
         let taken = self.take_waiting(client.0);
         self.client_batch(client.0, taken);
     }
@@ -144,7 +175,7 @@ impl World {
         let id = delivered.id;
         let status = self.clients[client].application.status;
         let call = Call { instance: core.instance(), at: self.now, status };
-        self.record.tell(self.now, format_args!("client {client} handles {id}"));
+        self.tell(What::Did(Party::Client(client)), id.into(), format_args!("handles {id}"));
         self.note((id, call.instance));
         self.record.called(id, call);
         if delivered.mode() == Mode::Multicast {
@@ -155,10 +186,11 @@ impl World {
 
     fn missed(&mut self, client: usize, delivered: &Delivered, gap: Gap) {
         let Some(core) = &self.clients[client].core else { return };
-        let Delivered { id, topic, .. } = delivered;
-        self.record.tell(self.now, format_args!("client {client} misses {gap:?} before {id}"));
-        self.record.gaps.push((core.instance(), *id, gap));
-        let wrong = self.record.sequences.missed(core.instance(), *id, topic, gap);
+        let (by, Delivered { id, topic, .. }) = (core.instance(), delivered);
+        let line = format_args!("misses {gap:?} before {id}");
+        self.tell(What::Did(Party::Client(client)), (*id).into(), line);
+        self.record.gaps.push((by, *id, gap));
+        let wrong = self.record.sequences.missed(by, *id, topic, gap);
         self.record.broken.extend(wrong);
     }
 
@@ -173,7 +205,8 @@ impl World {
     /// What a client says to a message that its application will never handle.
     fn refuse(&mut self, client: usize, delivered: &Delivered, reason: Reason) -> ClientInput {
         let id = delivered.id;
-        self.record.tell(self.now, format_args!("client {client} refuses {id}: {reason}"));
+        let line = format_args!("refuses {id}: {reason}");
+        self.tell(What::Did(Party::Client(client)), id.into(), line);
         if let Some(core) = &self.clients[client].core {
             self.record.refused(id, core.instance());
         }

@@ -3,15 +3,17 @@
 //! Nothing here knows how nodes work: it judges by the table of codes alone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use amop_core::client::Gap;
-use amop_wire::{AnswerStatus, Code, Instance, Instant, Mode, MsgId, Reason, Receipt, Terms};
+use amop_wire::{
+    AnswerStatus, Code, Instance, Instant, Mode, MsgId, Reason, Receipt, Terms, Topic,
+};
 use bytes::Bytes;
 
 use crate::keys;
 use crate::sequence::Sequences;
+use crate::story::Story;
 
 /// Everything that applications did and saw.
 #[derive(Debug, Default)]
@@ -21,7 +23,7 @@ pub struct Record {
     pub(crate) broken: Vec<String>,
     pub(crate) sequences: Sequences,
     pub(crate) gaps: Vec<(Instance, MsgId, Gap)>,
-    pub(crate) story: Option<String>,
+    pub(crate) story: Option<Story>,
 }
 
 /// One publish.
@@ -31,6 +33,10 @@ pub struct Publication {
     pub mode: Mode,
     /// What it asks for beyond the usual.
     pub terms: Terms,
+    /// To whom.
+    pub topic: Topic,
+    /// When it was published.
+    pub at: Instant,
     /// When its time is up.
     pub deadline: Instant,
     /// Who handled it, and when.
@@ -39,9 +45,11 @@ pub struct Publication {
     pub refusals: Vec<Instance>,
     /// How it ended, and when; more than one end breaks the contract.
     pub ends: Vec<(Instant, End)>,
+    /// Until when its publisher is stopped, so that it cannot see an end.
+    pub stopped_until: Instant,
     /// Whether its publisher lives to see the end.
     pub publisher_lives: bool,
-    /// Whom the publisher's node knew to subscribe when it accepted this, if it is a multicast.
+    /// Whom the publisher's node knew to subscribe when it accepted this.
     pub known: BTreeSet<Instance>,
 }
 
@@ -57,7 +65,7 @@ pub struct Call {
 }
 
 /// How a publish ended, as its publisher was told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     /// With an outcome.
     Outcome {
@@ -110,18 +118,13 @@ impl Record {
         &self.gaps
     }
 
-    /// What happened so far, one line each; empty if nobody wanted to know.
+    /// What happened so far as a ladder: of the message that a text names, or all of it if it
+    /// names none. Empty if nobody wanted to know.
     #[must_use]
-    pub fn story(&self) -> &str {
-        self.story.as_deref().unwrap_or_default()
-    }
-
-    pub(crate) fn tell(&mut self, now: Instant, line: std::fmt::Arguments<'_>) {
-        if let Some(story) = &mut self.story {
-            let millis = now.since_start().as_secs_f64() * 1e3;
-            // Writing to a string cannot fail.
-            let _ = writeln!(story, "{millis:>10.3} ms  {line}");
-        }
+    pub fn story(&self, text: &str) -> String {
+        let is_named = |id: &&MsgId| text.contains(&id.to_string());
+        let named = self.publications.keys().find(is_named).copied();
+        self.story.as_ref().map(|story| story.ladder(named)).unwrap_or_default()
     }
 
     pub(crate) fn called(&mut self, id: MsgId, call: Call) {
@@ -144,14 +147,17 @@ impl Record {
 }
 
 impl Publication {
-    pub(crate) fn new(mode: Mode, deadline: Instant) -> Self {
+    pub(crate) fn new(mode: Mode, topic: Topic, at: Instant, timeout: Duration) -> Self {
         Self {
             mode,
             terms: Terms::default(),
-            deadline,
+            topic,
+            at,
+            deadline: at + timeout,
             calls: Vec::new(),
             refusals: Vec::new(),
             ends: Vec::new(),
+            stopped_until: at,
             publisher_lives: true,
             known: BTreeSet::new(),
         }
@@ -189,7 +195,7 @@ impl Publication {
             }
         };
         demand(self.ends.len() <= 1, "more than one end");
-        let in_time = |at: Instant| at <= self.deadline + END_GRACE;
+        let in_time = |at: Instant| at <= self.deadline.max(self.stopped_until) + END_GRACE;
         demand(self.ends.iter().all(|&(at, _)| in_time(at)), "an end after its time");
         let must_have_ended = self.publisher_lives && now > self.deadline + END_GRACE;
         demand(!must_have_ended || self.ends.len() == 1, "no end");
@@ -272,7 +278,12 @@ mod tests {
         Publication {
             calls: calls.iter().map(|&instance| call(instance)).collect(),
             ends: vec![(deadline(), end)],
-            ..Publication::new(mode, deadline())
+            ..Publication::new(
+                mode,
+                "t".parse().unwrap(),
+                Instant::default(),
+                Duration::from_secs(1),
+            )
         }
     }
 

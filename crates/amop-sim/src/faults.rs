@@ -1,17 +1,16 @@
-//! What a test does to a world: links that come and go, parties that die and live again, room and
-//! time that run out.
+//! What a test does to the network of a world: links that come and go, room and time that run out.
 
 use std::time::Duration;
 
-use amop_core::client::Client;
-use amop_core::node::{Input as NodeInput, LinkId, Node};
-use amop_wire::Epoch;
+use amop_core::node::{Input as NodeInput, LinkId};
 
-use crate::application::Inbox;
+use crate::due::Happening;
+use crate::fault::Fault;
 use crate::network::{Kind, Party};
-use crate::world::{ClientId, Happening, NodeId, World};
+use crate::story::{About, What};
+use crate::watch::Calm;
+use crate::world::{ClientId, NodeId, World};
 
-/// The network.
 impl World {
     /// Sets how long messages take from now on: `latency`, and less than `jitter` longer.
     pub fn set_latency(&mut self, latency: Duration, jitter: Duration) {
@@ -20,6 +19,7 @@ impl World {
 
     /// Makes messages between two nodes take longer than others.
     pub fn set_detour(&mut self, a: NodeId, b: NodeId, detour: Duration) {
+        self.coverage.fault(Fault::Detour);
         self.network.set_detour(Party::Node(a.0), Party::Node(b.0), detour);
     }
 
@@ -34,6 +34,15 @@ impl World {
         self.network.carried(Party::Node(from.0), Party::Node(to.0))
     }
 
+    /// Makes one message of so many take longer than others: by `most`, or half of that, or a
+    /// quarter, and so on, each as likely. With 0, none does.
+    pub fn set_tail(&mut self, one_of: u64, most: Duration) {
+        if one_of > 0 {
+            self.coverage.fault(Fault::Tail);
+        }
+        self.tail = (one_of, most);
+    }
+
     /// Lets what arrives within less than `span` arrive as one batch.
     pub fn set_batching(&mut self, span: Duration) {
         self.batching = span;
@@ -41,13 +50,22 @@ impl World {
 
     /// Sets how many bytes a node may have on their way over one link, control messages aside.
     pub fn set_link_bytes_max(&mut self, bytes: usize) {
+        self.coverage.fault(Fault::Room);
         self.link_bytes_max = bytes;
+        self.note_room();
     }
 
     /// Sets how many bytes a node may have on their way to a peer when it sends a control message;
     /// with 0, none is sent.
     pub fn set_control_bytes_max(&mut self, bytes: usize) {
+        self.coverage.fault(Fault::ControlRoom);
         self.control_bytes_max = bytes;
+        self.note_room();
+    }
+
+    fn note_room(&mut self) {
+        let is_enough = self.link_bytes_max >= 1 << 16 && self.control_bytes_max >= 1 << 16;
+        self.room = if is_enough { Calm::since(self.now) } else { Calm::never() };
     }
 
     /// Links two nodes, once; `from` dials.
@@ -70,6 +88,7 @@ impl World {
     /// Cuts every link between two nodes. Each end notices at its own time: meanwhile one of them
     /// believes in a link that the other knows to have ended.
     pub fn cut_half_open(&mut self, a: NodeId, b: NodeId, a_notice: Duration, b_notice: Duration) {
+        self.coverage.fault(Fault::Cut);
         for (link, end_of_a) in self.network.links_between(Party::Node(a.0), Party::Node(b.0)) {
             let mut notice = [b_notice; 2];
             notice[end_of_a] = a_notice;
@@ -79,8 +98,22 @@ impl World {
 
     /// Cuts every link between two nodes and lets none come up until they are [joined](Self::join).
     pub fn part(&mut self, a: NodeId, b: NodeId, notice: Duration) {
+        self.coverage.fault(Fault::Part);
         self.parted.insert((a.0.min(b.0), a.0.max(b.0)));
         self.cut(a, b, notice);
+    }
+
+    /// Lets nothing that `from` sends arrive at `to`, until they are [joined](Self::join) and have
+    /// linked again. `to` notices first, since it hears nothing; what it said before that arrives.
+    pub fn part_one_way(&mut self, from: NodeId, to: NodeId, to_notice: Duration, later: Duration) {
+        self.coverage.fault(Fault::PartOneWay);
+        self.parted.insert((from.0.min(to.0), from.0.max(to.0)));
+        for (link, end) in self.network.links_between(Party::Node(from.0), Party::Node(to.0)) {
+            let mut notice = [to_notice; 2];
+            notice[end] = to_notice + later;
+            self.cut_link(link, notice);
+            self.let_pass(link, 1 - end);
+        }
     }
 
     /// Lets two nodes dial each other again.
@@ -90,14 +123,24 @@ impl World {
 
     /// Lets nothing arrive between two nodes for a while; then all of it arrives.
     pub fn stall(&mut self, a: NodeId, b: NodeId, span: Duration) {
+        self.coverage.fault(Fault::Stall);
         for (link, _) in self.network.links_between(Party::Node(a.0), Party::Node(b.0)) {
-            self.stall_link(link, span);
+            self.stall_link(link, [true; 2], span);
+        }
+    }
+
+    /// Lets nothing that `from` sends arrive at `to` for a while; then all of it arrives.
+    pub fn stall_one_way(&mut self, from: NodeId, to: NodeId, span: Duration) {
+        self.coverage.fault(Fault::StallOneWay);
+        for (link, end) in self.network.links_between(Party::Node(from.0), Party::Node(to.0)) {
+            self.stall_link(link, [end == 0, end == 1], span);
         }
     }
 
     /// Cuts the link of a client. The client notices after `client_notice`, its node after
     /// `node_notice`.
     pub fn cut_client(&mut self, client: ClientId, client_notice: Duration, node_notice: Duration) {
+        self.coverage.fault(Fault::CutClient);
         if let Some(link) = self.clients[client.0].link {
             self.cut_link(link, [client_notice, node_notice]);
         }
@@ -105,103 +148,22 @@ impl World {
 
     /// Lets nothing arrive between a client and its node for a while; then all of it arrives.
     pub fn stall_client(&mut self, client: ClientId, span: Duration) {
+        self.coverage.fault(Fault::StallClient);
         if let Some(link) = self.clients[client.0].link {
-            self.stall_link(link, span);
+            self.stall_link(link, [true; 2], span);
         }
     }
 
     pub(crate) fn link_nodes(&mut self, from: usize, to: usize) -> LinkId {
         let dialer = (Party::Node(from), self.nodes[from].life);
         let acceptor = (Party::Node(to), self.nodes[to].life);
-        let link = self.network.connect(Kind::Peer, dialer, acceptor);
-        self.record.tell(self.now, format_args!("node {from} dials node {to}: {link:?}"));
+        let link = self.network.connect(self.now, Kind::Peer, dialer, acceptor);
+        let line = format_args!("dials n{to}: link {}", link.0);
+        self.tell(What::Did(Party::Node(from)), About::Nothing, line);
         let name = self.nodes[from].name.clone();
         self.node_batch(to, [NodeInput::PeerUp { link, name, dialed: false }]);
         let name = self.nodes[to].name.clone();
         self.node_batch(from, [NodeInput::PeerUp { link, name, dialed: true }]);
         link
-    }
-}
-
-/// Nodes and clients.
-impl World {
-    /// Kills a node, if it is up. Whoever is linked with it notices after `notice`.
-    pub fn crash(&mut self, node: NodeId, notice: Duration) {
-        if self.nodes[node.0].core.take().is_none() {
-            return;
-        }
-        self.record.tell(self.now, format_args!("{node:?} crashes"));
-        let links: Vec<(LinkId, usize)> = self.network.links_of(Party::Node(node.0)).collect();
-        for (link, end) in links {
-            self.abandon(link, end, notice);
-        }
-    }
-
-    /// Starts a node that is down: with an empty memory and a greater epoch.
-    pub fn restart(&mut self, node: NodeId) {
-        let epoch = Epoch(u64::from(self.nodes[node.0].life) + 1);
-        self.restart_with(node, epoch);
-    }
-
-    /// Starts a node that is down, with an empty memory and this epoch.
-    pub fn restart_with(&mut self, node: NodeId, epoch: Epoch) {
-        let slot = &mut self.nodes[node.0];
-        if slot.core.is_some() {
-            return;
-        }
-        slot.life += 1;
-        slot.wake_at = None;
-        slot.arrived.clear();
-        slot.seen.clear();
-        slot.core = Some(Node::new(slot.name.clone(), epoch));
-        self.record.tell(self.now, format_args!("{node:?} starts"));
-        self.node_batch(node.0, []);
-    }
-
-    /// Has a node close its links and refuse what is new. It stays up.
-    pub fn shut_down(&mut self, node: NodeId) {
-        self.node_batch(node.0, [NodeInput::Shutdown]);
-    }
-
-    /// Kills a client, if it lives. Its node notices after `notice`.
-    pub fn kill(&mut self, client: ClientId, notice: Duration) {
-        let slot = &mut self.clients[client.0];
-        let Some(core) = slot.core.take() else { return };
-        slot.life += 1;
-        slot.inbox = Inbox::default();
-        slot.wanted.clear();
-        let link = slot.link.take();
-        self.record.tell(self.now, format_args!("{client:?} is killed"));
-        for (id, publication) in &mut self.record.publications {
-            publication.publisher_lives &= id.publisher != core.instance();
-        }
-        if let Some(link) = link {
-            self.abandon(link, 0, notice);
-        }
-    }
-
-    /// Starts a client that is down: a new instance, which subscribes to nothing.
-    pub fn start_client(&mut self, client: ClientId) {
-        let instance = self.draw_instance();
-        let slot = &mut self.clients[client.0];
-        if slot.core.is_some() {
-            return;
-        }
-        slot.core = Some(Client::new(instance));
-        slot.wake_at = None;
-        slot.arrived.clear();
-        slot.subscribed.clear();
-        let life = slot.life;
-        self.record.tell(self.now, format_args!("{client:?} starts as {instance}"));
-        self.after(Duration::ZERO, Happening::Dial { client: client.0, life });
-    }
-
-    /// Has a client leave its node for another one. Its node notices after `notice`.
-    pub fn move_client(&mut self, client: ClientId, to: NodeId, notice: Duration) {
-        let slot = &mut self.clients[client.0];
-        if let Some(position) = slot.homes.iter().position(|&home| home == to.0) {
-            slot.next_home = position;
-        }
-        self.cut_client(client, Duration::ZERO, notice);
     }
 }

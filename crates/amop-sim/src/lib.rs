@@ -3,18 +3,28 @@
 mod application;
 mod byzantine;
 mod contract;
+mod coverage;
+mod due;
+mod fault;
 mod faults;
 mod keys;
+mod lives;
 mod network;
 mod notary;
 mod parties;
 mod publishing;
 mod sequence;
+mod story;
 mod stranger;
+pub mod swarm;
+mod telling;
 mod views;
+mod watch;
 mod world;
 
 pub use application::{Application, Reading};
 pub use contract::{Call, End, Publication, Record};
+pub use coverage::Coverage;
+pub use fault::Fault;
 pub use stranger::StrangerId;
 pub use world::{ClientId, NodeId, World};

@@ -10,7 +10,9 @@ use amop_core::node::LinkId;
 use amop_wire::{CloseReason, Frame, FrameDecoder, Instant, Lane, Message, put_frame_head};
 use bytes::BytesMut;
 
-use crate::world::{Happening, World};
+use crate::due::Happening;
+use crate::watch::Calm;
+use crate::world::World;
 
 /// A party of a world, by its position among its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,10 +38,13 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) kind: Kind,
+    pub(crate) parties: [Party; 2],
     /// Who is at each end; an end that has noticed the link's end is gone.
     pub(crate) ends: [Option<Life>; 2],
-    /// Whether frames still pass.
-    pub(crate) passes: bool,
+    /// Whether frames still pass, by sending end.
+    pub(crate) passes: [bool; 2],
+    /// Since when nothing disturbs it.
+    calm: Calm,
     /// Whether and why an end has closed the link: it sends nothing more.
     closed: [Option<CloseReason>; 2],
     /// When the last frame arrives, by sending end and lane.
@@ -50,6 +55,16 @@ pub(crate) struct Link {
     detour: Duration,
 }
 
+impl Link {
+    /// Whether both ends have used it undisturbed since then.
+    pub(crate) fn is_calm_since(&self, at: Instant) -> bool {
+        self.passes == [true; 2]
+            && self.closed == [None, None]
+            && self.ends.iter().all(Option::is_some)
+            && self.calm.is_since(at)
+    }
+}
+
 /// All links, dead ones included until both ends have noticed.
 #[derive(Debug, Default)]
 pub(crate) struct Network {
@@ -58,6 +73,8 @@ pub(crate) struct Network {
     detours: BTreeMap<(Party, Party), Duration>,
     /// How many messages of the lane of messages went from one to the other.
     carried: BTreeMap<(Party, Party), u64>,
+    /// When a node last noticed that a link to another one had ended.
+    pub(crate) noticed: BTreeMap<(usize, usize), Instant>,
 }
 
 impl Network {
@@ -66,13 +83,21 @@ impl Network {
         self.carried.get(&(from, to)).copied().unwrap_or_default()
     }
 
-    pub(crate) fn connect(&mut self, kind: Kind, dialer: Life, acceptor: Life) -> LinkId {
+    pub(crate) fn connect(
+        &mut self,
+        now: Instant,
+        kind: Kind,
+        dialer: Life,
+        acceptor: Life,
+    ) -> LinkId {
         self.last += 1;
         let detour = self.detours.get(&pair(dialer.0, acceptor.0)).copied().unwrap_or_default();
         let link = Link {
             kind,
+            parties: [dialer.0, acceptor.0],
             ends: [Some(dialer), Some(acceptor)],
-            passes: true,
+            passes: [true; 2],
+            calm: Calm::since(now),
             closed: [None, None],
             last_arrival: Default::default(),
             queued_bytes: [0; 2],
@@ -80,6 +105,11 @@ impl Network {
         };
         self.links.insert(LinkId(self.last), link);
         LinkId(self.last)
+    }
+
+    /// The longest detour of all.
+    pub(crate) fn slowest_detour(&self) -> Duration {
+        self.detours.values().copied().max().unwrap_or_default()
     }
 
     /// Links whose end `party` has not noticed, with that end.
@@ -151,12 +181,15 @@ impl World {
     ) -> Option<(Party, Kind, Frame)> {
         let state = self.network.links.get_mut(&link)?;
         state.queued_bytes[1 - to] = state.queued_bytes[1 - to].saturating_sub(bytes.len());
-        if !state.passes {
-            return None;
+        let (passes, kind, end) = (state.passes[1 - to], state.kind, state.ends[to]);
+        let present = end.filter(|&(party, life)| passes && self.life_of(party) == life);
+        if self.is_telling() {
+            self.tell_frame(link, to, &frame(bytes.clone()), present.is_some());
         }
-        let (kind, (party, life)) = (state.kind, state.ends[to]?);
-        self.note((link.0, to, lane, bytes.len()));
-        (self.life_of(party) == life).then(|| (party, kind, frame(bytes)))
+        if passes && end.is_some() {
+            self.note((link.0, to, lane, bytes.len()));
+        }
+        present.map(|(party, _)| (party, kind, frame(bytes)))
     }
 
     /// One end closes a link in order: what is on its way arrives first.
@@ -176,31 +209,42 @@ impl World {
 
     /// Cuts a link; each end notices after its time.
     pub(crate) fn cut_link(&mut self, link: LinkId, notice: [Duration; 2]) {
-        self.record.tell(self.now, format_args!("{link:?} is cut"));
+        let words = self.link_words(link);
+        self.tell_all(format_args!("{words} is cut; its ends notice after {notice:?}"));
         if let Some(link) = self.network.links.get_mut(&link) {
-            link.passes = false;
+            (link.passes, link.calm) = ([false; 2], Calm::never());
         }
         for (end, notice) in notice.into_iter().enumerate() {
             self.after(notice, Happening::Notice { link, end });
         }
     }
 
-    /// Holds back everything on a link for a while, and lets it pass then.
-    pub(crate) fn stall_link(&mut self, link: LinkId, span: Duration) {
-        self.record.tell(self.now, format_args!("{link:?} stalls for {span:?}"));
+    /// Lets frames of one end pass a link that is cut.
+    pub(crate) fn let_pass(&mut self, link: LinkId, end: usize) {
+        if let Some(link) = self.network.links.get_mut(&link) {
+            link.passes[end] = true;
+        }
+    }
+
+    /// Holds back what some ends of a link send for a while, and lets it pass then.
+    pub(crate) fn stall_link(&mut self, link: LinkId, ends: [bool; 2], span: Duration) {
+        let words = self.link_words(link);
+        self.tell_all(format_args!("{words} stalls for {span:?}, {ends:?}"));
         let until = self.now + span;
         let Some(state) = self.network.links.get_mut(&link) else { return };
-        state.last_arrival.iter_mut().flatten().for_each(|last| *last = (*last).max(until));
-        self.postpone(
-            until,
-            |happening| matches!(happening, Happening::Arrival { link: on, .. } if *on == link),
-        );
+        state.calm.disturb(until);
+        for (last, _) in state.last_arrival.iter_mut().zip(ends).filter(|(_, stalls)| *stalls) {
+            last.iter_mut().for_each(|last| *last = (*last).max(until));
+        }
+        self.postpone(until, |happening| {
+            matches!(happening, Happening::Arrival { link: on, to, .. } if *on == link && ends[1 - to])
+        });
     }
 
     /// A party is gone from its end of a link; the other end notices after `notice`.
     pub(crate) fn abandon(&mut self, link: LinkId, end: usize, notice: Duration) {
         if let Some(link) = self.network.links.get_mut(&link) {
-            link.passes = false;
+            (link.passes, link.calm) = ([false; 2], Calm::never());
             link.ends[end] = None;
         }
         self.after(notice, Happening::Notice { link, end: 1 - end });
@@ -215,16 +259,34 @@ impl World {
         let state = self.network.links.get_mut(&link)?;
         let ended = state.ends[end].take();
         let reason = state.closed[1 - end].clone();
+        let parties = (state.parties[end], state.parties[1 - end]);
         if state.ends == [None, None] {
             self.network.links.remove(&link);
+        }
+        if let (Party::Node(at), Party::Node(of)) = parties {
+            self.network.noticed.insert((at, of), self.now);
         }
         let (party, life) = ended?;
         (self.life_of(party) == life).then_some((party, reason))
     }
 
+    /// A link by its ends.
+    pub(crate) fn link_words(&self, link: LinkId) -> String {
+        let parties = self.network.links.get(&link).map(|state| state.parties);
+        let ends = parties.map(|[dialer, acceptor]| format!("{dialer}-{acceptor}, "));
+        format!("{}link {}", ends.unwrap_or_default(), link.0)
+    }
+
     fn draw_latency(&mut self) -> Duration {
         let jitter = u64::try_from(self.jitter.as_nanos()).unwrap_or(u64::MAX);
-        self.latency + Duration::from_nanos(self.draw(jitter))
+        let mut latency = self.latency + Duration::from_nanos(self.draw(jitter));
+        let (one_of, most) = self.tail;
+        if one_of > 0 && self.draw(one_of) == 0 {
+            // Few take so long, and each half of that is as likely as the one before.
+            let halvings = u32::try_from(self.draw(10)).unwrap_or(0);
+            latency += most / 2_u32.pow(halvings);
+        }
+        latency
     }
 }
 

@@ -9,16 +9,23 @@ use std::time::Duration;
 use amop_core::client::{Client, Effect as ClientEffect, Input as ClientInput, PublishEnd};
 use amop_core::node::{Effect as NodeEffect, Event, Input as NodeInput, LinkId, Node};
 use amop_wire::{
-    ClientMessage, Code, Frame, Instant, Message, MsgId, Name, NodeMessage, Outcome, PeerMessage,
+    ClientMessage, CloseCode, CloseReason, Code, Frame, Instant, Message, MessageError, MsgId,
+    Name, NodeMessage, Outcome, PeerMessage,
 };
 
 use crate::contract::End;
+use crate::due::Happening;
 use crate::network::{Kind, Party};
 use crate::notary;
-use crate::world::{Happening, World};
+use crate::story::{About, What};
+use crate::watch::Calm;
+use crate::world::World;
 
 impl World {
     pub(crate) fn happen(&mut self, happening: Happening) {
+        if let Some(until) = self.put_off(&happening) {
+            return self.at(until, happening);
+        }
         match happening {
             Happening::Arrival { link, to, lane, sent_at, bytes } => {
                 if let Some((party, kind, frame)) = self.arrival(link, to, lane, bytes) {
@@ -35,12 +42,26 @@ impl World {
         }
     }
 
+    /// Until when something cannot happen because a process is paused.
+    fn put_off(&self, happening: &Happening) -> Option<Instant> {
+        let party = match *happening {
+            Happening::Batch { party, .. } | Happening::Wake { party, .. } => party,
+            Happening::Handled { client, .. } | Happening::Dial { client, .. } => {
+                Party::Client(client)
+            }
+            Happening::Notice { link, end } => self.network.links.get(&link)?.ends[end]?.0,
+            Happening::Arrival { .. } | Happening::PeerDial { .. } => return None,
+        };
+        Some(self.paused_until(party)).filter(|&until| self.now < until)
+    }
+
     /// Hands a batch of inputs to a node, if it is up, and performs what comes of it.
     pub(crate) fn node_batch(&mut self, node: usize, batch: impl IntoIterator<Item = NodeInput>) {
         for input in batch.into_iter().chain([NodeInput::EndOfBatch]) {
             let mut inputs = Vec::from_iter(self.admit(node, input));
             while let Some(input) = inputs.pop() {
                 self.learn_what_is_known(node, &input);
+                self.coverage.node_input(&input);
                 let now = self.now;
                 let Some(core) = self.nodes[node].core.as_mut() else { return };
                 core.handle(now, input);
@@ -51,6 +72,10 @@ impl World {
             }
         }
         self.check_versions(node);
+        self.wake_node_in_time(node);
+    }
+
+    fn wake_node_in_time(&mut self, node: usize) {
         let wanted = self.nodes[node].core.as_ref().and_then(Node::poll_timeout);
         let slot = &mut self.nodes[node];
         if let Some(at) = wanted.filter(|&at| slot.wake_at.is_none_or(|set| at < set)) {
@@ -68,7 +93,8 @@ impl World {
             Ok(message) => message.map(|message| NodeInput::Peer { link, message }),
             Err(what) => {
                 let peer = self.peer_name(link, node)?;
-                self.record.tell(self.now, format_args!("node {node} refuses of {peer}: {what:?}"));
+                let line = format_args!("refuses of {peer}: {what:?}");
+                self.tell(What::Did(Party::Node(node)), About::Nothing, line);
                 self.nodes[node].refused.push((peer, what));
                 None
             }
@@ -90,6 +116,7 @@ impl World {
     /// could not be.
     fn node_effect(&mut self, node: usize, effect: NodeEffect) -> Option<NodeInput> {
         let from = (Party::Node(node), self.nodes[node].life);
+        self.coverage.node_effect(&effect);
         match effect {
             NodeEffect::ToClient { link, message } => {
                 let sent = self.send(from, link, &message);
@@ -97,11 +124,14 @@ impl World {
             }
             NodeEffect::ToPeer { message, .. } if self.is_swallowed(node, &message) => None,
             NodeEffect::ToPeer { link, message } => {
+                self.check_path(node, &message);
                 let sent = self.send(from, link, &message);
                 (!sent).then_some(NodeInput::UnsentToPeer { link, message })
             }
             NodeEffect::Close { link, reason } => {
-                self.record.tell(self.now, format_args!("node {node} closes {link:?}: {reason}"));
+                let words = self.link_words(link);
+                let line = format_args!("closes {words}: {reason}");
+                self.tell(What::Did(Party::Node(node)), About::Nothing, line);
                 self.close(from, link, reason);
                 None
             }
@@ -111,7 +141,8 @@ impl World {
                 Some(NodeInput::Signed { signature, chain: notary::chain(name) })
             }
             NodeEffect::Event(event) => {
-                self.record.tell(self.now, format_args!("node {node}: {event:?}"));
+                let line = format_args!("{event:?}");
+                self.tell(What::Did(Party::Node(node)), About::Nothing, line);
                 if let Event::Refused { peer, what } = event {
                     self.nodes[node].refused.push((peer, what));
                 }
@@ -130,6 +161,7 @@ impl World {
             let mut inputs = vec![input];
             while let Some(input) = inputs.pop() {
                 let now = self.now;
+                self.coverage.client_input(&input);
                 let Some(core) = self.clients[client].core.as_mut() else { return };
                 core.handle(now, input);
                 let effects: Vec<ClientEffect> =
@@ -139,6 +171,10 @@ impl World {
                 }
             }
         }
+        self.wake_client_in_time(client);
+    }
+
+    fn wake_client_in_time(&mut self, client: usize) {
         let wanted = self.clients[client].core.as_ref().and_then(Client::poll_timeout);
         let slot = &mut self.clients[client];
         if let Some(at) = wanted.filter(|&at| slot.wake_at.is_none_or(|set| at < set)) {
@@ -151,6 +187,7 @@ impl World {
     /// Performs an effect; answers the inputs that follow at once.
     fn client_effect(&mut self, client: usize, effect: ClientEffect) -> Vec<ClientInput> {
         let from = (Party::Client(client), self.clients[client].life);
+        self.coverage.client_effect(&effect);
         match effect {
             ClientEffect::Send(message) => {
                 if let Some(link) = self.clients[client].link {
@@ -160,15 +197,15 @@ impl World {
             ClientEffect::Deliver(delivered) => return self.deliver(client, delivered),
             ClientEffect::Published { counter, end, .. } => self.published(client, counter, end),
             ClientEffect::Close(reason) => {
-                let line = format_args!("client {client} closes its link: {reason}");
-                self.record.tell(self.now, line);
+                let line = format_args!("closes its link: {reason}");
+                self.tell(What::Did(Party::Client(client)), About::Nothing, line);
                 if let Some(link) = self.clients[client].link {
                     self.close(from, link, reason);
                 }
             }
             ClientEffect::Subscribed { topic, code, reason } => {
-                let line = format_args!("client {client} subscribed to {topic}: {code}, {reason}");
-                self.record.tell(self.now, line);
+                let line = format_args!("subscribed to {topic}: {code}, {reason}");
+                self.tell(What::Did(Party::Client(client)), About::Nothing, line);
                 let slot = &mut self.clients[client];
                 slot.subscribed.push((topic.clone(), code));
                 if code != Code::Ok {
@@ -176,7 +213,11 @@ impl World {
                 }
             }
             ClientEffect::Connected | ClientEffect::Disconnected => {
-                self.record.tell(self.now, format_args!("client {client}: {effect:?}"));
+                let is_connected = effect == ClientEffect::Connected;
+                let calm = if is_connected { Calm::since(self.now) } else { Calm::never() };
+                self.clients[client].connected = calm;
+                let line = format_args!("{effect:?}");
+                self.tell(What::Did(Party::Client(client)), About::Nothing, line);
             }
         }
         Vec::new()
@@ -191,45 +232,64 @@ impl World {
                 End::Outcome { code, reason, attempts, status, payload }
             }
         };
-        self.record.tell(self.now, format_args!("{id} ends: {end:?}"));
-        self.note((id, format!("{end:?}")));
+        let line = format_args!("{id} ends: {end:?}");
+        self.tell(What::Did(Party::Client(client)), id.into(), line);
+        self.note((id, &end));
+        if let End::Outcome { code, .. } = end {
+            self.judge_failure(client, id, code);
+        }
         self.record.ended(id, self.now, end);
     }
 
-    /// A frame has reached a party; its driver may look only a moment later.
+    /// A frame has reached a party; its driver may look only a moment later. What it cannot read
+    /// closes the link.
     fn arrived(&mut self, party: Party, kind: Kind, link: LinkId, sent_at: Instant, frame: Frame) {
-        let is_first = match party {
-            Party::Client(client) => {
-                let message = NodeMessage::from_frame(frame).expect("what was sent can be read");
+        let is_first = match (party, kind) {
+            (Party::Stranger(stranger), _) => return self.heard(stranger, kind, frame),
+            (Party::Client(client), _) => NodeMessage::from_frame(frame).map(|message| {
                 let arrived = &mut self.clients[client].arrived;
                 arrived.push((sent_at, ClientInput::Message(message)));
                 arrived.len() == 1
-            }
-            Party::Node(node) => {
-                let input = match kind {
-                    Kind::Client => {
-                        let message = ClientMessage::from_frame(frame);
-                        let message = message.expect("what was sent can be read");
-                        NodeInput::Client { link, message }
-                    }
-                    Kind::Peer => {
-                        let message = PeerMessage::from_frame(frame);
-                        let message = message.expect("what was sent can be read");
-                        NodeInput::Peer { link, message }
-                    }
-                };
+            }),
+            (Party::Node(node), Kind::Client) => ClientMessage::from_frame(frame).map(|message| {
                 let arrived = &mut self.nodes[node].arrived;
-                arrived.push((sent_at, input));
+                arrived.push((sent_at, NodeInput::Client { link, message }));
                 arrived.len() == 1
-            }
-            Party::Stranger(stranger) => return self.heard(stranger, kind, frame),
+            }),
+            (Party::Node(node), Kind::Peer) => PeerMessage::from_frame(frame).map(|message| {
+                let arrived = &mut self.nodes[node].arrived;
+                arrived.push((sent_at, NodeInput::Peer { link, message }));
+                arrived.len() == 1
+            }),
         };
-        if self.batching.is_zero() {
+        let is_first = match is_first {
+            Ok(is_first) => is_first,
+            Err(error) => {
+                self.blame(link, party, &error);
+                let reason = CloseReason::new(CloseCode::Protocol, error.to_string());
+                return self.close((party, self.life_of(party)), link, reason);
+            }
+        };
+        let paused_until = self.paused_until(party);
+        if self.now < paused_until {
+            if is_first {
+                let life = self.life_of(party);
+                self.at(paused_until, Happening::Batch { party, life });
+            }
+        } else if self.batching.is_zero() {
             self.flush(party);
         } else if is_first {
             let span = u64::try_from(self.batching.as_nanos()).unwrap_or(u64::MAX);
             let (wait, life) = (Duration::from_nanos(self.draw(span)), self.life_of(party));
             self.after(wait, Happening::Batch { party, life });
+        }
+    }
+
+    /// Notes a violation if an honest party said what cannot be read.
+    fn blame(&mut self, link: LinkId, party: Party, error: &MessageError) {
+        let Some(state) = self.network.links.get(&link) else { return };
+        if !state.parties.iter().any(|party| matches!(party, Party::Stranger(_))) {
+            self.record.broken.push(format!("{party} was told what it cannot read: {error}"));
         }
     }
 
@@ -298,15 +358,26 @@ impl World {
         }
     }
 
+    /// Hands in the timeout of a core, unless it is not due any more: most are put off before they
+    /// come.
     fn wake(&mut self, party: Party) {
         let next = match party {
             Party::Node(node) => {
-                self.nodes[node].wake_at = None;
+                let slot = &mut self.nodes[node];
+                slot.wake_at = None;
+                if slot.core.as_ref().and_then(Node::poll_timeout).is_some_and(|at| self.now < at) {
+                    return self.wake_node_in_time(node);
+                }
                 self.node_batch(node, [NodeInput::Timeout]);
                 self.nodes[node].wake_at
             }
             Party::Client(client) => {
-                self.clients[client].wake_at = None;
+                let slot = &mut self.clients[client];
+                slot.wake_at = None;
+                if slot.core.as_ref().and_then(Client::poll_timeout).is_some_and(|at| self.now < at)
+                {
+                    return self.wake_client_in_time(client);
+                }
                 self.client_batch(client, [ClientInput::Timeout]);
                 self.clients[client].wake_at
             }
@@ -326,11 +397,12 @@ impl World {
         let node = slot.homes[slot.next_home % slot.homes.len()];
         slot.next_home += 1;
         let name = slot.name.clone();
-        if self.nodes[node].core.is_none() {
+        if self.nodes[node].core.is_none() || self.now < self.nodes[node].paused_until {
             return self.after(Duration::from_millis(100), Happening::Dial { client, life });
         }
         let acceptor = (Party::Node(node), self.nodes[node].life);
-        let link = self.network.connect(Kind::Client, (Party::Client(client), life), acceptor);
+        let link =
+            self.network.connect(self.now, Kind::Client, (Party::Client(client), life), acceptor);
         self.clients[client].link = Some(link);
         self.node_batch(node, [NodeInput::ClientUp { link, name }]);
         self.client_batch(client, [ClientInput::LinkUp]);
@@ -342,6 +414,9 @@ impl World {
         let (from, to) = self.dialers[dialer];
         let wait = Duration::from_millis(100 + self.draw(200));
         self.after(wait, Happening::PeerDial { dialer });
+        if [from, to].into_iter().any(|node| self.now < self.nodes[node].paused_until) {
+            return;
+        }
         let name = &self.nodes[to].name;
         let Some(core) = &self.nodes[from].core else { return };
         let is_linked = core.peers().any(|peer| peer == name);

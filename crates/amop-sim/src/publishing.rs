@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use amop_core::client::Input as ClientInput;
-use amop_wire::{Mode, MsgId, Terms};
+use amop_wire::{Mode, MsgId, Terms, Topic};
 use bytes::Bytes;
 
 use crate::contract::Publication;
-use crate::world::{ClientId, World, parse};
+use crate::network::Party;
+use crate::story::What;
+use crate::world::{ClientId, World};
 
 impl World {
     /// Publishes.
@@ -41,9 +43,11 @@ impl World {
         let core = self.clients[client.0].core.as_mut().expect("the client lives");
         let (publisher, counter) = (core.instance(), core.draw_counter());
         let id = MsgId { publisher, counter };
-        let publication = Publication { terms, ..Publication::new(mode, self.now + timeout) };
+        let publication = Publication::new(mode, parse(topic), self.now, timeout);
+        let publication = Publication { terms, ..publication };
         self.record.publications.insert(id, publication);
-        self.record.tell(self.now, format_args!("{client:?} publishes {id} to {topic}: {mode:?}"));
+        let line = format_args!("publishes {id} to {topic}: {mode:?}, {timeout:?}, {terms:?}");
+        self.tell(What::Did(Party::Client(client.0)), id.into(), line);
         let payload = terms.key.map_or(id.to_string(), |key| format!("{key:?}"));
         let (topic, payload) = (parse(topic), Bytes::from(payload));
         if mode == Mode::Multicast {
@@ -53,4 +57,8 @@ impl World {
         self.client_batch(client.0, [input]);
         id
     }
+}
+
+pub(crate) fn parse(topic: &str) -> Topic {
+    topic.parse().expect("a valid topic")
 }

@@ -3,6 +3,7 @@
 use amop_core::node::{Input as NodeInput, LinkId};
 use amop_wire::{ClientMessage, CloseReason, Frame, Message, Name, NodeMessage, PeerMessage, Role};
 
+use crate::fault::Fault;
 use crate::network::{Kind, Party};
 use crate::world::{NodeId, World};
 
@@ -35,7 +36,7 @@ impl World {
         };
         let stranger = self.strangers.len();
         let acceptor = (Party::Node(node.0), self.nodes[node.0].life);
-        let link = self.network.connect(kind, (Party::Stranger(stranger), 0), acceptor);
+        let link = self.network.connect(self.now, kind, (Party::Stranger(stranger), 0), acceptor);
         let (as_client, as_peer) = (Vec::new(), Vec::new());
         let stranger_name = name.clone();
         self.strangers.push(Stranger { name: stranger_name, link, as_client, as_peer, end: None });
@@ -49,8 +50,15 @@ impl World {
 
     /// Has a stranger say something: a [`ClientMessage`] or a [`PeerMessage`], as its name has it.
     pub fn say(&mut self, stranger: StrangerId, message: &impl Message) {
+        self.coverage.fault(Fault::Lie);
         let link = self.strangers[stranger.0].link;
         self.send((Party::Stranger(stranger.0), 0), link, message);
+    }
+
+    /// Whether a stranger's link has not ended.
+    #[must_use]
+    pub fn hears(&self, stranger: StrangerId) -> bool {
+        self.strangers[stranger.0].end.is_none()
     }
 
     /// Has a stranger greet a node as a client of this life.

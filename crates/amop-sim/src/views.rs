@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use amop_core::node::{Input as NodeInput, LinkId};
 use amop_wire::limits::HOPS_MAX;
-use amop_wire::{ClientMessage, Instance, Mode, MsgId, Subscriber, Topic, Version};
+use amop_wire::{ClientMessage, Instance, MsgId, PeerMessage, Subscriber, Topic, Version};
 
 use crate::network::Party;
 use crate::world::{NodeId, World};
@@ -89,19 +89,28 @@ impl World {
         }
     }
 
-    /// Notes whom a node knows to subscribe when a multicast reaches it.
+    /// Notes a violation if a relayed message goes in a circle, or too far.
+    pub(crate) fn check_path(&mut self, node: usize, message: &PeerMessage) {
+        let PeerMessage::Relay(relay) = message else { return };
+        let nodes = relay.path.nodes();
+        let distinct: BTreeSet<_> = nodes.iter().collect();
+        if distinct.len() < nodes.len() || nodes.len() > HOPS_MAX + 1 {
+            self.record.broken.push(format!("node {node} sends along {nodes:?}"));
+        }
+    }
+
+    /// Notes whom a node knows to subscribe when a message reaches it.
     pub(crate) fn learn_what_is_known(&mut self, node: usize, input: &NodeInput) {
         let NodeInput::Client { link, message: ClientMessage::Publish(publish) } = input else {
             return;
         };
-        if publish.mode == Mode::Unicast {
-            return;
-        }
         let Some(publisher) = self.client_at(*link) else { return };
         let id = MsgId { publisher, counter: publish.counter };
-        let all = (0..self.nodes.len()).flat_map(|of| self.view(node, of));
-        let of_topic = all.filter(|(topic, _)| *topic == publish.topic);
-        let known = of_topic.map(|(_, instance)| instance).collect();
+        let Some(core) = &self.nodes[node].core else { return };
+        let all = self.nodes.iter().flat_map(|of| core.table().topics_of(of.id));
+        let of_topic = all.filter(|(topic, _)| **topic == publish.topic);
+        let known = of_topic.flat_map(|(_, subscribers)| subscribers.map(|one| one.instance));
+        let known = known.collect();
         if let Some(publication) = self.record.publications.get_mut(&id) {
             publication.known = known;
         }

@@ -6,16 +6,19 @@ use std::time::Duration;
 
 use amop_core::client::{Client, Input as ClientInput};
 use amop_core::node::{Input as NodeInput, LinkId, Node, Refused};
-use amop_wire::{Attempt, Code, Instance, Instant, Lane, Name, Topic, Version};
-use bytes::BytesMut;
+use amop_wire::{Code, Epoch, Instance, Instant, Name, Topic, Version};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::application::{Application, Inbox};
 use crate::contract::Record;
+use crate::coverage::Coverage;
+use crate::due::Happening;
 use crate::network::{Network, Party};
 use crate::notary::Notary;
+use crate::story::Story;
 use crate::stranger::Stranger;
+use crate::watch::Calm;
 
 /// A node of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +37,8 @@ pub struct World {
     seed: u64,
     pub(crate) now: Instant,
     rng: ChaCha12Rng,
-    due: BTreeMap<(Instant, u64), Happening>,
-    sequence: u64,
+    pub(crate) due: BTreeMap<(Instant, u64), Happening>,
+    pub(crate) sequence: u64,
     pub(crate) nodes: Vec<NodeSlot>,
     pub(crate) clients: Vec<ClientSlot>,
     pub(crate) strangers: Vec<Stranger>,
@@ -46,11 +49,18 @@ pub struct World {
     pub(crate) parted: BTreeSet<(usize, usize)>,
     pub(crate) record: Record,
     pub(crate) notary: Notary,
+    pub(crate) coverage: Coverage,
     trace: DefaultHasher,
     /// Every message takes at least this long ...
     pub(crate) latency: Duration,
     /// ... and less than this longer.
     pub(crate) jitter: Duration,
+    /// One message of so many takes longer still, by up to so much.
+    pub(crate) tail: (u64, Duration),
+    /// Since when there is room on every link.
+    pub(crate) room: Calm,
+    /// When a client last came to a topic or left it.
+    pub(crate) topics_changed: BTreeMap<Topic, Instant>,
     /// A driver looks at what arrived within less than this.
     pub(crate) batching: Duration,
     /// Most bytes on their way from a node over one link; control messages to peers
@@ -66,6 +76,11 @@ pub(crate) struct NodeSlot {
     /// `None` while it is down.
     pub(crate) core: Option<Node>,
     pub(crate) life: u32,
+    /// With which it started last.
+    pub(crate) epoch: Epoch,
+    pub(crate) paused_until: Instant,
+    /// Since when it is up and does what a node does.
+    pub(crate) calm: Calm,
     pub(crate) wake_at: Option<Instant>,
     /// What has arrived and was not handed in yet, with the moment at which it was sent.
     pub(crate) arrived: Vec<(Instant, NodeInput)>,
@@ -74,6 +89,8 @@ pub(crate) struct NodeSlot {
     pub(crate) swallows: bool,
     /// The announcements that it did not believe, and who passed them on.
     pub(crate) refused: Vec<(Name, Refused)>,
+    pub(crate) swallowed_until: Instant,
+    pub(crate) is_shut_down: bool,
 }
 
 #[derive(Debug)]
@@ -82,6 +99,13 @@ pub(crate) struct ClientSlot {
     /// `None` while it is down.
     pub(crate) core: Option<Client>,
     pub(crate) life: u32,
+    pub(crate) paused_until: Instant,
+    /// Since when its process runs.
+    pub(crate) calm: Calm,
+    /// Since when it is connected.
+    pub(crate) connected: Calm,
+    /// Since when its application handles whatever comes.
+    pub(crate) willing: Calm,
     pub(crate) wake_at: Option<Instant>,
     /// What has arrived and was not handed in yet.
     pub(crate) arrived: Vec<(Instant, ClientInput)>,
@@ -95,25 +119,6 @@ pub(crate) struct ClientSlot {
     pub(crate) wanted: BTreeSet<Topic>,
     /// What the application was told of its subscribes.
     pub(crate) subscribed: Vec<(Topic, Code)>,
-}
-
-/// What is going to happen.
-#[derive(Debug)]
-pub(crate) enum Happening {
-    /// A frame reaches one end of a link.
-    Arrival { link: LinkId, to: usize, lane: Lane, sent_at: Instant, bytes: BytesMut },
-    /// A driver hands in what has arrived.
-    Batch { party: Party, life: u32 },
-    /// One end learns that its link has ended.
-    Notice { link: LinkId, end: usize },
-    /// A core's timeout has come.
-    Wake { party: Party, life: u32 },
-    /// An application is done with a unicast.
-    Handled { client: usize, life: u32, attempt: Attempt },
-    /// A client without a link tries its next node.
-    Dial { client: usize, life: u32 },
-    /// A node looks after a link that it keeps up.
-    PeerDial { dialer: usize },
 }
 
 impl World {
@@ -133,10 +138,14 @@ impl World {
             dialers: Vec::new(),
             parted: BTreeSet::new(),
             notary: Notary::new(seed),
-            record: Record { story: Some(String::new()), ..Record::default() },
+            record: Record { story: Some(Story::default()), ..Record::default() },
+            coverage: Coverage::default(),
             trace: DefaultHasher::new(),
             latency: Duration::from_millis(1),
             jitter: Duration::from_millis(1),
+            tail: (0, Duration::ZERO),
+            room: Calm::since(Instant::default()),
+            topics_changed: BTreeMap::new(),
             batching: Duration::ZERO,
             link_bytes_max: 1 << 20,
             control_bytes_max: usize::MAX,
@@ -161,11 +170,16 @@ impl World {
             name,
             core: None,
             life: 0,
+            epoch: Epoch(0),
+            paused_until: self.now,
+            calm: Calm::since(self.now),
             wake_at: None,
             arrived: Vec::new(),
             seen: Vec::new(),
             swallows: false,
             refused: Vec::new(),
+            swallowed_until: Instant::default(),
+            is_shut_down: false,
         });
         let node = NodeId(self.nodes.len() - 1);
         self.restart(node);
@@ -182,6 +196,10 @@ impl World {
             name: dns.parse().expect("a certified name"),
             core: None,
             life: 0,
+            paused_until: self.now,
+            calm: Calm::since(self.now),
+            connected: Calm::never(),
+            willing: Calm::since(self.now),
             wake_at: None,
             arrived: Vec::new(),
             link: None,
@@ -195,36 +213,6 @@ impl World {
         let client = ClientId(self.clients.len() - 1);
         self.start_client(client);
         client
-    }
-
-    /// Subscribes.
-    pub fn subscribe(&mut self, client: ClientId, topic: &str) {
-        let topic = parse(topic);
-        self.clients[client.0].wanted.insert(topic.clone());
-        self.client_batch(client.0, [ClientInput::Subscribe(topic)]);
-    }
-
-    /// Unsubscribes: what waits for the application is refused.
-    pub fn unsubscribe(&mut self, client: ClientId, topic: &str) {
-        let topic = parse(topic);
-        self.clients[client.0].wanted.remove(&topic);
-        let mut inputs = vec![ClientInput::Unsubscribe(topic.clone())];
-        inputs.extend(self.refuse_waiting(client.0, &topic));
-        self.client_batch(client.0, inputs);
-    }
-
-    /// Lets time pass.
-    pub fn run_for(&mut self, span: Duration) {
-        let end = self.now + span;
-        while let Some(entry) = self.due.first_entry() {
-            if entry.key().0 > end {
-                break;
-            }
-            let ((at, _), happening) = entry.remove_entry();
-            self.now = at;
-            self.happen(happening);
-        }
-        self.now = end;
     }
 
     /// Now.
@@ -249,6 +237,12 @@ impl World {
         self.nodes[node.0].core.as_ref().expect("the node is up")
     }
 
+    /// The id that a node has, up or not.
+    #[must_use]
+    pub fn id_of(&self, node: NodeId) -> amop_wire::NodeId {
+        self.nodes[node.0].id
+    }
+
     /// Whether a node is up.
     #[must_use]
     pub fn is_up(&self, node: NodeId) -> bool {
@@ -265,7 +259,8 @@ impl World {
     #[must_use]
     pub fn links(&self, a: NodeId, b: NodeId) -> Vec<LinkId> {
         let links = self.network.links_between(Party::Node(a.0), Party::Node(b.0));
-        links.into_iter().map(|(link, _)| link).filter(|id| self.network.links[id].passes).collect()
+        let passes = |id: &LinkId| self.network.links[id].passes == [true; 2];
+        links.into_iter().map(|(link, _)| link).filter(passes).collect()
     }
 
     /// Whether a client is connected and its node holds its subscriptions.
@@ -303,6 +298,12 @@ impl World {
         self.clients[client.0].core.as_ref().expect("the client lives").instance()
     }
 
+    /// How often each kind of thing happened.
+    #[must_use]
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
     /// A number that tells two traces apart.
     #[must_use]
     pub fn trace_hash(&self) -> u64 {
@@ -314,6 +315,16 @@ impl World {
         self.rng.next_u64() % bound.max(1)
     }
 
+    /// Draws one of these.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn any<T: Clone>(&mut self, of: &[T]) -> T {
+        let index = usize::try_from(self.draw(of.len() as u64)).expect("it is below a length");
+        of[index].clone()
+    }
+
     /// Checks the contract over everything recorded so far.
     ///
     /// # Panics
@@ -321,8 +332,9 @@ impl World {
     /// If it is broken: with every violation, the seed, and the story that led there.
     pub fn check(&self) {
         let violations = self.record.violations(self.now);
-        let (seed, story) = (self.seed, self.record.story());
-        assert!(violations.is_empty(), "seed {seed}: {violations:#?}\n{story}");
+        let Some(first) = violations.first() else { return };
+        let (seed, story) = (self.seed, self.record.story(first));
+        panic!("seed {seed}: {violations:#?}\n{story}");
     }
 
     pub(crate) fn draw_instance(&mut self) -> Instance {
@@ -337,33 +349,8 @@ impl World {
         }
     }
 
-    pub(crate) fn after(&mut self, span: Duration, happening: Happening) {
-        self.at(self.now + span, happening);
-    }
-
-    pub(crate) fn at(&mut self, at: Instant, happening: Happening) {
-        self.sequence += 1;
-        self.due.insert((at, self.sequence), happening);
-    }
-
-    /// Puts off what would happen before `at`; it keeps its order.
-    pub(crate) fn postpone(&mut self, at: Instant, which: impl Fn(&Happening) -> bool) {
-        let is_early =
-            |&(&(due, _), happening): &(&(Instant, u64), &Happening)| due < at && which(happening);
-        let early: Vec<_> = self.due.iter().filter(is_early).map(|(&key, _)| key).collect();
-        for key in early {
-            if let Some(happening) = self.due.remove(&key) {
-                self.at(at, happening);
-            }
-        }
-    }
-
     /// Adds to the trace.
     pub(crate) fn note(&mut self, what: impl Hash) {
         (self.now, what).hash(&mut self.trace);
     }
-}
-
-pub(crate) fn parse(topic: &str) -> Topic {
-    topic.parse().expect("a valid topic")
 }

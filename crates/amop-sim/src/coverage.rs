@@ -1,0 +1,300 @@
+//! Counts what happened in a world, so that a run can say what it never tried.
+//!
+//! A swarm that never loses a link proves nothing about lost links. So every input, effect, message,
+//! code, reason and fault is counted by its kind, and whoever adds up many worlds looks for those
+//! that stayed at zero.
+
+use std::fmt;
+
+use amop_core::client::{Effect as ClientEffect, Input as ClientInput, PublishEnd};
+use amop_core::node::{Effect as NodeEffect, Input as NodeInput};
+use amop_wire::{ClientMessage, Code, NodeMessage, PeerMessage, Reason};
+
+use crate::fault::Fault;
+
+/// How often each kind of thing happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    groups: Vec<Group>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Group {
+    title: &'static str,
+    counts: Vec<(&'static str, u64)>,
+}
+
+impl Default for Coverage {
+    fn default() -> Self {
+        let group = |title, names: &[&'static str]| Group {
+            title,
+            counts: names.iter().map(|&name| (name, 0)).collect(),
+        };
+        let codes = Code::ALL.map(code_name);
+        let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.kind()).collect();
+        let faults = Fault::ALL.map(Fault::name);
+        Self {
+            groups: vec![
+                group("node input", NODE_INPUTS),
+                group("node effect", NODE_EFFECTS),
+                group("client input", CLIENT_INPUTS),
+                group("client effect", CLIENT_EFFECTS),
+                group("client message", CLIENT_MESSAGES),
+                group("node message", NODE_MESSAGES),
+                group("peer message", PEER_MESSAGES),
+                group("code", &codes),
+                group("reason", &reasons),
+                group("fault", &faults),
+            ],
+        }
+    }
+}
+
+impl Coverage {
+    /// Adds what happened in another world.
+    pub fn add(&mut self, other: &Self) {
+        for (group, others) in self.groups.iter_mut().zip(&other.groups) {
+            for ((_, count), (_, more)) in group.counts.iter_mut().zip(&others.counts) {
+                *count += more;
+            }
+        }
+    }
+
+    /// Every group and kind, and how often it happened.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        self.groups
+            .iter()
+            .flat_map(|group| group.counts.iter().map(|&(kind, count)| (group.title, kind, count)))
+    }
+
+    /// The kinds that never happened, without those that this version cannot produce.
+    pub fn missing(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let never = self.counts().filter(|&(_, _, count)| count == 0);
+        never.map(|(group, kind, _)| (group, kind)).filter(|missing| !ABSENT.contains(missing))
+    }
+
+    pub(crate) fn node_input(&mut self, input: &NodeInput) {
+        self.count(0, node_input(input));
+    }
+
+    pub(crate) fn node_effect(&mut self, effect: &NodeEffect) {
+        self.count(1, node_effect(effect));
+        match effect {
+            NodeEffect::ToClient { message, .. } => self.count(5, node_message(message)),
+            NodeEffect::ToPeer { message, .. } => {
+                self.count(6, peer_message(message));
+                if let PeerMessage::Refusal(refusal) = message {
+                    self.reason(refusal.reason);
+                }
+            }
+            NodeEffect::Sign { .. } | NodeEffect::Close { .. } | NodeEffect::Event(_) => {}
+        }
+    }
+
+    pub(crate) fn client_input(&mut self, input: &ClientInput) {
+        self.count(2, client_input(input));
+    }
+
+    pub(crate) fn client_effect(&mut self, effect: &ClientEffect) {
+        self.count(3, client_effect(effect));
+        match effect {
+            ClientEffect::Send(message) => {
+                self.count(4, client_message(message));
+                if let ClientMessage::Refuse(refuse) = message {
+                    self.reason(refuse.reason);
+                }
+            }
+            ClientEffect::Subscribed { reason, .. } => self.reason(*reason),
+            ClientEffect::Published { end: PublishEnd::Outcome(outcome), .. } => {
+                self.code(outcome.code);
+                self.reason(outcome.reason);
+            }
+            ClientEffect::Published { end: PublishEnd::Receipt(_), .. } => self.code(Code::Ok),
+            ClientEffect::Deliver(_)
+            | ClientEffect::Connected
+            | ClientEffect::Disconnected
+            | ClientEffect::Close(_) => {}
+        }
+    }
+
+    pub(crate) fn code(&mut self, code: Code) {
+        self.count(7, code_name(code));
+    }
+
+    pub(crate) fn reason(&mut self, reason: Reason) {
+        self.count(8, reason.kind());
+    }
+
+    pub(crate) fn fault(&mut self, fault: Fault) {
+        self.count(9, fault.name());
+    }
+
+    fn count(&mut self, group: usize, kind: &'static str) {
+        let mut counts = self.groups[group].counts.iter_mut();
+        let (_, count) = counts.find(|(name, _)| *name == kind).expect("every kind is listed");
+        *count += 1;
+    }
+}
+
+/// A table with a line for each group.
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Group { title, counts } in &self.groups {
+            let kinds = counts.iter().map(|(kind, count)| format!("{kind} {count}"));
+            writeln!(f, "{title:<15} {}", kinds.collect::<Vec<_>>().join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "0",
+        Code::NotSent => "99",
+        Code::NoSubscriber => "100",
+        Code::SubscriberUnreachable => "101",
+        Code::TimedOut => "102",
+        Code::Limited => "103",
+        Code::Invalid => "201",
+        Code::NotPermitted => "202",
+        Code::Draining => "203",
+        Code::Overloaded => "204",
+        Code::IdReused => "205",
+        Code::FileRefused => "206",
+    }
+}
+
+/// Lists the kinds of something once, for its name and for the table.
+macro_rules! kinds {
+    ($function:ident, $names:ident, $type:ty, { $($pattern:pat => $name:literal),+ $(,)? }) => {
+        pub(crate) fn $function(of: &$type) -> &'static str {
+            match of { $($pattern => $name),+ }
+        }
+
+        const $names: &[&str] = &[$($name),+];
+    };
+}
+
+kinds!(node_input, NODE_INPUTS, NodeInput, {
+    NodeInput::ClientUp { .. } => "client up",
+    NodeInput::PeerUp { .. } => "peer up",
+    NodeInput::LinkDown { .. } => "link down",
+    NodeInput::Client { .. } => "client",
+    NodeInput::Peer { .. } => "peer",
+    NodeInput::UnsentToClient { .. } => "unsent to client",
+    NodeInput::UnsentToPeer { .. } => "unsent to peer",
+    NodeInput::EndOfBatch => "end of batch",
+    NodeInput::Timeout => "timeout",
+    NodeInput::Signed { .. } => "signed",
+    NodeInput::Shutdown => "shutdown",
+});
+
+kinds!(node_effect, NODE_EFFECTS, NodeEffect, {
+    NodeEffect::ToClient { .. } => "to client",
+    NodeEffect::ToPeer { .. } => "to peer",
+    NodeEffect::Sign { .. } => "sign",
+    NodeEffect::Close { .. } => "close",
+    NodeEffect::Event(_) => "event",
+});
+
+kinds!(client_input, CLIENT_INPUTS, ClientInput, {
+    ClientInput::LinkUp => "link up",
+    ClientInput::LinkDown => "link down",
+    ClientInput::Message(_) => "message",
+    ClientInput::Subscribe(_) => "subscribe",
+    ClientInput::Unsubscribe(_) => "unsubscribe",
+    ClientInput::Publish { .. } => "publish",
+    ClientInput::Answer { .. } => "answer",
+    ClientInput::Refuse { .. } => "refuse",
+    ClientInput::Ack { .. } => "ack",
+    ClientInput::EndOfBatch => "end of batch",
+    ClientInput::Timeout => "timeout",
+});
+
+kinds!(client_effect, CLIENT_EFFECTS, ClientEffect, {
+    ClientEffect::Send(_) => "send",
+    ClientEffect::Deliver(_) => "deliver",
+    ClientEffect::Published { .. } => "published",
+    ClientEffect::Subscribed { .. } => "subscribed",
+    ClientEffect::Connected => "connected",
+    ClientEffect::Disconnected => "disconnected",
+    ClientEffect::Close(_) => "close",
+});
+
+kinds!(client_message, CLIENT_MESSAGES, ClientMessage, {
+    ClientMessage::Attach { .. } => "Attach",
+    ClientMessage::Subscribe(_) => "Subscribe",
+    ClientMessage::Unsubscribe(_) => "Unsubscribe",
+    ClientMessage::Publish(_) => "Publish",
+    ClientMessage::Answer(_) => "Answer",
+    ClientMessage::Refuse(_) => "Refuse",
+    ClientMessage::Acks(_) => "Acks",
+});
+
+kinds!(node_message, NODE_MESSAGES, NodeMessage, {
+    NodeMessage::Attached { .. } => "Attached",
+    NodeMessage::Subscribed { .. } => "Subscribed",
+    NodeMessage::Delivery(_) => "Delivery",
+    NodeMessage::Multicast(_) => "Multicast",
+    NodeMessage::Outcome(_) => "Outcome",
+    NodeMessage::Receipts(_) => "Receipts",
+});
+
+kinds!(peer_message, PEER_MESSAGES, PeerMessage, {
+    PeerMessage::Greeting(_) => "Greeting",
+    PeerMessage::Summary(_) => "Summary",
+    PeerMessage::Heartbeat(_) => "Heartbeat",
+    PeerMessage::Pull(_) => "Pull",
+    PeerMessage::Snapshot(_) => "Snapshot",
+    PeerMessage::Changes(_) => "Changes",
+    PeerMessage::Request(_) => "Request",
+    PeerMessage::Answer(_) => "PeerAnswer",
+    PeerMessage::Refusal(_) => "PeerRefusal",
+    PeerMessage::Multicast(_) => "Multicast",
+    PeerMessage::Receipts(_) => "PeerReceipts",
+    PeerMessage::Relay(_) => "Relay",
+    PeerMessage::Returned(_) => "Returned",
+    PeerMessage::Tree(_) => "Tree",
+});
+
+/// What no world can show in this version, since nothing produces it or the border of the SDK takes
+/// it out before a core sees it. A node that shuts down closes the link on which it would say 203,
+/// and only one that lies to its own client makes that close its link.
+const ABSENT: &[(&str, &str)] = &[
+    ("client effect", "close"),
+    ("code", "103"),
+    ("code", "201"),
+    ("code", "202"),
+    ("code", "203"),
+    ("code", "205"),
+    ("code", "206"),
+    ("reason", "bad-topic"),
+    ("reason", "payload-too-long"),
+    ("reason", "shutting-down"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_happened_is_missing_until_it_does() {
+        let mut coverage = Coverage::default();
+        assert!(coverage.missing().any(|missing| missing == ("code", "102")));
+        coverage.code(Code::TimedOut);
+        assert!(coverage.missing().all(|missing| missing != ("code", "102")));
+        assert!(coverage.missing().all(|missing| missing != ("code", "205")), "not produced");
+    }
+
+    #[test]
+    fn worlds_add_up() {
+        let (mut all, mut one) = (Coverage::default(), Coverage::default());
+        one.reason(Reason::Deadline);
+        one.fault(Fault::Crash);
+        all.add(&one);
+        all.add(&one);
+        let happened: Vec<_> = all.counts().filter(|&(_, _, count)| count > 0).collect();
+        assert_eq!(happened, [("reason", "deadline", 2), ("fault", "crash", 2)]);
+        assert!(all.to_string().contains("crash 2"));
+    }
+}

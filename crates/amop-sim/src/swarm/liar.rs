@@ -1,0 +1,145 @@
+//! A node that keeps no rule: it says of itself what is not true, tells too much, and repeats what
+//! it said before. Honest nodes must not notice.
+//!
+//! It only says what a member can say on its own link, in its own name.
+
+use amop_topic_table::set_digest;
+use amop_wire::{
+    Announcement, AnnouncementChanges, AnnouncementHead, Epoch, Gen, Instance, Name, NodeId,
+    PeerMessage, Seq, SignedHead, Subscriber, Topic, TopicChange, Version,
+};
+
+use super::{Swarm, millis};
+use crate::StrangerId;
+
+/// The liar of a world.
+#[derive(Debug, Default)]
+pub(super) struct Liar {
+    /// Its present link, if it has one.
+    stranger: Option<StrangerId>,
+    seq: u64,
+    said: Vec<PeerMessage>,
+}
+
+impl Swarm {
+    /// The liar links anew if its link was closed, and says something.
+    pub(super) fn lie(&mut self) {
+        let at = self.world.any(&self.nodes);
+        let open = self.liar.stranger.filter(|&who| self.world.hears(who));
+        let who = match open {
+            Some(who) => who,
+            None if !self.world.is_up(at) => return,
+            None => {
+                let who = self.world.stranger(NAME, at);
+                self.liar.stranger = Some(who);
+                let epoch = Epoch(self.world.draw(1000));
+                self.world.say(who, &PeerMessage::Greeting(epoch));
+                self.world.run_for(millis(50));
+                self.press(at, who);
+                who
+            }
+        };
+        let lie = self.draw_lie(who);
+        self.world.say(who, &lie);
+        self.liar.said.push(lie);
+        if self.world.draw(2) == 0 {
+            // Who was told of a version asks for it.
+            self.world.run_for(millis(100));
+            let snapshot = PeerMessage::Snapshot(self.false_announcement(who));
+            self.world.say(who, &snapshot);
+            self.liar.said.push(snapshot);
+        }
+    }
+
+    /// SEQ-5: tells a node what it has not asked for, and notes a violation if it is taken.
+    fn press(&mut self, at: crate::NodeId, who: StrangerId) {
+        let id = NodeId::of(&name());
+        let knows = |swarm: &Self| {
+            let is_up = swarm.world.is_up(at);
+            is_up && swarm.world.node_core(at).table().version_of(id).is_some()
+        };
+        if self.world.draw(2) == 0 || knows(self) {
+            return;
+        }
+        let snapshot = PeerMessage::Snapshot(self.false_announcement(who));
+        self.world.say(who, &snapshot);
+        self.world.run_for(millis(100));
+        let pulls = self.world.told_peer(who).iter();
+        let is_asked = pulls.filter(|told| matches!(told, PeerMessage::Pull(_))).count() > 0;
+        if knows(self) && !is_asked {
+            let violation = format!("{at:?} took what it had not asked for");
+            self.violations.push(violation);
+        }
+    }
+
+    fn draw_lie(&mut self, who: StrangerId) -> PeerMessage {
+        let id = NodeId::of(&name());
+        self.liar.seq += 1;
+        let seq = self.liar.seq;
+        match self.world.draw(6) {
+            0 if !self.liar.said.is_empty() => self.world.any(&self.liar.said),
+            0 | 1 => PeerMessage::Summary(vec![(id, self.false_version())]),
+            2 => {
+                let (from, to) = (self.world.draw(seq + 2), self.world.draw(seq + 2));
+                PeerMessage::Changes(self.false_changes(who, from, to))
+            }
+            3 => PeerMessage::Changes(self.false_changes(who, seq.saturating_sub(1), seq)),
+            4 => PeerMessage::Heartbeat(self.world.draw(u64::MAX)),
+            _ => {
+                let about = self.world.any(&self.nodes);
+                PeerMessage::Pull(self.world.id_of(about))
+            }
+        }
+    }
+
+    fn false_version(&mut self) -> Version {
+        Version { epoch: Epoch(self.world.draw(1000)), seq: Seq(self.liar.seq) }
+    }
+
+    /// Signs in its own name, sometimes what is not what it says.
+    fn sign(
+        &mut self,
+        who: StrangerId,
+        version: Version,
+        neighbours: &[NodeId],
+        topics: &[(Topic, Vec<Subscriber>)],
+    ) -> SignedHead {
+        let topics = if self.world.draw(4) == 0 { &[] } else { topics };
+        let digest = set_digest(neighbours, topics).expect("it is not too much");
+        self.world.sign(who, AnnouncementHead { name: name(), version, digest })
+    }
+
+    /// Neighbours that it does not have, and perhaps many topics that nobody wants.
+    fn false_announcement(&mut self, who: StrangerId) -> Announcement {
+        let topics = [1, 10, 300][self.pick(3)];
+        let topic = |n: u64| format!("lies/{n}").parse().expect("a valid topic");
+        let subscribers = |n: u64| vec![subscriber(n), subscriber(n + 1)];
+        let topics: Vec<_> = (0..topics).map(|n| (topic(n), subscribers(n))).collect();
+        let neighbours: Vec<_> = self.nodes.iter().map(|&node| self.world.id_of(node)).collect();
+        let version = self.false_version();
+        let signed = self.sign(who, version, &neighbours, &topics);
+        Announcement::new(signed, self.world.certificate(NAME), neighbours, topics)
+    }
+
+    /// Somebody leaves who never was there.
+    fn false_changes(&mut self, who: StrangerId, from: u64, to: u64) -> AnnouncementChanges {
+        let change = TopicChange {
+            topic: "lies/0".parse().expect("a valid topic"),
+            subscriber: subscriber(self.world.draw(9)),
+            removed: self.world.draw(2) == 0,
+        };
+        let version = Version { epoch: self.false_version().epoch, seq: Seq(to) };
+        let signed = self.sign(who, version, &[], &[]);
+        AnnouncementChanges::new(Seq(from), signed, None, vec![change])
+    }
+}
+
+fn subscriber(n: u64) -> Subscriber {
+    Subscriber { instance: Instance(n), generation: Gen(1) }
+}
+
+fn name() -> Name {
+    NAME.parse().expect("a certified name")
+}
+
+const NAME: &str = "liar.node.bank-x.amop";

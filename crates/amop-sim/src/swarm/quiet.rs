@@ -1,0 +1,105 @@
+//! Once nothing fails any more, everybody knows and reaches everybody.
+
+use std::collections::BTreeMap;
+
+use amop_wire::{Code, Mode, MsgId, Receipt, Topic};
+
+use super::chaos::NOTICE_MAX;
+use super::{SECOND, Swarm, millis};
+use crate::{End, NodeId};
+
+impl Swarm {
+    /// Notes what is not as it should be after the last fault.
+    pub(super) fn check_quiet(&mut self) {
+        // Every end notices what happened, then two heartbeats and a second go by.
+        self.world.run_for(NOTICE_MAX + 11 * SECOND);
+        self.violations.extend(self.world.wrong_views());
+        self.change_subscriptions();
+        self.reach_everybody();
+    }
+
+    /// SEQ-3: a change is known everywhere within a second, since nothing is lost any more.
+    fn change_subscriptions(&mut self) {
+        for client in self.clients.clone() {
+            let topic = self.world.any(&self.topics);
+            match self.world.draw(3) {
+                0 => self.world.unsubscribe(client, &topic),
+                _ => self.world.subscribe(client, &topic),
+            }
+        }
+        // And as long as it takes to get there.
+        let slowest = millis(21 + 4) + self.detour_max;
+        self.world.run_for(SECOND + slowest * u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
+        let wrong = self.world.wrong_views();
+        self.violations.extend(wrong.into_iter().map(|what| format!("a second later {what}")));
+    }
+
+    /// Publishes from everywhere to every topic.
+    fn reach_everybody(&mut self) {
+        let mut expected = Vec::<(MsgId, u32)>::new();
+        let homes: Vec<Option<NodeId>> =
+            self.clients.iter().map(|&client| self.world.home_of(client)).collect();
+        for client in self.clients.clone() {
+            let Some(home) = self.world.home_of(client) else {
+                self.violations.push(format!("{client:?} has found no node in a quiet world"));
+                continue;
+            };
+            for topic in self.topics.clone() {
+                let name = topic.parse::<Topic>().expect("a valid topic");
+                let spread = self.world.node_core(home).table().spread(&name);
+                let targets = spread.iter().map(|(_, count)| count).sum();
+                for mode in [Mode::Unicast, Mode::Multicast] {
+                    expected.push((self.world.publish(client, mode, &topic, 5 * SECOND), targets));
+                }
+            }
+        }
+        self.world.run_for(6 * SECOND);
+        for (id, targets) in expected {
+            if !self.is_well(id, targets) {
+                let publication = self.world.record().publication(id);
+                let violation = format!("{id} to {targets} in a quiet world: {publication:?}");
+                self.violations.push(violation);
+            } else {
+                self.note_choice(id, &homes);
+            }
+        }
+    }
+
+    /// Notes whether a unicast went to the node with the most subscribers.
+    fn note_choice(&mut self, id: MsgId, homes: &[Option<NodeId>]) {
+        let publication = self.world.record().publication(id);
+        let [call] = &publication.calls[..] else { return };
+        if publication.mode == Mode::Multicast {
+            return;
+        }
+        let mut crowds = BTreeMap::<usize, usize>::new();
+        let mut handled_at = None;
+        for (client, home) in self.world.clients.iter().zip(homes) {
+            let Some(home) = home.filter(|_| client.wanted.contains(&publication.topic)) else {
+                continue;
+            };
+            *crowds.entry(home.0).or_default() += 1;
+            let core = client.core.as_ref();
+            if core.is_some_and(|core| core.instance() == call.instance) {
+                handled_at = Some(home.0);
+            }
+        }
+        let subscribers = crowds.values().sum();
+        let crowded = crowds.iter().max_by_key(|&(_, crowd)| crowd);
+        if let Some((&node, &crowd)) = crowded.filter(|_| crowds.len() > 1) {
+            self.choices.note(crowd, subscribers, handled_at == Some(node));
+        }
+    }
+
+    /// Whether a message got to all of its targets, or was said to have none.
+    fn is_well(&self, id: MsgId, targets: u32) -> bool {
+        match self.world.record().publication(id).ends.first() {
+            Some((_, End::Receipt(receipt))) => {
+                *receipt == Receipt { acked: targets, refused: 0, unknown: 0 }
+            }
+            Some((_, End::Outcome { code: Code::Ok, .. })) => targets > 0,
+            Some((_, End::Outcome { code: Code::NoSubscriber, .. })) => targets == 0,
+            Some((_, End::Outcome { .. })) | None => false,
+        }
+    }
+}
