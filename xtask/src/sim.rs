@@ -7,14 +7,20 @@ use anyhow::Result;
 use options::Options;
 use std::process::Command;
 
+mod mutants;
 #[path = "../sim-runner/src/options.rs"]
 mod options;
+mod patch;
 
 /// The `sim` command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Sim {
     #[command(flatten)]
     options: Options,
+    /// Break the cores in one place at a time, and expect that a world finds out: by the mutants of
+    /// these names, or by all.
+    #[arg(long, value_name = "NAME", num_args = 0.., exclusive = true)]
+    mutants: Option<Vec<String>>,
 }
 
 impl Sim {
@@ -24,6 +30,9 @@ impl Sim {
     ///
     /// Fails when the runner does not build, or finds a violation.
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
+        if let Some(names) = &self.mutants {
+            return mutants::run(workspace, names);
+        }
         let mut build = process::cargo(&workspace.root);
         build.args(["build", "--quiet", "--locked", "--release", "--package", RUNNER]);
         process::run(&mut build)?;
@@ -40,7 +49,7 @@ impl Sim {
 
 /// The options as somebody would type them.
 fn arguments(options: &Options) -> Vec<String> {
-    let Options { seeds, from, seed, story, about, json } = options;
+    let Options { seeds, from, first, seed, story, about, json } = options;
     let mut arguments = Vec::new();
     let mut add = |name: &str, value: Option<String>| {
         arguments.push(name.to_owned());
@@ -52,6 +61,9 @@ fn arguments(options: &Options) -> Vec<String> {
     }
     if let Some(from) = from {
         add("--from", Some(from.to_string()));
+    }
+    if *first {
+        add("--first", None);
     }
     if *story {
         add("--story", None);
@@ -71,7 +83,8 @@ Examples:
   cargo xtask sim                            1,000 fresh worlds
   cargo xtask sim --seeds 100000 --json      many, for a program that reads the report
   cargo xtask sim --from 7 --seeds 300       the worlds 7 to 306
-  cargo xtask sim --seed 7 --story           one world, and what happened in it";
+  cargo xtask sim --seed 7 --story           one world, and what happened in it
+  cargo xtask sim --mutants no-epoch         whether worlds find out about one planted fault";
 
 /// The crate, and its binary.
 const RUNNER: &str = "sim-runner";
@@ -85,7 +98,9 @@ mod tests {
 
     #[test]
     fn the_runner_gets_what_was_typed() {
-        for line in ["--seeds 5 --from 7 --json", "--seed 3 --story --about 00ff", "--seeds 1000"] {
+        for line in
+            ["--seeds 5 --from 7 --first --json", "--seed 3 --story --about 00ff", "--seeds 1000"]
+        {
             assert_eq!(arguments(&parse(line).options).join(" "), line);
         }
     }

@@ -266,7 +266,6 @@ const ABSENT: &[(&str, &str)] = &[
     ("code", "201"),
     ("code", "202"),
     ("code", "203"),
-    ("code", "205"),
     ("code", "206"),
     ("reason", "bad-topic"),
     ("reason", "payload-too-long"),

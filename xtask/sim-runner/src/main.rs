@@ -39,7 +39,8 @@ fn main() -> ExitCode {
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let started = now();
-    let totals = sweep::run(&run.seeds(), threads, sweep::verdict_of, &Progress::new(now));
+    let most = if options.first { 1 } else { sweep::FAILURES_MAX };
+    let totals = sweep::run(&run.seeds(), threads, most, sweep::verdict_of, &Progress::new(now));
     let report = Report::new(&run, totals, threads, now() - started);
     println!("{}", if options.json { report.to_json().to_string() } else { report.to_string() });
     if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -10,6 +10,9 @@ pub(crate) struct Options {
     /// The first seed. It is drawn anew when absent, so that each run tries other worlds.
     #[arg(long, value_name = "S")]
     pub(crate) from: Option<u64>,
+    /// Stop at the first world that breaks the contract.
+    #[arg(long)]
+    pub(crate) first: bool,
     /// Run this world alone.
     #[arg(long, value_name = "S", conflicts_with_all = ["seeds", "from"])]
     pub(crate) seed: Option<u64>,

@@ -164,7 +164,13 @@ mod tests {
             publishes: 3,
             choices: Choices::default(),
         };
-        let totals = sweep::run(&run.seeds(), 2, verdict_of, &Progress::new(crate::now));
+        let totals = sweep::run(
+            &run.seeds(),
+            2,
+            sweep::FAILURES_MAX,
+            verdict_of,
+            &Progress::new(crate::now),
+        );
         Report::new(&run, totals, 2, Duration::from_secs(2))
     }
 
@@ -216,8 +222,15 @@ mod tests {
 
     #[test]
     fn worlds_are_fresh_unless_the_first_is_named() {
-        let mut options =
-            Options { seeds: 2, from: None, seed: None, story: false, about: None, json: false };
+        let mut options = Options {
+            seeds: 2,
+            from: None,
+            first: false,
+            seed: None,
+            story: false,
+            about: None,
+            json: false,
+        };
         let seeds = |options: &Options| Run::draw(options, || 77).seeds();
         let kept = kept_seeds().count();
         assert_eq!(seeds(&options)[kept..], [77, 78]);

@@ -34,10 +34,11 @@ impl Totals {
     }
 }
 
-/// Runs the worlds of these seeds, until [too many](FAILURES_MAX) have failed.
+/// Runs the worlds of these seeds, until so many have failed.
 pub(crate) fn run(
     seeds: &[u64],
     threads: usize,
+    failures_max: usize,
     verdict_of: impl Fn(u64) -> Verdict + Sync,
     progress: &Progress,
 ) -> Totals {
@@ -48,7 +49,7 @@ pub(crate) fn run(
             let mut totals = totals.lock().expect("nobody panics with the lock");
             totals.add(verdict);
             progress.tell(&totals, seeds.len());
-            if totals.failures.len() >= FAILURES_MAX {
+            if totals.failures.len() >= failures_max {
                 next.store(seeds.len(), Ordering::Relaxed);
             }
         }
@@ -107,7 +108,7 @@ impl Progress {
 }
 
 /// More failures would tell nothing new.
-const FAILURES_MAX: usize = 10;
+pub(crate) const FAILURES_MAX: usize = 10;
 
 const TWICE_EVERY: u64 = 100;
 

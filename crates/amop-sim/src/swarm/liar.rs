@@ -54,9 +54,10 @@ impl Swarm {
     /// SEQ-5: tells a node what it has not asked for, and notes a violation if it is taken.
     fn press(&mut self, at: crate::NodeId, who: StrangerId) {
         let id = NodeId::of(&name());
+        // If one knows of it, others ask that one.
         let knows = |swarm: &Self| {
-            let is_up = swarm.world.is_up(at);
-            is_up && swarm.world.node_core(at).table().version_of(id).is_some()
+            let mut up = swarm.nodes.iter().filter(|&&node| swarm.world.is_up(node));
+            up.any(|&node| swarm.world.node_core(node).table().version_of(id).is_some())
         };
         if self.world.draw(2) == 0 || knows(self) {
             return;
