@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod application;
+mod arrivals;
 mod byzantine;
 mod contract;
 mod coverage;

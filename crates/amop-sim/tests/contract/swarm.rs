@@ -15,7 +15,7 @@ fn the_contract_holds_whatever_fails_and_all_is_well_once_it_is_quiet() {
 
 #[test]
 fn the_same_seed_gives_the_same_trace_whether_or_not_it_is_told() {
-    for seed in 0..3 {
+    for seed in 0..2 {
         let mut told = Swarm::new(&Plan::draw(seed));
         told.run();
         assert_eq!(run_seed(seed).trace_hash, told.verdict().trace_hash);
@@ -29,4 +29,4 @@ fn every_kept_seed_says_why_it_is_kept() {
     assert!(kept_seeds().all(|(_, why)| !why.trim().is_empty()));
 }
 
-const SEEDS: Range<u64> = 0..25;
+const SEEDS: Range<u64> = 0..12;
