@@ -116,6 +116,7 @@ impl State {
                 Effect::Subscribed { topic, code, reason } => {
                     self.subscribed(topic, code, reason);
                 }
+                Effect::Propagated { .. } => {} // Nobody asks for it.
                 Effect::Connected => self.connected(),
                 Effect::Disconnected => {} // Told by `link_down`, which knows why.
                 Effect::Close(reason) => {

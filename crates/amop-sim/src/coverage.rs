@@ -111,6 +111,7 @@ impl Coverage {
             }
             ClientEffect::Published { end: PublishEnd::Receipt(_), .. } => self.code(Code::Ok),
             ClientEffect::Deliver(_)
+            | ClientEffect::Propagated { .. }
             | ClientEffect::Connected
             | ClientEffect::Disconnected
             | ClientEffect::Close(_) => {}
@@ -202,6 +203,7 @@ kinds!(client_input, CLIENT_INPUTS, ClientInput, {
     ClientInput::LinkDown => "link down",
     ClientInput::Message(_) => "message",
     ClientInput::Subscribe(_) => "subscribe",
+    ClientInput::Propagate(_) => "propagate",
     ClientInput::Unsubscribe(_) => "unsubscribe",
     ClientInput::Publish { .. } => "publish",
     ClientInput::Answer { .. } => "answer",
@@ -216,6 +218,7 @@ kinds!(client_effect, CLIENT_EFFECTS, ClientEffect, {
     ClientEffect::Deliver(_) => "deliver",
     ClientEffect::Published { .. } => "published",
     ClientEffect::Subscribed { .. } => "subscribed",
+    ClientEffect::Propagated { .. } => "propagated",
     ClientEffect::Connected => "connected",
     ClientEffect::Disconnected => "disconnected",
     ClientEffect::Close(_) => "close",
@@ -225,6 +228,7 @@ kinds!(client_message, CLIENT_MESSAGES, ClientMessage, {
     ClientMessage::Attach { .. } => "Attach",
     ClientMessage::Subscribe(_) => "Subscribe",
     ClientMessage::Unsubscribe(_) => "Unsubscribe",
+    ClientMessage::Propagate(_) => "Propagate",
     ClientMessage::Publish(_) => "Publish",
     ClientMessage::Answer(_) => "Answer",
     ClientMessage::Refuse(_) => "Refuse",
@@ -234,6 +238,7 @@ kinds!(client_message, CLIENT_MESSAGES, ClientMessage, {
 kinds!(node_message, NODE_MESSAGES, NodeMessage, {
     NodeMessage::Attached { .. } => "Attached",
     NodeMessage::Subscribed { .. } => "Subscribed",
+    NodeMessage::Propagated { .. } => "Propagated",
     NodeMessage::Delivery(_) => "Delivery",
     NodeMessage::Multicast(_) => "Multicast",
     NodeMessage::Outcome(_) => "Outcome",
@@ -255,6 +260,8 @@ kinds!(peer_message, PEER_MESSAGES, PeerMessage, {
     PeerMessage::Relay(_) => "Relay",
     PeerMessage::Returned(_) => "Returned",
     PeerMessage::Tree(_) => "Tree",
+    PeerMessage::Probe => "Probe",
+    PeerMessage::Held(_) => "Held",
 });
 
 /// What no world can show in this version, since nothing produces it or the border of the SDK takes

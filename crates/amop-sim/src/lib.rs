@@ -13,6 +13,7 @@ mod lives;
 mod network;
 mod notary;
 mod parties;
+mod propagation;
 mod publishing;
 mod sequence;
 mod story;

@@ -174,6 +174,7 @@ impl World {
         slot.wake_at = None;
         slot.arrived.clear();
         slot.subscribed.clear();
+        slot.propagated.clear();
         let life = slot.life;
         self.tell_all(format_args!("c{} starts as {instance}", client.0));
         self.after(Duration::ZERO, Happening::Dial { client: client.0, life });

@@ -209,6 +209,7 @@ impl World {
                     slot.wanted.remove(&topic);
                 }
             }
+            ClientEffect::Propagated { topic } => self.told_propagated(client, topic),
             ClientEffect::Connected | ClientEffect::Disconnected => {
                 let is_connected = effect == ClientEffect::Connected;
                 let calm = if is_connected { Calm::since(self.now) } else { Calm::never() };

@@ -123,9 +123,10 @@ impl World {
                 let entries: Vec<String> = entries.collect();
                 (format!("{kind} {}", entries.join(", ")), About::Nothing)
             }
-            PeerMessage::Greeting(_) | PeerMessage::Heartbeat(_) => {
-                (format!("{message:?}"), About::Nothing)
-            }
+            PeerMessage::Greeting(_)
+            | PeerMessage::Heartbeat(_)
+            | PeerMessage::Probe
+            | PeerMessage::Held(_) => (format!("{message:?}"), About::Nothing),
         };
         vec![words]
     }
@@ -147,6 +148,7 @@ fn node_words(message: &NodeMessage, to: Option<Instance>) -> Vec<(String, About
         NodeMessage::Subscribed { topic, code, .. } => {
             (format!("{kind} {topic}: {code}"), About::Nothing)
         }
+        NodeMessage::Propagated { topic } => (format!("{kind} {topic}"), About::Nothing),
         NodeMessage::Delivery(delivery) => {
             (format!("{kind} {}", delivery.attempt.number), delivery.attempt.id.into())
         }
@@ -172,9 +174,9 @@ fn client_words(message: &ClientMessage, from: Option<Instance>) -> (String, Abo
         ClientMessage::Attach { instance, generation } => {
             (format!("{kind} {instance}, {generation:?}"), About::Nothing)
         }
-        ClientMessage::Subscribe(topic) | ClientMessage::Unsubscribe(topic) => {
-            (format!("{kind} {topic}"), About::Nothing)
-        }
+        ClientMessage::Subscribe(topic)
+        | ClientMessage::Unsubscribe(topic)
+        | ClientMessage::Propagate(topic) => (format!("{kind} {topic}"), About::Nothing),
         ClientMessage::Publish(publish) => {
             let text = format!("{kind} to {}, {:?}", publish.topic, publish.ttl);
             (text, about(from, publish.counter, 1))

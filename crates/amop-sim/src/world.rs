@@ -119,6 +119,8 @@ pub(crate) struct ClientSlot {
     pub(crate) wanted: BTreeSet<Topic>,
     /// What the application was told of its subscribes.
     pub(crate) subscribed: Vec<(Topic, Code)>,
+    /// What it was told that every node knows of, and when.
+    pub(crate) propagated: Vec<(Topic, Instant)>,
 }
 
 impl World {
@@ -209,6 +211,7 @@ impl World {
             inbox: Inbox::default(),
             wanted: BTreeSet::new(),
             subscribed: Vec::new(),
+            propagated: Vec::new(),
         });
         let client = ClientId(self.clients.len() - 1);
         self.start_client(client);

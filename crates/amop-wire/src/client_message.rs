@@ -27,6 +27,8 @@ pub enum ClientMessage {
     Subscribe(Topic),
     /// Wants them no longer.
     Unsubscribe(Topic),
+    /// Asks to be told when every other node knows of this subscription.
+    Propagate(Topic),
     /// Publishes.
     Publish(Publish),
     /// Handled a unicast.
@@ -104,7 +106,10 @@ pub struct AckRun {
 impl Message for ClientMessage {
     fn lane(&self) -> Lane {
         match self {
-            Self::Attach { .. } | Self::Subscribe(_) | Self::Unsubscribe(_) => Lane::Control,
+            Self::Attach { .. }
+            | Self::Subscribe(_)
+            | Self::Unsubscribe(_)
+            | Self::Propagate(_) => Lane::Control,
             Self::Answer(_) | Self::Refuse(_) | Self::Acks(_) => Lane::Replies,
             Self::Publish(_) => Lane::Messages,
         }
@@ -118,6 +123,7 @@ impl Message for ClientMessage {
             | Self::Attach { .. }
             | Self::Subscribe(_)
             | Self::Unsubscribe(_)
+            | Self::Propagate(_)
             | Self::Refuse(_)
             | Self::Acks(_) => put(&pb::ClientHeader { kind: self.to_kind() }, buf),
         }
@@ -131,6 +137,7 @@ impl Message for ClientMessage {
             Self::Attach { .. }
             | Self::Subscribe(_)
             | Self::Unsubscribe(_)
+            | Self::Propagate(_)
             | Self::Refuse(_)
             | Self::Acks(_) => &NONE,
         }
@@ -169,6 +176,9 @@ impl Message for ClientMessage {
             Kind::Unsubscribe(unsubscribe) => {
                 Self::Unsubscribe(topic("unsubscribe.topic", &unsubscribe.topic)?)
             }
+            Kind::Propagate(propagate) => {
+                Self::Propagate(topic("propagate.topic", &propagate.topic)?)
+            }
             Kind::Refuse(refuse) => Self::Refuse(read_refuse(&refuse)?),
             Kind::Acks(acks) => Self::Acks(read_acks(&acks.runs)?),
             Kind::Publish(publish) => Self::Publish(read_publish(&publish, payload)?),
@@ -192,6 +202,9 @@ impl ClientMessage {
             }
             Self::Unsubscribe(topic) => {
                 Kind::Unsubscribe(pb::Unsubscribe { topic: text(topic.as_bytes()) })
+            }
+            Self::Propagate(topic) => {
+                Kind::Propagate(pb::Propagate { topic: text(topic.as_bytes()) })
             }
             Self::Refuse(Refuse { attempt, reason, fenced }) => Kind::Refuse(pb::Refuse {
                 publisher: Some(attempt.id.publisher.0),

@@ -18,6 +18,7 @@ mod message;
 mod name;
 mod node_message;
 mod peer_message;
+mod probe;
 mod recent;
 mod relay;
 mod signed;

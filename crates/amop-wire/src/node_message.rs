@@ -31,6 +31,11 @@ pub enum NodeMessage {
         /// Why it does not.
         reason: Reason,
     },
+    /// Every node that the node can reach has confirmed that it knows of a subscription.
+    Propagated {
+        /// To what.
+        topic: Topic,
+    },
     /// A unicast for the client as a subscriber.
     Delivery(Delivery),
     /// A multicast for the client as a subscriber. Both ends number those of one link from 0, and
@@ -95,7 +100,9 @@ pub struct ReceiptRun {
 impl Message for NodeMessage {
     fn lane(&self) -> Lane {
         match self {
-            Self::Attached { .. } | Self::Subscribed { .. } => Lane::Control,
+            Self::Attached { .. } | Self::Subscribed { .. } | Self::Propagated { .. } => {
+                Lane::Control
+            }
             Self::Outcome(_) | Self::Receipts(_) => Lane::Replies,
             Self::Delivery(_) | Self::Multicast(_) => Lane::Messages,
         }
@@ -109,6 +116,7 @@ impl Message for NodeMessage {
             Self::Delivery(_)
             | Self::Attached { .. }
             | Self::Subscribed { .. }
+            | Self::Propagated { .. }
             | Self::Outcome(_)
             | Self::Receipts(_) => put(&pb::NodeHeader { kind: self.to_kind() }, buf),
         }
@@ -120,7 +128,10 @@ impl Message for NodeMessage {
             Self::Delivery(delivery) => &delivery.payload,
             Self::Multicast(multicast) => &multicast.payload,
             Self::Outcome(outcome) => &outcome.payload,
-            Self::Attached { .. } | Self::Subscribed { .. } | Self::Receipts(_) => &NONE,
+            Self::Attached { .. }
+            | Self::Subscribed { .. }
+            | Self::Propagated { .. }
+            | Self::Receipts(_) => &NONE,
         }
     }
 
@@ -143,6 +154,7 @@ impl Message for NodeMessage {
             Self::Multicast(multicast) => multicast.ttl = multicast.ttl.saturating_sub(spent),
             Self::Attached { .. }
             | Self::Subscribed { .. }
+            | Self::Propagated { .. }
             | Self::Outcome(_)
             | Self::Receipts(_) => {}
         }
@@ -163,6 +175,9 @@ impl Message for NodeMessage {
                 code: code("subscribed.code", subscribed.code)?,
                 reason: Reason::from_number(subscribed.reason.unwrap_or_default()),
             },
+            Kind::Propagated(propagated) => {
+                Self::Propagated { topic: topic("propagated.topic", &propagated.topic)? }
+            }
             Kind::Delivery(delivery) => Self::Delivery(read_delivery(&delivery, payload)?),
             Kind::Multicast(multicast) => Self::Multicast(read_multicast(&multicast, payload)?),
             Kind::Outcome(outcome) => Self::Outcome(read_outcome(outcome, payload)?),
@@ -183,6 +198,9 @@ impl NodeMessage {
                 reason: Some(reason.number()),
                 topic: text(topic.as_bytes()),
             }),
+            Self::Propagated { topic } => {
+                Kind::Propagated(pb::Propagated { topic: text(topic.as_bytes()) })
+            }
             Self::Outcome(outcome) => Kind::Outcome(pb::Outcome {
                 counter: Some(outcome.counter),
                 code: Some(outcome.code.number().into()),

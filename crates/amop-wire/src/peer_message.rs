@@ -11,6 +11,7 @@ use crate::fields::{bad, msg_id, name, no_payload, node_id, node_id_words, put, 
 use crate::generated::{self as pb, peer_header::Kind};
 use crate::hot::{self, Hot};
 use crate::limits::NODES_MAX;
+use crate::probe::{put_held, read_held};
 use crate::{
     Chain, Epoch, Frame, Instance, Lane, Message, MessageError, MsgId, Name, NodeId, Reason,
     Recent, Relay, Returned, Seq, SignedHead, Terms, Topic, Tree, Version,
@@ -48,6 +49,10 @@ pub enum PeerMessage {
     Returned(Returned),
     /// A multicast for several nodes, to be passed on.
     Tree(Tree),
+    /// Asks which version of the sender's announcement counts at the receiver.
+    Probe,
+    /// The version of the receiver's announcement that counts at the sender.
+    Held(Version),
 }
 
 /// A unicast on its way to the chosen subscriber's node.
@@ -143,9 +148,12 @@ impl Message for PeerMessage {
             | Self::Pull(_)
             | Self::Snapshot(_)
             | Self::Changes(_) => Lane::Control,
-            Self::Answer(_) | Self::Refusal(_) | Self::Receipts(_) | Self::Returned(_) => {
-                Lane::Replies
-            }
+            Self::Answer(_)
+            | Self::Refusal(_)
+            | Self::Receipts(_)
+            | Self::Returned(_)
+            | Self::Probe
+            | Self::Held(_) => Lane::Replies,
             Self::Relay(relay) => relay.lane,
             Self::Request(_) | Self::Multicast(_) | Self::Tree(_) => Lane::Messages,
         }
@@ -176,7 +184,9 @@ impl Message for PeerMessage {
             | Self::Pull(_)
             | Self::Refusal(_)
             | Self::Receipts(_)
-            | Self::Returned(_) => &NONE,
+            | Self::Returned(_)
+            | Self::Probe
+            | Self::Held(_) => &NONE,
         }
     }
 
@@ -275,6 +285,8 @@ impl PeerMessage {
             Self::Relay(relay) => Kind::Relay(relay.to_proto()),
             Self::Returned(returned) => Kind::Returned(returned.to_proto()),
             Self::Tree(tree) => Kind::Tree(tree.to_proto()),
+            Self::Probe => Kind::Probe(pb::Probe {}),
+            Self::Held(version) => Kind::Held(put_held(*version)),
         })
     }
 }
@@ -299,6 +311,8 @@ fn read_bare(kind: Kind) -> Result<PeerMessage, MessageError> {
         }),
         Kind::Receipts(receipts) => PeerMessage::Receipts(read_receipts(&receipts.runs)?),
         Kind::Returned(returned) => PeerMessage::Returned(Returned::read(returned)?),
+        Kind::Probe(pb::Probe {}) => PeerMessage::Probe,
+        Kind::Held(held) => PeerMessage::Held(read_held(held)),
         Kind::Snapshot(_)
         | Kind::Changes(_)
         | Kind::Request(_)

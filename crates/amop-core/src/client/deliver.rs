@@ -82,7 +82,7 @@ impl Client {
         if ttl.is_zero() {
             return Some(Reason::Deadline);
         }
-        (!self.subscriptions.contains_key(topic)).then_some(Reason::NotSubscribed)
+        (!self.subscriptions.contains(topic)).then_some(Reason::NotSubscribed)
     }
 
     /// Refuses a unicast for good: whatever copies of it come, none is handled.

@@ -19,6 +19,9 @@ pub enum Input {
     Message(NodeMessage),
     /// The application wants the messages of a topic.
     Subscribe(Topic),
+    /// The application waits until every node knows of its subscription to a topic, which was handed
+    /// in before: once that is so, [`Effect::Propagated`] says it.
+    Propagate(Topic),
     /// The application wants them no longer.
     Unsubscribe(Topic),
     /// The application publishes.
@@ -93,6 +96,11 @@ pub enum Effect {
         code: Code,
         /// Why it does not.
         reason: Reason,
+    },
+    /// Every node that the client's node can reach knows of a subscription.
+    Propagated {
+        /// To what.
+        topic: Topic,
     },
     /// The client is connected, and the node holds every subscription.
     Connected,

@@ -20,14 +20,11 @@ mod order;
 mod publish;
 mod replies;
 mod sequences;
+mod subscriptions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use amop_wire::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
-use amop_wire::{
-    AckRun, ClientMessage, CloseCode, CloseReason, Code, Gen, Instance, Instant, Mode, NodeMessage,
-    Publish, Reason, Topic,
-};
+use amop_wire::{AckRun, ClientMessage, Gen, Instance, Instant, Mode, NodeMessage, Publish, Topic};
 
 pub use effect::{Delivered, Effect, Input, PublishEnd, Wanted};
 pub use order::{Gap, Order, Turn};
@@ -39,6 +36,7 @@ use keyed::Keyed;
 use publish::Pending;
 use replies::Replies;
 use sequences::Sequences;
+use subscriptions::Subscriptions;
 
 /// One life of a client.
 #[derive(Debug)]
@@ -46,8 +44,7 @@ pub struct Client {
     instance: Instance,
     generation: Gen,
     state: State,
-    /// What the application wants, and whether it was told that the node holds it.
-    subscriptions: BTreeMap<Topic, Told>,
+    subscriptions: Subscriptions,
     publishes: ByCounter<Pending>,
     /// Publishes that wait for a connection, in the order of their counters.
     waiting: BTreeMap<u64, Publish>,
@@ -77,13 +74,6 @@ enum State {
     Connected,
 }
 
-/// Whether the application knows how its subscribe ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
-    Waits,
-    Knows,
-}
-
 impl Client {
     /// One life of a client; the instance must be drawn at random.
     #[must_use]
@@ -92,7 +82,7 @@ impl Client {
             instance,
             generation: Gen(0),
             state: State::Offline,
-            subscriptions: BTreeMap::new(),
+            subscriptions: Subscriptions::default(),
             publishes: ByCounter::default(),
             waiting: BTreeMap::new(),
             last_counter: 0,
@@ -147,6 +137,7 @@ impl Client {
             }
             Input::Ack { generation, number, refused } => self.ack(generation, number, refused),
             Input::Subscribe(topic) => self.subscribe(topic),
+            Input::Propagate(topic) => self.propagate(topic),
             Input::Unsubscribe(topic) => self.unsubscribe(now, topic),
             Input::LinkUp => self.link_up(),
             Input::LinkDown => self.link_down(),
@@ -181,6 +172,7 @@ impl Client {
     }
 
     fn link_down(&mut self) {
+        self.subscriptions.link_down();
         self.acks.clear(); // They name deliveries of the link that has ended.
         if self.is_connected() {
             self.effects.push_back(Effect::Disconnected);
@@ -197,67 +189,9 @@ impl Client {
             NodeMessage::Subscribed { topic, code, reason } => {
                 self.subscribed(now, topic, code, reason);
             }
+            NodeMessage::Propagated { topic } => self.propagated(topic),
             NodeMessage::Attached { .. } => self.attached(now),
         }
-    }
-
-    fn attached(&mut self, now: Instant) {
-        if !matches!(self.state, State::Attaching) {
-            let text = "attached without a request";
-            return self
-                .effects
-                .push_back(Effect::Close(CloseReason::new(CloseCode::Protocol, text)));
-        }
-        let open: BTreeSet<Topic> = self.subscriptions.keys().cloned().collect();
-        for topic in &open {
-            self.effects.push_back(Effect::Send(ClientMessage::Subscribe(topic.clone())));
-        }
-        self.state = State::Subscribing { open };
-        self.connected_if_complete(now);
-    }
-
-    fn subscribe(&mut self, topic: Topic) {
-        let is_new = !self.subscriptions.contains_key(&topic);
-        if is_new && self.subscriptions.len() >= SUBSCRIPTIONS_PER_CLIENT_MAX {
-            let (code, reason) = (Code::Overloaded, Reason::TooManySubscriptions);
-            return self.effects.push_back(Effect::Subscribed { topic, code, reason });
-        }
-        self.subscriptions.insert(topic.clone(), Told::Waits);
-        match &mut self.state {
-            State::Offline | State::Attaching => {} // Sent once the node has taken us in.
-            State::Subscribing { open } => {
-                open.insert(topic.clone());
-                self.send(ClientMessage::Subscribe(topic));
-            }
-            State::Connected => self.send(ClientMessage::Subscribe(topic)),
-        }
-    }
-
-    fn unsubscribe(&mut self, now: Instant, topic: Topic) {
-        self.subscriptions.remove(&topic);
-        match &mut self.state {
-            State::Offline | State::Attaching => {}
-            State::Subscribing { open } => {
-                open.remove(&topic);
-                self.send(ClientMessage::Unsubscribe(topic));
-                self.connected_if_complete(now);
-            }
-            State::Connected => self.send(ClientMessage::Unsubscribe(topic)),
-        }
-    }
-
-    fn subscribed(&mut self, now: Instant, topic: Topic, code: Code, reason: Reason) {
-        if let State::Subscribing { open } = &mut self.state {
-            open.remove(&topic);
-        }
-        if code != Code::Ok {
-            self.subscriptions.remove(&topic);
-            self.effects.push_back(Effect::Subscribed { topic, code, reason });
-        } else if let Some(told @ Told::Waits) = self.subscriptions.get_mut(&topic) {
-            *told = Told::Knows;
-            self.effects.push_back(Effect::Subscribed { topic, code, reason });
-        }
-        self.connected_if_complete(now);
     }
 
     fn connected_if_complete(&mut self, now: Instant) {

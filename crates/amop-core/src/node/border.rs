@@ -83,7 +83,9 @@ impl Node {
             | PeerMessage::Receipts(_)
             | PeerMessage::Relay(_)
             | PeerMessage::Tree(_)
-            | PeerMessage::Returned(_) => Ok(Some(message)),
+            | PeerMessage::Returned(_)
+            | PeerMessage::Probe
+            | PeerMessage::Held(_) => Ok(Some(message)),
         }
     }
 

@@ -12,7 +12,8 @@
 //!                   ├─▶ failover   as home node: another subscriber, for at least once
 //!                   ├─▶ exit       as exit node: push, pass back
 //!                   ├─▶ multicast  as home node: spread, count
-//!                   └─▶ fanout     as exit node: fan out, report
+//!                   ├─▶ fanout     as exit node: fan out, report
+//!                   └─▶ propagation  as home node: which subscriptions every node knows of
 //!  Effect ◀── poll_effect
 //! ```
 //!
@@ -28,6 +29,7 @@ mod fanout;
 mod links;
 mod multicast;
 mod pending;
+mod propagation;
 mod publisher;
 mod relay;
 mod session;
@@ -51,6 +53,7 @@ use crate::id_map::IdMap;
 use crate::timers::Timers;
 use fanout::Fanouts;
 use links::Link;
+use propagation::Propagation;
 use publisher::Publisher;
 use session::Session;
 use sync::Announcer;
@@ -85,6 +88,7 @@ pub struct Node {
     /// Where a multicast goes; empty in between, kept for its room.
     places: Vec<(Place, u32)>,
     fanouts: Fanouts,
+    propagation: Propagation,
     timers: Timers<Timer>,
     effects: VecDeque<Effect>,
     shutting_down: bool,
@@ -121,6 +125,7 @@ impl Node {
             finished: Vec::new(),
             places: Vec::new(),
             fanouts: Fanouts::default(),
+            propagation: Propagation::default(),
             timers: Timers::default(),
             effects: VecDeque::new(),
             shutting_down: false,
@@ -141,7 +146,10 @@ impl Node {
             Input::LinkDown { link } => self.link_down(now, link),
             Input::UnsentToClient { link, message } => self.unsent_to_client(now, link, message),
             Input::UnsentToPeer { link, message } => self.unsent_to_peer(now, link, message),
-            Input::Signed { signature, chain } => self.signed(signature, chain),
+            Input::Signed { signature, chain } => {
+                self.signed(signature, chain);
+                self.confirm_propagation(now);
+            }
             Input::EndOfBatch => self.end_of_batch(now),
             Input::Timeout => self.handle_timeout(now),
             Input::Shutdown => self.shut_down(),
@@ -156,7 +164,12 @@ impl Node {
     /// Says when to hand in [`Input::Timeout`]; coming early is harmless, coming late only slow.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let due = [self.timers.next(), self.table.poll_timeout(), self.announcer.poll_timeout()];
+        let due = [
+            self.timers.next(),
+            self.table.poll_timeout(),
+            self.announcer.poll_timeout(),
+            self.propagation.poll_timeout(),
+        ];
         due.into_iter().flatten().min()
     }
 
@@ -192,6 +205,7 @@ impl Node {
                 }
                 ClientMessage::Subscribe(_)
                 | ClientMessage::Unsubscribe(_)
+                | ClientMessage::Propagate(_)
                 | ClientMessage::Publish(_)
                 | ClientMessage::Answer(_)
                 | ClientMessage::Refuse(_)
@@ -207,6 +221,7 @@ impl Node {
             ClientMessage::Acks(runs) => self.acks(instance, &runs),
             ClientMessage::Subscribe(topic) => self.subscribe(instance, topic),
             ClientMessage::Unsubscribe(topic) => self.unsubscribe(instance, &topic),
+            ClientMessage::Propagate(topic) => self.propagate(instance, topic),
             ClientMessage::Attach { .. } => {
                 self.close(link, CloseCode::Protocol, "the client attached twice on one link");
             }
@@ -217,13 +232,14 @@ impl Node {
         let Some(Link::Peer { node, .. }) = self.links.get(&link) else { return };
         let node = *node;
         match message {
-            PeerMessage::Request(_) | PeerMessage::Multicast(_) => {
+            PeerMessage::Request(_) | PeerMessage::Multicast(_) | PeerMessage::Probe => {
                 self.came_directly(node);
                 self.heard_from(now, node, message);
             }
-            PeerMessage::Answer(_) | PeerMessage::Refusal(_) | PeerMessage::Receipts(_) => {
-                self.heard_from(now, node, message);
-            }
+            PeerMessage::Answer(_)
+            | PeerMessage::Refusal(_)
+            | PeerMessage::Receipts(_)
+            | PeerMessage::Held(_) => self.heard_from(now, node, message),
             PeerMessage::Relay(relay) => self.relayed(now, link, node, relay),
             PeerMessage::Returned(returned) => self.came_back(now, link, node, returned),
             PeerMessage::Tree(tree) => self.branched(now, link, node, tree),
@@ -258,11 +274,13 @@ impl Node {
         let is_rerouted = lost.is_some();
         lost.into_iter().flatten().for_each(|node| self.node_lost(node));
         if is_rerouted || is_relinked {
+            self.propagation.touch();
             self.reconsider(now, None);
         } else if !moved.is_empty() {
             self.reconsider(now, Some(&moved));
         }
         self.push_changes(now);
+        self.confirm_propagation(now);
         self.report_fanouts();
         self.send_receipts();
     }

@@ -63,7 +63,9 @@ impl Node {
     /// A path has brought a message to this node.
     fn came_along(&mut self, now: Instant, path: &Path, message: &PeerMessage) {
         match message {
-            PeerMessage::Request(_) | PeerMessage::Multicast(_) => self.note_way_back(path),
+            PeerMessage::Request(_) | PeerMessage::Multicast(_) | PeerMessage::Probe => {
+                self.note_way_back(path);
+            }
             PeerMessage::Answer(answer) => self.way_answered(now, answer.id, path),
             _ => self.table.way_worked(path),
         }
@@ -95,6 +97,8 @@ impl Node {
             PeerMessage::Refusal(refusal) => self.refused(now, node, &refusal),
             PeerMessage::Multicast(multicast) => self.fan_out(now, node, multicast),
             PeerMessage::Receipts(runs) => self.receipts(node, &runs),
+            PeerMessage::Probe => self.probed(node),
+            PeerMessage::Held(version) => self.held(node, version),
             // These are between neighbours.
             PeerMessage::Greeting(_)
             | PeerMessage::Summary(_)

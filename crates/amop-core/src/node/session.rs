@@ -111,6 +111,7 @@ impl Node {
             return;
         }
         let Some(session) = self.sessions.remove(&instance) else { return };
+        self.propagation.forget_session(instance);
         for topic in &session.topics {
             self.table.unsubscribe(topic, instance);
         }
@@ -147,6 +148,7 @@ impl Node {
         if let Some(session) = self.sessions.get_mut(&instance)
             && session.topics.remove(topic)
         {
+            self.propagation.forget(instance, topic);
             self.table.unsubscribe(topic, instance);
         }
     }

@@ -21,6 +21,7 @@ impl Node {
             // An outcome that is lost reads as 102 at the client, a receipt as unknown.
             NodeMessage::Attached { .. }
             | NodeMessage::Subscribed { .. }
+            | NodeMessage::Propagated { .. }
             | NodeMessage::Outcome(_)
             | NodeMessage::Receipts(_) => {}
         }
@@ -46,7 +47,7 @@ impl Node {
                 self.refused(now, node, &refusal);
             }
             PeerMessage::Multicast(multicast) => self.copy_unsent(node, multicast.id),
-            // Answers and receipts that are lost leave doubt, tables are told again.
+            // Answers and receipts that are lost leave doubt, tables are told again, probes repeated.
             PeerMessage::Answer(_)
             | PeerMessage::Refusal(_)
             | PeerMessage::Receipts(_)
@@ -58,7 +59,9 @@ impl Node {
             | PeerMessage::Changes(_)
             | PeerMessage::Relay(_)
             | PeerMessage::Returned(_)
-            | PeerMessage::Tree(_) => {}
+            | PeerMessage::Tree(_)
+            | PeerMessage::Probe
+            | PeerMessage::Held(_) => {}
         }
     }
 }

@@ -23,7 +23,8 @@ impl Swarm {
         match self.world.draw(27) {
             0..=12 => self.publish(client, Mode::Unicast, &topic, timeout),
             13..=18 => self.publish(client, Mode::Multicast, &topic, timeout),
-            19..=23 => self.world.subscribe(client, &topic),
+            19..=22 => self.world.subscribe(client, &topic),
+            23 => self.world.subscribe_propagated(client, &topic),
             24 | 25 => self.world.unsubscribe(client, &topic),
             _ => self.redraw_application(client),
         }

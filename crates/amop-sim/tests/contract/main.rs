@@ -10,6 +10,7 @@ mod links;
 mod multicast;
 mod net;
 mod order;
+mod propagated;
 mod routes;
 mod scene;
 mod sessions;

@@ -42,6 +42,17 @@ fn an_unsubscribe_keeps_its_bytes() {
 }
 
 #[test]
+fn a_propagate_keeps_its_bytes() {
+    assert_golden(
+        Lane::Control,
+        &ClientMessage::Propagate(topic("quote")),
+        "0000000b 0009
+         4207
+           0a05 71756f7465",
+    );
+}
+
+#[test]
 fn a_publish_keeps_its_bytes() {
     assert_golden(
         Lane::Messages,

@@ -37,6 +37,17 @@ fn a_subscribed_keeps_its_bytes() {
 }
 
 #[test]
+fn a_propagated_keeps_its_bytes() {
+    assert_golden(
+        Lane::Control,
+        &NodeMessage::Propagated { topic: topic("quote") },
+        "0000000b 0009
+         3207
+           0a05 71756f7465",
+    );
+}
+
+#[test]
 fn a_delivery_keeps_its_bytes() {
     assert_golden(
         Lane::Messages,

@@ -266,6 +266,7 @@ fn peer_messages(fill: Fill) -> Vec<PeerMessage> {
             payload,
         }),
         PeerMessage::Receipts(vec![PeerReceiptRun { first: id, count: fill.u32(), receipt }]),
+        PeerMessage::Held(Version { epoch: Epoch(fill.u64()), seq: Seq(fill.u64()) }),
     ]
 }
 

@@ -7,8 +7,8 @@ use amop_wire::{ClientMessage, Frame, Message, MessageError, NodeMessage, PeerMe
 use bytes::Bytes;
 
 use crate::bodies::{
-    answer, changes, delivery, head, hop, multicast, publish, relay, request, returned, snapshot,
-    stop, subscribe, subscribed, tree,
+    answer, changes, delivery, head, hop, multicast, propagated, publish, relay, request, returned,
+    snapshot, stop, subscribe, subscribed, tree,
 };
 use crate::protobuf::Fields;
 use crate::read;
@@ -20,6 +20,8 @@ fn a_bad_field_of_a_client_is_named() {
         ("subscribe.topic", 2, Fields::new()),
         ("subscribe.topic", 2, subscribe().bytes(1, "a\nb")),
         ("unsubscribe.topic", 3, subscribe().bytes(1, " a")),
+        ("propagate.topic", 8, Fields::new()),
+        ("propagate.topic", 8, propagated().bytes(1, "a\nb")),
         ("publish.ttl_ms", 4, publish().fixed32(2, u32::MAX)),
         ("publish.mode", 4, publish().fixed32(3, 0)),
         ("publish.mode", 4, publish().fixed32(3, 3)),
@@ -43,6 +45,8 @@ fn a_bad_field_of_a_node_is_named() {
         ("subscribed.topic", 2, Fields::new()),
         ("subscribed.code", 2, subscribed().fixed32(1, 1)),
         ("subscribed.code", 2, subscribed().fixed32(1, 256)),
+        ("propagated.topic", 6, Fields::new()),
+        ("propagated.topic", 6, propagated().bytes(1, " a")),
         ("delivery.ttl_ms", 3, delivery().fixed32(3, u32::MAX)),
         ("delivery.home", 3, Fields::new().fixed32(4, 1)),
         ("delivery.from", 3, delivery().bytes(6, "bank-a/n1")),
@@ -142,14 +146,14 @@ fn a_kind_that_does_not_exist_is_unknown() {
     fn assert_unknown<M: Message + Debug + PartialEq>(first_unused: u64) {
         let nothing = Frame { header: Bytes::new(), payload: Bytes::new() };
         assert_eq!(M::from_frame(nothing), Err(MessageError::UnknownKind));
-        for kind in [first_unused, 16, 17, 1 << 28] {
+        for kind in [first_unused, 17, 18, 1 << 28] {
             let message = read::<M>(kind, Fields::new(), "payload");
             assert_eq!(message, Err(MessageError::UnknownKind), "kind {kind}");
         }
     }
-    assert_unknown::<ClientMessage>(8);
-    assert_unknown::<NodeMessage>(6);
-    assert_unknown::<PeerMessage>(15);
+    assert_unknown::<ClientMessage>(9);
+    assert_unknown::<NodeMessage>(7);
+    assert_unknown::<PeerMessage>(17);
 }
 
 #[test]
@@ -171,15 +175,22 @@ fn a_payload_behind_a_message_that_has_none_is_refused() {
         let refused = read::<M>(kind, body.clone(), "four");
         assert_eq!(refused, Err(MessageError::UnexpectedPayload { payload_bytes: 4 }));
     }
-    for (kind, body) in
-        [(1, Fields::new()), (2, subscribe()), (3, subscribe()), (6, answer()), (7, Fields::new())]
-    {
+    for (kind, body) in [
+        (1, Fields::new()),
+        (2, subscribe()),
+        (3, subscribe()),
+        (6, answer()),
+        (7, Fields::new()),
+        (8, propagated()),
+    ] {
         assert_refused::<ClientMessage>(kind, &body);
     }
-    for (kind, body) in [(1, Fields::new()), (2, subscribed()), (5, Fields::new())] {
+    for (kind, body) in
+        [(1, Fields::new()), (2, subscribed()), (5, Fields::new()), (6, propagated())]
+    {
         assert_refused::<NodeMessage>(kind, &body);
     }
-    for kind in [1, 2, 8, 10, 11] {
+    for kind in [1, 2, 8, 10, 11, 15, 16] {
         assert_refused::<PeerMessage>(kind, &Fields::new());
     }
     assert_refused::<PeerMessage>(3, &Fields::new().message(1, hop(1)));

@@ -21,6 +21,11 @@ pub(crate) fn subscribed() -> Fields {
     Fields::new().bytes(3, TOPIC)
 }
 
+/// A propagate or a propagated.
+pub(crate) fn propagated() -> Fields {
+    Fields::new().bytes(1, TOPIC)
+}
+
 pub(crate) fn delivery() -> Fields {
     Fields::new().message(5, home()).bytes(6, NAME).bytes(7, TOPIC)
 }

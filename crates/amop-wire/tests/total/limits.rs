@@ -29,7 +29,7 @@ fn a_topic_may_have_255_bytes_in_every_message() {
     let (limit, more) = (TOPIC_BYTES_MAX, TOPIC_BYTES_MAX + 1);
     assert_eq!(limit, 255);
 
-    for kind in [2, 3] {
+    for kind in [2, 3, 8] {
         let body = |bytes: usize| Fields::new().bytes(1, topic(bytes));
         assert_limit::<ClientMessage>(kind, body(limit), body(more));
     }
@@ -37,6 +37,8 @@ fn a_topic_may_have_255_bytes_in_every_message() {
     assert_limit::<ClientMessage>(4, body(limit), body(more));
     let body = |bytes: usize| subscribed().bytes(3, topic(bytes));
     assert_limit::<NodeMessage>(2, body(limit), body(more));
+    let body = |bytes: usize| Fields::new().bytes(1, topic(bytes));
+    assert_limit::<NodeMessage>(6, body(limit), body(more));
     let body = |bytes: usize| delivery().bytes(7, topic(bytes));
     assert_limit::<NodeMessage>(3, body(limit), body(more));
     let body = |bytes: usize| request().bytes(8, topic(bytes));

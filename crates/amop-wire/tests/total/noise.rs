@@ -145,7 +145,7 @@ fn damaged(bytes: &[u8], damage: &[Damage]) -> Vec<u8> {
 
 /// A header of any kind, some of which exist, with a body of well-formed fields.
 fn headers() -> impl Strategy<Value = Fields> {
-    let any_kind = (1_u64..16, Just(Fields::new()));
+    let any_kind = (1_u64..18, Just(Fields::new()));
     let valid_start = select(vec![
         (2, bodies::subscribe()),
         (2, bodies::subscribed()),
@@ -153,7 +153,9 @@ fn headers() -> impl Strategy<Value = Fields> {
         (4, bodies::publish()),
         (5, bodies::answer()),
         (5, bodies::changes()),
+        (6, bodies::propagated()),
         (6, bodies::request()),
+        (8, bodies::propagated()),
         (9, bodies::multicast()),
         (12, bodies::relay()),
         (13, bodies::returned()),

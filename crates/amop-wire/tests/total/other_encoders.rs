@@ -6,7 +6,7 @@ use std::time::Duration;
 use amop_wire::{
     AnswerStatus, Attempt, ClientMessage, Code, Delivery, Epoch, Frame, Gen, Instance, Message,
     Mode, MsgId, NodeId, NodeMessage, Outcome, PeerMessage, PeerRefusal, Publish, Reason, Terms,
-    Topic,
+    Topic, Version,
 };
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
@@ -133,6 +133,7 @@ fn a_peer_leaves_out_numbers_that_are_zero() {
         fenced: false,
     };
     assert_eq!(read(8, Fields::new(), ""), Ok(PeerMessage::Refusal(refusal)));
+    assert_eq!(read(16, Fields::new(), ""), Ok(PeerMessage::Held(Version::default())));
 }
 
 /// Adds fields of all wire types with unknown numbers to a header and to its body, and turns the
