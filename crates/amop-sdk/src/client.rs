@@ -42,8 +42,8 @@ impl Client {
 
     /// Subscribes to a topic; await it.
     ///
-    /// Once that is done, the client's node holds the subscription, and it tells its peers. A
-    /// client has at most one subscription of a topic at a time.
+    /// Once that is done, the client's node holds the subscription, and it tells its peers; with
+    /// [`propagated`](Subscribe::propagated), every node knows of it. A client has at most one subscription of a topic at a time.
     pub fn subscribe(&self, topic: impl IntoTopic) -> Subscribe {
         Subscribe::new(Arc::clone(&self.lease), topic, self.timeout)
     }

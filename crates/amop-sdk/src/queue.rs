@@ -45,6 +45,8 @@ pub(crate) enum Status {
     /// The node has not confirmed it yet.
     Opening,
     Open,
+    /// Open, and every node that could be reached knew of it, if the application asked.
+    Propagated,
     /// The node refused it.
     Refused(Code, Reason),
     /// The client was closed.
@@ -135,7 +137,7 @@ impl Queue {
     pub(crate) fn admit(&mut self, payload_bytes: usize) -> Result<(), Reason> {
         match self.status {
             Status::Refused(..) | Status::Closed => Err(Reason::NotSubscribed),
-            Status::Opening | Status::Open => {
+            Status::Opening | Status::Open | Status::Propagated => {
                 self.has_room(payload_bytes).then_some(()).ok_or(Reason::SubscriberBusy)
             }
         }

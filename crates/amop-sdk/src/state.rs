@@ -116,7 +116,7 @@ impl State {
                 Effect::Subscribed { topic, code, reason } => {
                     self.subscribed(topic, code, reason);
                 }
-                Effect::Propagated { .. } => {} // Nobody asks for it.
+                Effect::Propagated { topic } => self.propagated(&topic),
                 Effect::Connected => self.connected(),
                 Effect::Disconnected => {} // Told by `link_down`, which knows why.
                 Effect::Close(reason) => {
@@ -213,12 +213,20 @@ impl State {
 
     fn subscribed(&mut self, topic: Topic, code: Code, reason: Reason) {
         let Some(queue) = self.queues.get_mut(&topic) else { return };
-        let was_open = *queue.status() == Status::Open;
+        let was_open = matches!(queue.status(), Status::Open | Status::Propagated);
         let status = if code == Code::Ok { Status::Open } else { Status::Refused(code, reason) };
         self.woken.extend(queue.set_status(status));
         if was_open && code != Code::Ok {
             warn!(%topic, %code, %reason, "subscription lost");
             self.told.push(Event::SubscriptionLost { topic, code, reason });
+        }
+    }
+
+    fn propagated(&mut self, topic: &Topic) {
+        if let Some(queue) = self.queues.get_mut(topic)
+            && *queue.status() == Status::Open
+        {
+            self.woken.extend(queue.set_status(Status::Propagated));
         }
     }
 

@@ -21,13 +21,23 @@ pub struct Subscribe {
     lease: Arc<Lease>,
     topic: Result<Topic, TopicError>,
     limits: QueueLimits,
+    until: Until,
     timeout: Duration,
+}
+
+/// How far a subscription must be before the application gets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// The client's node holds it.
+    Open,
+    /// Every node that can be reached knows of it.
+    Propagated,
 }
 
 impl Subscribe {
     pub(crate) fn new(lease: Arc<Lease>, topic: impl IntoTopic, timeout: Duration) -> Self {
         let limits = QueueLimits::default();
-        Self { lease, topic: topic.into_topic(), limits, timeout }
+        Self { lease, topic: topic.into_topic(), limits, until: Until::Open, timeout }
     }
 
     /// Sets how many messages may wait for the application, at least 1. 8,192 unless it was set.
@@ -45,16 +55,35 @@ impl Subscribe {
         self
     }
 
-    /// Sets how long to wait for the node to take the subscription. That of the client, 5 s unless
-    /// it was set, if this is not called.
+    /// Waits until every node knows of the subscription, not only the client's own: what anybody
+    /// publishes after that finds a subscriber, at whichever node.
+    ///
+    /// Every node is one that the client's node can reach: one that is cut off is not waited for,
+    /// one that is back meanwhile is. It takes a round trip to the farthest of them. If one stays
+    /// silent, the result is [`SubscribeError::NotPropagated`] after the timeout.
+    ///
+    /// ```no_run
+    /// # async fn f(client: amop_sdk::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let quotes = client.subscribe("quote").propagated().await?;
+    /// // Now others may be told to ask for quotes.
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn propagated(mut self) -> Self {
+        self.until = Until::Propagated;
+        self
+    }
+
+    /// Sets how long to wait for the subscription. That of the client, 5 s unless it was set, if
+    /// this is not called.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Subscribes, and waits until the node holds the subscription.
+    /// Subscribes, and waits until the subscription is as far as was wanted.
     async fn open(self) -> Result<Subscription, SubscribeError> {
-        let Self { lease, topic, limits, timeout: within } = self;
+        let Self { lease, topic, limits, until, timeout: within } = self;
         let topic = topic.map_err(SubscribeError::BadTopic)?;
         let taken = lease.turn(|state, now| {
             if !state.is_open() {
@@ -67,15 +96,21 @@ impl Subscribe {
             let taken = queue.taken();
             state.queues.insert(topic.clone(), queue);
             state.handle(now, Input::Subscribe(topic.clone()));
+            if until == Until::Propagated {
+                state.handle(now, Input::Propagate(topic.clone()));
+            }
             Ok(taken)
         })?;
         let mut subscription = Subscription::new(lease, topic, taken, limits.messages);
         // Giving up drops the subscription, which takes everything back.
-        match timeout(within, poll_fn(|cx| subscription.poll_open(cx))).await {
+        match timeout(within, poll_fn(|cx| subscription.poll_open(cx, until))).await {
             Ok(opened) => opened.map(|()| subscription),
             Err(_) => {
                 let topic = subscription.topic().clone();
-                Err(SubscribeError::NoAnswer { topic, within })
+                Err(match subscription.is_open() {
+                    true => SubscribeError::NotPropagated { topic, within },
+                    false => SubscribeError::NoAnswer { topic, within },
+                })
             }
         }
     }
@@ -127,6 +162,16 @@ pub enum SubscribeError {
         /// How long was waited.
         within: Duration,
     },
+    /// The node took the subscription, but not every node that it can reach said in time that it
+    /// knows of it. The subscription was taken back, and what had come for it is refused. Only
+    /// [`Subscribe::propagated`] waits for that.
+    #[error("not every node knows of the subscription to {topic:?} within {within:?}")]
+    NotPropagated {
+        /// The topic.
+        topic: Topic,
+        /// How long was waited.
+        within: Duration,
+    },
     /// The client was closed.
     #[error("the client is closed")]
     Closed,
@@ -140,13 +185,14 @@ impl SubscribeError {
             Self::BadTopic(_) | Self::AlreadySubscribed { .. } => Code::Invalid,
             Self::Refused { code, .. } => *code,
             Self::NoAnswer { .. } | Self::Closed => Code::NotSent,
+            Self::NotPropagated { .. } => Code::TimedOut,
         }
     }
 
     /// Why a subscription in this status has ended, if it has.
     pub(crate) fn of(topic: &Topic, status: &Status) -> Option<Self> {
         match status {
-            Status::Opening | Status::Open => None,
+            Status::Opening | Status::Open | Status::Propagated => None,
             Status::Closed => Some(Self::Closed),
             Status::Refused(code, reason) => {
                 let (code, reason) = (*code, *reason);

@@ -18,9 +18,9 @@ use tokio::task::coop;
 
 use crate::lease::Lease;
 use crate::message::Message;
-use crate::queue::{Status, Taken};
+use crate::queue::{Queue, Status, Taken};
 use crate::state::State;
-use crate::subscribe::SubscribeError;
+use crate::subscribe::{SubscribeError, Until};
 
 /// The messages of one topic, in a stream that survives reconnects. Dropping it unsubscribes: what
 /// was not taken is refused, so that it can be tried elsewhere.
@@ -60,6 +60,14 @@ impl Subscription {
     /// Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Message> {
         poll_fn(|cx| self.poll_message(cx)).await
+    }
+
+    /// Whether the node had taken the subscription when somebody looked last.
+    pub(crate) fn is_open(&self) -> bool {
+        self.lease.look(|state| {
+            let status = state.queues.get(&self.topic).map(Queue::status);
+            matches!(status, Some(Status::Open | Status::Propagated))
+        })
     }
 
     /// Why the stream has ended, or `None` while it has not: the client was closed, or a node
@@ -110,7 +118,9 @@ impl Subscription {
                         return (Poll::Ready(None), None);
                     };
                     return match queue.status() {
-                        Status::Opening | Status::Open => (Poll::Pending, queue.watch(cx.waker())),
+                        Status::Opening | Status::Open | Status::Propagated => {
+                            (Poll::Pending, queue.watch(cx.waker()))
+                        }
                         Status::Refused(..) | Status::Closed => (Poll::Ready(None), None),
                     };
                 }
@@ -135,17 +145,25 @@ impl Subscription {
         taken
     }
 
-    /// Waits until the node has confirmed or refused the subscription.
-    pub(crate) fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SubscribeError>> {
+    /// Waits until the subscription is so far, or has ended.
+    pub(crate) fn poll_open(
+        &mut self,
+        cx: &mut Context<'_>,
+        until: Until,
+    ) -> Poll<Result<(), SubscribeError>> {
         let topic = &self.topic;
         let (opened, replaced) = self.lease.look(|state| {
             let Some(queue) = state.queues.get_mut(topic) else {
                 return (Poll::Ready(Err(SubscribeError::Closed)), None);
             };
-            match queue.status() {
-                Status::Opening => (Poll::Pending, queue.watch(cx.waker())),
-                Status::Open => (Poll::Ready(Ok(())), None),
-                status @ (Status::Refused(..) | Status::Closed) => {
+            match (queue.status(), until) {
+                (Status::Opening, _) | (Status::Open, Until::Propagated) => {
+                    (Poll::Pending, queue.watch(cx.waker()))
+                }
+                (Status::Open, Until::Open) | (Status::Propagated, _) => {
+                    (Poll::Ready(Ok(())), None)
+                }
+                (status @ (Status::Refused(..) | Status::Closed), _) => {
                     (Poll::Ready(SubscribeError::of(topic, status).map_or(Ok(()), Err)), None)
                 }
             }

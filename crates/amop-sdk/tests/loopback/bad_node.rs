@@ -72,7 +72,7 @@ async fn connect<F: Future<Output = ()> + Send>(
     within(client.connect()).await.unwrap_err()
 }
 
-fn listen() -> (Endpoint, String, Consortium) {
+pub(crate) fn listen() -> (Endpoint, String, Consortium) {
     let consortium = consortium();
     let node = identity(consortium.node("bank-a", "n1").unwrap());
     let (trust, settings) = (trust(&consortium), Settings::default());

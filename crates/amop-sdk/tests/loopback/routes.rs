@@ -58,14 +58,14 @@ async fn a_payload_of_a_mebibyte_crosses_a_star() {
 }
 
 /// Nodes of one bank each.
-struct Net {
+pub(crate) struct Net {
     consortium: Consortium,
     nodes: Vec<Node>,
 }
 
 impl Net {
     /// Starts nodes; each dials some of those before it.
-    async fn start(dials: &[&[usize]]) -> Self {
+    pub(crate) async fn start(dials: &[&[usize]]) -> Self {
         let plan = |&agency| AgencyPlan { agency, nodes: &["n1"], clients: &["app"] };
         let plans: Vec<AgencyPlan<'_>> = BANKS[..dials.len()].iter().map(plan).collect();
         let consortium = Consortium::new("Test", "amop", &plans, now()).unwrap();
@@ -92,7 +92,7 @@ impl Net {
         Self { consortium, nodes }
     }
 
-    async fn client(&self, node: usize) -> Client {
+    pub(crate) async fn client(&self, node: usize) -> Client {
         let addr: SocketAddr = self.nodes[node].sdk_addr();
         Client::builder()
             .identity(identity(self.consortium.client(BANKS[node], "app").unwrap()))
@@ -105,7 +105,7 @@ impl Net {
 }
 
 /// Waits until the publisher's node knows of a subscriber of `t`.
-async fn known(publisher: &Client) {
+pub(crate) async fn known(publisher: &Client) {
     within(async {
         loop {
             match publisher.request("t", "are you there?").await {
