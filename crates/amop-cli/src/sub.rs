@@ -45,7 +45,7 @@ async fn print_messages(
     stop: &Stop,
 ) -> Result<(), Failure> {
     let mut events = client.events();
-    let mut subscriptions = Subscriptions::open(client, &args.topics).await?;
+    let mut subscriptions = Subscriptions::open(client, args).await?;
     out.note(format!("subscribed to {}", subscriptions.names()));
 
     let mut reader_gone = pin!(Out::reader_gone());
@@ -83,13 +83,15 @@ struct Subscriptions {
 }
 
 impl Subscriptions {
-    async fn open(client: &Client, topics: &[String]) -> Result<Self, Failure> {
+    async fn open(client: &Client, args: &Sub) -> Result<Self, Failure> {
         let mut open: Vec<Subscription> = Vec::new();
-        for topic in topics {
+        for topic in &args.topics {
             if open.iter().any(|subscription| subscription.topic().as_str() == topic) {
                 continue; // Typed twice.
             }
-            open.push(client.subscribe(topic).await.map_err(|error| not_subscribed(&error))?);
+            let subscribe = client.subscribe(topic);
+            let subscribe = if args.propagated { subscribe.propagated() } else { subscribe };
+            open.push(subscribe.await.map_err(|error| not_subscribed(&error))?);
         }
         Ok(Self { open, first: 0 })
     }
@@ -203,6 +205,7 @@ fn not_subscribed(error: &SubscribeError) -> Failure {
         SubscribeError::BadTopic(_) => "bad-topic",
         SubscribeError::Refused { reason, .. } => reason.kind(),
         SubscribeError::NoAnswer { .. } => "deadline",
+        SubscribeError::NotPropagated { .. } => "not-propagated",
         _ => "closed",
     };
     Failure::of_code(error.code(), kind, error.to_string())

@@ -65,12 +65,8 @@ struct Doomed {
 
 impl Doomed {
     fn start(dir: &Path, endpoint: SocketAddr, ledger: Ledger) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_amop"));
-        for variable in ["ENDPOINT", "CA", "CERT", "KEY", "CONTEXT"] {
-            command.env_remove(format!("AMOP_{variable}"));
-        }
-        command.current_dir(dir).args(["sub", TOPIC, ALONE, "--json", "--reply", "doomed"]);
-        command.args(["--endpoint", &endpoint.to_string()]);
+        let mut command = amop(dir, endpoint);
+        command.args(["sub", TOPIC, ALONE, "--json", "--reply", "doomed"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.kill_on_drop(true).spawn().unwrap();
         let (count, handled) = watch::channel(0);
@@ -91,6 +87,16 @@ impl Doomed {
         self.child.kill().await.unwrap();
         within("the end of its output", &mut self.printed).await.unwrap();
     }
+}
+
+/// The tool, as a client of a node.
+pub(crate) fn amop(dir: &Path, endpoint: SocketAddr) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_amop"));
+    for variable in ["ENDPOINT", "CA", "CERT", "KEY", "CONTEXT"] {
+        command.env_remove(format!("AMOP_{variable}"));
+    }
+    command.current_dir(dir).args(["--endpoint", &endpoint.to_string()]);
+    command
 }
 
 /// Notes every message that is printed.

@@ -12,6 +12,7 @@ mod daemon;
 mod deaths;
 mod moves;
 mod net;
+mod propagated;
 mod restarts;
 mod traffic;
 mod ways;
