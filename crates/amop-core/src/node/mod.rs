@@ -13,7 +13,7 @@
 //!                   ├─▶ exit       as exit node: push, pass back
 //!                   ├─▶ multicast  as home node: spread, count
 //!                   ├─▶ fanout     as exit node: fan out, report
-//!                   └─▶ propagation  as home node: which subscriptions every node knows of
+//!                   └─▶ propagation  which subscriptions of our clients every node knows of
 //!  Effect ◀── poll_effect
 //! ```
 //!
