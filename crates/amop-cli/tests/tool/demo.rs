@@ -41,13 +41,15 @@ async fn every_check_holds_and_nothing_is_left_behind() {
 
 #[tokio::test]
 async fn a_signal_ends_it_and_nothing_is_left_behind() {
-    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+    // Ctrl-C is how one leaves a network that was kept, so it is an error only before that.
+    for (signal, codes) in [("INT", [130, 0]), ("TERM", [143; 2]), ("HUP", [129; 2])] {
         let tmp = tempfile::tempdir().unwrap();
-        let mut demo = Running::start(&mut demo(&tmp, &["--json"]));
+        let mut demo = Running::start(&mut demo(&tmp, &["--keep", "--json"]));
         demo.line().await;
         assert!(!is_empty(tmp.path()), "it has made the certificates");
         demo.signal(signal).await;
-        assert_eq!(demo.end().await.0, Some(code));
+        let (code, ..) = demo.end().await;
+        assert!(codes.map(Some).contains(&code), "{signal}: {code:?}");
         assert!(is_empty(tmp.path()));
     }
 }
