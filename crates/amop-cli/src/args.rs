@@ -135,7 +135,7 @@ pub(crate) struct Sub {
     /// End after this long; with -n, it is a failure (1) if fewer came
     #[arg(long = "for", value_name = "DUR", value_parser = parse_duration)]
     pub(crate) span: Option<Duration>,
-    /// Say `subscribed` once every node that can be reached knows; fails after --timeout
+    /// Say `subscribed` once all nodes in reach know; fails after --timeout
     #[arg(long)]
     pub(crate) propagated: bool,
     /// Print payloads only, byte for byte, with nothing between them
