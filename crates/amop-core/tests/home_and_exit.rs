@@ -7,12 +7,12 @@ use std::time::Duration;
 use amop_core::node::{Effect, Input, LinkId, Node};
 use amop_topic_table::set_digest;
 use amop_wire::{
-    Announcement, AnnouncementChanges, AnnouncementHead, AnswerStatus, Chain, ClientMessage, Code,
-    Epoch, Gen, Instance, Instant, Mode, MsgId, Name, NodeId, NodeMessage, PeerAnswer, PeerMessage,
-    PeerReceiptRun, PeerRefusal, Publish, Reason, Receipt, Request, Seq, SetDigest, SignedHead,
-    Subscriber, Terms, Topic, Version,
+    Announcement, AnnouncementChanges, AnnouncementHead, Answer, AnswerStatus, Chain,
+    ClientMessage, Code, Epoch, Frame, Gen, Instance, Instant, Message, Mode, MsgId, Name, NodeId,
+    NodeMessage, Path, PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Publish, Reason,
+    Receipt, Relay, Request, Seq, SetDigest, SignedHead, Subscriber, Terms, Topic, Version,
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 /// A node with an attached client and two linked peers, of which the first has a subscriber.
 struct Home {
@@ -41,10 +41,7 @@ impl Home {
             home.peer(link, PeerMessage::Greeting(EPOCH));
         }
         home.announced(1);
-        let subscriber = Subscriber { instance: SUBSCRIBER, generation: Gen(1) };
-        let topics = vec![("t".parse().unwrap(), vec![subscriber])];
-        let neighbours = vec![home.node.id()];
-        let announcement = announcement(version(1), peer_name(), neighbours, topics);
+        let announcement = home.subscriber_at(peer_name(), 1, "t", SUBSCRIBER);
         home.peer(PEER, PeerMessage::Snapshot(announcement));
         home.handle(Input::EndOfBatch);
         home
@@ -60,11 +57,16 @@ impl Home {
         let name: Name = "n1.node.bank-c.amop".parse().unwrap();
         let summary = vec![(NodeId::of(&name), version(1))];
         self.peer(OTHER_PEER, PeerMessage::Summary(summary));
-        let subscriber = Subscriber { instance: Instance(8), generation: Gen(1) };
-        let topics = vec![("t".parse().unwrap(), vec![subscriber])];
-        let announcement = announcement(version(1), name, vec![self.node.id()], topics);
+        let announcement = self.subscriber_at(name, 1, "t", Instance(8));
         self.peer(OTHER_PEER, PeerMessage::Snapshot(announcement));
         self.handle(Input::EndOfBatch);
+    }
+
+    /// What a neighbour with one subscriber announces.
+    fn subscriber_at(&self, name: Name, seq: u64, topic: &str, instance: Instance) -> Announcement {
+        let subscriber = Subscriber { instance, generation: Gen(1) };
+        let topics = vec![(topic.parse().unwrap(), vec![subscriber])];
+        announcement(version(seq), name, vec![self.node.id()], topics)
     }
 
     fn handle(&mut self, input: Input) -> Vec<Effect> {
@@ -83,6 +85,10 @@ impl Home {
 
     fn peer(&mut self, link: LinkId, message: PeerMessage) -> Vec<Effect> {
         self.handle(Input::Peer { link, message })
+    }
+
+    fn client(&mut self, message: ClientMessage) -> Vec<Effect> {
+        self.handle(Input::Client { link: CLIENT, message })
     }
 
     /// Publishes a unicast, which goes to the subscriber at the peer.
@@ -109,8 +115,7 @@ impl Home {
             topic: topic.parse().unwrap(),
             payload: Bytes::from_static(b"question"),
         };
-        let message = ClientMessage::Publish(publish);
-        self.handle(Input::Client { link: CLIENT, message })
+        self.client(ClientMessage::Publish(publish))
     }
 }
 
@@ -137,6 +142,21 @@ const SIGNATURE: Bytes = Bytes::from_static(b"signature");
 
 fn version(seq: u64) -> Version {
     Version { epoch: Epoch(1), seq: Seq(seq) }
+}
+
+/// What another node asks our client.
+fn request_to_client() -> Request {
+    Request {
+        terms: Terms::default(),
+        id: MsgId { publisher: Instance(9), counter: 1 },
+        ttl: Duration::from_secs(1),
+        attempt: 1,
+        subscriber: PUBLISHER,
+        exit_epoch: EPOCH,
+        from: "app.sdk.bank-b.amop".parse().unwrap(),
+        topic: "u".parse().unwrap(),
+        payload: Bytes::new(),
+    }
 }
 
 fn answer() -> PeerAnswer {
@@ -198,20 +218,8 @@ fn a_refusal_counts_only_from_the_chosen_subscribers_node() {
 fn a_request_names_the_life_it_is_meant_for_and_another_life_refuses_it() {
     let mut home = Home::new();
     assert_eq!(home.publish().exit_epoch, Epoch(1), "the peer's");
-
-    let message = ClientMessage::Subscribe("u".parse().unwrap());
-    home.handle(Input::Client { link: CLIENT, message });
-    let request = Request {
-        terms: Terms::default(),
-        id: MsgId { publisher: Instance(9), counter: 1 },
-        ttl: Duration::from_secs(1),
-        attempt: 1,
-        subscriber: PUBLISHER,
-        exit_epoch: EPOCH,
-        from: "app.sdk.bank-b.amop".parse().unwrap(),
-        topic: "u".parse().unwrap(),
-        payload: Bytes::new(),
-    };
+    home.client(ClientMessage::Subscribe("u".parse().unwrap()));
+    let request = request_to_client();
     let push = |home: &mut Home, request| home.peer(PEER, PeerMessage::Request(request));
     let effects = push(&mut home, request.clone());
     assert!(matches!(effects[..], [Effect::ToClient { link: CLIENT, .. }]), "{effects:?}");
@@ -228,6 +236,32 @@ fn a_request_names_the_life_it_is_meant_for_and_another_life_refuses_it() {
     assert_eq!(refused(&push(&mut home, gone)), Reason::SubscriberGone);
     let left = Request { topic: "v".parse().unwrap(), ..request };
     assert_eq!(refused(&push(&mut home, left)), Reason::NotSubscribed);
+}
+
+/// ROUTE-6: who asks knows a way. A map that lacks its last link is behind.
+#[test]
+fn an_answer_goes_back_the_way_that_the_request_came_if_its_node_knows_of_none() {
+    let mut home = Home::new();
+    home.client(ClientMessage::Subscribe("u".parse().unwrap()));
+    let stranger = NodeId::of(&"n1.node.bank-z.amop".parse().unwrap());
+    let request = PeerMessage::Request(request_to_client());
+    let mut header = BytesMut::new();
+    request.put_header(&mut header);
+    let frame = Frame { header: header.freeze(), payload: Bytes::new() };
+    let path = Path::new(&[stranger, NodeId::of(&peer_name()), home.node.id()]).unwrap();
+    let (lane, spent) = (request.lane(), Duration::ZERO);
+    let relay = Relay { path: path.clone(), position: 2, lane, spent, frame };
+    let pushed = home.peer(PEER, PeerMessage::Relay(relay));
+    let [Effect::ToClient { message: NodeMessage::Delivery(delivery), .. }] = &pushed[..] else {
+        panic!("{pushed:?}")
+    };
+    let answer =
+        Answer { attempt: delivery.attempt, status: AnswerStatus::Answered, payload: Bytes::new() };
+    let effects = home.client(ClientMessage::Answer(answer));
+    let [Effect::ToPeer { link: PEER, message: PeerMessage::Relay(relay) }] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(relay.path, path.reversed());
 }
 
 /// MULTI-3: the map may be old. Whoever has left one node may have been at the next when the message
@@ -289,10 +323,7 @@ fn a_request_waits_while_an_announcement_is_on_its_way() {
     assert_eq!(ends(&home.publish_to("new", 1)), 1, "nobody subscribes, and nothing is missing");
     home.announced(2);
     assert_eq!(home.publish_to("new", 2), []);
-    let subscriber = Subscriber { instance: SUBSCRIBER, generation: Gen(1) };
-    let topics = vec![("new".parse().unwrap(), vec![subscriber])];
-    let neighbours = vec![home.node.id()];
-    let announcement = announcement(version(2), peer_name(), neighbours, topics);
+    let announcement = home.subscriber_at(peer_name(), 2, "new", SUBSCRIBER);
     home.peer(PEER, PeerMessage::Snapshot(announcement));
     let effects = home.handle(Input::EndOfBatch);
     let is_request = |effect: &Effect| {

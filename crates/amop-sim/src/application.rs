@@ -208,7 +208,7 @@ impl World {
         let line = format_args!("refuses {id}: {reason}");
         self.tell(What::Did(Party::Client(client)), id.into(), line);
         if let Some(core) = &self.clients[client].core {
-            self.record.refused(id, core.instance());
+            self.record.refused(id, self.now, core.instance());
         }
         delivered.refusal(reason)
     }

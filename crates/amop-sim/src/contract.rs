@@ -41,8 +41,8 @@ pub struct Publication {
     pub deadline: Instant,
     /// Who handled it, and when.
     pub calls: Vec<Call>,
-    /// Who said that it never will.
-    pub refusals: Vec<Instance>,
+    /// Who said that it never will, and when first.
+    pub refusals: BTreeMap<Instance, Instant>,
     /// How it ended, and when; more than one end breaks the contract.
     pub ends: Vec<(Instant, End)>,
     /// Until when its publisher is stopped, so that it cannot see an end.
@@ -133,9 +133,9 @@ impl Record {
         }
     }
 
-    pub(crate) fn refused(&mut self, id: MsgId, by: Instance) {
+    pub(crate) fn refused(&mut self, id: MsgId, now: Instant, by: Instance) {
         if let Some(publication) = self.publications.get_mut(&id) {
-            publication.refusals.push(by);
+            publication.refusals.entry(by).or_insert(now);
         }
     }
 
@@ -155,7 +155,7 @@ impl Publication {
             at,
             deadline: at + timeout,
             calls: Vec::new(),
-            refusals: Vec::new(),
+            refusals: BTreeMap::new(),
             ends: Vec::new(),
             stopped_until: at,
             publisher_lives: true,
@@ -203,7 +203,7 @@ impl Publication {
         demand(!self.calls.iter().any(late), "a call after its time");
         let callers: BTreeSet<Instance> = self.calls.iter().map(|call| call.instance).collect();
         demand(callers.len() == self.calls.len(), "one instance handled it twice");
-        let broke_word = self.refusals.iter().any(|instance| callers.contains(instance));
+        let broke_word = self.refusals.keys().any(|instance| callers.contains(instance));
         demand(!broke_word, "handled by one who said that it never will");
         let may_be_many = self.mode == Mode::Multicast || self.terms.at_least_once;
         demand(may_be_many || self.calls.len() <= 1, "a unicast handled twice");
@@ -356,9 +356,9 @@ mod tests {
     #[test]
     fn who_handles_what_it_refused_is_found() {
         let mut refused = unicast(Code::TimedOut, &[7]);
-        refused.refusals = vec![Instance(8)];
+        refused.refusals.insert(Instance(8), deadline());
         assert_eq!(lies(&refused), 0);
-        refused.refusals.push(Instance(7));
+        refused.refusals.insert(Instance(7), deadline());
         assert_ne!(lies(&refused), 0);
     }
 

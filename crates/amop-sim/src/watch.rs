@@ -106,8 +106,9 @@ impl World {
                 slot.core.as_ref().is_some_and(|core| core.instance() == *instance)
             };
             known.retain(|known| !is_its(known));
-            // Once one has refused, it is another one's turn.
-            let has_refused = publication.refusals.iter().any(is_its);
+            // Once one has refused, it is another one's turn, if that is not too late.
+            let mut refusals = publication.refusals.iter();
+            let has_refused = refusals.any(|(by, at)| is_its(by) && *at <= start);
             is_any |= !has_refused;
             let node = self.home(slot).filter(|node| !is_half_open(node.0));
             let hops = node.and_then(|node| distances[node.0]);

@@ -23,10 +23,15 @@ impl Node {
 
     /// Sends what another node waits for the way that its last message came: the way that this one
     /// would choose may be what the other has given up, such as a link whose loss only it has noticed.
+    /// If that way has broken since, as far as this node knows, another one is taken, if there is one.
     pub(super) fn reply_to(&mut self, node: NodeId, message: PeerMessage) -> bool {
-        match self.ways_back.get(&node) {
-            Some(way) if self.table.is_way(way.nodes()) => self.send_along(way.clone(), &message),
-            _ => self.tell_node(node, message),
+        let is_linked = self.peers.contains_key(&node);
+        let is_best = |way: &&Path| {
+            self.table.is_way(way.nodes()) || !is_linked && self.table.next_hop(node).is_none()
+        };
+        match self.ways_back.get(&node).filter(is_best).cloned() {
+            Some(way) => self.send_along(way, &message),
+            None => self.tell_node(node, message),
         }
     }
 
