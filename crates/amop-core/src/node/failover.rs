@@ -2,13 +2,15 @@
 //!
 //! Usually a unicast in doubt stays with its subscriber, for it must not be handled twice. If its
 //! publisher asks for at least once, another is asked when the first has no seat any more, or when
-//! half of the time is over. Whoever answers first ends it; while anybody who was asked may handle it,
+//! half of the time is over. Once nobody is left, one in doubt that has come back elsewhere is asked
+//! again. Whoever answers first ends it; while anybody who was asked may handle it,
 //! no end says that nobody did.
 
-use amop_topic_table::Place;
+use amop_topic_table::{Candidate, Place};
 use amop_wire::{Instance, Instant, MsgId};
 
 use super::Node;
+use super::pending::Pending;
 
 impl Node {
     /// Asks another subscriber if one is left; says whether it did.
@@ -29,6 +31,25 @@ impl Node {
         true
     }
 
+    /// Lets a subscriber in doubt be asked again that is somewhere else now, so that its copy may be
+    /// lost: whatever copies it gets, it handles one. Says whether there is one.
+    pub(super) fn readmit(&mut self, id: MsgId) -> bool {
+        let returned = self.pending(id).and_then(|pending| self.returned(pending));
+        if let (Some(instance), Some(pending)) = (returned, self.pending_mut(id)) {
+            pending.readmit(instance);
+        }
+        returned.is_some()
+    }
+
+    /// A subscriber in doubt that is where it was never asked.
+    pub(super) fn returned(&self, pending: &Pending) -> Option<Instance> {
+        let is_elsewhere = |at: &Candidate| {
+            let now_at = self.table.find(&pending.topic, at.instance);
+            now_at.is_some_and(|now_at| !pending.doubted().any(|asked| asked == now_at))
+        };
+        pending.doubted().find(is_elsewhere).map(|at| at.instance)
+    }
+
     /// One that was in doubt will never handle it.
     pub(super) fn doubted_refused(
         &mut self,
@@ -41,7 +62,7 @@ impl Node {
         if !pending.is_doubted(attempt, place, subscriber) {
             return;
         }
-        pending.clear(attempt, subscriber);
+        pending.clear(subscriber);
         if pending.chosen.is_none() && pending.parked.is_none() {
             self.exhausted(id);
         }

@@ -129,9 +129,22 @@ impl Pending {
         self.terms.redelivered = true;
     }
 
-    /// Notes the definite no of one that was in doubt.
-    pub(super) fn clear(&mut self, attempt: u32, subscriber: Instance) {
-        self.doubted
-            .retain(|doubted| (doubted.attempt, doubted.at.instance) != (attempt, subscriber));
+    /// One that was in doubt will never handle it, whichever copy it gets.
+    pub(super) fn clear(&mut self, subscriber: Instance) {
+        self.doubted.retain(|doubted| doubted.at.instance != subscriber);
+    }
+
+    /// Those in doubt that may be asked once more, and where they were asked so far.
+    pub(super) fn doubted(&self) -> impl Iterator<Item = Candidate> {
+        let is_left = self.doubted.len() < DOUBTED_MAX;
+        self.doubted.iter().map(|doubted| doubted.at).filter(move |_| is_left)
+    }
+
+    /// Lets one that was in doubt be asked once more; an answer to what it was asked before counts.
+    pub(super) fn readmit(&mut self, subscriber: Instance) {
+        self.excluded.retain(|&excluded| excluded != subscriber);
     }
 }
+
+/// Most times that a subscriber is given up in doubt and another one asked, or the same elsewhere.
+const DOUBTED_MAX: usize = 16;

@@ -44,6 +44,9 @@ impl Node {
             let Some(candidate) =
                 self.table.choose(&pending.topic, pending.choice(id), &pending.excluded)
             else {
+                if self.readmit(id) {
+                    continue;
+                }
                 if !self.park(now, id) {
                     self.exhausted(id);
                 }
@@ -197,9 +200,10 @@ impl Node {
         }
     }
 
-    /// Whether a parked unicast has somebody to go to now.
+    /// Whether a unicast that is with nobody has somebody to go to now.
     fn has_found(&self, pending: &Pending) -> bool {
         pending.parked.is_some() && !self.table.spread(&pending.topic).is_empty()
+            || self.returned(pending).is_some()
     }
 
     /// Whether no relay lies in between, so that nothing gets lost without our link being lost.
@@ -320,6 +324,9 @@ impl Node {
             let code = Code::IdReused;
             self.finish(id, |counter| Outcome { code, reason, ..success(counter) });
         } else {
+            if fenced && let Some(pending) = self.pending_mut(id) {
+                pending.clear(subscriber);
+            }
             self.copy_refused(now, id, reason, fenced);
         }
     }

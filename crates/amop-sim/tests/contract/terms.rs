@@ -69,6 +69,26 @@ fn at_least_once_ends_with_102_if_one_gave_no_word_and_all_others_refuse() {
     scene.end();
 }
 
+/// TERM-1: its node is gone with the copy, the only other one refuses, and it comes back elsewhere.
+#[test]
+fn at_least_once_asks_one_in_doubt_again_that_has_come_back_when_nobody_else_is_left() {
+    let mut scene = Scene::new();
+    let homes = [scene.b, scene.a];
+    let refuses = scene.subscriber(scene.a);
+    scene.world.set_application(refuses, deaf(0));
+    let moves = scene.world.client("sub.sdk.bank-b.amop", &homes);
+    scene.world.subscribe(moves, "t");
+    scene.world.run_for(millis(100));
+    scene.world.crash(scene.b, millis(200));
+    let ids: Vec<MsgId> = (0..8).map(|_| publish(&mut scene, AT_LEAST_ONCE, "t")).collect();
+    scene.world.run_for(5 * SECOND);
+    assert_eq!(scene.world.home_of(moves), Some(scene.a));
+    for id in ids {
+        assert_eq!((scene.code(id), scene.calls(id)), (Code::Ok, 1));
+    }
+    scene.end();
+}
+
 /// TERM-1: and with the only subscriber it stays.
 #[test]
 fn at_least_once_calls_an_only_subscriber_once() {
