@@ -43,11 +43,13 @@ pub enum Fault {
     Swallow,
     /// [`say`](crate::World::say)
     Lie,
+    /// [`set_tight`](crate::World::set_tight)
+    TightLimits,
 }
 
 impl Fault {
     /// Each of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Detour,
         Self::Tail,
         Self::Room,
@@ -68,6 +70,7 @@ impl Fault {
         Self::Move,
         Self::Swallow,
         Self::Lie,
+        Self::TightLimits,
     ];
 
     /// A word for it.
@@ -94,6 +97,7 @@ impl Fault {
             Self::Move => "move",
             Self::Swallow => "swallow",
             Self::Lie => "lie",
+            Self::TightLimits => "tight limits",
         }
     }
 }

@@ -65,6 +65,7 @@ impl World {
 
     fn note_room(&mut self) {
         let is_enough = self.link_bytes_max >= 1 << 16 && self.control_bytes_max >= 1 << 16;
+        let is_enough = is_enough && !self.is_tight();
         self.room = if is_enough { Calm::since(self.now) } else { Calm::never() };
     }
 

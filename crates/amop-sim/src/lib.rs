@@ -9,6 +9,7 @@ mod due;
 mod fault;
 mod faults;
 mod keys;
+mod limits;
 mod lives;
 mod network;
 mod notary;

@@ -57,7 +57,9 @@ impl World {
         slot.wake_at = None;
         slot.arrived.clear();
         slot.seen.clear();
-        slot.core = Some(Node::new(slot.name.clone(), epoch));
+        let mut core = Node::new(slot.name.clone(), epoch);
+        core.set_limits(self.limits.node);
+        slot.core = Some(core);
         self.tell_all(format_args!("n{} starts, {epoch:?}", node.0));
         self.node_batch(node.0, []);
     }
@@ -169,7 +171,9 @@ impl World {
         if slot.core.is_some() {
             return;
         }
-        slot.core = Some(Client::new(instance));
+        let mut core = Client::new(instance);
+        core.set_limits(self.limits.client);
+        slot.core = Some(core);
         slot.paused_until = self.now;
         slot.wake_at = None;
         slot.arrived.clear();

@@ -69,6 +69,7 @@ impl World {
             }
         }
         self.check_versions(node);
+        self.check_node_limits(node);
         self.wake_node_in_time(node);
     }
 
@@ -168,6 +169,7 @@ impl World {
                 }
             }
         }
+        self.check_client_limits(client);
         self.wake_client_in_time(client);
     }
 

@@ -14,6 +14,7 @@ use crate::application::{Application, Inbox};
 use crate::contract::Record;
 use crate::coverage::Coverage;
 use crate::due::Happening;
+use crate::limits::Limits;
 use crate::network::{Network, Party};
 use crate::notary::Notary;
 use crate::story::Story;
@@ -67,6 +68,8 @@ pub struct World {
     /// have a bound of their own, those to clients none.
     pub(crate) link_bytes_max: usize,
     pub(crate) control_bytes_max: usize,
+    /// What its nodes and clients hold at most.
+    pub(crate) limits: Limits,
 }
 
 #[derive(Debug)]
@@ -151,6 +154,7 @@ impl World {
             batching: Duration::ZERO,
             link_bytes_max: 1 << 20,
             control_bytes_max: usize::MAX,
+            limits: Limits::default(),
         }
     }
 

@@ -39,6 +39,10 @@ enum State {
 }
 
 impl Flaps {
+    pub(crate) fn len(&self) -> usize {
+        self.edges.len()
+    }
+
     /// Notes that an edge came.
     pub(crate) fn came(&mut self, now: Instant, a: NodeId, b: NodeId) {
         if let Some(flap) = self.edges.get_mut(&edge(a, b)) {
@@ -124,7 +128,7 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 const QUIET: Duration = Duration::from_secs(60);
 
 /// Most edges that are watched at a time.
-const EDGES_MAX: usize = 8 * NODES_MAX;
+pub(crate) const EDGES_MAX: usize = 8 * NODES_MAX;
 
 #[cfg(test)]
 mod tests {

@@ -92,6 +92,14 @@ impl Graph {
         has_changed || has_regained
     }
 
+    pub(crate) fn node_count(&self) -> usize {
+        self.lists.len()
+    }
+
+    pub(crate) fn flap_count(&self) -> usize {
+        self.flaps.len()
+    }
+
     /// The best path from our node to another: over as few edges on hold as possible, then over as
     /// few relays without preference, then over as few hops.
     #[must_use]

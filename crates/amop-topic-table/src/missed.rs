@@ -28,6 +28,10 @@ impl Missed {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
+    }
+
     pub(crate) fn contains(&self, now: Instant, topic: &Topic) -> bool {
         self.since.get(topic).is_some_and(|&at| now < at + REMEMBERED)
     }

@@ -2,6 +2,7 @@
 //! there, and one index over the topics of all nodes that can be reached.
 
 mod claims;
+mod occupancy;
 mod routing;
 
 use std::collections::BTreeMap;

@@ -86,6 +86,11 @@ impl TopicMap {
         Some(generation)
     }
 
+    /// How many topics have a subscriber.
+    pub(crate) fn len(&self) -> usize {
+        self.topics.len()
+    }
+
     /// Which link of a subscriber is known.
     pub(crate) fn generation(&self, topic: &Topic, instance: Instance) -> Option<Gen> {
         self.topics.get(topic)?.get(&instance).copied()

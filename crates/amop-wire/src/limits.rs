@@ -64,3 +64,22 @@ pub const HEADER_BYTES_MAX: usize = u16::MAX as usize;
 
 /// Longest frame after its length word, in bytes: header length, header and payload.
 pub const FRAME_BYTES_MAX: usize = 2 + HEADER_BYTES_MAX + PAYLOAD_BYTES_MAX;
+
+/// How full one collection is that others can fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Occupancy {
+    /// What is in it: `unanswered requests`.
+    pub what: &'static str,
+    /// How much of it is held now.
+    pub held: usize,
+    /// How much of it may be held.
+    pub limit: usize,
+}
+
+impl Occupancy {
+    /// Whether no more is held than may be.
+    #[must_use]
+    pub const fn is_within(&self) -> bool {
+        self.held <= self.limit
+    }
+}

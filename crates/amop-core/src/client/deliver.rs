@@ -16,7 +16,7 @@ use crate::runs::push_run;
 impl Client {
     pub(super) fn delivery(&mut self, now: Instant, delivery: Delivery) {
         let attempt = delivery.attempt;
-        match self.heard.hear(now, attempt.id) {
+        match self.heard.hear(now, attempt.id, self.limits.heard_pieces) {
             Copy::First => {}
             Copy::Repeat => {
                 // If there is none the application has not replied yet: it will.
@@ -32,7 +32,8 @@ impl Client {
         if let Some(reason) = self.unwanted(delivery.ttl, &delivery.topic) {
             return self.refuse(now, attempt, reason);
         }
-        let keyed = delivery.terms.key.map(|key| self.keyed.enter(now, key, &delivery));
+        let most = self.limits.keys;
+        let keyed = delivery.terms.key.map(|key| self.keyed.enter(now, key, &delivery, most));
         match keyed.unwrap_or(Use::First) {
             Use::First => self.deliver(now, delivery),
             Use::Joined => {}
@@ -61,7 +62,8 @@ impl Client {
         let Multicast { id, ttl, sequence, from, topic, payload } = multicast;
         let number = self.multicasts;
         self.multicasts += 1;
-        if self.heard.hear(now, id) != Copy::First || self.unwanted(ttl, &topic).is_some() {
+        let copy = self.heard.hear(now, id, self.limits.heard_pieces);
+        if copy != Copy::First || self.unwanted(ttl, &topic).is_some() {
             return self.ack(self.generation, number, true);
         }
         self.effects.push_back(Effect::Deliver(Delivered {
@@ -106,7 +108,7 @@ impl Client {
     }
 
     fn reply(&mut self, now: Instant, id: MsgId, reply: ClientMessage) {
-        self.replies.keep(now, id, &reply);
+        self.replies.keep(now, id, &reply, self.limits.replies);
         self.send_or_hold(reply);
     }
 
@@ -116,7 +118,7 @@ impl Client {
         if matches!(self.state, State::Subscribing { .. } | State::Connected) {
             return self.send(reply);
         }
-        if self.held.len() >= HELD_ANSWERS_MAX {
+        if self.held.len() >= self.limits.held_replies {
             self.held.pop_front();
         }
         self.held.push_back(reply);
@@ -128,6 +130,3 @@ impl Client {
         }
     }
 }
-
-/// Most answers that wait for a connection.
-const HELD_ANSWERS_MAX: usize = 1024;

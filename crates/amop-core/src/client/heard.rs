@@ -38,13 +38,18 @@ pub(super) enum Copy {
 }
 
 impl Heard {
-    /// Notes a message.
-    pub(super) fn hear(&mut self, now: Instant, id: MsgId) -> Copy {
+    /// How many pieces are held, of half a KiB each.
+    pub(super) fn len(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// Notes a message, if that takes no more than so many pieces.
+    pub(super) fn hear(&mut self, now: Instant, id: MsgId, pieces_max: usize) -> Copy {
         let bit = id.counter % PIECE_BITS;
         let key = MsgId { counter: id.counter / PIECE_BITS, ..id };
         if !self.pieces.contains_key(&key) {
             self.forget(now);
-            if self.pieces.len() >= PIECES_MAX {
+            if self.pieces.len() >= pieces_max {
                 return Copy::NoRoom;
             }
         }
@@ -69,9 +74,6 @@ impl Heard {
 const PIECE_BITS: u64 = 64 * PIECE_WORDS as u64;
 const PIECE_WORDS: usize = 64;
 
-/// Most pieces, of half a KiB each: as many publishers, or fewer that send much.
-const PIECES_MAX: usize = 65_536;
-
 /// How long at least: longer than a copy can be on its way, since links that stand still for 6 s
 /// are lost.
 const REMEMBERED: Duration = Duration::from_secs(60);
@@ -86,6 +88,8 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
+    const PIECES_MAX: usize = 100;
+
     fn id(publisher: u64, counter: u64) -> MsgId {
         MsgId { publisher: Instance(publisher), counter }
     }
@@ -97,7 +101,7 @@ mod tests {
             for (publisher, counter) in ids {
                 let id = id(publisher, counter);
                 let expected = if twin.insert(id) { Copy::First } else { Copy::Repeat };
-                prop_assert_eq!(heard.hear(Instant::default(), id), expected);
+                prop_assert_eq!(heard.hear(Instant::default(), id, PIECES_MAX), expected);
             }
         }
     }
@@ -106,14 +110,22 @@ mod tests {
     fn one_publisher_past_the_limit_is_let_in_once_another_has_been_quiet_for_a_minute() {
         let (mut heard, start) = (Heard::default(), Instant::default());
         for publisher in 0..PIECES_MAX as u64 {
-            assert_eq!(heard.hear(start, id(publisher, 1)), Copy::First);
+            assert_eq!(heard.hear(start, id(publisher, 1), PIECES_MAX), Copy::First);
         }
         let newcomer = id(u64::MAX, 1);
-        assert_eq!(heard.hear(start, newcomer), Copy::NoRoom);
+        assert_eq!(heard.hear(start, newcomer, PIECES_MAX), Copy::NoRoom);
         let later = start + REMEMBERED - Duration::from_nanos(1);
-        assert_eq!(heard.hear(later, id(0, 2)), Copy::First, "those who are remembered go on");
-        assert_eq!(heard.hear(later, newcomer), Copy::NoRoom);
-        assert_eq!(heard.hear(later + FORGET_EVERY, newcomer), Copy::First);
-        assert_eq!(heard.hear(later + FORGET_EVERY, id(0, 2)), Copy::Repeat, "it is remembered");
+        assert_eq!(
+            heard.hear(later, id(0, 2), PIECES_MAX),
+            Copy::First,
+            "those who are remembered go on"
+        );
+        assert_eq!(heard.hear(later, newcomer, PIECES_MAX), Copy::NoRoom);
+        assert_eq!(heard.hear(later + FORGET_EVERY, newcomer, PIECES_MAX), Copy::First);
+        assert_eq!(
+            heard.hear(later + FORGET_EVERY, id(0, 2), PIECES_MAX),
+            Copy::Repeat,
+            "it is remembered"
+        );
     }
 }

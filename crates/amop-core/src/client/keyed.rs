@@ -59,8 +59,18 @@ pub(super) enum Use {
 }
 
 impl Keyed {
-    /// Notes a message that has a key.
-    pub(super) fn enter(&mut self, now: Instant, key: Key, delivery: &Delivery) -> Use {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Notes a message that has a key, unless so many are remembered.
+    pub(super) fn enter(
+        &mut self,
+        now: Instant,
+        key: Key,
+        delivery: &Delivery,
+        most: usize,
+    ) -> Use {
         let Delivery { attempt, from, .. } = delivery;
         let (digest, owned) = (digest(delivery), (from.clone(), key));
         if let Some(entry) = self.entries.get_mut(&owned).filter(|entry| entry.lives(now)) {
@@ -75,7 +85,7 @@ impl Keyed {
             };
         }
         self.forget(now);
-        if self.entries.len() >= KEYS_MAX || self.answer_bytes >= ANSWER_BYTES_MAX {
+        if self.entries.len() >= most || self.answer_bytes >= ANSWER_BYTES_MAX {
             return Use::NoRoom;
         }
         self.open.insert(attempt.id, owned.clone());
@@ -148,9 +158,6 @@ fn digest(delivery: &Delivery) -> u64 {
 /// How long the answer to a key is kept.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
-/// Most keys that are remembered. Nothing that may come again is forgotten for want of room.
-const KEYS_MAX: usize = 65_536;
-
 /// Most bytes of their answers, but for the last of them.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 
@@ -177,6 +184,7 @@ mod tests {
         }
     }
 
+    const KEYS_MAX: usize = 100;
     const KEY: Key = Key(7);
     const YES: AnswerStatus = AnswerStatus::Answered;
 
@@ -188,33 +196,33 @@ mod tests {
     fn all_with_one_key_get_the_answer_to_the_first() {
         let mut keyed = Keyed::default();
         let (first, second) = (delivery(1, "a", "pay"), delivery(2, "a", "pay"));
-        assert_eq!(keyed.enter(at(0), KEY, &first), Use::First);
-        assert_eq!(keyed.enter(at(1), KEY, &second), Use::Joined);
+        assert_eq!(keyed.enter(at(0), KEY, &first, KEYS_MAX), Use::First);
+        assert_eq!(keyed.enter(at(1), KEY, &second, KEYS_MAX), Use::Joined);
         let answer = Bytes::from("paid");
         let joined = keyed.answered(at(2), first.attempt.id, YES, &answer);
         assert_eq!(joined, [second.attempt]);
         let third = delivery(3, "a", "pay");
-        assert_eq!(keyed.enter(at(600), KEY, &third), Use::Answered(YES, answer));
-        assert_eq!(keyed.enter(at(602), KEY, &third), Use::First, "ten minutes are over");
+        assert_eq!(keyed.enter(at(600), KEY, &third, KEYS_MAX), Use::Answered(YES, answer));
+        assert_eq!(keyed.enter(at(602), KEY, &third, KEYS_MAX), Use::First, "ten minutes are over");
     }
 
     #[test]
     fn another_message_another_publisher_and_another_key_are_others() {
         let mut keyed = Keyed::default();
-        assert_eq!(keyed.enter(at(0), KEY, &delivery(1, "a", "pay")), Use::First);
-        assert_eq!(keyed.enter(at(0), KEY, &delivery(2, "a", "pay twice")), Use::Other);
-        assert_eq!(keyed.enter(at(0), KEY, &delivery(3, "b", "pay")), Use::First);
-        assert_eq!(keyed.enter(at(0), Key(8), &delivery(4, "a", "pay")), Use::First);
+        assert_eq!(keyed.enter(at(0), KEY, &delivery(1, "a", "pay"), KEYS_MAX), Use::First);
+        assert_eq!(keyed.enter(at(0), KEY, &delivery(2, "a", "pay twice"), KEYS_MAX), Use::Other);
+        assert_eq!(keyed.enter(at(0), KEY, &delivery(3, "b", "pay"), KEYS_MAX), Use::First);
+        assert_eq!(keyed.enter(at(0), Key(8), &delivery(4, "a", "pay"), KEYS_MAX), Use::First);
     }
 
     #[test]
     fn a_key_whose_message_was_refused_can_be_used_again() {
         let mut keyed = Keyed::default();
         let (first, second) = (delivery(1, "a", "pay"), delivery(2, "a", "pay"));
-        keyed.enter(at(0), KEY, &first);
-        keyed.enter(at(0), KEY, &second);
+        keyed.enter(at(0), KEY, &first, KEYS_MAX);
+        keyed.enter(at(0), KEY, &second, KEYS_MAX);
         assert_eq!(keyed.refused(first.attempt.id), [second.attempt]);
-        assert_eq!(keyed.enter(at(0), KEY, &delivery(3, "a", "pay")), Use::First);
+        assert_eq!(keyed.enter(at(0), KEY, &delivery(3, "a", "pay"), KEYS_MAX), Use::First);
     }
 
     #[test]
@@ -222,12 +230,12 @@ mod tests {
         let mut keyed = Keyed::default();
         for number in 0..KEYS_MAX as u64 {
             let delivery = delivery(number, "a", "");
-            assert_eq!(keyed.enter(at(0), Key(number.into()), &delivery), Use::First);
+            assert_eq!(keyed.enter(at(0), Key(number.into()), &delivery, KEYS_MAX), Use::First);
             keyed.answered(at(0), delivery.attempt.id, YES, &Bytes::new());
         }
         let newcomer = delivery(1 << 32, "a", "");
-        assert_eq!(keyed.enter(at(599), Key(u128::MAX), &newcomer), Use::NoRoom);
-        assert_eq!(keyed.enter(at(605), Key(u128::MAX), &newcomer), Use::First);
+        assert_eq!(keyed.enter(at(599), Key(u128::MAX), &newcomer, KEYS_MAX), Use::NoRoom);
+        assert_eq!(keyed.enter(at(605), Key(u128::MAX), &newcomer, KEYS_MAX), Use::First);
         assert!(keyed.entries.len() < 3 && keyed.open.len() < 3);
     }
 
@@ -235,14 +243,17 @@ mod tests {
     fn answers_fill_the_room_by_their_bytes_and_joined_publishes_by_their_number() {
         let mut keyed = Keyed::default();
         let large = delivery(1, "a", "");
-        keyed.enter(at(0), KEY, &large);
+        keyed.enter(at(0), KEY, &large, KEYS_MAX);
         for counter in 0..JOINED_MAX as u64 {
-            assert_eq!(keyed.enter(at(0), KEY, &delivery(100 + counter, "a", "")), Use::Joined);
+            assert_eq!(
+                keyed.enter(at(0), KEY, &delivery(100 + counter, "a", ""), KEYS_MAX),
+                Use::Joined
+            );
         }
-        assert_eq!(keyed.enter(at(0), KEY, &delivery(99, "a", "")), Use::NoRoom);
+        assert_eq!(keyed.enter(at(0), KEY, &delivery(99, "a", ""), KEYS_MAX), Use::NoRoom);
         keyed.answered(at(0), large.attempt.id, YES, &vec![0; ANSWER_BYTES_MAX].into());
-        assert_eq!(keyed.enter(at(0), Key(8), &delivery(2, "a", "")), Use::NoRoom);
-        assert_eq!(keyed.enter(at(700), Key(8), &delivery(2, "a", "")), Use::First);
+        assert_eq!(keyed.enter(at(0), Key(8), &delivery(2, "a", ""), KEYS_MAX), Use::NoRoom);
+        assert_eq!(keyed.enter(at(700), Key(8), &delivery(2, "a", ""), KEYS_MAX), Use::First);
         assert_eq!(keyed.answer_bytes, 0);
     }
 }

@@ -16,6 +16,7 @@ mod deliver;
 mod effect;
 mod heard;
 mod keyed;
+mod limits;
 mod order;
 mod publish;
 mod replies;
@@ -27,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use amop_wire::{AckRun, ClientMessage, Gen, Instance, Instant, Mode, NodeMessage, Publish, Topic};
 
 pub use effect::{Delivered, Effect, Input, PublishEnd, Wanted};
+pub use limits::Limits;
 pub use order::{Gap, Order, Turn};
 
 use crate::by_counter::ByCounter;
@@ -52,6 +54,7 @@ pub struct Client {
     sequences: Sequences,
     /// Answers that wait for a connection.
     held: VecDeque<ClientMessage>,
+    limits: Limits,
     /// How many multicasts the link has brought.
     multicasts: u64,
     acks: Vec<AckRun>,
@@ -88,6 +91,7 @@ impl Client {
             last_counter: 0,
             sequences: Sequences::default(),
             held: VecDeque::new(),
+            limits: Limits::default(),
             multicasts: 0,
             acks: Vec::new(),
             heard: Heard::default(),

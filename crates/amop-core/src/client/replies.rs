@@ -21,15 +21,20 @@ pub(super) struct Replies {
 }
 
 impl Replies {
-    /// Keeps a reply. What is old or over a limit makes room, the oldest first.
-    pub(super) fn keep(&mut self, now: Instant, id: MsgId, reply: &ClientMessage) {
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Keeps a reply, and no more than so many in all. What is old or over a limit makes room, the
+    /// oldest first.
+    pub(super) fn keep(&mut self, now: Instant, id: MsgId, reply: &ClientMessage, most: usize) {
         self.payload_bytes += reply.payload().len();
         match self.kept.insert(id, reply.clone()) {
             Some(before) => self.payload_bytes -= before.payload().len(),
             None => self.order.push_back((id, now + KEPT)),
         }
         while let Some(&(oldest, until)) = self.order.front() {
-            let is_over = self.order.len() > REPLIES_MAX || self.payload_bytes > PAYLOAD_BYTES_MAX;
+            let is_over = self.order.len() > most || self.payload_bytes > PAYLOAD_BYTES_MAX;
             if !is_over && now < until {
                 return;
             }
@@ -50,9 +55,6 @@ impl Replies {
 /// unnoticed.
 const KEPT: Duration = Duration::from_secs(30);
 
-/// Most replies that are kept, some 16 MiB without their payloads: a second of them at full speed.
-const REPLIES_MAX: usize = 65_536;
-
 /// Most bytes of them.
 const PAYLOAD_BYTES_MAX: usize = 16 << 20;
 
@@ -60,6 +62,8 @@ const PAYLOAD_BYTES_MAX: usize = 16 << 20;
 mod tests {
     use super::*;
     use amop_wire::{Answer, AnswerStatus, Attempt, Instance, NodeId};
+
+    const REPLIES_MAX: usize = 100;
 
     fn id(counter: u64) -> MsgId {
         MsgId { publisher: Instance(1), counter }
@@ -75,14 +79,19 @@ mod tests {
     fn the_last_are_kept_up_to_a_number_and_up_to_so_many_bytes() {
         let mut replies = Replies::default();
         for counter in 0..=REPLIES_MAX as u64 {
-            replies.keep(Instant::default(), id(counter), &answer(counter, 1));
+            replies.keep(Instant::default(), id(counter), &answer(counter, 1), REPLIES_MAX);
         }
         assert_eq!(replies.get(id(0)), None);
         assert_eq!(replies.get(id(1)), Some(&answer(1, 1)));
-        replies.keep(Instant::default(), id(100_000), &answer(100_000, PAYLOAD_BYTES_MAX - 1));
+        replies.keep(
+            Instant::default(),
+            id(100_000),
+            &answer(100_000, PAYLOAD_BYTES_MAX - 1),
+            REPLIES_MAX,
+        );
         assert_eq!(replies.get(id(REPLIES_MAX as u64)), Some(&answer(REPLIES_MAX as u64, 1)));
         assert_eq!(replies.order.len(), 2);
-        replies.keep(Instant::default(), id(100_001), &answer(100_001, 1));
+        replies.keep(Instant::default(), id(100_001), &answer(100_001, 1), REPLIES_MAX);
         assert_eq!(replies.get(id(REPLIES_MAX as u64)), None);
         assert!(replies.get(id(100_000)).is_some());
         assert_eq!(replies.payload_bytes, PAYLOAD_BYTES_MAX);
@@ -91,8 +100,8 @@ mod tests {
     #[test]
     fn a_reply_that_is_given_again_counts_once() {
         let mut replies = Replies::default();
-        replies.keep(Instant::default(), id(1), &answer(1, 10));
-        replies.keep(Instant::default(), id(1), &answer(1, 4));
+        replies.keep(Instant::default(), id(1), &answer(1, 10), REPLIES_MAX);
+        replies.keep(Instant::default(), id(1), &answer(1, 4), REPLIES_MAX);
         assert_eq!((replies.order.len(), replies.payload_bytes), (1, 4));
     }
 
@@ -100,10 +109,10 @@ mod tests {
     fn old_replies_go_when_others_come() {
         let at = |secs| Instant::after_start(Duration::from_secs(secs));
         let mut replies = Replies::default();
-        replies.keep(at(0), id(1), &answer(1, 10));
-        replies.keep(at(29), id(2), &answer(2, 10));
+        replies.keep(at(0), id(1), &answer(1, 10), REPLIES_MAX);
+        replies.keep(at(29), id(2), &answer(2, 10), REPLIES_MAX);
         assert!(replies.get(id(1)).is_some());
-        replies.keep(at(30), id(3), &answer(3, 10));
+        replies.keep(at(30), id(3), &answer(3, 10), REPLIES_MAX);
         assert_eq!(replies.get(id(1)), None);
         assert_eq!((replies.order.len(), replies.payload_bytes), (2, 20));
     }

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::iter;
 use std::time::Duration;
 
-use amop_wire::limits::UNACKED_PER_CLIENT_MAX;
 use amop_wire::{
     AckRun, Instance, Instant, MsgId, Multicast, NodeId, NodeMessage, PeerMessage, PeerReceiptRun,
     Receipt,
@@ -117,7 +116,7 @@ impl Fanouts {
 impl Node {
     /// Pushes a multicast to each of our subscribers.
     pub(super) fn fan_out(&mut self, now: Instant, home: NodeId, multicast: Multicast) {
-        let Self { table, sessions, effects, fanouts, timers, .. } = self;
+        let Self { table, sessions, effects, fanouts, timers, limits, .. } = self;
         let Multicast { id, ttl, .. } = multicast;
         let mut fanout =
             Fanout { home, id, deadline: now + ttl, open: 0, receipt: Receipt::default() };
@@ -127,7 +126,7 @@ impl Node {
         let copies = iter::repeat_n(multicast, table.own_subscribers(&topic).count());
         for (subscriber, copy) in table.own_subscribers(&topic).zip(copies) {
             let Some(session) = sessions.get_mut(&subscriber.instance) else { continue };
-            if session.unacked.len() >= UNACKED_PER_CLIENT_MAX {
+            if session.unacked.len() >= limits.unacked_per_client {
                 fanout.receipt.refused += 1;
                 continue;
             }

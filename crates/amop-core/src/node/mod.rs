@@ -26,6 +26,7 @@ mod effect;
 mod exit;
 mod failover;
 mod fanout;
+mod limits;
 mod links;
 mod multicast;
 mod pending;
@@ -48,6 +49,7 @@ use amop_wire::{
 
 pub use border::{Judge, Refusal, Refused};
 pub use effect::{Effect, Event, Input, LinkId};
+pub use limits::Limits;
 
 use crate::id_map::IdMap;
 use crate::timers::Timers;
@@ -72,6 +74,7 @@ pub struct Node {
     peers: BTreeMap<NodeId, LinkId>,
     sessions: IdMap<Instance, Session>,
     table: TopicTable,
+    limits: Limits,
     /// How the last message of each node came here that was passed on by others, backwards.
     ways_back: BTreeMap<NodeId, Path>,
     announcer: Announcer,
@@ -111,6 +114,7 @@ impl Node {
             id: NodeId::of(&name),
             table: TopicTable::new(name.clone(), epoch),
             name,
+            limits: Limits::default(),
             born: epoch,
             epoch,
             links: BTreeMap::new(),

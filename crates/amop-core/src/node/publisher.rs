@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use amop_wire::limits::{REQUESTS_PER_CLIENT_MAX, REQUESTS_PER_NODE_MAX};
 use amop_wire::{
     CloseCode, Code, Instance, Instant, Mode, MsgId, Name, NodeMessage, Outcome, Publish, Reason,
     ReceiptRun,
@@ -79,8 +78,8 @@ impl Node {
         publisher.last = Some(counter);
         let refusal = if self.shutting_down {
             Some((Code::Draining, Reason::ShuttingDown))
-        } else if publisher.under_way() >= REQUESTS_PER_CLIENT_MAX
-            || self.under_way >= REQUESTS_PER_NODE_MAX
+        } else if publisher.under_way() >= self.limits.requests_per_client
+            || self.under_way >= self.limits.requests_per_node
         {
             Some((Code::Overloaded, Reason::TooManyRequests))
         } else {

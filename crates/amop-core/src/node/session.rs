@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use amop_wire::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
 use amop_wire::{CloseCode, Code, Gen, Instance, Name, NodeMessage, Reason, Subscriber, Topic};
 
 use super::fanout::{End, FanoutId};
@@ -134,7 +133,8 @@ impl Node {
 
     fn try_subscribe(&mut self, instance: Instance, topic: &Topic) -> Result<(), Reason> {
         let Some(session) = self.sessions.get_mut(&instance) else { return Ok(()) };
-        if session.topics.len() >= SUBSCRIPTIONS_PER_CLIENT_MAX && !session.topics.contains(topic) {
+        let is_full = session.topics.len() >= self.limits.subscriptions_per_client;
+        if is_full && !session.topics.contains(topic) {
             return Err(Reason::TooManySubscriptions);
         }
         let subscriber = Subscriber { instance, generation: session.generation };

@@ -318,6 +318,7 @@ impl Swarm {
         for deed in [Deed::EndRoom, Deed::EndControlRoom, Deed::EndTail] {
             self.perform(deed);
         }
+        self.world.set_tight(false);
         for node in self.nodes.clone() {
             self.world.set_swallowing(node, false);
             if self.is_shut_down(node) {

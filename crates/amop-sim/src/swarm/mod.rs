@@ -79,7 +79,6 @@ pub struct Swarm {
     detour_max: Duration,
     troubles: Vec<Trouble>,
     harshness: usize,
-    exceeds_limits: bool,
     /// What is going to be done, and when.
     agenda: BTreeMap<(Instant, usize), Deed>,
     liar: Liar,
@@ -93,6 +92,7 @@ impl Swarm {
     pub fn new(plan: &Plan) -> Self {
         let mut world = World::new(plan.seed);
         world.set_latency(millis(1), millis(20));
+        world.set_tight(plan.is_tight);
         let batching = world.draw(4);
         world.set_batching(millis(batching));
         let nodes: Vec<NodeId> =
@@ -114,7 +114,6 @@ impl Swarm {
             detour_max: plan.detour_max,
             troubles: plan.troubles.clone(),
             harshness: plan.harshness,
-            exceeds_limits: plan.exceeds_limits,
             agenda: BTreeMap::new(),
             liar: Liar::default(),
             choices: Choices::default(),
@@ -136,9 +135,6 @@ impl Swarm {
     /// Lets everything fail for a while, then nothing.
     pub fn run(&mut self) {
         let end = self.world.now() + self.chaos;
-        if self.exceeds_limits {
-            self.exceed_limits();
-        }
         while self.world.now() < end {
             // Mostly in a hurry, sometimes long enough for timers to come.
             let most = [240, 240, 240, 2000][self.pick(4)];

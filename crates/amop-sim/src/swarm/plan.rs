@@ -31,8 +31,8 @@ pub struct Plan {
     pub harshness: usize,
     /// How much longer than others messages take on the slowest pair of nodes.
     pub detour_max: Duration,
-    /// Whether one client goes over its limits first, which takes as long as ten worlds.
-    pub exceeds_limits: bool,
+    /// Whether nodes and clients hold little.
+    pub is_tight: bool,
 }
 
 /// A connected graph.
@@ -81,7 +81,7 @@ impl Plan {
             troubles,
             harshness: [3, 10, 25][draw(0, 2)],
             detour_max: Duration::from_millis([0, 50, 400][draw(0, 2)]),
-            exceeds_limits: draw(0, 99) == 0,
+            is_tight: draw(0, 9) == 0,
         }
     }
 }

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use amop_wire::limits::{REQUESTS_PER_CLIENT_MAX, SUBSCRIPTIONS_PER_CLIENT_MAX};
 use amop_wire::{AnswerStatus, Key, Mode, Terms};
 
-use super::{SECOND, Swarm, millis};
+use super::{Swarm, millis};
 use crate::{Application, ClientId, Reading};
 
 impl Swarm {
@@ -72,31 +71,5 @@ impl Swarm {
             capacity: self.pick(16),
         };
         self.world.set_application(client, application);
-    }
-
-    /// One client goes over every limit that is its own.
-    pub(super) fn exceed_limits(&mut self) {
-        let client = self.clients[0];
-        for number in 0..=SUBSCRIPTIONS_PER_CLIENT_MAX {
-            self.world.subscribe(client, &format!("greed/{number}"));
-        }
-        self.world.run_for(SECOND);
-        for number in 0..=SUBSCRIPTIONS_PER_CLIENT_MAX {
-            self.world.unsubscribe(client, &format!("greed/{number}"));
-        }
-        // Nobody takes them, so all of them stay open.
-        let capacity = REQUESTS_PER_CLIENT_MAX;
-        let deaf = Application { reading: Reading::Never, capacity, ..Application::default() };
-        self.world.set_application(client, deaf);
-        self.world.set_link_bytes_max(1 << 26);
-        let topic = self.topics[0].clone();
-        self.world.subscribe(client, &topic);
-        self.world.run_for(SECOND);
-        for _ in 0..=REQUESTS_PER_CLIENT_MAX {
-            self.world.publish(client, Mode::Unicast, &topic, 2 * SECOND);
-        }
-        self.world.run_for(3 * SECOND);
-        self.world.set_link_bytes_max(1 << 20);
-        self.world.set_application(client, Application::default());
     }
 }

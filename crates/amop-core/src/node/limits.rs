@@ -1,0 +1,62 @@
+//! How much a node holds for others, and how full that is.
+
+use amop_wire::limits::{
+    NODES_MAX, Occupancy, REQUESTS_PER_CLIENT_MAX, REQUESTS_PER_NODE_MAX,
+    SUBSCRIPTIONS_PER_CLIENT_MAX, UNACKED_PER_CLIENT_MAX,
+};
+
+use super::Node;
+use super::publisher::Publisher;
+
+/// Bounds on what the clients of one node can make it hold. What is over one is refused with code
+/// 204, a multicast delivery counts as refused; nothing that is held already is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most subscriptions of one client.
+    pub subscriptions_per_client: usize,
+    /// Most publishes of one client without an outcome.
+    pub requests_per_client: usize,
+    /// Most publishes of all clients without an outcome.
+    pub requests_per_node: usize,
+    /// Most multicast deliveries of one client that wait for its ack.
+    pub unacked_per_client: usize,
+}
+
+/// The limits of `amop_wire`, which are the largest that may be set: others rely on them.
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            subscriptions_per_client: SUBSCRIPTIONS_PER_CLIENT_MAX,
+            requests_per_client: REQUESTS_PER_CLIENT_MAX,
+            requests_per_node: REQUESTS_PER_NODE_MAX,
+            unacked_per_client: UNACKED_PER_CLIENT_MAX,
+        }
+    }
+}
+
+impl Node {
+    /// Takes other limits from now on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// How full each collection is that others can fill; of those that every client has, the
+    /// fullest. It walks over all clients.
+    pub fn occupancy(&self) -> impl Iterator<Item = Occupancy> {
+        let limits = self.limits;
+        let fullest = |lens: &mut dyn Iterator<Item = usize>| lens.max().unwrap_or_default();
+        let subscriptions =
+            fullest(&mut self.sessions.values().map(|session| session.topics.len()));
+        let unacked = fullest(&mut self.sessions.values().map(|session| session.unacked.len()));
+        let requests = fullest(&mut self.publishers.values().map(Publisher::under_way));
+        let own = [
+            ("subscriptions of one client", subscriptions, limits.subscriptions_per_client),
+            ("deliveries to one client without an ack", unacked, limits.unacked_per_client),
+            ("publishes of one client without an outcome", requests, limits.requests_per_client),
+            ("publishes without an outcome", self.under_way, limits.requests_per_node),
+            ("ways back to other nodes", self.ways_back.len(), NODES_MAX),
+        ];
+        let own = own.map(|(what, held, limit)| Occupancy { what, held, limit });
+        own.into_iter().chain(self.table.occupancy())
+    }
+}

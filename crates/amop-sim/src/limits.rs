@@ -1,0 +1,68 @@
+//! How much the parties of a world hold for each other.
+//!
+//! With limits that a handful of messages reach, the cores meet each of them in every such world. That
+//! none is ever passed is checked after each batch.
+
+use amop_core::{client, node};
+
+use crate::fault::Fault;
+use crate::watch::Calm;
+use crate::world::World;
+
+/// What every node and every client of a world holds at most.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Limits {
+    pub(crate) node: node::Limits,
+    pub(crate) client: client::Limits,
+}
+
+impl Limits {
+    /// So little that some messages at once are too many.
+    fn tight() -> Self {
+        Self {
+            node: node::Limits {
+                subscriptions_per_client: 3,
+                requests_per_client: 12,
+                requests_per_node: 24,
+                unacked_per_client: 6,
+            },
+            client: client::Limits { heard_pieces: 3, keys: 2, replies: 6, held_replies: 2 },
+        }
+    }
+}
+
+impl World {
+    /// Has all nodes and clients hold little from now on, or as much as usual.
+    pub fn set_tight(&mut self, is_tight: bool) {
+        if is_tight {
+            self.coverage.fault(Fault::TightLimits);
+        }
+        self.limits = if is_tight { Limits::tight() } else { Limits::default() };
+        self.room = if is_tight { Calm::never() } else { Calm::since(self.now) };
+        for core in self.nodes.iter_mut().filter_map(|slot| slot.core.as_mut()) {
+            core.set_limits(self.limits.node);
+        }
+        for core in self.clients.iter_mut().filter_map(|slot| slot.core.as_mut()) {
+            core.set_limits(self.limits.client);
+        }
+    }
+
+    pub(crate) fn is_tight(&self) -> bool {
+        self.limits.node != node::Limits::default()
+    }
+
+    /// Notes a violation if a node holds more than it may.
+    pub(crate) fn check_node_limits(&mut self, node: usize) {
+        let Some(core) = &self.nodes[node].core else { return };
+        let over = core.occupancy().find(|occupancy| !occupancy.is_within());
+        self.record.broken.extend(over.map(|over| format!("node {node} holds too much: {over:?}")));
+    }
+
+    /// Notes a violation if a client holds more than it may.
+    pub(crate) fn check_client_limits(&mut self, client: usize) {
+        let Some(core) = &self.clients[client].core else { return };
+        let over = core.occupancy().find(|occupancy| !occupancy.is_within());
+        let line = over.map(|over| format!("client {client} holds too much: {over:?}"));
+        self.record.broken.extend(line);
+    }
+}
