@@ -45,6 +45,7 @@ impl Default for Coverage {
                 group("code", &codes),
                 group("reason", &reasons),
                 group("fault", &faults),
+                group("limit", LIMITS),
             ],
         }
     }
@@ -124,6 +125,11 @@ impl Coverage {
 
     pub(crate) fn reason(&mut self, reason: Reason) {
         self.count(8, reason.kind());
+    }
+
+    /// A collection is as full as it may be.
+    pub(crate) fn limit(&mut self, what: &'static str) {
+        self.count(10, what);
     }
 
     pub(crate) fn fault(&mut self, fault: Fault) {
@@ -264,9 +270,28 @@ kinds!(peer_message, PEER_MESSAGES, PeerMessage, {
     PeerMessage::Held(_) => "Held",
 });
 
+/// What the cores count of what they hold.
+const LIMITS: &[&str] = &[
+    "subscriptions of one client",
+    "deliveries to one client without an ack",
+    "publishes of one client without an outcome",
+    "publishes without an outcome",
+    "pieces of numbers heard",
+    "idempotency keys",
+    "replies kept",
+    "replies held",
+    "ways back to other nodes",
+    "own topics",
+    "other nodes",
+    "nodes on the map",
+    "edges that went lately",
+    "topics that lost their last subscriber",
+];
+
 /// What no world can show in this version, since nothing produces it or the border of the SDK takes
 /// it out before a core sees it. A node that shuts down closes the link on which it would say 203,
-/// and only one that lies to its own client makes that close its link.
+/// and only one that lies to its own client makes that close its link. What the number of nodes and
+/// topics bounds would take more of them.
 const ABSENT: &[(&str, &str)] = &[
     ("client effect", "close"),
     ("code", "103"),
@@ -274,6 +299,12 @@ const ABSENT: &[(&str, &str)] = &[
     ("code", "202"),
     ("code", "203"),
     ("code", "206"),
+    ("limit", "ways back to other nodes"),
+    ("limit", "own topics"),
+    ("limit", "other nodes"),
+    ("limit", "nodes on the map"),
+    ("limit", "edges that went lately"),
+    ("limit", "topics that lost their last subscriber"),
     ("reason", "bad-topic"),
     ("reason", "payload-too-long"),
     ("reason", "shutting-down"),

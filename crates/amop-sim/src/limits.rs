@@ -22,11 +22,11 @@ impl Limits {
         Self {
             node: node::Limits {
                 subscriptions_per_client: 3,
-                requests_per_client: 12,
-                requests_per_node: 24,
+                requests_per_client: 8,
+                requests_per_node: 12,
                 unacked_per_client: 6,
             },
-            client: client::Limits { heard_pieces: 3, keys: 2, replies: 6, held_replies: 2 },
+            client: client::Limits { heard_pieces: 3, keys: 2, replies: 6, held_replies: 1 },
         }
     }
 }
@@ -54,15 +54,24 @@ impl World {
     /// Notes a violation if a node holds more than it may.
     pub(crate) fn check_node_limits(&mut self, node: usize) {
         let Some(core) = &self.nodes[node].core else { return };
-        let over = core.occupancy().find(|occupancy| !occupancy.is_within());
-        self.record.broken.extend(over.map(|over| format!("node {node} holds too much: {over:?}")));
+        for occupancy in core.occupancy() {
+            if occupancy.held == occupancy.limit {
+                self.coverage.limit(occupancy.what);
+            } else if !occupancy.is_within() {
+                self.record.broken.push(format!("node {node} holds too much: {occupancy:?}"));
+            }
+        }
     }
 
     /// Notes a violation if a client holds more than it may.
     pub(crate) fn check_client_limits(&mut self, client: usize) {
         let Some(core) = &self.clients[client].core else { return };
-        let over = core.occupancy().find(|occupancy| !occupancy.is_within());
-        let line = over.map(|over| format!("client {client} holds too much: {over:?}"));
-        self.record.broken.extend(line);
+        for occupancy in core.occupancy() {
+            if occupancy.held == occupancy.limit {
+                self.coverage.limit(occupancy.what);
+            } else if !occupancy.is_within() {
+                self.record.broken.push(format!("client {client} holds too much: {occupancy:?}"));
+            }
+        }
     }
 }
