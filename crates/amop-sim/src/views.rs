@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use amop_core::node::{Input as NodeInput, LinkId};
+use amop_topic_table::Place;
 use amop_wire::limits::HOPS_MAX;
 use amop_wire::{ClientMessage, Instance, MsgId, PeerMessage, Subscriber, Topic, Version};
 
@@ -34,13 +35,17 @@ impl World {
                 if wanted != seen {
                     found.push(format!("node {at} believes {seen:?} of node {of}, not {wanted:?}"));
                 }
+                let chosen = self.found(at, of, &wanted);
+                if wanted != chosen {
+                    found.push(format!("node {at} finds {chosen:?} at node {of}, not {wanted:?}"));
+                }
             }
         }
         found
     }
 
     /// Whether a path of links leads from one node to another, no longer than a message may travel.
-    fn leads(&self, from: usize, to: usize) -> bool {
+    pub(crate) fn leads(&self, from: usize, to: usize) -> bool {
         let mut reached = BTreeSet::from([from]);
         for _ in 0..HOPS_MAX {
             let next = (0..self.nodes.len()).filter(|&next| {
@@ -73,6 +78,16 @@ impl World {
             subscribers.for_each(|subscriber| add(topic, subscriber));
         }
         topics
+    }
+
+    /// Whom of these one node would choose and send to another, which may be itself.
+    fn found(&self, at: usize, of: usize, wanted: &Topics) -> Topics {
+        let Some(core) = &self.nodes[at].core else { return Topics::new() };
+        let place = if at == of { Place::Here } else { Place::Node(self.nodes[of].id) };
+        let is_found = |(topic, instance): &&(Topic, Instance)| {
+            core.table().find(topic, *instance).is_some_and(|found| found.place == place)
+        };
+        wanted.iter().filter(is_found).cloned().collect()
     }
 
     /// Notes a violation if a view of this node went back.

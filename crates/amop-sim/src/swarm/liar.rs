@@ -1,12 +1,13 @@
-//! A node that keeps no rule: it says of itself what is not true, tells too much, and repeats what
-//! it said before. Honest nodes must not notice.
+//! A node that keeps no rule: it says of itself what is not true, tells too much, replies to what
+//! others were asked, and repeats what it said before. Honest nodes must not notice.
 //!
 //! It only says what a member can say on its own link, in its own name.
 
 use amop_topic_table::set_digest;
 use amop_wire::{
-    Announcement, AnnouncementChanges, AnnouncementHead, Epoch, Gen, Instance, Name, NodeId,
-    PeerMessage, Seq, SignedHead, Subscriber, Topic, TopicChange, Version,
+    Announcement, AnnouncementChanges, AnnouncementHead, AnswerStatus, Epoch, Gen, Instance, MsgId,
+    Name, NodeId, PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Reason, Receipt, Seq,
+    SignedHead, Subscriber, Topic, TopicChange, Version,
 };
 
 use super::{Swarm, millis};
@@ -77,7 +78,7 @@ impl Swarm {
         let id = NodeId::of(&name());
         self.liar.seq += 1;
         let seq = self.liar.seq;
-        match self.world.draw(6) {
+        match self.world.draw(9) {
             0 if !self.liar.said.is_empty() => self.world.any(&self.liar.said),
             0 | 1 => PeerMessage::Summary(vec![(id, self.false_version())]),
             2 => {
@@ -86,9 +87,37 @@ impl Swarm {
             }
             3 => PeerMessage::Changes(self.false_changes(who, seq.saturating_sub(1), seq)),
             4 => PeerMessage::Heartbeat(self.world.draw(u64::MAX)),
+            5..=7 => self.false_reply(),
             _ => {
                 let about = self.world.any(&self.nodes);
                 PeerMessage::Pull(self.world.id_of(about))
+            }
+        }
+    }
+
+    /// What somebody says who was asked, of a message that others have been asked to handle.
+    fn false_reply(&mut self) -> PeerMessage {
+        let open = self.world.record().publications().filter(|(_, of)| of.ends.is_empty());
+        let open: Vec<(MsgId, Vec<Instance>)> =
+            open.map(|(id, of)| (*id, of.known.iter().copied().collect())).collect();
+        if open.is_empty() {
+            return PeerMessage::Heartbeat(0);
+        }
+        let (id, known) = self.world.any(&open);
+        let subscriber = if known.is_empty() { Instance(0) } else { self.world.any(&known) };
+        match self.world.draw(3) {
+            0 => {
+                let (attempt, reason, fenced) = (1, Reason::NotSubscribed, true);
+                PeerMessage::Refusal(PeerRefusal { id, attempt, reason, subscriber, fenced })
+            }
+            1 => {
+                let (attempt, status) = (1, AnswerStatus::Answered);
+                let payload = "a lie".into();
+                PeerMessage::Answer(PeerAnswer { id, attempt, status, subscriber, payload })
+            }
+            _ => {
+                let receipt = Receipt { acked: 1, refused: 0, unknown: 0 };
+                PeerMessage::Receipts(vec![PeerReceiptRun { first: id, count: 1, receipt }])
             }
         }
     }

@@ -1,11 +1,13 @@
 //! Once nothing fails any more, everybody knows and reaches everybody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use amop_core::client::Client;
 use amop_wire::{Code, Mode, MsgId, Receipt, Topic};
 
 use super::chaos::NOTICE_MAX;
 use super::{SECOND, Swarm, millis};
+use crate::world::ClientSlot;
 use crate::{End, NodeId};
 
 impl Swarm {
@@ -39,6 +41,7 @@ impl Swarm {
         let mut expected = Vec::<(MsgId, u32)>::new();
         let homes: Vec<Option<NodeId>> =
             self.clients.iter().map(|&client| self.world.home_of(client)).collect();
+        let parts = self.parts();
         for client in self.clients.clone() {
             let Some(home) = self.world.home_of(client) else {
                 self.violations.push(format!("{client:?} has found no node in a quiet world"));
@@ -60,27 +63,39 @@ impl Swarm {
                 let violation = format!("{id} to {targets} in a quiet world: {publication:?}");
                 self.violations.push(violation);
             } else {
-                self.note_choice(id, &homes);
+                self.note_choice(id, &homes, &parts);
             }
         }
     }
 
-    /// Notes whether a unicast went to the node with the most subscribers.
-    fn note_choice(&mut self, id: MsgId, homes: &[Option<NodeId>]) {
+    /// The nodes that each node reaches, itself included: not all edges of a plan are linked.
+    fn parts(&self) -> Vec<BTreeSet<usize>> {
+        let all = 0..self.nodes.len();
+        all.clone().map(|at| all.clone().filter(|&of| self.world.leads(at, of)).collect()).collect()
+    }
+
+    /// Notes whether a unicast went to the node with the most subscribers, of those in reach.
+    fn note_choice(&mut self, id: MsgId, homes: &[Option<NodeId>], parts: &[BTreeSet<usize>]) {
         let publication = self.world.record().publication(id);
         let [call] = &publication.calls[..] else { return };
         if publication.mode == Mode::Multicast {
             return;
         }
+        let instance = |client: &ClientSlot| client.core.as_ref().map(Client::instance);
+        let clients = || self.world.clients.iter().zip(homes);
+        let is_publisher =
+            |(client, _): &(&ClientSlot, &Option<NodeId>)| instance(client) == Some(id.publisher);
+        let Some((_, &Some(from))) = clients().find(is_publisher) else { return };
         let mut crowds = BTreeMap::<usize, usize>::new();
         let mut handled_at = None;
-        for (client, home) in self.world.clients.iter().zip(homes) {
-            let Some(home) = home.filter(|_| client.wanted.contains(&publication.topic)) else {
+        for (client, home) in clients() {
+            let is_in_reach = |home: &NodeId| parts[from.0].contains(&home.0);
+            let Some(home) = home.filter(is_in_reach) else { continue };
+            if !client.wanted.contains(&publication.topic) {
                 continue;
-            };
+            }
             *crowds.entry(home.0).or_default() += 1;
-            let core = client.core.as_ref();
-            if core.is_some_and(|core| core.instance() == call.instance) {
+            if instance(client) == Some(call.instance) {
                 handled_at = Some(home.0);
             }
         }
