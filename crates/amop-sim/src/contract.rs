@@ -51,6 +51,8 @@ pub struct Publication {
     pub publisher_lives: bool,
     /// Whom the publisher's node knew to subscribe when it accepted this.
     pub known: BTreeSet<Instance>,
+    /// Whom of them nothing could reach at that moment, as the ends of the last links knew.
+    pub cut_off: BTreeSet<Instance>,
 }
 
 /// One call of an application's handler.
@@ -160,6 +162,7 @@ impl Publication {
             stopped_until: at,
             publisher_lives: true,
             known: BTreeSet::new(),
+            cut_off: BTreeSet::new(),
         }
     }
 

@@ -5,6 +5,7 @@ mod arrivals;
 mod byzantine;
 mod contract;
 mod coverage;
+mod cut_off;
 mod due;
 mod fault;
 mod faults;

@@ -75,6 +75,8 @@ pub(crate) struct Network {
     carried: BTreeMap<(Party, Party), u64>,
     /// When a node last noticed that a link to another one had ended.
     pub(crate) noticed: BTreeMap<(usize, usize), Instant>,
+    /// When nodes linked, in order.
+    pub(crate) linked: Vec<Instant>,
 }
 
 impl Network {
@@ -91,6 +93,9 @@ impl Network {
         acceptor: Life,
     ) -> LinkId {
         self.last += 1;
+        if kind == Kind::Peer {
+            self.linked.push(now);
+        }
         let detour = self.detours.get(&pair(dialer.0, acceptor.0)).copied().unwrap_or_default();
         let link = Link {
             kind,
