@@ -28,12 +28,6 @@ impl World {
         self.network.set_detour(Party::Client(client.0), Party::Node(node.0), detour);
     }
 
-    /// How many messages a node has sent to another one, control messages and replies aside.
-    #[must_use]
-    pub fn carried(&self, from: NodeId, to: NodeId) -> u64 {
-        self.network.carried(Party::Node(from.0), Party::Node(to.0))
-    }
-
     /// Makes one message of so many take longer than others: by `most`, or half of that, or a
     /// quarter, and so on, each as likely. With 0, none does.
     pub fn set_tail(&mut self, one_of: u64, most: Duration) {

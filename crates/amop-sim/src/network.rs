@@ -11,6 +11,7 @@ use amop_wire::{CloseReason, Frame, FrameDecoder, Instant, Lane, Message, put_fr
 use bytes::BytesMut;
 
 use crate::due::Happening;
+use crate::traffic::Sent;
 use crate::watch::Calm;
 use crate::world::World;
 
@@ -71,8 +72,8 @@ pub(crate) struct Network {
     pub(crate) links: BTreeMap<LinkId, Link>,
     last: u64,
     detours: BTreeMap<(Party, Party), Duration>,
-    /// How many messages of the lane of messages went from one to the other.
-    carried: BTreeMap<(Party, Party), u64>,
+    /// What one party has sent to the other.
+    pub(crate) sent: BTreeMap<(Party, Party), Sent>,
     /// When a node last noticed that a link to another one had ended.
     pub(crate) noticed: BTreeMap<(usize, usize), Instant>,
     /// When nodes linked, in order.
@@ -80,11 +81,6 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// How many messages went from one party to the other, control and replies aside.
-    pub(crate) fn carried(&self, from: Party, to: Party) -> u64 {
-        self.carried.get(&(from, to)).copied().unwrap_or_default()
-    }
-
     pub(crate) fn connect(
         &mut self,
         now: Instant,
@@ -165,9 +161,8 @@ impl World {
             return false;
         }
         state.queued_bytes[end] += bytes.len();
-        if let (Lane::Messages, Some((to, _))) = (lane, state.ends[1 - end]) {
-            *self.network.carried.entry((from.0, to)).or_default() += 1;
-        }
+        let sent = self.network.sent.entry((from.0, state.parties[1 - end])).or_default();
+        sent.add(lane, bytes.len());
         let last = &mut state.last_arrival[end][usize::from(lane.number())];
         *last = (*last).max(self.now + latency + state.detour);
         let at = *last;

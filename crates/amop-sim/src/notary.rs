@@ -16,11 +16,14 @@ use crate::world::{NodeId, World};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Notary {
     secret: u64,
+    /// With how many bytes signatures and certificates are filled up, if others would be longer.
+    signature_bytes: usize,
+    chain_bytes: usize,
 }
 
 impl Notary {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { secret: seed ^ 0x5ec2_e75e_c2e7_5ec2 }
+        Self { secret: seed ^ 0x5ec2_e75e_c2e7_5ec2, signature_bytes: 0, chain_bytes: 0 }
     }
 
     /// The signature of the party of this name.
@@ -31,7 +34,17 @@ impl Notary {
     fn hash(self, leaf: &[u8], message: &[u8]) -> Bytes {
         let mut hasher = DefaultHasher::new();
         (self.secret, leaf, message).hash(&mut hasher);
-        Bytes::copy_from_slice(&hasher.finish().to_be_bytes())
+        let mut signature = hasher.finish().to_be_bytes().to_vec();
+        signature.resize(signature.len().max(self.signature_bytes), 0);
+        signature.into()
+    }
+
+    /// What certifies a party. Everybody may have a copy of it.
+    pub(crate) fn chain(self, name: &Name) -> Chain {
+        let leaf = Bytes::copy_from_slice(name.as_bytes());
+        let rest = self.chain_bytes.saturating_sub(leaf.len());
+        let issuer = (rest > 0).then(|| Bytes::from(vec![0; rest]));
+        Chain::new([leaf].into_iter().chain(issuer).collect()).expect("it is short")
     }
 }
 
@@ -49,12 +62,13 @@ impl Judge for Notary {
     }
 }
 
-/// What certifies a party. Everybody may have a copy of it.
-pub(crate) fn chain(name: &Name) -> Chain {
-    Chain::new(vec![Bytes::copy_from_slice(name.as_bytes())]).expect("a name is short")
-}
-
 impl World {
+    /// Makes signatures, and the certificates of one party together, at least so long from now on,
+    /// as those of a real network are. A test that counts bytes wants that.
+    pub fn set_paper_bytes(&mut self, signature: usize, certificates: usize) {
+        (self.notary.signature_bytes, self.notary.chain_bytes) = (signature, certificates);
+    }
+
     /// What certifies a node, whoever shows it.
     ///
     /// # Panics
@@ -62,7 +76,7 @@ impl World {
     /// If `dns` is no certified name.
     #[must_use]
     pub fn certificate(&self, dns: &str) -> Chain {
-        chain(&dns.parse().expect("a certified name"))
+        self.notary.chain(&dns.parse().expect("a certified name"))
     }
 
     /// Has a stranger sign a head, whomever that names.

@@ -13,7 +13,6 @@ use amop_wire::{Code, Instant, MsgId, Name, Outcome};
 use crate::contract::End;
 use crate::due::Happening;
 use crate::network::{Kind, Party};
-use crate::notary;
 use crate::story::{About, What};
 use crate::watch::Calm;
 use crate::world::World;
@@ -136,7 +135,7 @@ impl World {
             NodeEffect::Sign { message } => {
                 let name = &self.nodes[node].name;
                 let signature = self.notary.sign(name, &message);
-                Some(NodeInput::Signed { signature, chain: notary::chain(name) })
+                Some(NodeInput::Signed { signature, chain: self.notary.chain(name) })
             }
             NodeEffect::Event(event) => {
                 let line = format_args!("{event:?}");

@@ -70,6 +70,8 @@ pub struct World {
     pub(crate) control_bytes_max: usize,
     /// What its nodes and clients hold at most.
     pub(crate) limits: Limits,
+    /// Whether it is noted when a view of a node goes back.
+    pub(crate) watches_versions: bool,
 }
 
 #[derive(Debug)]
@@ -155,6 +157,7 @@ impl World {
             link_bytes_max: 1 << 20,
             control_bytes_max: usize::MAX,
             limits: Limits::default(),
+            watches_versions: true,
         }
     }
 

@@ -70,8 +70,7 @@ impl Swarm {
 
     /// The nodes that each node reaches, itself included: not all edges of a plan are linked.
     fn parts(&self) -> Vec<BTreeSet<usize>> {
-        let all = 0..self.nodes.len();
-        all.clone().map(|at| all.clone().filter(|&of| self.world.leads(at, of)).collect()).collect()
+        (0..self.nodes.len()).map(|at| self.world.in_reach(at)).collect()
     }
 
     /// Notes whether a unicast went to the node with the most subscribers, of those in reach.

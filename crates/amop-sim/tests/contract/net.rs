@@ -52,7 +52,7 @@ impl Net {
     }
 
     pub(crate) fn carried(&self, from: usize, to: usize) -> u64 {
-        self.world.carried(self.nodes[from], self.nodes[to])
+        self.world.sent(self.nodes[from], self.nodes[to]).messages
     }
 
     /// The node that messages for another one are sent to first.
