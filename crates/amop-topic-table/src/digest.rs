@@ -17,9 +17,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use amop_wire::{Gen, Instance, NodeId, SetDigest, Subscriber, Topic};
+use amop_wire::{NodeId, SetDigest, Subscriber, Topic};
 use sha2::{Digest as _, Sha256};
 
+use crate::crowd::Crowd;
 use crate::topic_map::{TableFull, TopicMap};
 
 /// The digest that the head of an announcement must name.
@@ -35,40 +36,38 @@ pub fn set_digest(
 }
 
 /// Topics with their subscribers; no topic without one.
-pub(crate) type Topics = BTreeMap<Topic, BTreeMap<Instance, Gen>>;
+pub(crate) type Topics = BTreeMap<Topic, Crowd>;
 
 /// The topics of a node by bucket, with the hashes of those buckets that have not changed.
 #[derive(Debug, Default)]
 pub(crate) struct Buckets {
-    buckets: BTreeMap<u8, Bucket>,
+    /// One set for all buckets, since most nodes have less topics than buckets.
+    topics: BTreeSet<Bucketed>,
+    /// Of every bucket with a topic.
+    hashes: BTreeMap<u8, Option<Hash>>,
 }
 
-#[derive(Debug, Default)]
-struct Bucket {
-    topics: BTreeSet<Topic>,
-    hash: Option<Hash>,
-}
+/// A topic in its bucket; or without one what comes before all topics of the bucket.
+type Bucketed = (u8, Option<Topic>);
 
 type Hash = [u8; 32];
 
 impl Buckets {
     /// A topic came, or its subscribers changed.
     pub(crate) fn changed(&mut self, topic: &Topic) {
-        let bucket = self.buckets.entry(bucket_of(topic)).or_default();
-        bucket.hash = None;
-        if !bucket.topics.contains(topic) {
-            bucket.topics.insert(topic.clone());
-        }
+        let bucket = bucket_of(topic);
+        self.topics.insert((bucket, Some(topic.clone())));
+        self.hashes.insert(bucket, None);
     }
 
     /// A topic has no subscribers any more.
     pub(crate) fn removed(&mut self, topic: &Topic) {
-        let number = bucket_of(topic);
-        let Some(bucket) = self.buckets.get_mut(&number) else { return };
-        bucket.hash = None;
-        bucket.topics.remove(topic);
-        if bucket.topics.is_empty() {
-            self.buckets.remove(&number);
+        let bucket = bucket_of(topic);
+        self.topics.remove(&(bucket, Some(topic.clone())));
+        if of_bucket(&self.topics, bucket).next().is_none() {
+            self.hashes.remove(&bucket);
+        } else {
+            self.hashes.insert(bucket, None);
         }
     }
 
@@ -78,23 +77,29 @@ impl Buckets {
         hash.update(DOMAIN);
         hash.update(count(neighbours.len()));
         neighbours.iter().for_each(|neighbour| hash.update(neighbour.as_bytes()));
-        for (&number, bucket) in &mut self.buckets {
-            let of_bucket = bucket.hash.get_or_insert_with(|| hash_of(&bucket.topics, topics));
-            hash.update([number]);
-            hash.update(of_bucket);
+        for (&bucket, of) in &mut self.hashes {
+            let of = of.get_or_insert_with(|| hash_of(of_bucket(&self.topics, bucket), topics));
+            hash.update([bucket]);
+            hash.update(of);
         }
         SetDigest::from_bytes(hash.finalize().into())
     }
 }
 
-fn hash_of(of_bucket: &BTreeSet<Topic>, topics: &Topics) -> Hash {
+/// The topics of one bucket, in their order.
+fn of_bucket(topics: &BTreeSet<Bucketed>, bucket: u8) -> impl Iterator<Item = &Topic> {
+    let from = topics.range((bucket, None)..).take_while(move |(of, _)| *of == bucket);
+    from.filter_map(|(_, topic)| topic.as_ref())
+}
+
+fn hash_of<'a>(of_bucket: impl Iterator<Item = &'a Topic>, topics: &'a Topics) -> Hash {
     let mut hash = Sha256::new();
-    for (topic, subscribers) in of_bucket.iter().filter_map(|topic| topics.get_key_value(topic)) {
+    for (topic, subscribers) in of_bucket.filter_map(|topic| topics.get_key_value(topic)) {
         let bytes = u16::try_from(topic.len()).expect("a topic is at most 255 bytes long");
         hash.update(bytes.to_be_bytes());
         hash.update(topic.as_bytes());
         hash.update(count(subscribers.len()));
-        for (instance, generation) in subscribers {
+        for Subscriber { instance, generation } in subscribers.iter() {
             hash.update(instance.0.to_be_bytes());
             hash.update(generation.0.to_be_bytes());
         }
@@ -114,6 +119,7 @@ const DOMAIN: &[u8] = b"AMOP-ANNOUNCEMENT-SET/v1\0";
 
 #[cfg(test)]
 mod tests {
+    use amop_wire::{Gen, Instance};
     use proptest::prelude::*;
 
     use super::*;

@@ -38,9 +38,16 @@ pub(crate) struct Index {
     departed: Vec<Topic>,
 }
 
+/// The subscribers of one topic. Most topics have one, and it would be a waste to keep lists for it.
+#[derive(Debug)]
+enum Subscribers {
+    One { instance: Instance, generation: Gen, spread: [(Place, u32); 1] },
+    Many(Box<Many>),
+}
+
 /// The subscribers of one topic, each once: at the place of its highest generation.
 #[derive(Debug, Default)]
-struct Subscribers {
+struct Many {
     /// Sorted.
     instances: Vec<Instance>,
     /// A hash of the instance at the same position, so that instances that somebody picked score
@@ -57,20 +64,18 @@ struct Subscribers {
 impl Index {
     /// Adds a subscriber, or moves it to another generation at the same place.
     pub(crate) fn insert(&mut self, topic: &Topic, place: Place, subscriber: Subscriber) {
-        if !self.topics.contains_key(topic) {
-            self.topics.insert(topic.clone(), Subscribers::default());
-        }
-        let subscribers = self.topics.get_mut(topic).expect("it was just inserted");
-        subscribers.remove(place, subscriber.instance);
         let Subscriber { instance, generation } = subscriber;
-        subscribers.insert(Candidate { instance, generation, place });
+        let candidate = Candidate { instance, generation, place };
+        match self.topics.get_mut(topic) {
+            Some(subscribers) => subscribers.insert(candidate),
+            None => _ = self.topics.insert(topic.clone(), Subscribers::one(candidate)),
+        }
     }
 
     /// Removes what `place` had said of a subscriber.
     pub(crate) fn remove(&mut self, topic: &Topic, place: Place, instance: Instance) {
         let Some(subscribers) = self.topics.get_mut(topic) else { return };
-        subscribers.remove(place, instance);
-        if subscribers.instances.is_empty() {
+        if subscribers.remove(place, instance) {
             self.topics.remove(topic);
             self.departed.push(topic.clone());
         }
@@ -106,27 +111,85 @@ impl Index {
         id: MsgId,
         excluded: &[Instance],
     ) -> Option<Candidate> {
-        let subscribers = self.topics.get(topic)?;
-        let position = subscribers.best(id, excluded)?;
-        let (generation, place) = subscribers.seats[position];
-        Some(Candidate { instance: subscribers.instances[position], generation, place })
+        match self.topics.get(topic)? {
+            Subscribers::One { instance, .. } if excluded.contains(instance) => None,
+            Subscribers::One { instance, generation, spread: [(place, _)] } => {
+                Some(Candidate { instance: *instance, generation: *generation, place: *place })
+            }
+            Subscribers::Many(many) => Some(many.candidate(many.best(id, excluded)?)),
+        }
     }
 
     /// Where a subscriber of the topic is.
     pub(crate) fn find(&self, topic: &Topic, instance: Instance) -> Option<Candidate> {
-        let subscribers = self.topics.get(topic)?;
-        let position = subscribers.instances.binary_search(&instance).ok()?;
-        let (generation, place) = subscribers.seats[position];
-        Some(Candidate { instance, generation, place })
+        match self.topics.get(topic)? {
+            Subscribers::One { instance: only, generation, spread: [(place, _)] } => {
+                let (generation, place) = (*generation, *place);
+                (*only == instance).then_some(Candidate { instance, generation, place })
+            }
+            Subscribers::Many(many) => {
+                Some(many.candidate(many.instances.binary_search(&instance).ok()?))
+            }
+        }
     }
 
     /// Every place with a subscriber, and how many it has.
     pub(crate) fn spread(&self, topic: &Topic) -> &[(Place, u32)] {
-        self.topics.get(topic).map_or(&[], |subscribers| &subscribers.spread)
+        match self.topics.get(topic) {
+            None => &[],
+            Some(Subscribers::One { spread, .. }) => spread,
+            Some(Subscribers::Many(many)) => &many.spread,
+        }
     }
 }
 
 impl Subscribers {
+    fn one(Candidate { instance, generation, place }: Candidate) -> Self {
+        Self::One { instance, generation, spread: [(place, 1)] }
+    }
+
+    /// Adds a subscriber, or moves it to another generation at the same place.
+    fn insert(&mut self, new: Candidate) {
+        match self {
+            Self::One { instance, spread: [(place, _)], .. }
+                if (*instance, *place) == (new.instance, new.place) =>
+            {
+                *self = Self::one(new);
+            }
+            Self::One { instance, generation, spread: [(place, _)] } => {
+                let old = Candidate { instance: *instance, generation: *generation, place: *place };
+                let mut many = Box::<Many>::default();
+                many.insert(old);
+                many.insert(new);
+                *self = Self::Many(many);
+            }
+            Self::Many(many) => {
+                many.remove(new.place, new.instance);
+                many.insert(new);
+            }
+        }
+    }
+
+    /// Removes what `place` had said of a subscriber; says whether nobody is left.
+    fn remove(&mut self, place: Place, instance: Instance) -> bool {
+        match self {
+            Self::One { instance: only, spread: [(at, _)], .. } => {
+                (*only, *at) == (instance, place)
+            }
+            Self::Many(many) => {
+                many.remove(place, instance);
+                many.instances.is_empty()
+            }
+        }
+    }
+}
+
+impl Many {
+    fn candidate(&self, position: usize) -> Candidate {
+        let (generation, place) = self.seats[position];
+        Candidate { instance: self.instances[position], generation, place }
+    }
+
     /// The position of the instance with the highest score.
     fn best(&self, id: MsgId, excluded: &[Instance]) -> Option<usize> {
         let left = mix(id.publisher.0, id.counter);

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod alternative;
+mod crowd;
 mod digest;
 mod flaps;
 mod graph;

@@ -1,10 +1,9 @@
 //! The topics of one node with their subscribers, within the limits of what a node may announce.
 
-use std::collections::BTreeMap;
-
 use amop_wire::limits::{TOPIC_SET_BYTES_MAX, TOPICS_PER_NODE_MAX};
 use amop_wire::{Gen, Instance, NodeId, SetDigest, Subscriber, Topic};
 
+use crate::crowd::Crowd;
 use crate::digest::{Buckets, Topics};
 
 /// Topics with their subscribers; no topic without one.
@@ -43,10 +42,10 @@ impl TopicMap {
         subscriber: Subscriber,
     ) -> Result<bool, TableFull> {
         if let Some(subscribers) = self.topics.get_mut(topic) {
-            if let Some(generation) = subscribers.get_mut(&subscriber.instance) {
-                let changed = *generation < subscriber.generation;
+            if let Some(generation) = subscribers.generation(subscriber.instance) {
+                let changed = generation < subscriber.generation;
                 if changed {
-                    *generation = subscriber.generation;
+                    subscribers.insert(subscriber);
                     self.buckets.changed(topic);
                 }
                 return Ok(changed);
@@ -55,7 +54,7 @@ impl TopicMap {
                 return Err(TableFull);
             }
             self.encoded_bytes += SUBSCRIBER_BYTES;
-            subscribers.insert(subscriber.instance, subscriber.generation);
+            subscribers.insert(subscriber);
             self.buckets.changed(topic);
             return Ok(true);
         }
@@ -65,8 +64,7 @@ impl TopicMap {
             return Err(TableFull);
         }
         self.encoded_bytes += bytes;
-        let subscribers = BTreeMap::from([(subscriber.instance, subscriber.generation)]);
-        self.topics.insert(topic.clone(), subscribers);
+        self.topics.insert(topic.clone(), Crowd::of(subscriber));
         self.buckets.changed(topic);
         Ok(true)
     }
@@ -74,9 +72,9 @@ impl TopicMap {
     /// Removes a subscriber; says which generation it had, if it was there.
     pub(crate) fn remove(&mut self, topic: &Topic, instance: Instance) -> Option<Gen> {
         let subscribers = self.topics.get_mut(topic)?;
-        let generation = subscribers.remove(&instance)?;
+        let generation = subscribers.remove(instance)?;
         self.encoded_bytes -= SUBSCRIBER_BYTES;
-        if subscribers.is_empty() {
+        if subscribers.len() == 0 {
             self.topics.remove(topic);
             self.encoded_bytes -= TOPIC_BYTES + topic.len();
             self.buckets.removed(topic);
@@ -93,7 +91,7 @@ impl TopicMap {
 
     /// Which link of a subscriber is known.
     pub(crate) fn generation(&self, topic: &Topic, instance: Instance) -> Option<Gen> {
-        self.topics.get(topic)?.get(&instance).copied()
+        self.topics.get(topic)?.generation(instance)
     }
 
     /// What this is together with these neighbours.
@@ -103,7 +101,7 @@ impl TopicMap {
 
     /// Every topic with its subscribers, in their order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Topic, impl Iterator<Item = Subscriber>)> {
-        self.topics.iter().map(|(topic, subscribers)| (topic, each(subscribers)))
+        self.topics.iter().map(|(topic, subscribers)| (topic, subscribers.iter()))
     }
 
     /// Every topic with its subscribers, as they are announced.
@@ -113,12 +111,8 @@ impl TopicMap {
 
     /// The subscribers of one topic, in their order.
     pub(crate) fn subscribers(&self, topic: &Topic) -> impl Iterator<Item = Subscriber> {
-        self.topics.get(topic).into_iter().flat_map(each)
+        self.topics.get(topic).into_iter().flat_map(Crowd::iter)
     }
-}
-
-fn each(subscribers: &BTreeMap<Instance, Gen>) -> impl Iterator<Item = Subscriber> {
-    subscribers.iter().map(|(&instance, &generation)| Subscriber { instance, generation })
 }
 
 /// What a topic costs in a snapshot beside its text: two tags and two lengths.
