@@ -272,6 +272,12 @@ impl TopicTable {
         self.remotes.get(&node)?.version()
     }
 
+    /// The version of another node's announcement that counts here: none if no path leads there.
+    #[must_use]
+    pub fn counting_version_of(&self, node: NodeId) -> Option<Version> {
+        self.remotes.get(&node).filter(|remote| remote.is_indexed)?.version()
+    }
+
     /// What another node signed of the version that we hold.
     #[must_use]
     pub fn signed_by(&self, node: NodeId) -> Option<&SignedHead> {

@@ -27,8 +27,9 @@ pub(super) struct Announcer {
     quiet_until: Instant,
     /// Something waits for that moment.
     waiting: bool,
-    /// Something was pulled that may be news for others.
-    has_news: bool,
+    /// Whose announcements were pulled and may be news for others. They hear of them once a path
+    /// leads there.
+    news: BTreeSet<NodeId>,
     /// Peers that pulled our own announcement while its present version was not signed.
     owed: BTreeSet<NodeId>,
     heartbeat_at: Instant,
@@ -49,21 +50,35 @@ impl Node {
     /// Has what changed signed, to be pushed then, unless the push before is too recent.
     pub(super) fn push_changes(&mut self, now: Instant) {
         if now < self.announcer.quiet_until {
-            self.announcer.waiting = self.table.has_changes() || self.announcer.has_news;
+            self.announcer.waiting = self.table.has_changes() || !self.announcer.news.is_empty();
             return;
         }
         self.announcer.waiting = false;
         let head = self.table.propose();
-        let has_news = std::mem::take(&mut self.announcer.has_news);
-        if head.is_some() || has_news {
+        let news = self.take_news();
+        if head.is_some() || !news.is_empty() {
             self.announcer.quiet_until = now + PUSH_INTERVAL;
         }
-        if has_news {
-            self.tell_peers(None, &PeerMessage::Summary(self.table.summary().collect()));
+        if !news.is_empty() {
+            self.tell_peers(None, &PeerMessage::Summary(news));
         }
         if let Some(head) = head {
             self.effects.push_back(Effect::Sign { message: head.to_sign() });
         }
+    }
+
+    /// Takes what was pulled and counts now. A whole summary would do as well, but where a thousand
+    /// nodes come up together it would cost each link more than all that they announce.
+    fn take_news(&mut self) -> Vec<(NodeId, Version)> {
+        let mut news = Vec::new();
+        self.announcer.news.retain(|&node| {
+            let Some(version) = self.table.counting_version_of(node) else {
+                return self.table.version_of(node).is_some();
+            };
+            news.push((node, version));
+            false
+        });
+        news
     }
 
     /// Pushes what was signed.
@@ -166,7 +181,7 @@ impl Node {
         }
         let heard = self.table.apply_snapshot(now, peer, announcement);
         if self.weigh(link, announcement.signed(), heard) {
-            self.announcer.has_news = true;
+            self.announcer.news.insert(announcement.signed().node());
             let all = announcement.topics().iter().flat_map(|(_, all)| all);
             self.moved.extend(all.map(|subscriber| subscriber.instance));
         }

@@ -157,6 +157,54 @@ fn a_restarted_node_is_not_taken_for_its_old_news() {
     scene.end();
 }
 
+/// SEQ-4: a summary of everything would cost more than what is new.
+#[test]
+fn others_are_told_of_what_was_pulled_and_of_nothing_else() {
+    let mut scene = Scene::new();
+    let watcher = scene.world.stranger("n9.node.bank-c.amop", scene.a);
+    scene.world.say(watcher, &PeerMessage::Greeting(Epoch(1)));
+    scene.world.run_for(millis(50));
+    let told = |scene: &Scene| scene.world.told_peer(watcher).len();
+    let before = told(&scene);
+    let c = scene.world.node("n3.node.bank-c.amop");
+    scene.world.link(c, scene.b);
+    scene.world.run_for(millis(200));
+    let news = &scene.world.told_peer(watcher)[before..];
+    let summaries: Vec<_> = news
+        .iter()
+        .filter_map(|message| match message {
+            PeerMessage::Summary(entries) => Some(entries.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(summaries, [[(scene.world.id_of(c), version(&scene.world, c))]]);
+    scene.end();
+}
+
+/// SEQ-4, SEQ-6: first only the small announcement of the far node has room.
+#[test]
+fn what_was_pulled_before_a_path_led_there_is_told_once_one_does() {
+    let mut scene = Scene::new();
+    let [c, d] = ["n3.node.bank-c.amop", "n4.node.bank-d.amop"].map(|dns| scene.world.node(dns));
+    let client = scene.world.client("many.sdk.bank-c.amop", &[c]);
+    (0..50).for_each(|n| scene.world.subscribe(client, &format!("t{n}")));
+    scene.world.link(c, d);
+    scene.world.run_for(millis(100));
+    scene.world.set_control_bytes_max(1000);
+    scene.world.link(c, scene.b);
+    scene.world.run_for(millis(200));
+    assert!(held(&scene.world, scene.b, d).is_some());
+    assert_eq!(held(&scene.world, scene.b, c), None);
+    assert_eq!(held(&scene.world, scene.a, d), None);
+    scene.world.set_control_bytes_max(usize::MAX);
+    scene.world.run_for(SECOND);
+    for of in [c, d] {
+        let held = held(&scene.world, scene.a, of);
+        assert_eq!(held, Some(version(&scene.world, of)), "without a heartbeat");
+    }
+    scene.end();
+}
+
 fn version(world: &World, of: NodeId) -> Version {
     world.node_core(of).table().own_version()
 }
