@@ -4,6 +4,8 @@
 //! off a counter, the report adds up their verdicts, and what broke the contract is told with the
 //! one command that shows it again.
 
+mod large;
+mod memory;
 mod options;
 mod report;
 mod story;
@@ -15,6 +17,7 @@ use std::time::Instant;
 
 use clap::Parser;
 
+use large::LargeReport;
 use options::Options;
 use report::{Report, Run};
 use sweep::Progress;
@@ -33,6 +36,9 @@ fn main() -> ExitCode {
     if options.story {
         return story::tell(&options);
     }
+    if options.large {
+        return run_large(&options);
+    }
     let run = Run::draw(&options, fresh);
     if !options.json && options.seed.is_none() {
         eprintln!("seeds {} to {}, and those that are kept", run.from, run.from + run.count - 1);
@@ -42,6 +48,16 @@ fn main() -> ExitCode {
     let most = if options.first { 1 } else { sweep::FAILURES_MAX };
     let totals = sweep::run(&run.seeds(), threads, most, sweep::verdict_of, &Progress::new(now));
     let report = Report::new(&run, totals, threads, now() - started);
+    println!("{}", if options.json { report.to_json().to_string() } else { report.to_string() });
+    if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Builds one large network and tells what its tables cost.
+fn run_large(options: &Options) -> ExitCode {
+    let started = now();
+    let topics = usize::try_from(options.topics).expect("an index has 32 bits");
+    let large = large::run(options.nodes.into(), topics, memory::measure);
+    let report = LargeReport { large, took: now() - started };
     println!("{}", if options.json { report.to_json().to_string() } else { report.to_string() });
     if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

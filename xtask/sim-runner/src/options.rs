@@ -23,6 +23,17 @@ pub(crate) struct Options {
     /// Tell the story of the message with this id instead.
     #[arg(long, value_name = "ID", requires = "story")]
     pub(crate) about: Option<String>,
+    /// Build one large network in which nothing fails instead, and tell what its tables cost.
+    #[arg(long, conflicts_with_all = ["seeds", "from", "first", "seed"])]
+    pub(crate) large: bool,
+    /// How many nodes the large network has, up to 1024.
+    #[arg(long, value_name = "N", requires = "large", default_value_t = 1000)]
+    #[arg(value_parser = clap::value_parser!(u16).range(2..=1024))]
+    pub(crate) nodes: u16,
+    /// How many topics it has, each with one subscriber.
+    #[arg(long, value_name = "N", requires = "large", default_value_t = 20_000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) topics: u32,
     /// Write the report as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
@@ -44,12 +55,30 @@ mod tests {
         assert_eq!((options.seeds, options.from, options.seed), (1000, None, None));
         let options = parse("--seeds 5 --from 7").unwrap();
         assert_eq!((options.seeds, options.from), (5, Some(7)));
+        assert!(!options.large);
+    }
+
+    #[test]
+    fn a_large_network_has_a_thousand_nodes_unless_others_are_asked_for() {
+        let options = parse("--large --json").unwrap();
+        assert_eq!((options.nodes, options.topics, options.large), (1000, 20_000, true));
+        let options = parse("--large --nodes 1024 --topics 7").unwrap();
+        assert_eq!((options.nodes, options.topics), (1024, 7));
     }
 
     #[test]
     fn what_does_not_go_together_is_refused() {
-        let refused =
-            ["--story", "--seed 1 --seeds 2", "--seed 1 --from 2", "--seeds x", "--about 3"];
+        let refused = [
+            "--story",
+            "--seed 1 --seeds 2",
+            "--seed 1 --from 2",
+            "--seeds x",
+            "--about 3",
+            "--nodes 5",
+            "--large --seed 1",
+            "--large --nodes 1",
+            "--large --nodes 1025",
+        ];
         for line in refused {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -229,6 +229,9 @@ mod tests {
             seed: None,
             story: false,
             about: None,
+            large: false,
+            nodes: 2,
+            topics: 1,
             json: false,
         };
         let seeds = |options: &Options| Run::draw(options, || 77).seeds();
