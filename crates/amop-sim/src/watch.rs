@@ -7,9 +7,10 @@
 //! subscriber that no link leads to any more is no excuse if there is another one.
 //!
 //! The check errs on the side of the nodes. A node whose link to the subscriber's own node is dead
-//! without its knowing sends nothing another way until it notices (LINK-6): that is an excuse, as it
-//! is none on the way to a relay (ROUTE-6). And where the answer hangs on who was chosen, or the network
-//! is so slow that the time may be short, nothing is demanded.
+//! without its knowing sends nothing another way until it notices (LINK-6) or the other end dials
+//! again (LINK-3): that is an excuse, as it is none on the way to a relay (ROUTE-6). And where the
+//! answer hangs on who was chosen, or the network is so slow that the time may be short, nothing is
+//! demanded.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -97,7 +98,10 @@ impl World {
         // A node that was asking others about its new neighbour when they linked takes no answer,
         // and asks the neighbour itself only after the last repetition.
         let Some(linked) = before_by(start, PULLS) else { return false };
-        let is_half_open = |node: usize| self.is_half_open_since(home.0, node, start);
+        let is_half_open = |node: usize| {
+            !self.is_led_by_calm_link(home.0, node, linked)
+                && self.is_half_open_since(home.0, node, start)
+        };
         let distances = self.distances(home.0, start, linked);
         let tries = u32::try_from(publication.cut_off.len()).unwrap_or(u32::MAX).saturating_add(1);
         let is_unlinked = self.is_unlinked_after(publication.at);
@@ -130,6 +134,15 @@ impl World {
         });
         // Somebody else may have been chosen: whom its node took for a subscriber.
         is_any && all_are_well && known.is_empty() && link_is_calm(slot)
+    }
+
+    /// LINK-3: whether a node sends to another on a link that has been well since `linked`. Others that
+    /// are dead, and not known to be, are of no account then.
+    fn is_led_by_calm_link(&self, from: usize, to: usize, linked: Instant) -> bool {
+        let core = self.nodes[from].core.as_ref();
+        let link = core.and_then(|core| core.link_to(self.nodes[to].id));
+        let link = link.and_then(|link| self.network.links.get(&link));
+        link.is_some_and(|link| link.is_calm_since(linked))
     }
 
     /// Whether a node took a link to another for alive after `start` that was dead.

@@ -1,11 +1,15 @@
 //! Who is at the other end of each link, and which of several links to a peer is used.
 //!
 //! A link counts only once the other end has greeted. Of two links to the same peer stays the one
-//! to its later life; within one life the one that the node with the smaller id dialed, so that
-//! two nodes that dial each other at the same time keep the same link; and of two alike the newer,
-//! since a party that dials again has lost the older one. Nothing more is sent on the other link,
-//! but it is closed only a second later: the peer may have elected it for a moment, and what it
-//! sent meanwhile must arrive.
+//! to its later life; within one life the newer, since a party that dials again has lost the older
+//! one. But two nodes that dial each other at the same time must keep the same link, whichever
+//! seems newer to each: of two that were greeted within 2 s stays the one that the node with the
+//! smaller id dialed. Nothing more is sent on the other link, but it is closed only a second later:
+//! the peer may have elected it for a moment, and what it sent meanwhile must arrive.
+//!
+//! Each end measures those 2 s by its own clock, so just there the two may elect different links.
+//! Then each closes the link of the other, both have none, and whoever dials does it once more: the
+//! verdict over two new links does not hang on how far apart the old ones were.
 
 use std::time::Duration;
 
@@ -18,8 +22,15 @@ use super::{Effect, Event, LinkId, Node, Timer};
 pub(super) enum Link {
     /// A client; its instance once it has attached.
     Client { name: Name, instance: Option<Instance>, greet_by: Instant },
-    /// A node; its epoch once it has greeted.
-    Peer { name: Name, node: NodeId, dialed: bool, epoch: Option<Epoch>, greet_by: Instant },
+    /// A node; what it said and when, once it has greeted.
+    Peer { name: Name, node: NodeId, dialed: bool, greeted: Option<Greeted>, greet_by: Instant },
+}
+
+/// The greeting of a peer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Greeted {
+    epoch: Epoch,
+    at: Instant,
 }
 
 impl Link {
@@ -51,7 +62,7 @@ impl Node {
         }
         let greet_by = now + GREETING_TIMEOUT;
         self.timers.set(greet_by, Timer::Greeting(link));
-        self.links.insert(link, Link::Peer { name, node, dialed, epoch: None, greet_by });
+        self.links.insert(link, Link::Peer { name, node, dialed, greeted: None, greet_by });
         if dialed {
             self.greet(link);
         }
@@ -82,15 +93,15 @@ impl Node {
     }
 
     /// A peer greeted: elects the link to use, and tells what this node knows.
-    pub(super) fn greeted(&mut self, now: Instant, link: LinkId, node: NodeId, greeted: Epoch) {
-        let Some(Link::Peer { name, dialed, epoch, greet_by, .. }) = self.links.get_mut(&link)
+    pub(super) fn greeted(&mut self, now: Instant, link: LinkId, node: NodeId, epoch: Epoch) {
+        let Some(Link::Peer { name, dialed, greeted, greet_by, .. }) = self.links.get_mut(&link)
         else {
             return;
         };
-        if epoch.is_some() {
+        if greeted.is_some() {
             return self.close(link, CloseCode::Protocol, "the node greeted twice on one link");
         }
-        *epoch = Some(greeted);
+        *greeted = Some(Greeted { epoch, at: now });
         let (name, answer) = (name.clone(), !*dialed);
         self.timers.cancel(*greet_by, Timer::Greeting(link));
         if answer {
@@ -100,10 +111,9 @@ impl Node {
             None => {
                 self.peers.insert(node, link);
                 self.table.set_neighbours(now, self.peers.keys().copied().collect());
-                let epoch = greeted;
                 self.effects.push_back(Effect::Event(Event::PeerLinked { name, epoch }));
             }
-            Some(old) if self.rank(link) > self.rank(old) => {
+            Some(old) if self.supersedes(link, old) => {
                 self.peers.insert(node, link);
                 self.is_relinked = true;
                 self.timers.set(now + LINGER, Timer::Linger(old));
@@ -111,7 +121,7 @@ impl Node {
             Some(_) => self.timers.set(now + LINGER, Timer::Linger(link)),
         }
         self.sum_up(node);
-        self.show_later_life(link, node, greeted);
+        self.show_later_life(link, node, epoch);
     }
 
     /// Shows a node on its own link what others hold of a later life of it: the link that leads there
@@ -129,7 +139,7 @@ impl Node {
     pub(super) fn greeting_overdue(&mut self, link: LinkId) {
         let silent = match self.links.get(&link) {
             Some(Link::Client { instance, .. }) => instance.is_none(),
-            Some(Link::Peer { epoch, .. }) => epoch.is_none(),
+            Some(Link::Peer { greeted, .. }) => greeted.is_none(),
             None => false,
         };
         if silent {
@@ -150,13 +160,30 @@ impl Node {
         self.effects.push_back(Effect::ToPeer { link, message });
     }
 
-    /// Orders the links to one peer: the highest is used.
-    fn rank(&self, link: LinkId) -> Option<(Option<Epoch>, bool, LinkId)> {
-        let Link::Peer { node, dialed, epoch, .. } = self.links.get(&link)? else { return None };
-        let dialed_by_smaller = *dialed == (self.id < *node);
-        Some((*epoch, dialed_by_smaller, link))
+    /// Whether a link that was just greeted is used from now on instead of the one that was.
+    fn supersedes(&self, new: LinkId, old: LinkId) -> bool {
+        let (Some((new, by_smaller)), Some((old, old_by_smaller))) =
+            (self.greeting(new), self.greeting(old))
+        else {
+            return true;
+        };
+        if new.epoch != old.epoch {
+            return new.epoch > old.epoch;
+        }
+        let is_at_once = new.at < old.at + AT_ONCE;
+        !is_at_once || by_smaller || !old_by_smaller
+    }
+
+    /// The greeting on a link of a peer, and whether the one of the two with the smaller id dialed.
+    fn greeting(&self, link: LinkId) -> Option<(Greeted, bool)> {
+        let Link::Peer { node, dialed, greeted, .. } = self.links.get(&link)? else { return None };
+        Some(((*greeted)?, *dialed == (self.id < *node)))
     }
 }
+
+/// Links that are greeted within this may have been dialed at the same time, from both ends: many
+/// round trips between institutions.
+const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// How long a link that is not used any more stays open: many round trips between institutions.
 const LINGER: Duration = Duration::from_secs(1);

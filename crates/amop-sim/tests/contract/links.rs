@@ -71,6 +71,70 @@ fn a_node_that_dials_again_is_heard_at_once_though_its_old_link_seems_to_live() 
     scene.end();
 }
 
+/// LINK-3: whichever of them dialed the first link, and whichever dials the second.
+#[test]
+fn a_link_that_is_dead_without_its_end_knowing_gives_way_to_a_newer_one_at_once() {
+    for (dialer, first_to_notice) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let mut world = World::new(1);
+        let nodes = ["a", "b"].map(|n| world.node(&format!("n1.node.bank-{n}.amop")));
+        let clients = [0, 1].map(|n| world.client(&format!("c{n}.sdk.bank.amop"), &[nodes[n]]));
+        for (n, &client) in clients.iter().enumerate() {
+            world.subscribe(client, &format!("to{n}"));
+        }
+        world.link(nodes[dialer], nodes[1 - dialer]);
+        world.run_for(3 * SECOND);
+        let (first, last) = (nodes[first_to_notice], nodes[1 - first_to_notice]);
+        world.cut_half_open(first, last, millis(10), 6 * SECOND);
+        world.run_for(millis(20));
+        world.link(first, last);
+        world.run_for(millis(20));
+        for _ in 0..8 {
+            let ids = [(0, "to1"), (1, "to0")]
+                .map(|(from, to)| world.publish(clients[from], Mode::Unicast, to, SECOND));
+            world.run_for(SECOND);
+            for id in ids {
+                let code = world.record().publication(id).code();
+                assert_eq!(code, Code::Ok, "{dialer} dialed, {first_to_notice} dialed again");
+            }
+        }
+        world.check();
+    }
+}
+
+/// LINK-3: the ends may disagree whether a link was 2 s old when the next one came, but not for long.
+#[test]
+fn ends_that_elect_different_links_soon_have_the_same_and_keep_it() {
+    let mut disagreements = 0;
+    for seed in 0..40 {
+        let mut world = World::new(seed);
+        world.set_latency(millis(1), millis(20));
+        let a = world.node("n1.node.bank-a.amop");
+        let b = world.node("n1.node.bank-b.amop");
+        world.link(a, b);
+        world.run_for(2 * SECOND);
+        world.link(b, a);
+        world.run_for(millis(100));
+        let elected = |world: &World| {
+            let [of_a, of_b] = [(a, b), (b, a)].map(|(from, to)| {
+                let to = world.id_of(to);
+                world.node_core(from).link_to(to)
+            });
+            (of_a, of_b)
+        };
+        let (of_a, of_b) = elected(&world);
+        disagreements += usize::from(of_a != of_b);
+        world.keep_linked(a, b);
+        world.keep_linked(b, a);
+        world.run_for(2 * SECOND);
+        let agreed = elected(&world);
+        assert!(agreed.0.is_some() && agreed.0 == agreed.1, "seed {seed}: {agreed:?}");
+        world.run_for(60 * SECOND);
+        assert_eq!(elected(&world), agreed, "seed {seed}");
+        assert_eq!(world.links(a, b).len(), 1, "seed {seed}");
+    }
+    assert!(disagreements > 0, "no seed tried what this is about");
+}
+
 /// LINK-3: also while the peers disagree about which link there is.
 #[test]
 fn a_half_open_link_heals_by_itself_whoever_notices_first() {
