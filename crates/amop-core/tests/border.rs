@@ -184,8 +184,8 @@ fn a_node_heeds_what_it_announces_itself_only_if_it_is_of_a_later_life_and_truly
         [PeerMessage::Changes(changes), PeerMessage::Snapshot(snapshot)]
     };
     let epoch = |scene: &Scene| scene.node.table().own_version().epoch;
-    for message in own(1, OWN_KEY, OWN_KEY) {
-        assert_eq!(scene.node.admit(message, &scene.asked), Ok(None), "of this life");
+    for message in own(0, OWN_KEY, OWN_KEY) {
+        assert_eq!(scene.node.admit(message, &scene.asked), Ok(None), "of an earlier life");
     }
     let [changes, _] = own(9, OWN_KEY, OWN_KEY);
     assert_eq!(scene.node.admit(changes, &scene.asked), Ok(None), "it names no certificate");
@@ -203,6 +203,46 @@ fn a_node_heeds_what_it_announces_itself_only_if_it_is_of_a_later_life_and_truly
     let message = scene.node.admit(later, &scene.asked).unwrap().expect("it is our own");
     scene.handle(Input::Peer { link: PEER, message });
     assert_eq!(epoch(&scene), Epoch(10));
+}
+
+/// SEQ-9: two lives may have begun with one epoch.
+#[test]
+fn a_greater_seq_or_another_digest_is_of_another_life_just_as_a_greater_epoch_is() {
+    let name: Name = "n1.node.bank-a.amop".parse().unwrap();
+    let shown = |seq: u64, topics: &[(Topic, Vec<Subscriber>)], key: &'static str| {
+        let signed = signed(name.clone(), version(1, seq), key, topics);
+        let changes = AnnouncementChanges::new(Seq(seq), signed.clone(), None, Vec::new());
+        let snapshot = Announcement::new(signed, chain(OWN_KEY), Vec::new(), Vec::new());
+        [PeerMessage::Changes(changes), PeerMessage::Snapshot(snapshot)]
+    };
+    let scene = || {
+        let mut scene = Scene::new();
+        scene.handle(Input::EndOfBatch);
+        let (signature, chain) = (OWN_KEY.into(), chain(OWN_KEY));
+        scene.handle(Input::Signed { signature, chain });
+        assert_eq!(scene.node.table().own_version(), version(1, 1));
+        scene
+    };
+    for form in [0, 1] {
+        for (seq, topics) in [(2, topics(1)), (1, topics(1)), (1, topics(9))] {
+            let mut scene = scene();
+            let message = shown(seq, &topics, OWN_KEY)[form].clone();
+            let message = scene.node.admit(message, &scene.asked).unwrap().expect("it is our own");
+            scene.handle(Input::Peer { link: PEER, message });
+            assert_eq!(scene.node.table().own_version().epoch, Epoch(2), "{seq}");
+        }
+        let scene = scene();
+        let earlier = shown(0, &topics(1), OWN_KEY)[form].clone();
+        assert_eq!(scene.node.admit(earlier, &scene.asked), Ok(None));
+        let forged = shown(2, &topics(1), KEY)[form].clone();
+        assert!(!matches!(scene.node.admit(forged, &scene.asked), Ok(Some(_))));
+    }
+    let own = scene().node.table().announcement(own_id()).unwrap();
+    let changes = AnnouncementChanges::new(Seq(0), own.signed().clone(), None, Vec::new());
+    for message in [PeerMessage::Changes(changes), PeerMessage::Snapshot(own)] {
+        let scene = scene();
+        assert_eq!(scene.node.admit(message, &scene.asked), Ok(None), "it has gone round");
+    }
 }
 
 /// One subscriber for each seq.

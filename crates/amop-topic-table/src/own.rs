@@ -28,6 +28,8 @@ pub(crate) struct Own {
     proposed: Option<AnnouncementHead>,
     /// The head of the version that was signed last, and whose signature it is.
     signed: Option<(SignedHead, Chain)>,
+    /// The head of the one signed before that, from which the last push led on.
+    signed_before: Option<SignedHead>,
 }
 
 impl Own {
@@ -42,6 +44,7 @@ impl Own {
             announced: Seq(0),
             proposed: None,
             signed: None,
+            signed_before: None,
         }
     }
 
@@ -52,6 +55,20 @@ impl Own {
     /// The version that others may be told of, if any.
     pub(crate) fn signed_version(&self) -> Option<Version> {
         self.signed.as_ref().map(|(signed, _)| signed.version())
+    }
+
+    /// Whether another life of this node has signed this: it is later than all that this one has said,
+    /// or something else under a version that was pushed lately.
+    pub(crate) fn is_outlived_by(&self, other: &SignedHead) -> bool {
+        let last = self.signed.as_ref().map(|(signed, _)| signed);
+        let mut said = last.into_iter().chain(&self.signed_before);
+        other.version() > self.version
+            || said.any(|said| said.version() == other.version() && said.digest() != other.digest())
+    }
+
+    /// Whose signature is under what was signed last.
+    pub(crate) fn chain(&self) -> Option<&Chain> {
+        self.signed.as_ref().map(|(_, chain)| chain)
     }
 
     /// Takes the nodes that this node is linked with, in their order; says whether they are others
@@ -121,7 +138,8 @@ impl Own {
     pub(crate) fn sign(&mut self, signature: Bytes, chain: Chain) -> Option<AnnouncementChanges> {
         let head = self.proposed.take().filter(|head| head.version == self.version)?;
         let signed = SignedHead::new(head, signature);
-        self.signed = Some((signed.clone(), chain));
+        let before = self.signed.replace((signed.clone(), chain));
+        self.signed_before = before.map(|(before, _)| before);
         let changes = std::mem::take(&mut self.unannounced);
         let from_seq = std::mem::replace(&mut self.announced, self.version.seq);
         let neighbours =

@@ -90,6 +90,13 @@ impl TopicTable {
         self.own.set_neighbours(neighbours);
     }
 
+    /// Whether what was signed in our own name is of another life: it is later than all that this one has
+    /// announced, or something else under one of the two versions signed last.
+    #[must_use]
+    pub fn is_outlived_by(&self, other: &SignedHead) -> bool {
+        self.own.is_outlived_by(other)
+    }
+
     /// Moves our own announcement on to a later epoch.
     pub fn raise_epoch(&mut self, epoch: Epoch) {
         self.own.raise_epoch(epoch);
@@ -284,10 +291,13 @@ impl TopicTable {
         self.remotes.get(&node)?.signed()
     }
 
-    /// The certificates by which another node's signatures are judged, as they came with its
-    /// announcement.
+    /// The certificates by which a node's signatures are judged: another's as they came with its
+    /// announcement, our own as they were when it was last [signed](Self::sign).
     #[must_use]
     pub fn chain_of(&self, node: NodeId) -> Option<&Chain> {
+        if node == self.id {
+            return self.own.chain();
+        }
         self.remotes.get(&node)?.chain()
     }
 

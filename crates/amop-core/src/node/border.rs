@@ -96,7 +96,7 @@ impl Node {
     ) -> Result<Option<PeerMessage>, Refused> {
         let (signed, chain) = (announcement.signed(), announcement.chain());
         let is_wanted = if signed.node() == self.id {
-            signed.version().epoch > self.epoch // A life of ours that others hold.
+            self.table.is_outlived_by(signed) // A life of ours that others hold.
         } else {
             self.table.is_pulling(signed.node())
         };
@@ -121,7 +121,10 @@ impl Node {
         let signed = changes.signed();
         let (node, version) = (signed.node(), signed.version());
         if node == self.id {
-            return Ok(None); // It has gone round.
+            // Mostly it has gone round. Signed with another key, it may still come as a snapshot.
+            let chain = self.table.chain_of(node).filter(|_| self.table.is_outlived_by(signed));
+            let is_own = chain.is_some_and(|chain| is_signed(judge, chain, signed));
+            return Ok(is_own.then_some(PeerMessage::Changes(changes)));
         }
         let hint = PeerMessage::Summary(vec![(node, version)]);
         let (Some(held), Some(chain)) = (self.table.signed_by(node), self.table.chain_of(node))

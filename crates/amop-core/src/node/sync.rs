@@ -12,7 +12,7 @@ use std::time::Duration;
 use amop_topic_table::{Heard, Pull, TableFull};
 use amop_wire::limits::NODES_MAX;
 use amop_wire::{
-    Announcement, AnnouncementChanges, Chain, CloseCode, Epoch, Instant, NodeId, PeerMessage,
+    Announcement, AnnouncementChanges, Chain, CloseCode, Epoch, Instant, NodeId, PeerMessage, Seq,
     SignedHead, Version,
 };
 use bytes::Bytes;
@@ -122,9 +122,7 @@ impl Node {
     /// A peer says what it knows.
     pub(super) fn summarized(&mut self, now: Instant, peer: NodeId, entries: &[(NodeId, Version)]) {
         let own = entries.iter().find(|(node, _)| *node == self.id);
-        if let Some((_, Version { epoch, .. })) = own
-            && *epoch > self.epoch
-        {
+        if own.is_some_and(|(_, version)| *version > self.table.own_version()) {
             self.tell_peer(peer, PeerMessage::Pull(self.id)); // Its word alone proves nothing.
         }
         for pull in self.table.weigh_summary(now, peer, entries) {
@@ -132,8 +130,8 @@ impl Node {
         }
     }
 
-    /// Peers hold an announcement of this very node that counts as later than ours, so nothing that we
-    /// announce would be news there. Either it is of an earlier life, whose epoch was lost: then
+    /// Peers hold an announcement of this very node that counts as later than ours, or is another under
+    /// the same version, so nothing that we announce would be news there. Either it is of an earlier life, whose epoch was lost: then
     /// counting as later still ends it. Or another process has our name and does the same in turns:
     /// then the one that has come to the end of its turns first gives way.
     fn outlived(&mut self, now: Instant, seen: Epoch) {
@@ -194,6 +192,9 @@ impl Node {
         peer: NodeId,
         changes: AnnouncementChanges,
     ) {
+        if changes.signed().node() == self.id {
+            return self.outlived(now, changes.version().epoch);
+        }
         let heard = self.table.apply_changes(now, peer, &changes);
         if self.weigh(link, changes.signed(), heard) {
             let all = changes.changes().iter();
@@ -217,12 +218,29 @@ impl Node {
             Ok(Heard::Hole(pull)) => self.pull(pull),
             Ok(Heard::Altered(pull)) => {
                 self.distrust(link, signed, Refusal::Altered);
+                self.show_contradiction(link, signed.node());
                 pull.into_iter().for_each(|pull| self.pull(pull));
             }
-            Ok(Heard::Contradicts) => self.distrust(link, signed, Refusal::Contradicts),
+            Ok(Heard::Contradicts) => {
+                self.distrust(link, signed, Refusal::Contradicts);
+                self.show_contradiction(link, signed.node());
+            }
             Err(full) => self.close(link, CloseCode::Protocol, full.to_string()),
         }
         false
+    }
+
+    /// Shows a node on its own link what it signed in another life, under a version that it has reached
+    /// again: nobody would take what it says now, or what follows from it.
+    fn show_contradiction(&mut self, link: LinkId, node: NodeId) {
+        let is_its =
+            matches!(self.links.get(&link), Some(Link::Peer { node: at, .. }) if *at == node);
+        if let Some(head) = self.table.signed_by(node).filter(|_| is_its)
+            && let Some(before) = head.version().seq.0.checked_sub(1)
+        {
+            let changes = AnnouncementChanges::new(Seq(before), head.clone(), None, Vec::new());
+            self.effects.push_back(Effect::ToPeer { link, message: PeerMessage::Changes(changes) });
+        }
     }
 
     fn distrust(&mut self, link: LinkId, signed: &SignedHead, why: Refusal) {

@@ -30,7 +30,7 @@ pub enum Trouble {
     Swizzle,
     /// A node dies and starts again.
     Crash,
-    /// A node dies and starts again with an earlier epoch: its file was lost and its clock set back.
+    /// A node dies and starts again with an earlier epoch, or the same: its file was lost and its clock set back.
     /// That happens once, and its neighbours stay linked to tell it of its last life (SEQ-9).
     LostEpoch,
     /// A node stops and goes on.
@@ -266,7 +266,9 @@ impl Swarm {
             Deed::Restart(node) => self.world.restart(node),
             Deed::RestartEarlier(node) => {
                 let Epoch(last) = self.world.epoch_of(node);
-                let epoch = Epoch(self.world.draw(last));
+                // Or with the same, as from a copy of its state.
+                let epoch = if self.world.draw(3) == 0 { last } else { self.world.draw(last) };
+                let epoch = Epoch(epoch);
                 self.world.restart_with(node, epoch);
             }
             Deed::Start(client) => self.start(client),
