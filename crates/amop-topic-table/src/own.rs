@@ -89,6 +89,11 @@ impl Own {
         self.version.seq.0 += 1;
     }
 
+    /// Moves on to another version of the same.
+    pub(crate) fn renew(&mut self) {
+        self.version.seq.0 += 1;
+    }
+
     pub(crate) fn insert(
         &mut self,
         topic: &Topic,

@@ -37,6 +37,10 @@ pub(crate) struct Remote {
     pub(crate) is_indexed: bool,
     /// Since when no path leads there.
     pub(crate) lost_at: Option<Instant>,
+    /// When the version that we hold was taken.
+    pub(crate) renewed_at: Instant,
+    /// Whether that is too long ago.
+    pub(crate) is_expired: bool,
 }
 
 #[derive(Debug)]
@@ -65,7 +69,16 @@ impl Remote {
     /// A node that nothing is known of, not even whether a path leads there.
     pub(crate) fn new(node: NodeId, now: Instant) -> Self {
         let (topics, pulls) = (TopicMap::default(), Pulls::default());
-        Self { node, known: None, topics, pulls, is_indexed: false, lost_at: Some(now) }
+        Self {
+            node,
+            known: None,
+            topics,
+            pulls,
+            is_indexed: false,
+            lost_at: Some(now),
+            renewed_at: now,
+            is_expired: false,
+        }
     }
 
     /// Weighs the version that a peer says it holds.
@@ -105,6 +118,7 @@ impl Remote {
             return Ok(Weighed::Altered(self.in_vain(now, via)));
         }
         self.pulls.done();
+        (self.renewed_at, self.is_expired) = (now, false);
         self.known = Some(Known {
             signed: signed.clone(),
             chain: announcement.chain().clone(),
@@ -140,6 +154,7 @@ impl Remote {
             return Ok(Weighed::Altered(self.announced(now, via, version)));
         }
         known.signed = signed.clone();
+        (self.renewed_at, self.is_expired) = (now, false);
         if let Some(neighbours) = changes.neighbours() {
             known.neighbours = neighbours.to_vec();
         }

@@ -1,14 +1,13 @@
 //! The table of one node: its own announcement, those of all other nodes, the paths that lead
 //! there, and one index over the topics of all nodes that can be reached.
 
+mod aging;
 mod claims;
 mod occupancy;
 mod routing;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use amop_wire::limits::NODES_MAX;
 use amop_wire::{
     Announcement, AnnouncementChanges, AnnouncementHead, Chain, Epoch, Instance, Instant, MsgId,
     Name, NodeId, SignedHead, Subscriber, Topic, Version,
@@ -22,7 +21,6 @@ use crate::own::Own;
 use crate::remote::{Pull, Remote, Weighed};
 use crate::topic_map::{TableFull, TopicMap};
 use crate::ways::Ways;
-use claims::gives_way;
 
 /// Who subscribes to what, at this node and at all others, and how to get there.
 #[derive(Debug)]
@@ -140,6 +138,11 @@ impl TopicTable {
         self.remotes.get(&node)?.announcement()
     }
 
+    /// Moves our own announcement on though nothing in it has changed: a sign of life.
+    pub fn renew(&mut self) {
+        self.own.renew();
+    }
+
     /// What to sign so that others can be told what our own announcement says now; `None` if
     /// nothing has changed since it was last [signed](Self::sign).
     pub fn propose(&mut self) -> Option<AnnouncementHead> {
@@ -189,10 +192,25 @@ impl TopicTable {
         via: NodeId,
         entries: &[(NodeId, Version)],
     ) -> Vec<Pull> {
-        let newer = entries.iter().filter_map(|&(node, version)| {
-            Self::remote(&mut self.remotes, self.id, now, via, node)?.announced(now, via, version)
+        let mut newer = Vec::new();
+        for &(node, version) in entries {
+            if self.make_room(now, via, node) {
+                let remote = self.remotes.get_mut(&node);
+                newer.extend(remote.and_then(|remote| remote.announced(now, via, version)));
+            }
+        }
+        newer
+    }
+
+    /// Of what a peer holds, that of which we hold a later version though no path leads there: the peer
+    /// cannot know from our [summary](Self::summary).
+    #[must_use]
+    pub fn lagging(&self, entries: &[(NodeId, Version)]) -> Vec<(NodeId, Version)> {
+        let lost = entries.iter().filter_map(|&(node, version)| {
+            let remote = self.remotes.get(&node).filter(|remote| !remote.is_indexed)?;
+            Some((node, remote.version().filter(|held| *held > version)?))
         });
-        newer.collect()
+        lost.collect()
     }
 
     /// Takes an announcement that we pulled and a peer answered; its head must have been verified.
@@ -232,9 +250,10 @@ impl TopicTable {
         changes: &AnnouncementChanges,
     ) -> Result<Heard, TableFull> {
         let node = changes.signed().node();
-        let Some(remote) = Self::remote(&mut self.remotes, self.id, now, via, node) else {
+        if !self.make_room(now, via, node) {
             return Ok(Heard::Old);
-        };
+        }
+        let Some(remote) = self.remotes.get_mut(&node) else { return Ok(Heard::Old) };
         let patch = match remote.changes(now, via, changes)? {
             Weighed::News(patch) => patch,
             stale => return Ok(Heard::from(stale)),
@@ -251,14 +270,6 @@ impl TopicTable {
         }
         self.is_rerouted |= self.graph.set(now, node, remote.neighbours());
         Ok(Heard::News)
-    }
-
-    /// Forgets all that a node announced.
-    pub fn forget(&mut self, now: Instant, node: NodeId) {
-        if let Some(remote) = self.remotes.remove(&node) {
-            self.index.remove_all(node, remote.topics());
-            self.is_rerouted |= self.graph.remove(now, node);
-        }
     }
 
     /// A peer has no link any more: it answers nothing that we pulled from it. Answers what to pull
@@ -345,47 +356,6 @@ impl TopicTable {
     pub fn spread(&self, topic: &Topic) -> &[(Place, u32)] {
         self.index.spread(topic)
     }
-
-    /// Forgets nodes that could not be reached for long. Answers the pulls whose answer is overdue
-    /// at `now`.
-    pub fn handle_timeout(&mut self, now: Instant) -> Vec<Pull> {
-        let is_over = |remote: &Remote| remote.lost_at.is_some_and(|at| at + KEPT <= now);
-        let over = self.remotes.iter().filter(|(_, remote)| is_over(remote));
-        for node in over.map(|(&node, _)| node).collect::<Vec<_>>() {
-            self.forget(now, node);
-        }
-        self.is_rerouted |= self.graph.handle_timeout(now);
-        self.remotes.values_mut().filter_map(|remote| remote.handle_timeout(now)).collect()
-    }
-
-    /// When to call [`handle_timeout`](Self::handle_timeout).
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        let due = self.remotes.values().flat_map(|remote| {
-            [remote.poll_timeout(), remote.lost_at.map(|at| at + KEPT)].into_iter().flatten()
-        });
-        due.chain(self.graph.poll_timeout()).min()
-    }
-
-    /// What we know of another node that a peer tells of, perhaps nothing so far; `None` for
-    /// ourselves, and when there are as many nodes as a network may have and none
-    /// [gives way](gives_way).
-    fn remote(
-        remotes: &mut BTreeMap<NodeId, Remote>,
-        own: NodeId,
-        now: Instant,
-        via: NodeId,
-        node: NodeId,
-    ) -> Option<&mut Remote> {
-        if node == own {
-            return None;
-        }
-        if !remotes.contains_key(&node) && remotes.len() + 1 >= NODES_MAX {
-            let other = gives_way(remotes, via)?;
-            remotes.remove(&other);
-        }
-        Some(remotes.entry(node).or_insert_with(|| Remote::new(node, now)))
-    }
 }
 
 impl<T> From<Weighed<T>> for Heard {
@@ -399,6 +369,3 @@ impl<T> From<Weighed<T>> for Heard {
         }
     }
 }
-
-/// How long the announcement of a node is kept to which no path leads.
-const KEPT: Duration = Duration::from_secs(30);

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use amop_topic_table::{Heard, Place, TopicTable};
 use amop_wire::{
-    AnnouncementChanges, Chain, Epoch, Gen, Instance, Instant, MsgId, NodeId, Subscriber, Topic,
-    TopicChange,
+    AnnouncementChanges, Chain, Epoch, Gen, Instance, Instant, MsgId, NodeId, Seq, Subscriber,
+    Topic, TopicChange, Version,
 };
 use proptest::prelude::*;
 
@@ -136,7 +136,7 @@ fn a_subscriber_does_not_fall_back_to_an_earlier_link_by_changes_that_change_not
 
 /// SEQ-6
 #[test]
-fn a_node_to_which_no_path_leads_is_no_candidate_and_forgotten_after_30_s() {
+fn a_node_to_which_no_path_leads_is_no_candidate_and_forgotten_after_a_day() {
     let (mut here, mut there) = linked();
     let subscriber = Subscriber { instance: Instance(1), generation: Gen(1) };
     there.subscribe(&topic(0), subscriber).unwrap();
@@ -150,15 +150,82 @@ fn a_node_to_which_no_path_leads_is_no_candidate_and_forgotten_after_30_s() {
     assert_eq!(here.refresh_routes(Instant::default()), None, "nothing is new");
     assert_eq!(here.choose(&topic(0), id, &[]), None);
     let held = |here: &TopicTable| here.version_of(there.id()).is_some();
-    let over = here.poll_timeout().unwrap();
-    assert_eq!(over.since_start(), Duration::from_secs(30));
+    let over = Instant::default() + Duration::from_secs(24 * 60 * 60);
+    while here.poll_timeout().unwrap() < over {
+        let due = here.poll_timeout().unwrap();
+        assert_eq!(here.handle_timeout(due), []);
+    }
+    assert_eq!(here.poll_timeout(), Some(over));
     here.handle_timeout(over - Duration::from_nanos(1));
     assert!(held(&here), "it may be back soon");
     here.handle_timeout(over);
     assert!(!held(&here));
-    let flaps_no_more = here.poll_timeout().unwrap();
-    here.handle_timeout(flaps_no_more);
     assert_eq!(here.poll_timeout(), None, "nothing is kept");
+}
+
+/// SEQ-14: and whoever says that it is there.
+#[test]
+fn an_announcement_that_is_not_renewed_expires_and_is_not_believed_again() {
+    let (mut here, mut there) = linked();
+    let subscriber = Subscriber { instance: Instance(1), generation: Gen(1) };
+    there.subscribe(&topic(0), subscriber).unwrap();
+    let start = Instant::default();
+    summary(&mut here, &mut there, start);
+    let old = there.announcement(there.id()).unwrap();
+    let is_candidate = |here: &TopicTable| !here.spread(&topic(0)).is_empty();
+    let at = |secs: u64| start + Duration::from_secs(secs);
+    assert_eq!(here.handle_timeout(at(199)), []);
+    assert_eq!(here.refresh_routes(at(199)), None);
+    assert!(is_candidate(&here));
+    assert_eq!(here.handle_timeout(at(200)), []);
+    assert_eq!(here.refresh_routes(at(200)), Some(vec![there.id()]));
+    assert!(!is_candidate(&here));
+    assert!(here.summary().all(|(node, _)| node != there.id()));
+
+    // Somebody passes on what has expired, as if it were later.
+    let later = Version { seq: Seq(99), ..old.version() };
+    assert_eq!(here.weigh_summary(at(201), there.id(), &[(there.id(), old.version())]), []);
+    assert_eq!(here.weigh_summary(at(201), there.id(), &[(there.id(), later)]).len(), 1);
+    assert_eq!(here.apply_snapshot(at(201), there.id(), &old), Ok(Heard::Old));
+    assert_eq!(here.refresh_routes(at(201)), None);
+
+    there.renew();
+    let sign_of_life = changes(&mut there).unwrap();
+    assert_eq!(sign_of_life.changes(), []);
+    assert_eq!(here.apply_changes(at(202), there.id(), &sign_of_life), Ok(Heard::News));
+    assert_eq!(here.refresh_routes(at(202)), Some(Vec::new()));
+    assert!(is_candidate(&here));
+    here.handle_timeout(at(401));
+    assert_eq!(here.refresh_routes(at(401)), None, "from the last sign of life on");
+}
+
+/// SEQ-14
+#[test]
+fn how_long_a_node_did_not_run_does_not_make_others_expire() {
+    let (mut here, mut there) = linked();
+    summary(&mut here, &mut there, Instant::default());
+    let night = Duration::from_secs(10_000);
+    let awake = Instant::default() + night;
+    here.slept(night);
+    here.handle_timeout(awake + Duration::from_secs(199));
+    assert_eq!(here.refresh_routes(awake), None);
+    here.handle_timeout(awake + Duration::from_secs(200));
+    assert_eq!(here.refresh_routes(awake), Some(vec![there.id()]));
+}
+
+/// SEQ-6: of what no path leads to, our summary says nothing.
+#[test]
+fn who_holds_an_earlier_version_of_a_node_that_is_out_of_reach_is_told_of_the_later_one() {
+    let (mut here, mut there) = linked();
+    summary(&mut here, &mut there, Instant::default());
+    let held = there.own_version();
+    let earlier = (there.id(), Version { epoch: Epoch(0), seq: Seq(1 << 40) });
+    assert_eq!(here.lagging(&[earlier]), [], "the summary says it");
+    here.set_neighbours(Instant::default(), Vec::new());
+    let _ = here.refresh_routes(Instant::default());
+    assert_eq!(here.lagging(&[earlier, (there.id(), held)]), [(there.id(), held)]);
+    let unknown = (NodeId::from_bytes([9; 32]), held);
+    assert_eq!(here.lagging(&[(there.id(), held), unknown]), []);
 }
 
 /// SEQ-7, LIMIT-1: what a peer claims to know of nodes that nobody reaches takes room for 30 s.

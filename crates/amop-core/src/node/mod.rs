@@ -151,7 +151,7 @@ impl Node {
             Input::UnsentToClient { link, message } => self.unsent_to_client(now, link, message),
             Input::UnsentToPeer { link, message } => self.unsent_to_peer(now, link, message),
             Input::Signed { signature, chain } => {
-                self.signed(signature, chain);
+                self.signed(now, signature, chain);
                 self.confirm_propagation(now);
             }
             Input::EndOfBatch => self.end_of_batch(now),
@@ -271,10 +271,11 @@ impl Node {
                 Timer::Linger(link) => self.linger_over(link),
             }
         }
+        self.heartbeat(now); // It notices if this node did not run.
         for pull in self.table.handle_timeout(now) {
             self.pull(pull);
         }
-        self.heartbeat(now);
+        self.renew(now);
     }
 
     fn end_of_batch(&mut self, now: Instant) {

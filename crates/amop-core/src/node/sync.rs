@@ -5,6 +5,9 @@
 //! is a version that was signed for it; nobody is told of the versions in between. Whoever finds it
 //! new passes it on. Every 5 s a heartbeat sums up what a node knows; if it is not the same as the
 //! peer's, that says what it has, and each pulls what it lacks.
+//!
+//! Whoever has not signed anything for a minute signs a version in which nothing is new. That is its
+//! sign of life: without one its announcement expires at the others.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -33,6 +36,8 @@ pub(super) struct Announcer {
     /// Peers that pulled our own announcement while its present version was not signed.
     owed: BTreeSet<NodeId>,
     heartbeat_at: Instant,
+    /// When the next sign of life is due, once something was signed.
+    renew_at: Option<Instant>,
     /// Our epoch is not raised before this moment.
     raise_from: Instant,
     /// How often it was raised in this life.
@@ -42,7 +47,7 @@ pub(super) struct Announcer {
 impl Announcer {
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let push = self.waiting.then_some(self.quiet_until);
-        push.into_iter().chain([self.heartbeat_at]).min()
+        push.into_iter().chain([self.heartbeat_at]).chain(self.renew_at).min()
     }
 }
 
@@ -82,8 +87,9 @@ impl Node {
     }
 
     /// Pushes what was signed.
-    pub(super) fn signed(&mut self, signature: Bytes, chain: Chain) {
+    pub(super) fn signed(&mut self, now: Instant, signature: Bytes, chain: Chain) {
         let Some(changes) = self.table.sign(signature, chain) else { return };
+        self.announcer.renew_at = Some(now + self.renew_interval());
         // Changes too many for one frame are told by the next heartbeat: the peers then pull all.
         if changes.fits() {
             self.tell_peers(None, &PeerMessage::Changes(changes));
@@ -95,9 +101,31 @@ impl Node {
 
     pub(super) fn heartbeat(&mut self, now: Instant) {
         if self.announcer.heartbeat_at <= now {
+            let late = now.saturating_since(self.announcer.heartbeat_at);
+            if late >= HEARTBEAT_INTERVAL {
+                self.table.slept(late);
+            }
             self.announcer.heartbeat_at = now + HEARTBEAT_INTERVAL;
             self.tell_peers(None, &PeerMessage::Heartbeat(self.table.digest()));
         }
+    }
+
+    /// Has the present version signed anew if nothing else was for long.
+    pub(super) fn renew(&mut self, now: Instant) {
+        if self.announcer.renew_at.is_some_and(|at| at <= now) {
+            self.announcer.renew_at = Some(now + self.renew_interval());
+            self.table.renew();
+        }
+    }
+
+    /// Until the next sign of life: another span for each node and version, so that nodes that
+    /// started together do not go on together.
+    fn renew_interval(&self) -> Duration {
+        let seq = self.table.own_version().seq.0;
+        let draw = self.id.as_bytes().iter().fold(seq, |draw, &byte| {
+            (draw ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3) // FNV-1a
+        });
+        RENEW_INTERVAL_MIN + Duration::from_millis((draw >> 32) % RENEW_JITTER_MILLIS)
     }
 
     /// A peer sums up what it knows.
@@ -124,6 +152,10 @@ impl Node {
         let own = entries.iter().find(|(node, _)| *node == self.id);
         if own.is_some_and(|(_, version)| *version > self.table.own_version()) {
             self.tell_peer(peer, PeerMessage::Pull(self.id)); // Its word alone proves nothing.
+        }
+        let lagging = self.table.lagging(entries);
+        if !lagging.is_empty() {
+            self.tell_peer(peer, PeerMessage::Summary(lagging));
         }
         for pull in self.table.weigh_summary(now, peer, entries) {
             self.pull(pull);
@@ -269,6 +301,12 @@ const JUMP_MAX: u64 = 1 << 40;
 
 /// How long changes are gathered after a push.
 const PUSH_INTERVAL: Duration = Duration::from_millis(20);
+
+/// The least time between two signs of life; others count on one a minute ...
+const RENEW_INTERVAL_MIN: Duration = Duration::from_secs(45);
+
+/// ... and how much longer it may be.
+const RENEW_JITTER_MILLIS: u64 = 15_000;
 
 /// The heartbeat of the source documents: "synchronize seq to other nodes every 5 seconds".
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);

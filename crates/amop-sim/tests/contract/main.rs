@@ -15,6 +15,7 @@ mod propagated;
 mod routes;
 mod scene;
 mod sessions;
+mod signs;
 mod swarm;
 mod tables;
 mod terms;
