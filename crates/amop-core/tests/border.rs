@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use amop_core::node::{Input, Judge, LinkId, Node, Refusal};
 use amop_topic_table::set_digest;
@@ -242,6 +243,33 @@ fn a_greater_seq_or_another_digest_is_of_another_life_just_as_a_greater_epoch_is
     for message in [PeerMessage::Changes(changes), PeerMessage::Snapshot(own)] {
         let scene = scene();
         assert_eq!(scene.node.admit(message, &scene.asked), Ok(None), "it has gone round");
+    }
+}
+
+/// SEQ-14: links may outlast a process that stands still, and what they bring then comes after the timer.
+#[test]
+fn a_node_that_stood_still_hears_its_peers_before_it_takes_them_for_silent() {
+    let peer: Name = "n1.node.bank-b.amop".parse().unwrap();
+    let key = "n1.node.bank-b.amop/key 1";
+    let (neighbours, version) = (vec![own_id()], version(1, 1));
+    let digest = set_digest(&neighbours, &topics(1)).unwrap();
+    let head = AnnouncementHead { name: peer.clone(), version, digest };
+    let announcement =
+        Announcement::new(SignedHead::new(head, key.into()), chain(key), neighbours, topics(1));
+    for (stands_still, is_heard) in [(true, true), (false, false)] {
+        let mut scene = Scene::new();
+        scene.hand_in(&PeerMessage::Summary(vec![(NodeId::of(&peer), version)]));
+        scene.hand_in(&PeerMessage::Snapshot(announcement.clone()));
+        scene.handle(Input::EndOfBatch);
+        let span = if stands_still { 300 } else { 5 };
+        for at in (0..=300).step_by(span).map(Duration::from_secs) {
+            for input in [Input::Timeout, Input::EndOfBatch] {
+                scene.node.handle(Instant::default() + at, input);
+                while scene.node.poll_effect().is_some() {}
+            }
+        }
+        let subscribers = scene.node.table().spread(&"t".parse().unwrap());
+        assert_eq!(!subscribers.is_empty(), is_heard, "stands still: {stands_still}");
     }
 }
 
