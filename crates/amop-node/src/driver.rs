@@ -18,6 +18,7 @@ use tokio::sync::{Notify, watch};
 use tracing::{debug, error, info, warn};
 
 use crate::border::Border;
+use crate::complaints::Complaints;
 use crate::node::Status;
 
 /// The one owner of a node's core.
@@ -35,6 +36,7 @@ pub(crate) struct Driver {
 struct State {
     core: Node,
     border: Border,
+    complaints: Complaints,
     links: BTreeMap<LinkId, LinkOut>,
     last_link: u64,
     /// Links with something staged.
@@ -59,6 +61,7 @@ impl Driver {
         let state = State {
             core: Node::new(name.clone(), epoch),
             border,
+            complaints: Complaints::default(),
             links: BTreeMap::new(),
             last_link: 0,
             staged: Vec::new(),
@@ -148,7 +151,7 @@ impl Driver {
                 Ok(Some(message)) => state.handle(now, Input::Peer { link, message }),
                 Ok(None) => {}
                 Err(what) => {
-                    state.border.refused(now, peer, &what);
+                    state.complaints.refused(now, peer, &what);
                     state.changed = true;
                 }
             }
@@ -239,10 +242,14 @@ impl Driver {
             let mut peers: Vec<Name> = state.core.peers().cloned().collect();
             peers.sort_unstable();
             let clients = state.core.session_count();
-            let refused_announcements = state.border.refused_count();
-            let is_superseded = state.is_superseded;
+            let status = Status {
+                peers,
+                clients,
+                refused_announcements: state.complaints.refused_count(),
+                refused_messages: state.complaints.untrue_count(),
+                is_superseded: state.is_superseded,
+            };
             drop(state);
-            let status = Status { peers, clients, refused_announcements, is_superseded };
             self.status.send_replace(status);
         }
     }
@@ -353,7 +360,8 @@ impl State {
                 epoch = epoch.0,
                 "others knew a later life of this node; is another process running with its name?"
             ),
-            Event::Refused { peer, what } => self.border.refused(now, peer, what),
+            Event::Refused { peer, what } => self.complaints.refused(now, peer, what),
+            Event::Untrue { by, what } => self.complaints.untrue(now, by, what),
             Event::PeerLost { name } => warn!(peer = %name, "peer lost"),
         }
     }

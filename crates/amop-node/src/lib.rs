@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod border;
+mod complaints;
 mod config;
 mod driver;
 mod epoch;

@@ -59,6 +59,10 @@ pub struct Status {
     /// How many announcements of other nodes were not believed so far: forged, altered on the way, or
     /// contradicting themselves. The log says whose, why, and who passed them on.
     pub refused_announcements: u64,
+    /// How many messages of clients and other nodes cannot have been true so far: replies to what was never
+    /// asked of whoever replies, acks of what was not delivered, messages that left their path. What comes
+    /// too late does not count.
+    pub refused_messages: u64,
     /// Whether another process runs with the name of this node: then this one has given way, and
     /// stops by itself.
     pub is_superseded: bool,

@@ -140,8 +140,15 @@ impl World {
             NodeEffect::Event(event) => {
                 let line = format_args!("{event:?}");
                 self.tell(What::Did(Party::Node(node)), About::Nothing, line);
-                if let Event::Refused { peer, what } = event {
-                    self.nodes[node].refused.push((peer, what));
+                match event {
+                    Event::Refused { peer, what } => self.nodes[node].refused.push((peer, what)),
+                    Event::Untrue { by, what } => self.blamed(node, by, what),
+                    Event::ClientAttached { .. }
+                    | Event::ClientDetached { .. }
+                    | Event::PeerLinked { .. }
+                    | Event::Outlived { .. }
+                    | Event::Superseded { .. }
+                    | Event::PeerLost { .. } => {}
                 }
                 None
             }

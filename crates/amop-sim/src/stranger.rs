@@ -1,6 +1,6 @@
 //! Parties that do not keep the rules: a test says word by word what they send.
 
-use amop_core::node::{Input as NodeInput, LinkId};
+use amop_core::node::{Input as NodeInput, LinkId, Untruth};
 use amop_wire::{ClientMessage, CloseReason, Frame, Message, Name, NodeMessage, PeerMessage, Role};
 
 use crate::fault::Fault;
@@ -83,6 +83,20 @@ impl World {
     #[must_use]
     pub fn close_reason(&self, stranger: StrangerId) -> Option<&CloseReason> {
         self.strangers[stranger.0].end.as_ref()?.as_ref()
+    }
+
+    /// Whom a node blamed for what cannot be true, in their order.
+    #[must_use]
+    pub fn blames(&self, node: NodeId) -> &[(Name, Untruth)] {
+        &self.nodes[node.0].blamed
+    }
+
+    /// Notes that a node blames somebody, and a violation if there is nobody who lies.
+    pub(crate) fn blamed(&mut self, node: usize, by: Name, what: Untruth) {
+        if self.strangers.is_empty() {
+            self.record.broken.push(format!("node {node} blames {by}: {what}"));
+        }
+        self.nodes[node].blamed.push((by, what));
     }
 
     pub(crate) fn heard(&mut self, stranger: usize, kind: Kind, frame: Frame) {

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use amop_core::client::{Client, Input as ClientInput};
-use amop_core::node::{Input as NodeInput, LinkId, Node, Refused};
+use amop_core::node::{Input as NodeInput, LinkId, Node, Refused, Untruth};
 use amop_wire::{Code, Epoch, Instance, Instant, Name, Topic, Version};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -94,6 +94,8 @@ pub(crate) struct NodeSlot {
     pub(crate) swallows: bool,
     /// The announcements that it did not believe, and who passed them on.
     pub(crate) refused: Vec<(Name, Refused)>,
+    /// Whom it blamed, and for what.
+    pub(crate) blamed: Vec<(Name, Untruth)>,
     pub(crate) swallowed_until: Instant,
     pub(crate) is_shut_down: bool,
 }
@@ -187,6 +189,7 @@ impl World {
             seen: Vec::new(),
             swallows: false,
             refused: Vec::new(),
+            blamed: Vec::new(),
             swallowed_until: Instant::default(),
             is_shut_down: false,
         });

@@ -6,6 +6,7 @@ use amop_wire::{
 use bytes::Bytes;
 
 use super::border::Refused;
+use super::untruth::Untruth;
 
 /// One link, as its driver numbers it. A number is never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -163,6 +164,14 @@ pub enum Event {
         peer: Name,
         /// What, and why.
         what: Refused,
+    },
+    /// Somebody said what cannot be true. It was dropped.
+    Untrue {
+        /// The certified name of the client or the node that said it. What came over others is nobody's
+        /// signed word: whoever passed it on may have made it up.
+        by: Name,
+        /// What.
+        what: Untruth,
     },
     /// No link leads to the peer any more.
     PeerLost {

@@ -13,7 +13,7 @@ use amop_wire::{
     Receipt,
 };
 
-use super::{Effect, Node, Timer};
+use super::{Effect, LinkId, Node, Timer, Untruth};
 use crate::by_counter::ByCounter;
 use crate::runs::{push_run, take_lots};
 use crate::timers::Timers;
@@ -144,11 +144,15 @@ impl Node {
     }
 
     /// A subscriber says what became of its deliveries.
-    pub(super) fn acks(&mut self, instance: Instance, runs: &[AckRun]) {
+    pub(super) fn acks(&mut self, link: LinkId, instance: Instance, runs: &[AckRun]) {
         let Some(session) = self.sessions.get_mut(&instance) else { return };
+        let is_true = runs.iter().all(|run| session.unacked.were_given(run.first, run.count));
         for run in runs {
             let end = if run.refused { End::Refused } else { End::Acked };
             session.unacked.take(run.first, run.count, |fanout| self.fanouts.end(fanout, end));
+        }
+        if !is_true {
+            self.blame(link, Untruth::NotDelivered);
         }
     }
 

@@ -13,6 +13,7 @@
 //!                   ├─▶ exit       as exit node: push, pass back
 //!                   ├─▶ multicast  as home node: spread, count
 //!                   ├─▶ fanout     as exit node: fan out, report
+//!                   ├─▶ untruth    what cannot be true
 //!                   └─▶ propagation  which subscriptions of our clients every node knows of
 //!  Effect ◀── poll_effect
 //! ```
@@ -38,6 +39,7 @@ mod sync;
 mod tree;
 mod unicast;
 mod unsent;
+mod untruth;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -50,6 +52,7 @@ use amop_wire::{
 pub use border::{Judge, Refusal, Refused};
 pub use effect::{Effect, Event, Input, LinkId};
 pub use limits::Limits;
+pub use untruth::Untruth;
 
 use crate::id_map::IdMap;
 use crate::timers::Timers;
@@ -228,7 +231,7 @@ impl Node {
             ClientMessage::Publish(publish) => self.publish(now, link, instance, publish),
             ClientMessage::Answer(answer) => self.answer(instance, answer),
             ClientMessage::Refuse(refuse) => self.refuse(now, instance, &refuse),
-            ClientMessage::Acks(runs) => self.acks(instance, &runs),
+            ClientMessage::Acks(runs) => self.acks(link, instance, &runs),
             ClientMessage::Subscribe(topic) => self.subscribe(instance, topic),
             ClientMessage::Unsubscribe(topic) => self.unsubscribe(instance, &topic),
             ClientMessage::Propagate(topic) => self.propagate(instance, topic),

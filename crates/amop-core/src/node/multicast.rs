@@ -17,7 +17,7 @@ use amop_wire::{
 };
 
 use super::publisher::Publisher;
-use super::{Effect, Node};
+use super::{Effect, Node, Untruth};
 use crate::runs::{push_run, take_lots};
 
 /// A multicast of one of our clients that has no outcome yet.
@@ -186,6 +186,11 @@ impl Node {
             let count = u64::from(run.count).min(left);
             left -= count;
             let first = run.first.counter;
+            let last = first.saturating_add(count.saturating_sub(1));
+            let last = MsgId { counter: last, ..run.first };
+            if !self.is_published(last) {
+                self.blame_node(node, None, Untruth::NotPublished(last));
+            }
             let report = |spread: &mut Spread| spread.reported(node, run.receipt);
             self.book(run.first.publisher, first..first + count, report);
         }

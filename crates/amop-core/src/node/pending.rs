@@ -110,6 +110,13 @@ impl Pending {
         self.doubted.iter().any(is_it)
     }
 
+    /// Whether it cannot have been with this subscriber in that attempt.
+    pub(super) fn is_untrue(&self, attempt: u32, subscriber: Instance) -> bool {
+        let is_another = |chosen: &Chosen| chosen.seat.at.instance != subscriber;
+        let is_present = self.attempts == attempt;
+        attempt > self.attempts || is_present && self.chosen.as_ref().is_some_and(is_another)
+    }
+
     /// Notes a definite no of the subscriber that was chosen, at this node.
     pub(super) fn exclude(&mut self, reason: Reason, name: Option<&Name>) {
         let Some(chosen) = self.chosen.take() else { return };

@@ -27,7 +27,7 @@ pub(super) struct Publisher {
     /// Outcomes of multicasts that wait for the end of the batch.
     pub(super) receipts: Vec<ReceiptRun>,
     /// The number of the latest publish.
-    last: Option<u64>,
+    pub(super) last: Option<u64>,
     /// What the timer is set to: no deadline is earlier.
     alarm: Option<Instant>,
 }

@@ -10,7 +10,7 @@ use amop_wire::limits::NODES_MAX;
 use amop_wire::{CloseCode, Frame, Instant, Message, NodeId, Path, PeerMessage, Relay, Returned};
 use bytes::{Bytes, BytesMut};
 
-use super::{Effect, LinkId, Node};
+use super::{Effect, LinkId, Node, Untruth};
 
 impl Node {
     /// Sends to another node, linked or not; says whether there is a way.
@@ -49,13 +49,15 @@ impl Node {
     pub(super) fn relayed(&mut self, now: Instant, link: LinkId, peer: NodeId, relay: Relay) {
         let (nodes, position) = (relay.path.nodes(), relay.position);
         if nodes[position] != self.id || nodes[position - 1] != peer {
+            self.blame(link, Untruth::OffPath);
             let text = "a relayed message does not follow its path";
             return self.close(link, CloseCode::Protocol, text);
         }
         let Some(&next) = nodes.get(position + 1) else {
             let source = relay.path.source();
             // A message that cannot be read is the fault of its source, which is not this peer.
-            let Ok(mut message) = PeerMessage::from_frame(relay.frame) else { return };
+            let message = PeerMessage::from_frame(relay.frame).ok().filter(may_be_relayed);
+            let Some(mut message) = message else { return self.not_relayable(&relay.path) };
             message.deduct(relay.spent);
             self.came_along(now, &relay.path, &message);
             return self.heard_from(now, source, message);
@@ -127,6 +129,7 @@ impl Node {
     ) {
         let (nodes, position) = (returned.path.nodes(), returned.position);
         if nodes[position] != self.id || nodes.get(position + 1) != Some(&peer) {
+            self.blame(link, Untruth::OffPath);
             let text = "a returned message does not follow its path";
             return self.close(link, CloseCode::Protocol, text);
         }
@@ -162,5 +165,27 @@ impl Node {
         if let Ok(message) = PeerMessage::from_frame(frame) {
             self.never_sent(now, target, message);
         }
+    }
+}
+
+/// Everything else is between neighbours.
+fn may_be_relayed(message: &PeerMessage) -> bool {
+    match message {
+        PeerMessage::Request(_)
+        | PeerMessage::Answer(_)
+        | PeerMessage::Refusal(_)
+        | PeerMessage::Multicast(_)
+        | PeerMessage::Receipts(_)
+        | PeerMessage::Probe
+        | PeerMessage::Held(_) => true,
+        PeerMessage::Greeting(_)
+        | PeerMessage::Summary(_)
+        | PeerMessage::Heartbeat(_)
+        | PeerMessage::Pull(_)
+        | PeerMessage::Snapshot(_)
+        | PeerMessage::Changes(_)
+        | PeerMessage::Relay(_)
+        | PeerMessage::Returned(_)
+        | PeerMessage::Tree(_) => false,
     }
 }

@@ -44,6 +44,11 @@ impl Unacked {
         self.slots.pop_back().flatten()
     }
 
+    /// Whether all of the numbers `first`, `first + 1`, … were given.
+    pub(super) fn were_given(&self, first: u64, count: u32) -> bool {
+        first.saturating_add(count.into()) <= self.first + self.slots.len() as u64
+    }
+
     /// Takes those of the numbers `first`, `first + 1`, … that are open.
     pub(super) fn take(&mut self, first: u64, count: u32, taken: impl FnMut(FanoutId)) {
         let end = self.first + self.slots.len() as u64;

@@ -15,7 +15,7 @@ use amop_wire::{
 };
 use bytes::BytesMut;
 
-use super::{LinkId, Node};
+use super::{LinkId, Node, Untruth};
 
 impl Node {
     /// As home node: sends a multicast to nodes of which some are not linked. Those that no path
@@ -45,6 +45,7 @@ impl Node {
         let is_mine = branch.node() == self.id && usize::from(stops[0].depth) == way.len();
         let has_loop = stops.iter().any(|stop| way.contains(&stop.node));
         if !is_mine || has_loop || way.last() != Some(&peer) {
+            self.blame(link, Untruth::OffPath);
             let text = "a multicast does not follow its tree";
             return self.close(link, CloseCode::Protocol, text);
         }

@@ -301,7 +301,7 @@ impl Node {
         let is_doubted =
             |pending: &Pending| pending.is_doubted(answer.attempt, place, answer.subscriber);
         if !is_asked && !self.pending(answer.id).is_some_and(is_doubted) {
-            return; // Too late, or from somebody who was not asked.
+            return self.unasked(node, answer.id, answer.attempt, answer.subscriber);
         }
         let by = self.table.name_of(node).unwrap_or(&self.name).clone();
         self.finish(answer.id, |counter| Outcome {
@@ -317,6 +317,7 @@ impl Node {
         let place = if node == self.id { Place::Here } else { Place::Node(node) };
         let &PeerRefusal { id, attempt, reason, subscriber, fenced } = refusal;
         if !self.is_with(id, attempt, place, subscriber) {
+            self.unasked(node, id, attempt, subscriber);
             if fenced {
                 self.doubted_refused(id, attempt, place, subscriber);
             }

@@ -8,8 +8,8 @@ use amop_pki::{AgencyPlan, Consortium};
 use amop_topic_table::set_digest;
 use amop_wire::{
     Announcement, AnnouncementChanges, ClientMessage, CloseCode, CloseReason, Code, Gen, Instance,
-    Message, Mode, NodeId, NodeMessage, Path, PeerMessage, Publish, Seq, Subscriber, Terms,
-    TopicChange, Version,
+    Message, Mode, MsgId, NodeId, NodeMessage, Path, PeerMessage, PeerReceiptRun, Publish, Receipt,
+    Seq, Subscriber, Terms, TopicChange, Version,
 };
 
 use crate::raw_node::RawNode;
@@ -51,6 +51,13 @@ async fn what_a_relay_forges_or_alters_is_not_believed_and_what_it_passes_on_is(
     until(&a, |status| status.refused_announcements == 3).await;
     assert_eq!(code(&mut publisher, 1, "bait").await, Code::NoSubscriber);
     assert_eq!(code(&mut publisher, 2, "quote").await, Code::NoSubscriber);
+
+    // LIMIT-4: a report of what was not published yet.
+    let first = MsgId { publisher: Instance(1), counter: 99 };
+    let receipt = Receipt { acked: 1, refused: 0, unknown: 0 };
+    let run = PeerReceiptRun { first, count: 1, receipt };
+    at_a.send(&PeerMessage::Receipts(vec![run]));
+    until(&a, |status| status.refused_messages == 1).await;
 
     // The truth, by the same relay.
     let version = truth.version();

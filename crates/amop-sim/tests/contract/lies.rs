@@ -1,11 +1,14 @@
 //! Parties that do not keep the rules, and what comes of it: nothing for anybody else.
 
+use amop_core::node::Untruth;
 use amop_sim::StrangerId;
 use amop_wire::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
 use amop_wire::{
-    Answer, AnswerStatus, Attempt, ClientMessage, CloseCode, Code, Epoch, Gen, Instance, Mode,
-    NodeMessage, PeerAnswer, PeerMessage, PeerRefusal, Publish, Reason, Refuse, Terms,
+    AckRun, Answer, AnswerStatus, Attempt, ClientMessage, CloseCode, Code, Epoch, Frame, Gen,
+    Instance, Lane, Message, Mode, MsgId, NodeId, NodeMessage, Path, PeerAnswer, PeerMessage,
+    PeerReceiptRun, PeerRefusal, Publish, Reason, Receipt, Refuse, Relay, Terms,
 };
+use bytes::{Bytes, BytesMut};
 
 use crate::scene::{SECOND, Scene, millis, slow};
 
@@ -151,6 +154,15 @@ fn only_the_chosen_subscriber_can_answer_or_refuse() {
     }
     scene.world.run_for(millis(100));
     assert!(!scene.has_ended(id), "nobody of them was asked");
+    let not_asked = |subscriber| Untruth::NotAsked { id, subscriber };
+    let blames = |dns: &str, what: Untruth| {
+        let blames = scene.world.blames(scene.a).iter();
+        blames.filter(|blame| (blame.0.as_dns(), &blame.1) == (dns, &what)).count()
+    };
+    // An attempt before the present one may be late.
+    assert_eq!(blames("n1.node.bank-b.amop", not_asked(Instance(7))), 4);
+    assert_eq!(blames(LIAR, not_asked(subscriber)), 2, "of an attempt to come");
+    assert_eq!(scene.world.blames(scene.a).len(), 6);
     scene.world.run_for(millis(500));
     assert_eq!((scene.code(id), scene.reason(id).1), (Code::Ok, 1));
     scene.end();
@@ -206,6 +218,101 @@ fn a_publish_that_is_not_numbered_above_the_one_before_closes_the_link() {
     assert_eq!(close_code(&scene, liar), Some(CloseCode::Protocol));
     scene.end();
 }
+
+/// LIMIT-4
+#[test]
+fn what_cannot_be_true_is_told_with_whoever_said_it() {
+    let mut scene = Scene::new();
+    let client = scene.world.stranger("liar.sdk.bank-a.amop", scene.a);
+    scene.world.attach(client, 7, 1);
+    let node = scene.world.stranger(LIAR, scene.a);
+    scene.world.say(node, &PeerMessage::Greeting(Epoch(1)));
+    let published = scene.unicast(SECOND);
+    scene.world.run_for(SECOND);
+    let (home, subscriber) = (scene.world.node_core(scene.a).id(), Instance(7));
+    let (status, payload) = (AnswerStatus::Answered, Bytes::new());
+    let reason = Reason::SubscriberBusy;
+    let reply = |id| {
+        let payload = payload.clone();
+        PeerMessage::Answer(PeerAnswer { id, attempt: 1, status, subscriber, payload })
+    };
+    let to_come = MsgId { counter: published.counter + 1, ..published };
+    let unknown = MsgId { publisher: Instance(99), counter: 1 };
+    for late in [published, unknown] {
+        scene.world.say(node, &reply(late));
+    }
+    scene.world.run_for(millis(50));
+    assert_eq!(scene.world.blames(scene.a), [], "it may have been true once");
+
+    scene.world.say(node, &reply(to_come));
+    let refusal = PeerRefusal { id: to_come, attempt: 1, reason, subscriber, fenced: true };
+    scene.world.say(node, &PeerMessage::Refusal(refusal));
+    let receipt = Receipt { acked: 1, refused: 0, unknown: 0 };
+    let run = PeerReceiptRun { first: published, count: 2, receipt };
+    scene.world.say(node, &PeerMessage::Receipts(vec![run]));
+    let attempt = Attempt { home, id: to_come, number: 1 };
+    let answer = Answer { attempt, status, payload: payload.clone() };
+    scene.world.say(client, &ClientMessage::Answer(answer));
+    let ack = AckRun { first: 0, count: 1, refused: false };
+    scene.world.say(client, &ClientMessage::Acks(vec![ack]));
+    scene.world.run_for(millis(50));
+    for message in [PeerMessage::Heartbeat(1), PeerMessage::Pull(home)] {
+        scene.world.say(node, &relayed([id_of(NEXT), id_of(LIAR), home], &message));
+    }
+    scene.world.run_for(millis(50));
+    assert_eq!(close_code(&scene, node), None);
+    let elsewhere = [id_of(NEXT), id_of("n9.node.bank-c.amop"), home];
+    scene.world.say(node, &relayed(elsewhere, &reply(published)));
+    scene.world.run_for(millis(50));
+    assert_eq!(close_code(&scene, node), Some(CloseCode::Protocol));
+
+    let mut by_node = vec![Untruth::NotPublished(to_come); 3];
+    by_node.push(Untruth::OffPath);
+    let by_next = vec![Untruth::NotRelayable; 2]; // As far as anybody can know.
+    let by_client = [Untruth::NotPublished(to_come), Untruth::NotDelivered];
+    let liars = [(LIAR, by_node), (NEXT, by_next), ("liar.sdk.bank-a.amop", by_client.to_vec())];
+    for (dns, mut expected) in liars {
+        let blames = scene.world.blames(scene.a).iter().filter(|(by, _)| by.as_dns() == dns);
+        let mut found: Vec<Untruth> = blames.map(|(_, what)| what.clone()).collect();
+        let text = |what: &Untruth| what.to_string();
+        found.sort_by_key(text);
+        expected.sort_by_key(text);
+        assert_eq!(found, expected, "{dns}");
+    }
+    scene.end();
+}
+
+/// LIMIT-4
+#[test]
+fn who_answers_too_late_is_blamed_by_nobody() {
+    let mut scene = Scene::new();
+    let subscriber = scene.subscriber(scene.b);
+    scene.world.set_application(subscriber, slow(millis(500)));
+    let id = scene.unicast(millis(100));
+    scene.world.run_for(SECOND);
+    assert_eq!((scene.code(id), scene.calls(id)), (Code::TimedOut, 1));
+    for node in [scene.a, scene.b] {
+        assert_eq!(scene.world.blames(node), []);
+    }
+    scene.end();
+}
+
+/// A message over others, to the last node of a path from the one before it.
+fn relayed(path: [NodeId; 3], message: &PeerMessage) -> PeerMessage {
+    let mut header = BytesMut::new();
+    message.put_header(&mut header);
+    let frame = Frame { header: header.freeze(), payload: message.payload().clone() };
+    let (path, lane) = (Path::new(&path).unwrap(), Lane::Messages);
+    let position = path.nodes().len() - 1;
+    PeerMessage::Relay(Relay { path, position, lane, spent: millis(0), frame })
+}
+
+fn id_of(dns: &str) -> NodeId {
+    NodeId::of(&dns.parse().unwrap())
+}
+
+/// The second node of the scene.
+const NEXT: &str = "n1.node.bank-b.amop";
 
 /// The node that lies.
 const LIAR: &str = "liar.node.bank-c.amop";
