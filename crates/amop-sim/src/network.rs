@@ -74,6 +74,8 @@ pub(crate) struct Network {
     detours: BTreeMap<(Party, Party), Duration>,
     /// What one party has sent to the other.
     pub(crate) sent: BTreeMap<(Party, Party), Sent>,
+    /// How many messages of each kind nodes sent to each other, in a world that writes a story.
+    kinds: BTreeMap<(usize, usize, &'static str), u64>,
     /// When a node last noticed that a link to another one had ended.
     pub(crate) noticed: BTreeMap<(usize, usize), Instant>,
     /// When nodes linked, in order.
@@ -81,6 +83,23 @@ pub(crate) struct Network {
 }
 
 impl Network {
+    /// How many messages of a kind one node sent to another.
+    pub(crate) fn sent_of_kind(&self, from: usize, to: usize, kind: &'static str) -> u64 {
+        self.kinds.get(&(from, to, kind)).copied().unwrap_or_default()
+    }
+
+    /// Counts a message of a node.
+    pub(crate) fn count(&mut self, from: usize, link: LinkId, kind: &'static str) {
+        let ends = self.links.get(&link).map(|link| link.parties);
+        for party in ends.into_iter().flatten() {
+            if let Party::Node(to) = party
+                && to != from
+            {
+                *self.kinds.entry((from, to, kind)).or_default() += 1;
+            }
+        }
+    }
+
     pub(crate) fn connect(
         &mut self,
         now: Instant,

@@ -11,6 +11,7 @@ use amop_core::node::{Effect as NodeEffect, Event, Input as NodeInput, LinkId, N
 use amop_wire::{Code, Instant, MsgId, Name, Outcome};
 
 use crate::contract::End;
+use crate::coverage::peer_message;
 use crate::due::Happening;
 use crate::network::{Kind, Party};
 use crate::story::{About, What};
@@ -122,6 +123,9 @@ impl World {
             NodeEffect::ToPeer { message, .. } if self.is_swallowed(node, &message) => None,
             NodeEffect::ToPeer { link, message } => {
                 self.check_path(node, &message);
+                if self.is_telling() {
+                    self.network.count(node, link, peer_message(&message));
+                }
                 let sent = self.send(from, link, &message);
                 (!sent).then_some(NodeInput::UnsentToPeer { link, message })
             }

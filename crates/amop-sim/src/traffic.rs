@@ -48,4 +48,11 @@ impl World {
         let parties = (Party::Node(from.0), Party::Node(to.0));
         self.network.sent.get(&parties).copied().unwrap_or_default()
     }
+
+    /// How many messages of a kind a node has sent to another one, by the kind's name in the
+    /// [coverage](Self::coverage). Nobody counts in a world that [tells nothing](Self::stop_telling).
+    #[must_use]
+    pub fn sent_of_kind(&self, from: NodeId, to: NodeId, kind: &'static str) -> u64 {
+        self.network.sent_of_kind(from.0, to.0, kind)
+    }
 }

@@ -6,6 +6,7 @@ mod altered;
 mod cost;
 mod doubt;
 mod forgeries;
+mod heal;
 mod lies;
 mod links;
 mod multicast;
