@@ -297,6 +297,33 @@ fn who_answers_too_late_is_blamed_by_nobody() {
     scene.end();
 }
 
+/// LIMIT-4: it may have been sent before its home node gave up that attempt.
+#[test]
+fn who_answers_an_attempt_before_the_present_one_is_blamed_by_nobody() {
+    let mut scene = Scene::new();
+    let first = scene.world.stranger("first.sdk.bank-b.amop", scene.b);
+    scene.world.attach(first, 7, 1);
+    scene.world.say(first, &ClientMessage::Subscribe("t".parse().unwrap()));
+    scene.world.run_for(millis(100));
+    let id = scene.unicast(SECOND);
+    scene.world.run_for(millis(20));
+    let next = scene.subscriber(scene.b);
+    scene.world.set_application(next, slow(millis(300)));
+    let home = scene.world.node_core(scene.a).id();
+    let attempt = Attempt { home, id, number: 1 };
+    let reason = Reason::SubscriberBusy;
+    scene.world.say(first, &ClientMessage::Refuse(Refuse { attempt, reason, fenced: true }));
+    scene.world.run_for(millis(50));
+    let (status, payload) = (AnswerStatus::Answered, Bytes::new());
+    scene.world.say(first, &ClientMessage::Answer(Answer { attempt, status, payload }));
+    scene.world.run_for(millis(50));
+    assert!(!scene.has_ended(id), "it is with the next");
+    assert_eq!(scene.world.blames(scene.a), []);
+    scene.world.run_for(millis(500));
+    assert_eq!((scene.code(id), scene.reason(id).1), (Code::Ok, 2));
+    scene.end();
+}
+
 /// A message over others, to the last node of a path from the one before it.
 fn relayed(path: [NodeId; 3], message: &PeerMessage) -> PeerMessage {
     let mut header = BytesMut::new();
