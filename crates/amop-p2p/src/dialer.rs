@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use amop_wire::Name;
 use tokio::net::lookup_host;
@@ -52,8 +53,8 @@ impl Dialer {
     /// [`DialError`] names the target and says why. Call again.
     pub async fn next(&mut self, endpoint: &Endpoint) -> Result<Link, DialError> {
         if self.left_in_round == 0 {
-            if self.begun {
-                sleep(self.backoff.next_wait()).await;
+            if let Some(wait) = self.wait_before_round() {
+                sleep(wait).await;
             }
             self.begun = true;
             self.left_in_round = self.targets.len();
@@ -62,6 +63,11 @@ impl Dialer {
         self.next = (self.next + 1) % self.targets.len();
         self.left_in_round -= 1;
         target.dial(endpoint).await
+    }
+
+    /// How long to wait before another round begins, the first one apart.
+    fn wait_before_round(&mut self) -> Option<Duration> {
+        self.begun.then(|| self.backoff.next_wait())
     }
 
     /// Tells that a link is good: its peer answered our greeting. The next attempt, after its
@@ -135,3 +141,48 @@ pub enum DialError {
 
 /// How many addresses of one target an attempt tries.
 const ADDRESSES_MAX: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dialer(seed: u64) -> Dialer {
+        Dialer { begun: true, ..Dialer::new(Vec::new(), seed) }
+    }
+
+    #[test]
+    fn those_who_lost_one_peer_at_one_moment_come_back_spread_out() {
+        assert_eq!(
+            Dialer::new(Vec::new(), 1).wait_before_round(),
+            None,
+            "the first round is at once"
+        );
+        let mut waits: Vec<Duration> =
+            (0..100).filter_map(|seed| dialer(seed).wait_before_round()).collect();
+        waits.sort_unstable();
+        waits.dedup();
+        assert_eq!(waits.len(), 100, "no two at once");
+        let tenths = waits.chunks(10).map(|tenth| tenth[0].as_millis() / 20).collect::<Vec<_>>();
+        assert!((0..5).all(|fifth| tenths.contains(&fifth)), "over all of 100 ms: {tenths:?}");
+    }
+
+    #[test]
+    fn who_stays_away_is_dialed_less_and_less_often_until_a_link_is_good() {
+        let longest = |round: usize| {
+            let wait = |seed| {
+                let mut dialer = dialer(seed);
+                (0..round).for_each(|_| _ = dialer.wait_before_round());
+                dialer.wait_before_round()
+            };
+            (0..200).filter_map(wait).max().unwrap()
+        };
+        assert!(longest(0) < Duration::from_millis(100));
+        assert!(longest(4) > Duration::from_millis(1000));
+        assert!(longest(9) > Duration::from_secs(4) && longest(9) < Duration::from_secs(5));
+
+        let mut dialer = dialer(1);
+        (0..9).for_each(|_| _ = dialer.wait_before_round());
+        dialer.settled();
+        assert!(dialer.wait_before_round() < Some(Duration::from_millis(100)));
+    }
+}
