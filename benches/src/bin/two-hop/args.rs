@@ -1,20 +1,23 @@
 //! The command line.
 
-use std::net::SocketAddr;
+use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
 use crate::bench::Plan;
 use crate::case::Case;
+use crate::network::Timing;
+use crate::roles::Role;
+use crate::system::System;
 
-/// Measures two hops, client - node - node - client, and what bare QUIC does in the same topology.
+/// Measures messages and requests from client to client over two nodes, all processes of their own.
 #[derive(Debug, Parser)]
 #[command(
     name = "two-hop",
-    before_help = "Example: cargo xtask bench two-hop --seconds 5",
+    before_help = "Example: cargo xtask bench two-hop --vs raw,nats --case one-way-256",
     args_conflicts_with_subcommands = true
 )]
 pub(crate) struct Args {
@@ -26,88 +29,95 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct BenchArgs {
-    /// The daemon to measure; `amop-node` beside this program when absent.
-    #[arg(long, value_name = "PATH")]
-    node_binary: Option<PathBuf>,
+    /// Run only this case; may be given several times, or as a list with commas. `all` are all; the
+    /// long ones, bulk-1g and attach-2000, run only when they are named.
+    #[arg(long = "case", value_name = "CASE", value_delimiter = ',', value_parser = cases)]
+    cases: Vec<Cases>,
+    /// Also run this system, which takes turns with AMOP: raw is bare QUIC with the settings of
+    /// AMOP's links, nats a cluster of NATS servers.
+    #[arg(long, value_name = "SYSTEM", value_delimiter = ',', value_parser = peer)]
+    vs: Vec<System>,
     /// How long each run is measured, in seconds.
-    #[arg(long, default_value_t = 3.0, value_parser = seconds)]
+    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
     seconds: f64,
     /// How often each case is run.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    repeats: u32,
-    /// Run only this case; may be given several times.
-    #[arg(long = "case", value_name = "CASE", value_parser = case)]
-    cases: Vec<Case>,
-    /// Only prove that nothing is lost and every answer is right, in one short run.
+    #[arg(
+        long,
+        alias = "repeats",
+        default_value_t = 5,
+        value_parser = clap::value_parser!(u32).range(1..=1000)
+    )]
+    repeat: u32,
+    /// Only prove that nothing is lost and every answer is right, in one short run of every case.
     #[arg(long)]
     smoke: bool,
     /// Print one JSON object instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Let the floor ask for sparser acknowledgements. The daemon has no key for it.
-    #[arg(long)]
-    ack_frequency: bool,
+    /// Write how long answers took to this file, as a log of HDR histograms.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) histograms: Option<PathBuf>,
+    /// The daemon to measure; `amop-node` beside this program when absent.
+    #[arg(long, value_name = "PATH")]
+    node_binary: Option<PathBuf>,
+    /// The server of NATS. `cargo xtask bench` finds or fetches one.
+    #[arg(long, value_name = "PATH", env = "NATS_SERVER")]
+    nats_server: Option<PathBuf>,
 }
 
-/// What a process is that the benchmark starts.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Role {
-    /// The client of the SDK that sends.
-    #[command(hide = true)]
-    Publisher { certs: PathBuf, node: SocketAddr },
-    /// The client of the SDK that receives and answers.
-    #[command(hide = true)]
-    Subscriber { certs: PathBuf, node: SocketAddr },
-    /// A relay of the floor.
-    #[command(hide = true)]
-    FloorRelay {
-        certs: PathBuf,
-        dial: Option<SocketAddr>,
-        #[arg(long)]
-        ack_frequency: bool,
-    },
-    /// The client of the floor that sends.
-    #[command(hide = true)]
-    FloorPublisher {
-        certs: PathBuf,
-        relay: SocketAddr,
-        #[arg(long)]
-        ack_frequency: bool,
-    },
-    /// The client of the floor that receives and answers.
-    #[command(hide = true)]
-    FloorEcho {
-        certs: PathBuf,
-        relay: SocketAddr,
-        #[arg(long)]
-        ack_frequency: bool,
-    },
+/// One word of `--case`.
+#[derive(Clone, Debug)]
+enum Cases {
+    All,
+    One(Box<Case>),
 }
 
 impl BenchArgs {
     /// What to run.
-    pub(crate) fn plan(&self) -> Plan {
-        let (warm_up, window, repeats) = if self.smoke {
-            (Duration::from_millis(100), Duration::from_millis(200), 1)
-        } else {
-            (Duration::from_millis(500), Duration::from_secs_f64(self.seconds), self.repeats)
-        };
-        let chosen = |case: &Case| self.cases.is_empty() || self.cases.contains(case);
-        let cases = Case::ALL.into_iter().filter(chosen).collect();
-        Plan { cases, warm_up, window, repeats, ack_frequency: self.ack_frequency }
-    }
-
-    /// Finds the daemon.
     ///
     /// # Errors
     ///
-    /// Fails when it is not there.
-    pub(crate) fn node_binary(&self) -> Result<PathBuf> {
+    /// Fails when there is no daemon.
+    pub(crate) fn plan(&self) -> Result<Plan> {
+        let (timing, repeats) = if self.smoke {
+            let [warm_up, window, hold] = [50, 150, 150].map(Duration::from_millis);
+            (Timing { warm_up, window, hold }, 1)
+        } else {
+            let window = Duration::from_secs_f64(self.seconds);
+            (Timing { warm_up: WARM_UP, window, hold: HOLD }, self.repeat)
+        };
+        let mut systems = vec![System::Ours];
+        systems.extend(&self.vs);
+        systems.sort_unstable();
+        systems.dedup();
+        Ok(Plan {
+            cases: self.chosen_cases(),
+            systems,
+            timing,
+            repeats,
+            node_binary: self.node_binary()?,
+            nats_server: self.nats_server.clone(),
+        })
+    }
+
+    fn chosen_cases(&self) -> Vec<Case> {
+        let is_chosen = |case: &Case| match &self.cases[..] {
+            [] => self.smoke || !case.is_long(),
+            words => words.iter().any(|word| match word {
+                Cases::All => true,
+                Cases::One(one) => one.name == case.name,
+            }),
+        };
+        let chosen = Case::ALL.into_iter().filter(is_chosen);
+        chosen.map(|case| if self.smoke { case.small() } else { case }).collect()
+    }
+
+    fn node_binary(&self) -> Result<PathBuf> {
         let path = match &self.node_binary {
             Some(path) => path.clone(),
             None => {
-                let this = std::env::current_exe().context("cannot find this program")?;
-                this.with_file_name(format!("amop-node{}", std::env::consts::EXE_SUFFIX))
+                let this = env::current_exe().context("cannot find this program")?;
+                this.with_file_name(format!("amop-node{}", env::consts::EXE_SUFFIX))
             }
         };
         let advice = "build it with `cargo build --release -p amop-node`";
@@ -123,17 +133,41 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-fn case(text: &str) -> Result<Case, String> {
-    Case::ALL.into_iter().find(|case| case.to_string() == text).ok_or_else(|| {
-        let known: Vec<String> = Case::ALL.iter().map(Case::to_string).collect();
-        format!("there are {}", known.join(", "))
-    })
+fn peer(text: &str) -> Result<System, String> {
+    match text.parse()? {
+        System::Ours => Err("ours takes part anyway".to_owned()),
+        peer => Ok(peer),
+    }
 }
+
+fn cases(text: &str) -> Result<Cases, String> {
+    if text == "all" {
+        return Ok(Cases::All);
+    }
+    let known = Case::ALL.into_iter().find(|case| case.name == text);
+    let one = known.map(|case| Cases::One(Box::new(case)));
+    one.ok_or_else(|| format!("there are {}", Case::ALL.map(|case| case.name).join(", ")))
+}
+
+/// Until connections have found their pace.
+const WARM_UP: Duration = Duration::from_millis(500);
+
+/// Longer than it takes until a client that is not heard of counts as lost.
+const HOLD: Duration = Duration::from_secs(8);
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory as _;
+
+    fn parse(arguments: &[&str]) -> Result<BenchArgs, clap::Error> {
+        let args = Args::try_parse_from(["two-hop"].iter().chain(arguments));
+        args.map(|args| args.bench)
+    }
+
+    fn chosen(arguments: &[&str]) -> Vec<Case> {
+        parse(arguments).unwrap().chosen_cases()
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {
@@ -141,17 +175,29 @@ mod tests {
     }
 
     #[test]
-    fn every_case_runs_unless_some_are_named() {
-        let plan = |arguments: &[&str]| {
-            let args = Args::try_parse_from(["two-hop"].iter().chain(arguments)).unwrap();
-            args.bench.plan()
-        };
-        assert_eq!(plan(&[]).cases, Case::ALL);
-        assert_eq!((plan(&[]).window, plan(&[]).repeats), (Duration::from_secs(3), 3));
-        let two = plan(&["--case", "requests-64", "--case", "one-way"]).cases;
-        assert_eq!(two, [Case::OneWay, Case::Requests { in_flight: 64 }]);
-        assert_eq!(plan(&["--smoke", "--repeats", "9"]).repeats, 1);
-        Args::try_parse_from(["two-hop", "--case", "requests-2"]).unwrap_err();
-        Args::try_parse_from(["two-hop", "--seconds", "0"]).unwrap_err();
+    fn every_case_that_is_not_long_runs_unless_some_are_named() {
+        let names = |cases: &[Case]| cases.iter().map(|case| case.name).collect::<Vec<_>>();
+        assert!(chosen(&[]).iter().all(|case| !case.is_long()));
+        assert_eq!(chosen(&[]).len() + 2, Case::ALL.len());
+        assert_eq!(chosen(&["--case", "all"]), Case::ALL);
+        let some = chosen(&["--case", "bulk-1g,requests-64", "--case", "one-way-16"]);
+        assert_eq!(names(&some), ["one-way-16", "requests-64", "bulk-1g"]);
+        parse(&["--case", "requests-2"]).unwrap_err();
+    }
+
+    #[test]
+    fn the_smoke_is_every_case_made_small() {
+        assert_eq!(chosen(&["--smoke"]), Case::ALL.map(Case::small));
+    }
+
+    #[test]
+    fn ours_always_takes_part_and_nobody_twice() {
+        let node = env::current_exe().unwrap();
+        let node = ["--node-binary", node.to_str().unwrap(), "--vs", "nats,raw", "--vs", "raw"];
+        let plan = parse(&node).unwrap().plan().unwrap();
+        assert_eq!(plan.systems, [System::Ours, System::Raw, System::Nats]);
+        assert_eq!((plan.timing.window, plan.repeats), (Duration::from_secs(2), 5));
+        parse(&["--vs", "ours"]).unwrap_err();
+        parse(&["--seconds", "0"]).unwrap_err();
     }
 }

@@ -1,64 +1,116 @@
-//! Runs every case on both sides, again and again, and gathers what was measured.
+//! Runs every case on every system, again and again, and gathers what was measured.
 
-use std::path::Path;
-use std::time::Duration;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use serde::Serialize;
 
 use crate::case::Case;
-use crate::certs;
-use crate::chain::{Chain, Side};
-use crate::orders::Measured;
+use crate::machine::Machine;
+use crate::network::{Network, Run, Site, Timing};
+use crate::system::System;
+use crate::{certs, machine, nats};
 
 /// How to run.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) cases: Vec<Case>,
-    pub(crate) warm_up: Duration,
-    pub(crate) window: Duration,
+    /// Who takes turns.
+    pub(crate) systems: Vec<System>,
+    pub(crate) timing: Timing,
     pub(crate) repeats: u32,
-    /// Whether the floor asks for sparser acknowledgements.
-    pub(crate) ack_frequency: bool,
+    /// AMOP's daemon.
+    pub(crate) node_binary: PathBuf,
+    /// The server of NATS, if there is one.
+    pub(crate) nats_server: Option<PathBuf>,
 }
 
-/// All runs of one case.
+/// What came of a plan.
 #[derive(Debug)]
-pub(crate) struct Runs {
+pub(crate) struct Results {
+    pub(crate) machine: Machine,
+    pub(crate) cases: Vec<CaseRuns>,
+    /// What was asked for and did not run.
+    pub(crate) absent: Vec<Absent>,
+}
+
+/// All runs of one case on one system.
+#[derive(Debug)]
+pub(crate) struct CaseRuns {
     pub(crate) case: Case,
-    pub(crate) ours: Vec<Measured>,
-    pub(crate) floor: Vec<Measured>,
+    pub(crate) system: System,
+    pub(crate) runs: Vec<Run>,
+}
+
+/// A system that did not run, in one case or in all.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Absent {
+    pub(crate) system: System,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) case: Option<&'static str>,
+    pub(crate) why: String,
 }
 
 /// Runs the whole plan. The processes and their files are gone when it ends, however it ends.
 ///
 /// # Errors
 ///
-/// Fails when something does not start, gets stuck, or loses a message.
-pub(crate) async fn run(plan: &Plan, node_binary: &Path) -> Result<Vec<Runs>> {
+/// Fails when something does not start, gets stuck, or loses a message that it must not lose.
+pub(crate) async fn run(plan: &Plan) -> Result<Results> {
+    let mut machine = machine::look(plan).await?;
+    let (systems, mut absent) = present(plan);
     let dir = tempfile::Builder::new().prefix("two-hop-").tempdir();
     let dir = dir.context("cannot make a directory for certificates")?;
     certs::write_all(dir.path())?;
-    let ours = Chain::ours(node_binary, dir.path()).await;
-    let mut ours = ours.context("cannot start AMOP")?;
-    let floor = Chain::floor(dir.path(), plan.ack_frequency).await;
-    let mut floor = floor.context("cannot start the floor")?;
-    let no_runs = |&case: &Case| Runs { case, ours: Vec::new(), floor: Vec::new() };
-    let mut all: Vec<Runs> = plan.cases.iter().map(no_runs).collect();
-    for repeat in 1..=plan.repeats {
-        for runs in &mut all {
-            // Side by side, so that both meet the same disturbances of the machine.
-            for side in [Side::Ours, Side::Floor] {
-                let (chain, runs_of_side) = match side {
-                    Side::Ours => (&mut ours, &mut runs.ours),
-                    Side::Floor => (&mut floor, &mut runs.floor),
-                };
-                let measured = chain.run(runs.case, plan.warm_up, plan.window).await?;
-                let rate = measured.rate();
-                let Plan { repeats, .. } = plan;
-                eprintln!("{repeat}/{repeats} {side:5} {:13} {rate:9.0}/s", runs.case.to_string());
-                runs_of_side.push(measured);
+    if systems.contains(&System::Nats) {
+        nats::write_certs(dir.path())?;
+    }
+    let (node_binary, nats_server) = (plan.node_binary.clone(), plan.nats_server.clone());
+    let site = Site { dir: dir.path().to_owned(), node_binary, nats_server };
+    let mut cases = Vec::new();
+    for case in &plan.cases {
+        let (able, unable): (Vec<_>, Vec<_>) = systems
+            .iter()
+            .map(|&system| (system, system.lacks(case)))
+            .partition(|(_, lack)| lack.is_none());
+        absent.extend(unable.into_iter().map(|(system, lack)| Absent {
+            system,
+            case: Some(case.name),
+            why: lack.unwrap_or_default().to_owned(),
+        }));
+        let no_runs = |(system, _)| CaseRuns { case: case.clone(), system, runs: Vec::new() };
+        let mut all: Vec<CaseRuns> = able.into_iter().map(no_runs).collect();
+        for repeat in 1..=plan.repeats {
+            // In turns, so that all meet the same disturbances of the machine.
+            for CaseRuns { case, system, runs } in &mut all {
+                let network = Network::start(*system, case, &site).await;
+                let network = network.with_context(|| format!("cannot start {system}"))?;
+                let run = network.run(case, plan.timing).await?;
+                let (repeats, rate) = (plan.repeats, run.measured.rate());
+                eprintln!("{repeat}/{repeats} {system:15} {:23} {rate:9.0}/s", case.name);
+                runs.push(run);
             }
         }
+        cases.append(&mut all);
     }
-    Ok(all)
+    machine.look_again()?;
+    Ok(Results { machine, cases, absent })
+}
+
+/// Who of those that shall run can.
+fn present(plan: &Plan) -> (Vec<System>, Vec<Absent>) {
+    let mut absent = Vec::new();
+    let why = match plan.nats_server {
+        _ if cfg!(not(feature = "nats")) => {
+            Some("this program was built without the feature `nats` of the crate benches")
+        }
+        None => Some("no server of NATS was given with --nats-server or NATS_SERVER"),
+        Some(_) => None,
+    };
+    if let Some(why) = why.filter(|_| plan.systems.contains(&System::Nats)) {
+        eprintln!("two-hop: nats does not run: {why}");
+        absent.push(Absent { system: System::Nats, case: None, why: why.to_owned() });
+    }
+    let is_there = |system: &System| absent.iter().all(|absent| absent.system != *system);
+    (plan.systems.iter().copied().filter(is_there).collect(), absent)
 }

@@ -1,34 +1,41 @@
-//! The certificates of the four parties, made for one run and kept in its directory.
+//! The certificates of the parties, made for one run and kept in its directory.
 
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use amop_pki::{AgencyPlan, Consortium, Leaf};
 use anyhow::{Context, Result};
 
 use crate::clock;
 
-/// One of the four parties.
+/// One of the parties. Clients that do the same share a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Party {
     /// The client that sends.
     Publisher,
     /// The node of the publisher.
     Node1,
-    /// The node of the subscriber.
+    /// The second node; with two nodes that of the subscriber.
     Node2,
-    /// The client that receives and answers.
+    /// The third node.
+    Node3,
+    /// A client that receives and answers, or is idle.
     Subscriber,
 }
 
 impl Party {
+    /// The nodes, from the publisher's on.
+    pub(crate) const NODES: [Self; 3] = [Self::Node1, Self::Node2, Self::Node3];
+
     /// The certified name.
     pub(crate) fn dns(self) -> &'static str {
         match self {
             Self::Publisher => "publisher.sdk.bank-a.amop",
             Self::Node1 => "n1.node.bank-a.amop",
             Self::Node2 => "n2.node.bank-b.amop",
+            Self::Node3 => "n3.node.bank-b.amop",
             Self::Subscriber => "subscriber.sdk.bank-b.amop",
         }
     }
@@ -39,6 +46,7 @@ impl Party {
             Self::Publisher => (BANK_A, "publisher"),
             Self::Node1 => (BANK_A, "n1"),
             Self::Node2 => (BANK_B, "n2"),
+            Self::Node3 => (BANK_B, "n3"),
             Self::Subscriber => (BANK_B, "subscriber"),
         }
     }
@@ -54,12 +62,20 @@ impl Party {
     }
 }
 
+impl FromStr for Party {
+    type Err = &'static str;
+
+    fn from_str(dns: &str) -> Result<Self, Self::Err> {
+        ALL.into_iter().find(|party| party.dns() == dns).ok_or("nobody has this name")
+    }
+}
+
 /// The file with the root certificate that all trust.
 pub(crate) fn root(dir: &Path) -> PathBuf {
     dir.join("ca.crt")
 }
 
-/// Makes a consortium of two institutions and writes the certificates of the four parties.
+/// Makes a consortium of two institutions and writes the certificates of the parties.
 ///
 /// # Errors
 ///
@@ -67,22 +83,23 @@ pub(crate) fn root(dir: &Path) -> PathBuf {
 pub(crate) fn write_all(dir: &Path) -> Result<()> {
     let plan = [
         AgencyPlan { agency: BANK_A, nodes: &["n1"], clients: &["publisher"] },
-        AgencyPlan { agency: BANK_B, nodes: &["n2"], clients: &["subscriber"] },
+        AgencyPlan { agency: BANK_B, nodes: &["n2", "n3"], clients: &["subscriber"] },
     ];
     let consortium = Consortium::new("Benchmark Root", "amop", &plan, clock::today())
         .context("cannot make certificates")?;
     write(&root(dir), consortium.root().certificate_pem().as_bytes())?;
-    let (n1, n2) = (consortium.node(BANK_A, "n1"), consortium.node(BANK_B, "n2"));
-    let publisher = consortium.client(BANK_A, "publisher");
-    let subscriber = consortium.client(BANK_B, "subscriber");
-    write_leaf(dir, Party::Node1, n1)?;
-    write_leaf(dir, Party::Node2, n2)?;
-    write_leaf(dir, Party::Publisher, publisher)?;
-    write_leaf(dir, Party::Subscriber, subscriber)
+    for party in ALL {
+        let (agency, label) = party.agency_and_label();
+        let leaf = match party {
+            Party::Publisher | Party::Subscriber => consortium.client(agency, label),
+            Party::Node1 | Party::Node2 | Party::Node3 => consortium.node(agency, label),
+        };
+        write_leaf(dir, party, leaf.expect("every party is in the plan"))?;
+    }
+    Ok(())
 }
 
-fn write_leaf(dir: &Path, party: Party, leaf: Option<&Leaf>) -> Result<()> {
-    let leaf = leaf.expect("every party is in the plan");
+fn write_leaf(dir: &Path, party: Party, leaf: &Leaf) -> Result<()> {
     write(&party.chain(dir), leaf.chain_pem().as_bytes())?;
     write(&party.key(dir), leaf.key_pem().as_bytes())
 }
@@ -96,6 +113,9 @@ fn write(path: &Path, text: &[u8]) -> Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
+const ALL: [Party; 5] =
+    [Party::Publisher, Party::Node1, Party::Node2, Party::Node3, Party::Subscriber];
+
 const BANK_A: &str = "bank-a";
 const BANK_B: &str = "bank-b";
 
@@ -108,7 +128,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
         write_all(dir.path()).unwrap();
-        for party in [Party::Publisher, Party::Node1, Party::Node2, Party::Subscriber] {
+        for party in ALL {
             for file in [party.chain(dir.path()), party.key(dir.path()), root(dir.path())] {
                 let mode = fs::metadata(&file).unwrap().permissions().mode();
                 assert_eq!(mode & 0o777, 0o600, "{}", file.display());

@@ -63,6 +63,17 @@ impl Child {
         self.id
     }
 
+    /// What the process is in this benchmark.
+    pub(crate) fn role(&self) -> &'static str {
+        self.role
+    }
+
+    /// Kills the process and waits until it is gone, with its locks and ports.
+    pub(crate) async fn end(mut self) {
+        // An error means that there is nothing left to kill.
+        let _ = self.process.kill().await;
+    }
+
     /// Gives an order and waits for the reply.
     ///
     /// # Errors
@@ -209,7 +220,7 @@ mod tests {
         drop(child);
         // Tokio reaps what it killed when it is told of the end of a process.
         let gone = async {
-            while crate::cpu::used_us(&[process]).is_ok_and(|_| !is_zombie(process)) {
+            while crate::usage::cpu_us(&[process]).is_ok_and(|_| !is_zombie(process)) {
                 tokio::task::yield_now().await;
             }
         };

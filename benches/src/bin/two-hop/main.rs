@@ -1,5 +1,5 @@
-//! Measures two hops, client - node - node - client, as whole processes: AMOP, and beside it the
-//! least that QUIC with mutual TLS costs in the same topology.
+//! Measures two hops, client - node - node - client, as whole processes: AMOP, and what it is
+//! compared with in the same topology.
 //!
 //! ```text
 //!              orders, replies: lines of JSON over pipes
@@ -7,23 +7,42 @@
 //!  publisher ═══▶ first node ◀═══ second node ◀═══ subscriber
 //! ```
 //!
-//! This one program plays every part but that of the daemon: it starts itself again for each
-//! client, and for each relay of the floor. Both chains stay up for the whole run and take turns,
-//! so that a disturbance of the machine meets both. What counts as a message has gone all the
-//! way: a one-way message was acknowledged by the far client, a request was answered by it.
+//! This one program plays every part but those of the daemon and of the NATS server: it starts
+//! itself again for each client and each bare relay. The work of a case is written once; each
+//! system only says how it sends a stream of messages, and how it asks. Every run has processes of
+//! its own, and the systems take turns, so that a disturbance of the machine meets all. What
+//! counts as a message has gone all the way: the far client counted it, or answered it.
 
 mod args;
+mod asking;
 mod bench;
 mod case;
 mod certs;
-mod chain;
 mod child;
 mod clock;
-mod cpu;
-mod floor;
+mod crowd;
+mod door;
+mod figures;
+mod flow;
+mod histograms;
+mod latencies;
+mod machine;
+mod message;
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(not(feature = "nats"))]
+#[path = "without_nats.rs"]
+mod nats;
+mod network;
 mod orders;
 mod ours;
+mod publisher;
+mod raw;
 mod report;
+mod roles;
+mod subscriber;
+mod system;
+mod usage;
 mod window;
 
 use std::process::ExitCode;
@@ -32,8 +51,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use args::{Args, BenchArgs, Role};
-use orders::benchmark_ended;
+use args::{Args, BenchArgs};
 use report::Report;
 
 fn main() -> ExitCode {
@@ -45,7 +63,7 @@ fn main() -> ExitCode {
     };
     let result = runtime.block_on(async {
         match args.role {
-            Some(role) => play(role).await,
+            Some(role) => role.play().await,
             None => tokio::select! {
                 result = bench(&args.bench) => result,
                 result = stop_signal() => result,
@@ -61,33 +79,18 @@ fn main() -> ExitCode {
 }
 
 async fn bench(args: &BenchArgs) -> Result<()> {
-    let plan = args.plan();
-    let runs = bench::run(&plan, &args.node_binary()?).await?;
-    let report = Report::new(&plan, &runs);
+    let plan = args.plan()?;
+    let results = bench::run(&plan).await?;
+    if let Some(path) = &args.histograms {
+        histograms::write(path, &results.cases)?;
+    }
+    let report = Report::new(&plan, &results);
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report).expect("a report can be JSON"));
     } else {
         print!("{report}");
     }
     Ok(())
-}
-
-async fn play(role: Role) -> Result<()> {
-    match role {
-        Role::Publisher { certs, node } => ours::run_publisher(&certs, node).await,
-        Role::Subscriber { certs, node } => ours::run_subscriber(&certs, node).await,
-        Role::FloorRelay { certs, dial, ack_frequency } => tokio::select! {
-            result = floor::run_relay(&certs, dial, ack_frequency) => result,
-            () = benchmark_ended() => Ok(()),
-        },
-        Role::FloorPublisher { certs, relay, ack_frequency } => {
-            floor::run_publisher(&certs, relay, ack_frequency).await
-        }
-        Role::FloorEcho { certs, relay, ack_frequency } => tokio::select! {
-            result = floor::run_echo(&certs, relay, ack_frequency) => result,
-            () = benchmark_ended() => Ok(()),
-        },
-    }
 }
 
 /// Waits until somebody wants the benchmark to stop: what it started must be ended then, too.

@@ -1,142 +1,228 @@
-//! The four processes of one side, from the client that sends to the client that receives.
+//! The processes of one run: nodes in a row, and clients at them.
 
-use std::ffi::{OsStr, OsString};
-use std::fmt;
-use std::fs;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, bail, ensure};
+use serde::Serialize;
+use tokio::time::sleep;
 
-use crate::case::Case;
-use crate::certs::Party;
+use crate::case::{Case, Work};
 use crate::child::Child;
+use crate::door::Door;
 use crate::orders::{Load, Measured, Order, RelayAddrs, Reply};
-use crate::ours;
+use crate::system::System;
+use crate::{nats, ours, raw, usage};
 
-/// Whose links are measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// Those of AMOP.
-    Ours,
-    /// Bare QUIC.
-    Floor,
+/// Where the programs and certificates are.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    /// The directory with the certificates of all parties.
+    pub(crate) dir: PathBuf,
+    /// AMOP's daemon.
+    pub(crate) node_binary: PathBuf,
+    /// The server of NATS, where it takes part.
+    pub(crate) nats_server: Option<PathBuf>,
 }
 
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ours => "ours",
-            Self::Floor => "floor",
-        })
+/// How long each part of a run takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Timing {
+    /// Work that is not measured, before that which is.
+    pub(crate) warm_up: Duration,
+    pub(crate) window: Duration,
+    /// How long idle clients must stay attached.
+    pub(crate) hold: Duration,
+}
+
+/// The nodes of one run.
+#[derive(Debug, Default)]
+pub(crate) struct Servers {
+    children: Vec<Child>,
+    /// Where each of them takes clients.
+    doors: Vec<Door>,
+}
+
+/// Everything that was measured in one run.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Run {
+    pub(crate) measured: Measured,
+    pub(crate) processes: Vec<ProcessRun>,
+    /// The memory of the node for each client that attached, if that was the work.
+    pub(crate) kib_per_client: Option<f64>,
+}
+
+/// What one process used.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct ProcessRun {
+    pub(crate) role: &'static str,
+    pub(crate) is_server: bool,
+    /// Within the window.
+    pub(crate) cpu_us: f64,
+    /// From its start on.
+    pub(crate) peak_kib: u32,
+}
+
+impl Servers {
+    /// Adds the next one in the row.
+    pub(crate) fn push(&mut self, child: Child, door: Door) {
+        self.children.push(child);
+        self.doors.push(door);
     }
 }
 
-/// Four running processes with their links up. Dropping it ends them.
+/// Running processes with their links up. Dropping it ends them.
 #[derive(Debug)]
-pub(crate) struct Chain {
-    side: Side,
-    publisher: Child,
-    nodes: [Child; 2],
-    subscriber: Child,
+pub(crate) struct Network {
+    system: System,
+    servers: Vec<Child>,
+    subscribers: Vec<Child>,
+    /// The client that is told to begin.
+    active: Child,
 }
 
-impl Chain {
-    /// Starts two daemons and a client of the SDK at each.
+impl Network {
+    /// Starts the nodes and clients of a case.
     ///
     /// # Errors
     ///
     /// Fails when a process cannot be started or is not ready in time.
-    pub(crate) async fn ours(node_binary: &Path, dir: &Path) -> Result<Self> {
-        let (first, at_first) =
-            start_node("first node", node_binary, dir, Party::Node1, None).await?;
-        let dial = Some(at_first.p2p_addr);
-        let (second, at_second) =
-            start_node("second node", node_binary, dir, Party::Node2, dial).await?;
-        let client = async |role, command, addr: SocketAddr| {
-            let addr = addr.to_string();
-            start_role(role, [OsStr::new(command), dir.as_os_str(), addr.as_ref()]).await
+    pub(crate) async fn start(system: System, case: &Case, site: &Site) -> Result<Self> {
+        let servers = match (system, &site.nats_server) {
+            (System::Ours, _) => ours::start_nodes(&site.node_binary, &site.dir, case.nodes).await,
+            (System::Raw | System::RawSparseAcks, _) => {
+                raw::start_relays(system, &site.dir, case.nodes).await
+            }
+            (System::Nats, Some(program)) => {
+                nats::start_servers(program, &site.dir, case.nodes).await
+            }
+            (System::Nats, None) => bail!("there is no server of NATS"),
         };
-        // The publisher comes last: it is ready once its node knows of the subscriber.
-        let (subscriber, _) = client("subscriber", "subscriber", at_second.sdk_addr).await?;
-        let (publisher, _) = client("publisher", "publisher", at_first.sdk_addr).await?;
-        Ok(Self { side: Side::Ours, publisher, nodes: [first, second], subscriber })
+        let Servers { children: servers, doors } = servers?;
+        let client = async |role, command: &str, at: Door, count: u32| {
+            let (at, count) = (at.to_string(), count.to_string());
+            let words = [command, system.name(), &at, &count].map(OsStr::new);
+            let arguments = words.into_iter().chain([site.dir.as_os_str()]);
+            Ok::<_, Error>(start_role(role, arguments).await?.0)
+        };
+        let first = *doors.first().context("a case has at least one node")?;
+        let mut subscribers = Vec::new();
+        for (at, count) in spread(case.subscribers, &doors) {
+            subscribers.push(client("subscriber", "subscriber", at, count).await?);
+        }
+        // The publisher comes last: it is ready once it reaches all subscribers.
+        let active = match case.work {
+            Work::Attach { .. } => client("crowd", "crowd", first, 0).await?,
+            Work::OneWay { .. } | Work::Bulk { .. } | Work::Requests { .. } => {
+                client("publisher", "publisher", first, case.subscribers).await?
+            }
+        };
+        Ok(Self { system, servers, subscribers, active })
     }
 
-    /// Starts two bare relays and a client at each.
-    ///
-    /// # Errors
-    ///
-    /// Fails when a process cannot be started or is not ready in time.
-    pub(crate) async fn floor(dir: &Path, ack_frequency: bool) -> Result<Self> {
-        let start = async |role, command: &str, addr: Option<SocketAddr>| {
-            let mut arguments = vec![OsString::from(command), dir.into()];
-            arguments.extend(addr.map(|addr| addr.to_string().into()));
-            arguments.extend(ack_frequency.then(|| "--ack-frequency".into()));
-            start_role(role, arguments).await
-        };
-        let relay = async |role, dial| {
-            let (relay, addrs) = start(role, "floor-relay", dial).await?;
-            Ok::<_, Error>((relay, addrs.with_context(|| format!("the {role} listens nowhere"))?))
-        };
-        let (first, at_first) = relay("first relay", None).await?;
-        let (second, at_second) = relay("second relay", Some(at_first.relay)).await?;
-        let (subscriber, _) = start("far client", "floor-echo", Some(at_second.client)).await?;
-        let (publisher, _) = start("publisher", "floor-publisher", Some(at_first.client)).await?;
-        Ok(Self { side: Side::Floor, publisher, nodes: [first, second], subscriber })
-    }
-
-    /// Runs a case once, and makes sure that nothing was lost.
+    /// Runs the case, makes sure that nothing was lost that should not be, and ends the processes.
     ///
     /// # Errors
     ///
     /// Fails when a message was lost or got a wrong answer, and when the case does not end in
-    /// time. The chain is of no use any more then.
-    pub(crate) async fn run(
-        &mut self,
-        case: Case,
-        warm_up: Duration,
-        window: Duration,
-    ) -> Result<Measured> {
-        match self.try_run(case, warm_up, window).await {
-            Ok(measured) => Ok(measured),
+    /// time.
+    pub(crate) async fn run(mut self, case: &Case, timing: Timing) -> Result<Run> {
+        let run = self.try_run(case, timing).await;
+        let run = match run {
+            Ok(run) => Ok(run),
             Err(error) => {
-                let error = error.context(format!("{case} of {}", self.side));
+                let error = error.context(format!("{} of {}", case.name, self.system));
                 Err(with_last_words(&error, self.children()).await)
             }
-        }
-    }
-
-    async fn try_run(
-        &mut self,
-        case: Case,
-        warm_up: Duration,
-        window: Duration,
-    ) -> Result<Measured> {
-        let processes = self.children().map(|child| child.id()).into();
-        let order = Order::Measure(Load { case, warm_up, window, processes });
-        let patience = warm_up + window + STUCK_AFTER;
-        let Reply::Measured(measured) = self.publisher.ask(&order, patience).await? else {
-            bail!("the publisher measured nothing");
         };
-        // The far end of the floor counts in its answers, that of ours only when it is asked.
-        if case == Case::OneWay && self.side == Side::Ours {
-            let arrived = self.subscriber.ask(&Order::Count, STUCK_AFTER).await?;
-            let sent = measured.sent;
-            ensure!(arrived == Reply::Count(sent), "{sent} messages were sent: {arrived:?}");
+        for child in self.subscribers.into_iter().chain(self.servers).chain([self.active]) {
+            child.end().await;
         }
-        Ok(measured)
+        run
     }
 
-    fn children(&mut self) -> [&mut Child; 4] {
-        let [first, second] = &mut self.nodes;
-        [&mut self.publisher, first, second, &mut self.subscriber]
+    async fn try_run(&mut self, case: &Case, timing: Timing) -> Result<Run> {
+        let Timing { warm_up, window, hold } = timing;
+        let processes: Vec<u32> = self.children().map(|child| child.id()).collect();
+        let resident_kib = self.server_resident_kib()?;
+        let Case { work, subscribers, .. } = *case;
+        let load = Load { work, subscribers, warm_up, window, processes };
+        let patience = warm_up + window + STUCK_AFTER;
+        let Reply::Measured(measured) = self.active.ask(&Order::Measure(load), patience).await?
+        else {
+            bail!("the {} measured nothing", self.active.role());
+        };
+        let mut kib_per_client = None;
+        if let Work::Attach { clients } = work {
+            sleep(hold).await;
+            let attached = self.active.ask(&Order::Count, STUCK_AFTER).await?;
+            let all = Reply::Count(clients.into());
+            ensure!(attached == all, "{clients} clients attached, and after {hold:?} {attached:?}");
+            let grown = self.server_resident_kib()?.saturating_sub(resident_kib);
+            kib_per_client = Some(f64::from(grown) / f64::from(clients));
+        } else {
+            self.check_counts(&measured).await?;
+        }
+        let processes = self.processes(&measured)?;
+        Ok(Run { measured, processes, kib_per_client })
+    }
+
+    /// Asks the subscribers themselves what has arrived.
+    async fn check_counts(&mut self, measured: &Measured) -> Result<()> {
+        let mut arrived = 0;
+        for subscriber in &mut self.subscribers {
+            match subscriber.ask(&Order::Count, STUCK_AFTER).await? {
+                Reply::Count(count) => arrived += count,
+                other => bail!("a subscriber counted {other:?}"),
+            }
+        }
+        let &Measured { expected, arrived: claimed, .. } = measured;
+        ensure!(arrived == claimed, "{claimed} messages are said to have arrived: {arrived} have");
+        let may_lose = !self.system.promises_delivery();
+        ensure!(may_lose || arrived == expected, "of {expected} messages {arrived} arrived");
+        Ok(())
+    }
+
+    fn processes(&mut self, measured: &Measured) -> Result<Vec<ProcessRun>> {
+        let servers = self.servers.len();
+        let process = |(index, (child, &cpu_us)): (usize, (&mut Child, &f64))| {
+            let peak_kib = usage::memory(child.id())?.peak_kib;
+            let is_server = index < servers;
+            Ok(ProcessRun { role: child.role(), is_server, cpu_us, peak_kib })
+        };
+        self.children().zip(&measured.cpu_us).enumerate().map(process).collect()
+    }
+
+    fn server_resident_kib(&self) -> Result<u32> {
+        self.servers.iter().map(|server| Ok(usage::memory(server.id())?.now_kib)).sum()
+    }
+
+    /// Servers first.
+    fn children(&mut self) -> impl Iterator<Item = &mut Child> {
+        self.servers.iter_mut().chain(&mut self.subscribers).chain([&mut self.active])
+    }
+}
+
+/// How many subscribers go to which node: a single one to the last, several in equal parts to all.
+fn spread<T: Copy>(subscribers: u32, nodes: &[T]) -> Vec<(T, u32)> {
+    match (subscribers, nodes) {
+        (0, _) | (_, []) => Vec::new(),
+        (1, [.., last]) => vec![(*last, 1)],
+        (_, nodes) => {
+            let count = u32::try_from(nodes.len()).expect("a case has few nodes");
+            let part = |index| subscribers / count + u32::from(index < subscribers % count);
+            nodes.iter().copied().zip((0..).map(part)).filter(|(_, part)| *part > 0).collect()
+        }
     }
 }
 
 /// Starts this same program in another role and waits until it is ready.
-async fn start_role<A: AsRef<OsStr>>(
+///
+/// # Errors
+///
+/// Fails when it cannot be started or is not ready in time.
+pub(crate) async fn start_role<A: AsRef<OsStr>>(
     role: &'static str,
     arguments: impl IntoIterator<Item = A>,
 ) -> Result<(Child, Option<RelayAddrs>)> {
@@ -149,25 +235,11 @@ async fn start_role<A: AsRef<OsStr>>(
     }
 }
 
-async fn start_node(
-    role: &'static str,
-    node_binary: &Path,
-    dir: &Path,
-    party: Party,
-    dial: Option<SocketAddr>,
-) -> Result<(Child, ours::Started)> {
-    let config = dir.join(format!("{}.toml", party.dns()));
-    fs::write(&config, ours::config(dir, party, dial))
-        .with_context(|| format!("cannot write {}", config.display()))?;
-    let mut node = Child::start(role, node_binary, [OsStr::new("--config"), config.as_os_str()])?;
-    match node.find_in_log(READY_WITHIN, ours::started).await {
-        Ok(started) => Ok((node, started)),
-        Err(error) => Err(with_last_words(&error, [&mut node]).await),
-    }
-}
-
 /// Tells what went wrong and then what those who may know more said last.
-async fn with_last_words<const N: usize>(error: &Error, children: [&mut Child; N]) -> Error {
+pub(crate) async fn with_last_words<'a>(
+    error: &Error,
+    children: impl IntoIterator<Item = &'a mut Child>,
+) -> Error {
     let mut text = format!("{error:#}");
     for child in children {
         text.push_str("\n  ");
@@ -177,7 +249,21 @@ async fn with_last_words<const N: usize>(error: &Error, children: [&mut Child; N
 }
 
 /// How long a process may take until it is ready.
-const READY_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const READY_WITHIN: Duration = Duration::from_secs(20);
 
 /// How much longer than planned a case may take: what is in flight must end, on a busy machine.
-const STUCK_AFTER: Duration = Duration::from_secs(10);
+const STUCK_AFTER: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_subscriber_is_at_the_last_node_and_many_are_at_all() {
+        let nodes = ["a", "b", "c"];
+        assert_eq!(spread(0, &nodes), []);
+        assert_eq!(spread(1, &nodes), [("c", 1)]);
+        assert_eq!(spread(100, &nodes), [("a", 34), ("b", 33), ("c", 33)]);
+        assert_eq!(spread(2, &nodes), [("a", 1), ("b", 1)]);
+    }
+}

@@ -11,22 +11,25 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, stdin};
 
-use crate::case::Case;
+use crate::case::Work;
+use crate::latencies::Latencies;
 
 /// What a client is to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Order {
-    /// Run a case, and tell what was measured.
+    /// Do the work of a case, and tell what was measured.
     Measure(Load),
-    /// Tell how many one-way messages have arrived since the last time.
+    /// Tell how many one-way messages have arrived in all.
     Count,
 }
 
 /// One run of one case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Load {
-    pub(crate) case: Case,
+    pub(crate) work: Work,
+    /// How many clients get each one-way message.
+    pub(crate) subscribers: u32,
     /// How long to run before the measured window.
     pub(crate) warm_up: Duration,
     /// How long the measured window is.
@@ -35,15 +38,16 @@ pub(crate) struct Load {
     pub(crate) processes: Vec<u32>,
 }
 
-/// What a client answers.
+/// What a process answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reply {
     /// The client is linked, or the relay listens.
     Ready(Option<RelayAddrs>),
-    /// A case went through and nothing was lost.
+    /// The work went through.
     Measured(Measured),
-    /// So many one-way messages have arrived, each once and in order.
+    /// So many one-way messages have arrived, each at most once and in order; or so many clients
+    /// are still attached.
     Count(u64),
     /// What went wrong.
     Failed(String),
@@ -52,42 +56,46 @@ pub(crate) enum Reply {
 /// Where a relay listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RelayAddrs {
-    pub(crate) client: SocketAddr,
-    pub(crate) relay: SocketAddr,
+    /// For the party that is nearer to the publisher; none if the relay dials that.
+    pub(crate) back: Option<SocketAddr>,
+    /// For the party that is nearer to the subscriber.
+    pub(crate) front: SocketAddr,
 }
 
 /// What one run of one case gave.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Measured {
-    /// Messages sent since the case began, warm-up and all: as many must have arrived.
-    pub(crate) sent: u64,
-    /// Messages that went all the way, or requests that were answered, within the window.
+    /// Within the window: one-way messages that reached a subscriber, requests that were answered,
+    /// or clients that attached.
     pub(crate) done: u64,
     /// How long the window was.
     pub(crate) seconds: f64,
-    /// The CPU time of all processes within the window.
-    pub(crate) cpu_us: f64,
-    /// How long answers took; one-way messages have none.
-    pub(crate) latency: Option<Latency>,
+    /// The CPU time of each process within the window.
+    pub(crate) cpu_us: Vec<f64>,
+    /// How long answers or attaching took; one-way messages have none.
+    pub(crate) latencies: Latencies,
+    /// How many one-way messages should have come to subscribers since the processes started.
+    pub(crate) expected: u64,
+    /// How many of these have.
+    pub(crate) arrived: u64,
 }
 
 impl Measured {
-    /// Messages or answers a second.
+    /// Messages, answers or clients a second.
     pub(crate) fn rate(&self) -> f64 {
         self.done as f64 / self.seconds
     }
 
     /// The CPU time of all processes for one message, or for one request with its answer.
     pub(crate) fn cpu_us_per_message(&self) -> f64 {
-        self.cpu_us / self.done as f64
+        self.cpu_us.iter().sum::<f64>() / self.done as f64
     }
-}
 
-/// How long answers took, in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Latency {
-    pub(crate) p50_us: f64,
-    pub(crate) p99_us: f64,
+    /// The part of the one-way messages that did not arrive, in percent.
+    pub(crate) fn lost_percent(&self) -> f64 {
+        let lost = self.expected.saturating_sub(self.arrived);
+        100.0 * lost as f64 / self.expected.max(1) as f64
+    }
 }
 
 /// Says `Ready`, then answers the benchmark's orders until there are no more.
@@ -131,7 +139,8 @@ mod tests {
     #[test]
     fn orders_and_replies_survive_the_way() {
         let load = Load {
-            case: Case::Requests { in_flight: 64 },
+            work: Work::Requests { in_flight: 64 },
+            subscribers: 1,
             warm_up: Duration::from_millis(500),
             window: Duration::from_secs(3),
             processes: vec![1, 2],
@@ -141,11 +150,10 @@ mod tests {
             assert!(!line.contains('\n'));
             assert_eq!(serde_json::from_str::<Order>(&line).unwrap(), order);
         }
-        let latency = Some(Latency { p50_us: 107.5, p99_us: 300.0 });
-        let measured = Measured { sent: 9, done: 8, seconds: 3.1, cpu_us: 7.0, latency };
-        let addr = SocketAddr::from(([127, 0, 0, 1], 7));
+        let measured = measured();
+        let front = SocketAddr::from(([127, 0, 0, 1], 7));
         for reply in [
-            Reply::Ready(Some(RelayAddrs { client: addr, relay: addr })),
+            Reply::Ready(Some(RelayAddrs { back: None, front })),
             Reply::Ready(None),
             Reply::Measured(measured),
             Reply::Count(3),
@@ -155,5 +163,21 @@ mod tests {
             assert!(!line.contains('\n'));
             assert_eq!(serde_json::from_str::<Reply>(&line).unwrap(), reply);
         }
+    }
+
+    #[test]
+    fn figures_are_of_all_processes_and_losses_of_all_messages() {
+        let measured = measured();
+        assert_eq!(measured.rate(), 4.0);
+        assert_eq!(measured.cpu_us_per_message(), 1.25);
+        assert_eq!(measured.lost_percent(), 5.0);
+        assert_eq!(Measured { expected: 0, arrived: 0, ..measured }.lost_percent(), 0.0);
+    }
+
+    fn measured() -> Measured {
+        let mut latencies = Latencies::new();
+        latencies.record(Duration::from_micros(3));
+        let cpu_us = vec![7.0, 3.0];
+        Measured { done: 8, seconds: 2.0, cpu_us, latencies, expected: 20, arrived: 19 }
     }
 }

@@ -1,22 +1,42 @@
-//! How much CPU time processes have used, as Linux tells it in `/proc`.
+//! How much CPU time and memory processes use, as Linux tells it in `/proc`.
 
-use anyhow::{Context, Result};
 use std::fs;
 
-/// The CPU time that all of the processes have used so far, in user and in system mode, in
-/// microseconds. Exact to 10 ms for each process.
+use anyhow::{Context, Result};
+
+/// The CPU time that each of the processes has used so far, in user and in system mode, in
+/// microseconds. Exact to 10 ms.
 ///
 /// # Errors
 ///
 /// Fails when one of the processes is gone, and where there is no `/proc`.
-pub(crate) fn used_us(processes: &[u32]) -> Result<f64> {
-    let mut ticks = 0;
-    for process in processes {
+pub(crate) fn cpu_us(processes: &[u32]) -> Result<Vec<f64>> {
+    let used = |process: &u32| {
         let path = format!("/proc/{process}/stat");
         let stat = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        ticks += ticks_in(&stat).with_context(|| format!("{path} has an unknown form"))?;
-    }
-    Ok(f64::from(ticks) * US_PER_TICK)
+        let ticks = ticks_in(&stat).with_context(|| format!("{path} has an unknown form"))?;
+        Ok(f64::from(ticks) * US_PER_TICK)
+    };
+    processes.iter().map(used).collect()
+}
+
+/// Memory of one process, in KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Memory {
+    pub(crate) now_kib: u32,
+    /// The most since the process began.
+    pub(crate) peak_kib: u32,
+}
+
+/// How much memory a process keeps resident.
+///
+/// # Errors
+///
+/// Fails when the process is gone, and where there is no `/proc`.
+pub(crate) fn memory(process: u32) -> Result<Memory> {
+    let path = format!("/proc/{process}/status");
+    let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    memory_in(&status).with_context(|| format!("{path} has an unknown form"))
 }
 
 /// Reads `utime` and `stime`, the 14th and 15th field. The second field is the program's name in
@@ -29,12 +49,20 @@ fn ticks_in(stat: &str) -> Option<u32> {
     user.checked_add(system)
 }
 
+fn memory_in(status: &str) -> Option<Memory> {
+    let field = |name: &str| {
+        let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+        value.trim().strip_suffix("kB")?.trim().parse().ok()
+    };
+    Some(Memory { now_kib: field("VmRSS:")?, peak_kib: field("VmHWM:")? })
+}
+
 /// Linux tells times to user space in hundredths of a second, on every usual platform.
 const US_PER_TICK: f64 = 10_000.0;
 
 #[cfg(test)]
 mod tests {
-    use super::{ticks_in, used_us};
+    use super::*;
 
     #[test]
     fn the_times_are_found_behind_any_program_name() {
@@ -45,8 +73,17 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_what_is_resident_now_and_at_most() {
+        let status = "Name:\tx\nVmPeak:\t 900000 kB\nVmHWM:\t    7340 kB\nVmRSS:\t    7000 kB\n";
+        assert_eq!(memory_in(status), Some(Memory { now_kib: 7000, peak_kib: 7340 }));
+        assert_eq!(memory_in("Name:\tx\n"), None);
+        assert!(memory(std::process::id()).unwrap().now_kib > 0);
+    }
+
+    #[test]
     fn a_process_that_does_not_exist_is_an_error() {
-        let error = used_us(&[u32::MAX]).unwrap_err().to_string();
+        let error = cpu_us(&[u32::MAX]).unwrap_err().to_string();
         assert_eq!(error, "cannot read /proc/4294967295/stat");
+        memory(u32::MAX).unwrap_err();
     }
 }

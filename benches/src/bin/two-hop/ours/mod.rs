@@ -1,58 +1,52 @@
-//! AMOP itself: two clients of the SDK, each at a daemon of its own.
+//! AMOP itself: clients of the SDK, each at a daemon.
 
 mod node;
 mod publisher;
 mod subscriber;
 
-pub(crate) use node::{Started, config, started};
+pub(crate) use node::start_nodes;
 pub(crate) use publisher::run_publisher;
-pub(crate) use subscriber::run_subscriber;
+pub(crate) use subscriber::{run_crowd, run_subscribers};
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
-use amop_sdk::{Bytes, Client, Identity, Trust};
+use amop_sdk::{Client, Identity, Trust};
 use anyhow::{Context, Result};
 
-use crate::case::PAYLOAD_BYTES;
 use crate::certs::{self, Party};
+use crate::door::Door;
 
-/// Connects a client to its node.
-async fn connect(dir: &Path, party: Party, node: SocketAddr) -> Result<Client> {
-    let read =
-        |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-    let trust = Trust::from_pem(&read(&certs::root(dir))?)?;
-    let identity = Identity::from_pem(&read(&party.chain(dir))?, &read(&party.key(dir))?)?;
-    let builder = Client::builder().endpoint(node.to_string()).identity(identity).trust(trust);
-    builder.connect().await.context("cannot connect to the node")
+/// What clients of one party need to connect to one node.
+#[derive(Clone, Debug)]
+struct Access {
+    node: Door,
+    identity: Identity,
+    trust: Trust,
 }
 
-/// A payload that is told from all others by its number.
-fn payload(number: u64) -> Bytes {
-    let mut bytes = [0; PAYLOAD_BYTES];
-    bytes[..8].copy_from_slice(&number.to_be_bytes());
-    Bytes::copy_from_slice(&bytes)
-}
+impl Access {
+    /// Reads the party's certificates.
+    fn read(dir: &Path, party: Party, node: Door) -> Result<Self> {
+        let read =
+            |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+        let trust = Trust::from_pem(&read(&certs::root(dir))?)?;
+        let identity = Identity::from_pem(&read(&party.chain(dir))?, &read(&party.key(dir))?)?;
+        Ok(Self { node, identity, trust })
+    }
 
-/// The number of a payload, if it is one of ours.
-fn number(payload: &[u8]) -> Option<u64> {
-    let payload: &[u8; PAYLOAD_BYTES] = payload.try_into().ok()?;
-    payload.first_chunk().map(|number| u64::from_be_bytes(*number))
-}
-
-/// What the subscriber subscribes to.
-const TOPIC: &str = "bench.two-hop";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_payload_keeps_its_number_and_a_damaged_one_has_none() {
-        let whole = payload(u64::MAX - 1);
-        assert_eq!(whole.len(), PAYLOAD_BYTES);
-        assert_eq!(number(&whole), Some(u64::MAX - 1));
-        assert_eq!(number(&whole[1..]), None);
+    /// Connects one client.
+    async fn connect(&self) -> Result<Client> {
+        let (identity, trust) = (self.identity.clone(), self.trust.clone());
+        let builder = Client::builder().endpoint(self.node.addr.to_string());
+        let connecting = builder.identity(identity).trust(trust).timeout(PATIENCE).connect();
+        connecting.await.context("cannot connect to the node")
     }
 }
+
+/// What the subscribers subscribe to.
+const TOPIC: &str = "bench.two-hop";
+
+/// How long a publish or a connect may take. Only a case that is stuck takes that long.
+const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,16 +1,53 @@
-//! The configuration of the daemons, and what they say when they have started.
+//! The daemons: their configuration, and what they say when they have started.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::certs::{self, Party};
+use crate::child::Child;
+use crate::door::Door;
+use crate::network::{READY_WITHIN, Servers, with_last_words};
 
-/// The text of `amop.toml` for one of the two nodes; the second one dials the first.
+/// Starts so many daemons in a row, each of which dials the one before it.
 ///
-/// Both take free ports, which they tell in their log.
-pub(crate) fn config(dir: &Path, party: Party, dial: Option<SocketAddr>) -> String {
+/// # Errors
+///
+/// Fails when one cannot be started or is not ready in time.
+pub(crate) async fn start_nodes(program: &Path, dir: &Path, count: usize) -> Result<Servers> {
+    let mut servers = Servers::default();
+    let mut dial = None;
+    for node in Party::NODES.into_iter().take(count) {
+        let (daemon, started) = start_node(program, dir, node, dial).await?;
+        servers.push(daemon, Door { node, addr: started.sdk_addr });
+        dial = Some(Door { node, addr: started.p2p_addr });
+    }
+    Ok(servers)
+}
+
+async fn start_node(
+    program: &Path,
+    dir: &Path,
+    party: Party,
+    dial: Option<Door>,
+) -> Result<(Child, Started)> {
+    let path = dir.join(format!("{}.toml", party.dns()));
+    fs::write(&path, config(dir, party, dial))
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    let arguments = [OsStr::new("--config"), path.as_os_str()];
+    let mut node = Child::start(party.dns(), program, arguments)?;
+    match node.find_in_log(READY_WITHIN, started).await {
+        Ok(started) => Ok((node, started)),
+        Err(error) => Err(with_last_words(&error, [&mut node]).await),
+    }
+}
+
+/// The text of `amop.toml` for one of the nodes. It takes free ports, which it tells in its log.
+fn config(dir: &Path, party: Party, dial: Option<Door>) -> String {
     let (agency, label) = party.agency_and_label();
     let (root, chain, key) = (certs::root(dir), party.chain(dir), party.key(dir));
     let mut text = format!(
@@ -20,8 +57,8 @@ pub(crate) fn config(dir: &Path, party: Party, dial: Option<SocketAddr>) -> Stri
          [log]\nlevel = \"info\"\nformat = \"json\"\n\n\
          [p2p]\nlisten = \"127.0.0.1:0\"\n"
     );
-    if let Some(addr) = dial {
-        let name = Party::Node1.dns();
+    if let Some(Door { node, addr }) = dial {
+        let name = node.dns();
         text += &format!("\n[[p2p.peer]]\nname = {name:?}\naddr = [\"{addr}\"]\n");
     }
     text
@@ -29,13 +66,13 @@ pub(crate) fn config(dir: &Path, party: Party, dial: Option<SocketAddr>) -> Stri
 
 /// Where a node listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct Started {
-    pub(crate) p2p_addr: SocketAddr,
-    pub(crate) sdk_addr: SocketAddr,
+struct Started {
+    p2p_addr: SocketAddr,
+    sdk_addr: SocketAddr,
 }
 
 /// Reads a line of the log, if it is the one that says where the node listens.
-pub(crate) fn started(line: &str) -> Option<Started> {
+fn started(line: &str) -> Option<Started> {
     #[derive(Deserialize)]
     struct Line {
         fields: Started,
@@ -58,11 +95,13 @@ mod tests {
     }
 
     #[test]
-    fn only_the_second_node_dials() {
+    fn only_a_node_that_has_one_before_it_dials() {
         let dir = Path::new("/tmp/x");
         let first = config(dir, Party::Node1, None);
         assert!(first.contains("agency = \"bank-a\"") && !first.contains("p2p.peer"), "{first}");
-        let second = config(dir, Party::Node2, Some(SocketAddr::from(([127, 0, 0, 1], 7))));
+        let before = Door { node: Party::Node1, addr: SocketAddr::from(([127, 0, 0, 1], 7)) };
+        let second = config(dir, Party::Node2, Some(before));
+        assert!(second.contains("name = \"n1.node.bank-a.amop\""), "{second}");
         assert!(second.contains("addr = [\"127.0.0.1:7\"]"), "{second}");
     }
 }

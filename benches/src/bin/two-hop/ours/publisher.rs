@@ -1,146 +1,111 @@
-//! The client that sends: makes the load, and measures it.
+//! The client that sends.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use amop_sdk::{Client, Code, MulticastReceipt, Pending, Topic};
+use amop_sdk::{Bytes, Client, MulticastReceipt, Pending, Topic};
 use anyhow::{Context, Result, bail, ensure};
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::{TOPIC, connect, payload};
-use crate::case::Case;
+use super::{Access, TOPIC};
+use crate::asking::{Asker, keep_asking};
 use crate::certs::Party;
-use crate::clock::now;
-use crate::orders::{Load, Measured, Order, Reply, serve};
-use crate::window::{Requests, Window};
+use crate::door::Door;
+use crate::flow::Flow;
+use crate::message::{Content, Kind};
+use crate::publisher::{self, serve_publisher};
+use crate::window::Requests;
 
-/// Runs the client until the benchmark has no more orders. It is ready once its node knows of the
-/// subscriber.
+/// Runs the client until the benchmark has no more orders. It is ready once its node knows of all
+/// subscribers.
 ///
 /// # Errors
 ///
-/// Fails when the client cannot connect.
-pub(crate) async fn run_publisher(dir: &Path, node: SocketAddr) -> Result<()> {
-    let client = connect(dir, Party::Publisher, node).await?;
+/// Fails when the client cannot connect, and when the subscribers are not found.
+pub(crate) async fn run_publisher(dir: &Path, node: Door, subscribers: u32) -> Result<()> {
+    let client = Access::read(dir, Party::Publisher, node)?.connect().await?;
     let topic = TOPIC.parse().context("the topic is bad")?;
-    let mut publisher = Publisher { client, topic, next_one_way: 0 };
-    let found = timeout(FOUND_WITHIN, publisher.find_subscriber()).await;
-    found.context("the node does not learn of the subscriber")??;
-    serve(async |order| match order {
-        Order::Measure(load) => publisher.measure(&load).await.map(Reply::Measured),
-        Order::Count => bail!("this client receives no one-way messages"),
-    })
-    .await
+    let publisher = Publisher { asker: SdkAsker { client, topic }, subscribers };
+    let found = timeout(FOUND_WITHIN, publisher.find_subscribers()).await;
+    found.context("the node does not learn of the subscribers")??;
+    serve_publisher(publisher).await
 }
 
 struct Publisher {
-    client: Client,
-    topic: Topic,
-    next_one_way: u64,
+    asker: SdkAsker,
+    subscribers: u32,
 }
 
 impl Publisher {
-    /// Asks until somebody answers: the nodes tell each other of subscribers in the background.
-    async fn find_subscriber(&self) -> Result<()> {
+    /// Asks until all are there: the nodes tell each other of subscribers in the background.
+    async fn find_subscribers(&self) -> Result<()> {
+        let SdkAsker { client, topic } = &self.asker;
+        let probe = Content { kind: Kind::End, number: 0 }.payload(0);
         loop {
-            match self.client.request(&self.topic, payload(0)).await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.code() == Code::NoSubscriber => sleep(ASK_AGAIN_AFTER).await,
-                Err(error) => return Err(error).context("cannot reach the subscriber"),
+            match client.multicast(topic, probe.clone()).await {
+                Ok(receipt) if receipt.acked == self.subscribers => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.may_have_been_handled() => bail!(error),
+                Err(_) => {}
             }
+            sleep(ASK_AGAIN_AFTER).await;
         }
     }
 
-    async fn measure(&mut self, load: &Load) -> Result<Measured> {
-        match load.case {
-            Case::OneWay => {
-                let warm_up = self.stream(load.warm_up).await?;
-                let window = Window::open(load)?;
-                let done = self.stream(load.window).await?;
-                window.close(warm_up + done, done)
-            }
-            Case::Requests { in_flight } => self.request(load, in_flight).await,
-        }
+    async fn acknowledged(&self, message: Pending<MulticastReceipt>) -> Result<u64> {
+        let receipt = message.await.context("a message was lost")?;
+        let MulticastReceipt { targets, acked, .. } = receipt;
+        let all = (targets, acked) == (self.subscribers, self.subscribers);
+        ensure!(all, "a message was not acknowledged by all: {receipt:?}");
+        Ok(acked.into())
     }
+}
 
-    /// Sends multicasts for so long, and waits until the subscriber has acknowledged every one.
-    async fn stream(&mut self, lasting: Duration) -> Result<u64> {
-        let (began, first) = (now(), self.next_one_way);
-        let mut in_flight = VecDeque::with_capacity(IN_FLIGHT_MAX);
-        while now().duration_since(began) < lasting {
-            for _ in 0..MESSAGES_PER_LOOK {
-                if in_flight.len() == IN_FLIGHT_MAX {
-                    let oldest = in_flight.pop_front().expect("it is full");
-                    acknowledged(oldest).await?;
-                }
-                let message = self.client.multicast(&self.topic, payload(self.next_one_way));
-                self.next_one_way += 1;
-                in_flight.push_back(message.submit().await?);
+impl publisher::Publisher for Publisher {
+    /// A message has arrived when its receipt says that every subscriber took it.
+    async fn stream(&mut self, flow: &mut Flow) -> Result<u64> {
+        let SdkAsker { client, topic } = &self.asker;
+        let in_flight_max = (BYTES_IN_FLIGHT_MAX / flow.payload_bytes()).clamp(1, IN_FLIGHT_MAX);
+        let mut in_flight = VecDeque::with_capacity(in_flight_max);
+        let mut arrived = 0;
+        while let Some(payload) = flow.next_payload() {
+            if in_flight.len() == in_flight_max {
+                let oldest = in_flight.pop_front().expect("it is full");
+                arrived += self.acknowledged(oldest).await?;
             }
+            in_flight.push_back(client.multicast(topic, payload).submit().await?);
         }
         for message in in_flight {
-            acknowledged(message).await?;
+            arrived += self.acknowledged(message).await?;
         }
-        Ok(self.next_one_way - first)
+        Ok(arrived)
     }
 
-    /// Keeps so many requests in flight: as many tasks, each of which asks again once it has its
-    /// answer.
-    async fn request(&self, load: &Load, in_flight: u32) -> Result<Measured> {
-        let run = Arc::new(Mutex::new(Requests::begin(load)));
-        let mut tasks = JoinSet::new();
-        for number in 0..in_flight {
-            let (client, topic, run) = (self.client.clone(), self.topic.clone(), run.clone());
-            tasks.spawn(ask(client, topic, number, run));
-        }
-        while let Some(ended) = tasks.join_next().await {
-            ended.context("a task panicked")??;
-        }
-        let run = Arc::into_inner(run).context("a task is left")?;
-        run.into_inner().context("a task panicked")?.finish()
+    async fn ask(&mut self, in_flight: u32, run: Requests) -> Result<Requests> {
+        keep_asking(&self.asker, in_flight, run).await
     }
 }
 
-/// Asks again and again, until the run is over.
-async fn ask(client: Client, topic: Topic, task: u32, run: Arc<Mutex<Requests>>) -> Result<()> {
-    let mut number = u64::from(task) << 32;
-    loop {
-        lock(&run).sent();
-        number += 1;
-        let (question, sent) = (payload(number), now());
-        let answer = client.request(&topic, question.clone()).await?;
-        let at = now();
-        ensure!(answer.payload == question, "an answer was not what was asked for");
-        let mut run = lock(&run);
-        run.answered(at.duration_since(sent));
-        if !run.goes_on(at)? {
-            return Ok(());
-        }
+#[derive(Clone)]
+struct SdkAsker {
+    client: Client,
+    topic: Topic,
+}
+
+impl Asker for SdkAsker {
+    async fn ask(&self, question: Bytes) -> Result<Bytes> {
+        Ok(self.client.request(&self.topic, question).await?.payload)
     }
-}
-
-async fn acknowledged(message: Pending<MulticastReceipt>) -> Result<()> {
-    let receipt = message.await.context("a message was lost")?;
-    let MulticastReceipt { targets, acked, .. } = receipt;
-    ensure!((targets, acked) == (1, 1), "a message was not acknowledged: {receipt:?}");
-    Ok(())
-}
-
-fn lock(run: &Mutex<Requests>) -> MutexGuard<'_, Requests> {
-    run.lock().expect("nothing panics while it holds the lock")
 }
 
 /// How many one-way messages may be without a receipt. Nearly as many as the client takes at a time:
-/// fewer leave the four processes waiting for each other, more make it hold back.
+/// fewer leave the processes waiting for each other, more make it hold back.
 const IN_FLIGHT_MAX: usize = 8000;
 
-/// How many messages are sent between two looks at the clock.
-const MESSAGES_PER_LOOK: u32 = 64;
+/// As many bytes as the client takes at a time.
+const BYTES_IN_FLIGHT_MAX: usize = 4 << 20;
 
-/// How soon to ask again for a subscriber, and for how long.
+/// How soon to ask again for subscribers, and for how long.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 const FOUND_WITHIN: Duration = Duration::from_secs(8);

@@ -1,64 +1,70 @@
-//! The client that receives: counts one-way messages, answers requests with what they bring.
+//! The clients that receive: they count one-way messages and answer requests with what they bring.
 
-use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use amop_sdk::{Message, Mode, Subscription};
-use anyhow::{Context, Result, bail, ensure};
+use amop_sdk::{Client, Message, Mode, Subscription};
+use anyhow::{Context, Result};
 
-use super::{TOPIC, connect, number};
+use super::{Access, TOPIC};
 use crate::certs::Party;
-use crate::orders::{Order, Reply, serve};
+use crate::crowd::{Attach, serve_crowd};
+use crate::door::Door;
+use crate::message::{Content, Kind};
+use crate::subscriber::{SharedTally, serve_subscribers};
 
-/// Runs the client until the benchmark has no more orders.
+/// Runs so many subscribers until the benchmark has no more orders.
 ///
 /// # Errors
 ///
-/// Fails when the client cannot connect or subscribe.
-pub(crate) async fn run_subscriber(dir: &Path, node: SocketAddr) -> Result<()> {
-    let client = connect(dir, Party::Subscriber, node).await?;
-    let subscription = client.subscribe(TOPIC).await.context("cannot subscribe")?;
-    let tally = Arc::new(Tally::default());
-    tokio::spawn(receive(subscription, tally.clone()));
-    serve(async |order| match order {
-        Order::Count => tally.take().map(Reply::Count),
-        Order::Measure(_) => bail!("this client sends nothing"),
-    })
-    .await
+/// Fails when one cannot connect or subscribe.
+pub(crate) async fn run_subscribers(dir: &Path, node: Door, count: u32) -> Result<()> {
+    let access = Access::read(dir, Party::Subscriber, node)?;
+    let mut tallies = Vec::new();
+    for _ in 0..count {
+        let client = access.connect().await?;
+        let subscription = client.subscribe(TOPIC).await.context("cannot subscribe")?;
+        let tally = SharedTally::default();
+        tokio::spawn(receive(client, subscription, tally.clone()));
+        tallies.push(tally);
+    }
+    serve_subscribers(&tallies).await
 }
 
-/// What has arrived.
-#[derive(Debug, Default)]
-struct Tally {
-    arrived: AtomicU64,
-    /// One was lost, came twice, in the wrong order, or damaged; or an answer was not taken.
-    went_wrong: AtomicBool,
+/// Runs a crowd of idle clients until the benchmark has no more orders.
+///
+/// # Errors
+///
+/// Fails when the certificates cannot be read.
+pub(crate) async fn run_crowd(dir: &Path, node: Door) -> Result<()> {
+    serve_crowd(Access::read(dir, Party::Subscriber, node)?).await
 }
 
-impl Tally {
-    /// How many one-way messages have come since the last time.
-    fn take(&self) -> Result<u64> {
-        let went_wrong = self.went_wrong.load(Ordering::Relaxed);
-        ensure!(!went_wrong, "a message was lost, came twice, late, or damaged");
-        Ok(self.arrived.swap(0, Ordering::Relaxed))
+impl Attach for Access {
+    type Client = Client;
+
+    async fn attach(&self) -> Result<Client> {
+        self.connect().await
+    }
+
+    fn is_attached(client: &Client) -> bool {
+        client.is_connected()
     }
 }
 
-async fn receive(mut subscription: Subscription, tally: Arc<Tally>) {
-    let mut expected = 0;
+async fn receive(_client: Client, mut subscription: Subscription, tally: SharedTally) {
     while let Some(message) = subscription.next().await {
-        let is_right = match message.mode() {
-            Mode::Multicast => {
-                tally.arrived.fetch_add(1, Ordering::Relaxed);
-                expected += 1;
-                number(message.payload()) == Some(expected - 1)
+        let is_right = match (message.mode(), Content::decode(message.payload())) {
+            (Mode::Multicast, Some(Content { kind: Kind::OneWay, number })) => {
+                tally.lock().arrive(number);
+                true
             }
-            Mode::Unicast => answer(message),
+            // By this the publisher finds out who is there.
+            (Mode::Multicast, Some(Content { kind: Kind::End, .. })) => true,
+            (Mode::Unicast, Some(Content { kind: Kind::Request, .. })) => answer(message),
+            (Mode::Multicast | Mode::Unicast, _) => false,
         };
         if !is_right {
-            tally.went_wrong.store(true, Ordering::Relaxed);
+            tally.lock().go_wrong();
         }
     }
 }

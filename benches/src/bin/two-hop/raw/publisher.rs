@@ -1,41 +1,35 @@
-//! The near client of the floor: makes the load, and measures it.
+//! The near client: sends frames as fast as the stream takes them.
 
 use std::array;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::{Bytes, BytesMut};
 use tokio::task::yield_now;
 
-use super::frame::{Content, Cutter, FRAME_BYTES, Kind, put};
+use super::frame::{Cutter, LENGTH_BYTES, put};
 use super::transport::{Link, Transport};
-use crate::case::Case;
+use crate::case::REQUEST_BYTES;
 use crate::certs::Party;
 use crate::clock::now;
-use crate::orders::{Load, Measured, Order, Reply, serve};
-use crate::window::{Requests, Window};
+use crate::door::Door;
+use crate::flow::Flow;
+use crate::message::{CONTENT_BYTES, Content, Kind};
+use crate::publisher::{self, serve_publisher};
+use crate::system::System;
+use crate::window::Requests;
 
 /// Runs the near client until the benchmark has no more orders.
 ///
 /// # Errors
 ///
 /// Fails when the link does not come up.
-pub(crate) async fn run_publisher(
-    dir: &Path,
-    relay: SocketAddr,
-    ack_frequency: bool,
-) -> Result<()> {
-    let transport = Transport::load(dir, Party::Publisher, ack_frequency)?;
-    let link = transport.dial(relay, Party::Node1).await?;
-    let mut publisher = Publisher::new(link);
-    serve(async |order| match order {
-        Order::Measure(load) => publisher.measure(&load).await.map(Reply::Measured),
-        Order::Count => bail!("this client receives no one-way messages"),
-    })
-    .await
+pub(crate) async fn run_publisher(system: System, dir: &Path, relay: Door) -> Result<()> {
+    let transport = Transport::load(system, dir, Party::Publisher)?;
+    let link = transport.dial(relay).await?;
+    serve_publisher(Publisher::new(link)).await
 }
 
 struct Publisher {
@@ -49,6 +43,8 @@ struct Publisher {
     /// Requests without an answer, and when they were sent. Answers come in the same order.
     in_flight: VecDeque<(Content, Instant)>,
     next_request: u64,
+    /// One-way frames that were sent in all.
+    sent: u64,
 }
 
 impl Publisher {
@@ -61,73 +57,15 @@ impl Publisher {
             buffer: BytesMut::new(),
             in_flight: VecDeque::new(),
             next_request: 0,
+            sent: 0,
         }
     }
 
-    async fn measure(&mut self, load: &Load) -> Result<Measured> {
-        match load.case {
-            Case::OneWay => {
-                let warm_up = self.stream(load.warm_up).await?;
-                let window = Window::open(load)?;
-                let done = self.stream(load.window).await?;
-                window.close(warm_up + done, done)
-            }
-            Case::Requests { in_flight } => self.request(load, in_flight).await,
-        }
-    }
-
-    /// Sends frames for so long, then waits until the other end has counted them.
-    async fn stream(&mut self, lasting: Duration) -> Result<u64> {
-        let (began, mut sent) = (now(), 0);
-        while now().duration_since(began) < lasting {
-            for _ in 0..FRAMES_PER_WRITE {
-                put(&mut self.buffer, Content { kind: Kind::OneWay, counter: sent });
-                sent += 1;
-            }
-            self.write().await?;
-            yield_now().await; // What was written goes out only when the connection runs.
-        }
-        put(&mut self.buffer, Content { kind: Kind::End, counter: 0 });
-        self.write().await?;
-        while self.answers.is_empty() {
-            self.read().await?;
-        }
-        let answers = std::mem::take(&mut self.answers);
-        let all = Content { kind: Kind::End, counter: sent };
-        ensure!(answers == [all], "{sent} messages were sent, and what arrived is {answers:?}");
-        Ok(sent)
-    }
-
-    /// Keeps so many requests in flight: what is answered is asked again at once.
-    async fn request(&mut self, load: &Load, in_flight: u32) -> Result<Measured> {
-        let mut run = Requests::begin(load);
-        (0..in_flight).for_each(|_| self.ask(&mut run, now()));
-        while !self.in_flight.is_empty() {
-            self.write().await?;
-            self.read().await?;
-            let at = now();
-            for answer in &self.answers {
-                match self.in_flight.pop_front() {
-                    Some((request, sent)) if request == *answer => {
-                        run.answered(at.duration_since(sent));
-                    }
-                    request => bail!("{answer:?} is the answer to {request:?}"),
-                }
-            }
-            let answered = self.answers.drain(..).len();
-            if run.goes_on(at)? {
-                (0..answered).for_each(|_| self.ask(&mut run, at));
-            }
-        }
-        run.finish()
-    }
-
-    fn ask(&mut self, run: &mut Requests, at: Instant) {
-        let content = Content { kind: Kind::Request, counter: self.next_request };
+    fn ask_one(&mut self, at: Instant) {
+        let content = Content { kind: Kind::Request, number: self.next_request };
         self.next_request += 1;
-        put(&mut self.buffer, content);
+        put(&mut self.buffer, content, REQUEST_BYTES);
         self.in_flight.push_back((content, at));
-        run.sent();
     }
 
     /// Writes what is in the buffer as one piece.
@@ -145,8 +83,8 @@ impl Publisher {
         let count = read.context("the link broke")?.context("the relay ended the stream")?;
         let mut damaged = false;
         for chunk in &mut self.chunks[..count] {
-            self.cutter.cut(&std::mem::take(chunk), |content| match content {
-                Some(content) => self.answers.push(content),
+            self.cutter.cut(&std::mem::take(chunk), |frame| match frame {
+                Some((content, _)) => self.answers.push(content),
                 None => damaged = true,
             });
         }
@@ -155,7 +93,59 @@ impl Publisher {
     }
 }
 
-/// About 32 KiB: large enough that a write costs little, small enough to stay in the cache.
-const FRAMES_PER_WRITE: usize = (32 << 10) / FRAME_BYTES;
+impl publisher::Publisher for Publisher {
+    /// A message has arrived when the other end says so after the last one.
+    async fn stream(&mut self, flow: &mut Flow) -> Result<u64> {
+        let payload_bytes = flow.payload_bytes();
+        let frames_per_write = (BYTES_PER_WRITE / (LENGTH_BYTES + payload_bytes)).max(1);
+        let mut has_more = true;
+        while has_more {
+            for _ in 0..frames_per_write {
+                match flow.next() {
+                    Some(content) => put(&mut self.buffer, content, payload_bytes),
+                    None => has_more = false,
+                }
+            }
+            self.write().await?;
+            yield_now().await; // What was written goes out only when the connection runs.
+        }
+        self.sent += flow.sent();
+        put(&mut self.buffer, Content { kind: Kind::End, number: 0 }, CONTENT_BYTES);
+        self.write().await?;
+        while self.answers.is_empty() {
+            self.read().await?;
+        }
+        let answers = std::mem::take(&mut self.answers);
+        let all = Content { kind: Kind::End, number: self.sent };
+        ensure!(answers == [all], "{} were sent, and what arrived is {answers:?}", self.sent);
+        Ok(flow.sent())
+    }
+
+    /// What is answered is asked again at once, in one task.
+    async fn ask(&mut self, in_flight: u32, mut run: Requests) -> Result<Requests> {
+        (0..in_flight).for_each(|_| self.ask_one(now()));
+        while !self.in_flight.is_empty() {
+            self.write().await?;
+            self.read().await?;
+            let at = now();
+            for answer in &self.answers {
+                match self.in_flight.pop_front() {
+                    Some((request, sent)) if request == *answer => {
+                        run.answered(at.duration_since(sent));
+                    }
+                    request => bail!("{answer:?} is the answer to {request:?}"),
+                }
+            }
+            let answered = self.answers.drain(..).len();
+            if run.goes_on(at)? {
+                (0..answered).for_each(|_| self.ask_one(at));
+            }
+        }
+        Ok(run)
+    }
+}
+
+/// Large enough that a write costs little, small enough to stay in the cache.
+const BYTES_PER_WRITE: usize = 32 << 10;
 
 const CHUNKS_PER_READ: usize = 64;

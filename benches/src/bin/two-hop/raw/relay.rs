@@ -1,7 +1,7 @@
-//! A relay of the floor: passes bytes from link to link, as many at a time as are there.
+//! A bare relay: passes bytes from link to link, as many at a time as are there.
 
 use std::array;
-use std::net::SocketAddr;
+use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -10,39 +10,61 @@ use quinn::{RecvStream, SendStream};
 
 use super::transport::{Transport, accept};
 use crate::certs::Party;
+use crate::door::Door;
+use crate::network::{Servers, start_role};
 use crate::orders::{RelayAddrs, Reply, say};
+use crate::system::System;
 
-/// Runs a relay until its links are gone: the first one waits for the other to
-/// link, the second one dials the first.
+/// Starts so many relays in a row, each of which dials the one before it.
+///
+/// # Errors
+///
+/// Fails when one cannot be started or is not ready in time.
+pub(crate) async fn start_relays(system: System, dir: &Path, count: usize) -> Result<Servers> {
+    let mut servers = Servers::default();
+    let mut dial: Option<Door> = None;
+    for node in Party::NODES.into_iter().take(count) {
+        let mut arguments: Vec<OsString> = vec!["relay".into(), system.name().into()];
+        arguments.extend([node.dns().into(), dir.into()]);
+        arguments.extend(dial.map(|door| door.to_string().into()));
+        let (relay, addrs) = start_role(node.dns(), arguments).await?;
+        let RelayAddrs { back, front } = addrs.context("a relay listens nowhere")?;
+        servers.push(relay, Door { node, addr: back.unwrap_or(front) });
+        dial = Some(Door { node, addr: front });
+    }
+    Ok(servers)
+}
+
+/// Runs a relay until its links are gone. Its back is dialed by the publisher, unless it dials
+/// the relay before it; its front is dialed by the next relay or by the subscriber.
 ///
 /// # Errors
 ///
 /// Fails when a link does not come up or breaks.
 pub(crate) async fn run_relay(
+    system: System,
+    party: Party,
     dir: &Path,
-    dial: Option<SocketAddr>,
-    ack_frequency: bool,
+    dial: Option<Door>,
 ) -> Result<()> {
-    let party = if dial.is_some() { Party::Node2 } else { Party::Node1 };
-    let transport = Transport::load(dir, party, ack_frequency)?;
-    let (for_client, client_addr) = transport.listen()?;
-    let (for_relay, relay_addr) = transport.listen()?;
-    let addrs = RelayAddrs { client: client_addr, relay: relay_addr };
-    let ready = Reply::Ready(Some(addrs));
-    let (mut client, mut relay) = match dial {
-        Some(addr) => {
-            let relay = transport.dial(addr, Party::Node1).await?;
-            say(&ready)?;
-            (accept(&for_client).await?, relay)
+    let transport = Transport::load(system, dir, party)?;
+    let (front, front_addr) = transport.listen()?;
+    let ready = |back| say(&Reply::Ready(Some(RelayAddrs { back, front: front_addr })));
+    let (mut back, mut front) = match dial {
+        Some(door) => {
+            let back = transport.dial(door).await?;
+            ready(None)?;
+            (back, accept(&front).await?)
         }
         None => {
-            say(&ready)?;
-            tokio::try_join!(accept(&for_client), accept(&for_relay))?
+            let (back, back_addr) = transport.listen()?;
+            ready(Some(back_addr))?;
+            tokio::try_join!(accept(&back), accept(&front))?
         }
     };
     tokio::select! {
-        end = pass(&mut client.receive, &mut relay.send) => end,
-        end = pass(&mut relay.receive, &mut client.send) => end,
+        end = pass(&mut back.receive, &mut front.send) => end,
+        end = pass(&mut front.receive, &mut back.send) => end,
     }
 }
 

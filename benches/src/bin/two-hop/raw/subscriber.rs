@@ -1,39 +1,42 @@
-//! The far client of the floor: counts one-way frames, sends requests back.
+//! The far client: counts one-way frames, sends requests back.
 
 use std::array;
-use std::net::SocketAddr;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use bytes::{Bytes, BytesMut};
 
-use super::frame::{Content, Cutter, Kind, put};
+use super::frame::{Cutter, put};
 use super::transport::{Link, Transport};
 use crate::certs::Party;
-use crate::orders::{Reply, say};
+use crate::door::Door;
+use crate::message::{Content, Kind, Tally};
+use crate::subscriber::{SharedTally, serve_subscribers};
+use crate::system::System;
 
-/// Runs the far client until its link is gone.
+/// Runs the far client until the benchmark has no more orders.
 ///
 /// # Errors
 ///
-/// Fails when the link does not come up or breaks, and when a frame was lost or came twice.
-pub(crate) async fn run_echo(dir: &Path, relay: SocketAddr, ack_frequency: bool) -> Result<()> {
-    let transport = Transport::load(dir, Party::Subscriber, ack_frequency)?;
-    let link = transport.dial(relay, Party::Node2).await?;
-    say(&Reply::Ready(None))?;
-    answer(link).await
+/// Fails when the link does not come up or breaks.
+pub(crate) async fn run_subscriber(system: System, dir: &Path, relay: Door) -> Result<()> {
+    let transport = Transport::load(system, dir, Party::Subscriber)?;
+    let link = transport.dial(relay).await?;
+    let tallies = [SharedTally::default()];
+    tokio::select! {
+        result = answer(link, &tallies[0]) => result,
+        result = serve_subscribers(&tallies) => result,
+    }
 }
 
-async fn answer(mut link: Link) -> Result<()> {
+async fn answer(mut link: Link, tally: &SharedTally) -> Result<()> {
     let mut chunks: [Bytes; CHUNKS_PER_READ] = array::from_fn(|_| Bytes::new());
-    let (mut cutter, mut answers, mut expected) = (Cutter::default(), BytesMut::new(), Some(0_u64));
+    let (mut cutter, mut answers) = (Cutter::default(), BytesMut::new());
     while let Some(count) = link.receive.read_chunks(&mut chunks).await.context("the link broke")? {
         for chunk in &mut chunks[..count] {
-            cutter.cut(&std::mem::take(chunk), |content| {
-                expected = expected.and_then(|next| handle(content?, next, &mut answers));
-            });
+            let mut tally = tally.lock();
+            cutter.cut(&std::mem::take(chunk), |frame| handle(frame, &mut tally, &mut answers));
         }
-        ensure!(expected.is_some(), "a message was lost, came twice or was damaged");
         if !answers.is_empty() {
             let answers = answers.split().freeze();
             link.send.write_chunk(answers).await.context("the link broke")?;
@@ -42,19 +45,18 @@ async fn answer(mut link: Link) -> Result<()> {
     Ok(())
 }
 
-/// Handles one frame; answers which one-way frame must come next, or nothing if this one must not
-/// have come.
-fn handle(content: Content, expected: u64, answers: &mut BytesMut) -> Option<u64> {
-    match content.kind {
-        Kind::OneWay => (content.counter == expected).then_some(expected + 1),
-        Kind::Request => {
-            put(answers, content);
-            Some(expected)
+fn handle(frame: Option<(Content, usize)>, tally: &mut Tally, answers: &mut BytesMut) {
+    match frame {
+        Some((Content { kind: Kind::OneWay, number }, _)) => tally.arrive(number),
+        Some((content @ Content { kind: Kind::Request, .. }, payload_bytes)) => {
+            put(answers, content, payload_bytes);
         }
-        Kind::End => {
-            put(answers, Content { counter: expected, ..content });
-            Some(0)
+        Some((Content { kind: Kind::End, .. }, payload_bytes)) => {
+            // If something went wrong, the publisher waits for what it has not sent.
+            let number = tally.arrived().unwrap_or(u64::MAX);
+            put(answers, Content { kind: Kind::End, number }, payload_bytes);
         }
+        None => tally.go_wrong(),
     }
 }
 
@@ -66,22 +68,19 @@ mod tests {
 
     #[test]
     fn one_way_frames_are_counted_until_the_end_is_asked_for() {
-        let mut answers = BytesMut::new();
-        let mut expected = Some(0);
-        for (kind, counter) in [(Kind::OneWay, 0), (Kind::OneWay, 1), (Kind::End, 0)] {
-            let content = Content { kind, counter };
-            expected = expected.and_then(|next| handle(content, next, &mut answers));
+        let (mut tally, mut answers) = (Tally::default(), BytesMut::new());
+        for (kind, number) in [(Kind::OneWay, 0), (Kind::OneWay, 1), (Kind::End, 0)] {
+            handle(Some((Content { kind, number }, 16)), &mut tally, &mut answers);
         }
-        assert_eq!(expected, Some(0), "the count starts anew");
         let mut said = Vec::new();
-        Cutter::default().cut(&answers, |content| said.extend(content));
-        assert_eq!(said, [Content { kind: Kind::End, counter: 2 }]);
+        Cutter::default().cut(&answers, |frame| said.extend(frame));
+        assert_eq!(said, [(Content { kind: Kind::End, number: 2 }, 16)]);
     }
 
     #[test]
-    fn a_hole_and_a_repeat_are_noticed() {
-        let one_way = |counter| Content { kind: Kind::OneWay, counter };
-        assert_eq!(handle(one_way(1), 0, &mut BytesMut::new()), None);
-        assert_eq!(handle(one_way(0), 1, &mut BytesMut::new()), None);
+    fn a_frame_that_makes_no_sense_is_wrong() {
+        let mut tally = Tally::default();
+        handle(None, &mut tally, &mut BytesMut::new());
+        assert!(tally.arrived().is_err());
     }
 }

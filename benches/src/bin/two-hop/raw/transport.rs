@@ -27,6 +27,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::certs::{self, Party};
+use crate::door::Door;
+use crate::system::System;
 
 /// The settings of one party's connections.
 #[derive(Debug)]
@@ -49,12 +51,12 @@ impl Transport {
     /// # Errors
     ///
     /// Fails when a file is missing or holds something else.
-    pub(crate) fn load(dir: &Path, party: Party, ack_frequency: bool) -> Result<Self> {
+    pub(crate) fn load(system: System, dir: &Path, party: Party) -> Result<Self> {
         let provider = Arc::new(provider());
         let roots = Arc::new(read_root(&certs::root(dir))?);
         let chain = read_chain(&party.chain(dir))?;
         let key = read_key(&party.key(dir))?;
-        let transport = Arc::new(settings(ack_frequency));
+        let transport = Arc::new(settings(system == System::RawSparseAcks));
 
         let judge = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone());
         let mut tls = rustls::ServerConfig::builder_with_provider(provider.clone())
@@ -89,15 +91,15 @@ impl Transport {
         Ok((endpoint, addr))
     }
 
-    /// Links with a party.
+    /// Links with a relay.
     ///
     /// # Errors
     ///
     /// Fails when it is not there, or when one of the two refuses the other's certificate.
-    pub(crate) async fn dial(&self, addr: SocketAddr, party: Party) -> Result<Link> {
+    pub(crate) async fn dial(&self, door: Door) -> Result<Link> {
         let endpoint = bind(None)?;
-        let dialing = endpoint.connect_with(self.client.clone(), addr, party.dns())?;
-        let connection = dialing.await.with_context(|| format!("cannot dial {}", party.dns()))?;
+        let dialing = endpoint.connect_with(self.client.clone(), door.addr, door.node.dns())?;
+        let connection = dialing.await.with_context(|| format!("cannot dial {door}"))?;
         let (mut send, receive) = connection.open_bi().await?;
         // The other end sees the stream only after its first byte.
         send.write_all(&[HELLO]).await?;
@@ -132,7 +134,7 @@ fn bind(server: Option<ServerConfig>) -> Result<Endpoint> {
     Ok(Endpoint::new(config, server, socket, Arc::new(TokioRuntime))?)
 }
 
-fn settings(ack_frequency: bool) -> TransportConfig {
+fn settings(sparse_acks: bool) -> TransportConfig {
     let mut mtu = MtuDiscoveryConfig::default();
     mtu.upper_bound(UDP_PAYLOAD_BYTES_MAX);
     let mut cubic = CubicConfig::default();
@@ -150,12 +152,12 @@ fn settings(ack_frequency: bool) -> TransportConfig {
         .datagram_receive_buffer_size(None)
         .initial_mtu(1200)
         .mtu_discovery_config(Some(mtu))
-        .ack_frequency_config(ack_frequency.then(sparse_acks))
+        .ack_frequency_config(sparse_acks.then(sparser_acks))
         .congestion_controller_factory(Arc::new(cubic));
     transport
 }
 
-fn sparse_acks() -> AckFrequencyConfig {
+fn sparser_acks() -> AckFrequencyConfig {
     let mut config = AckFrequencyConfig::default();
     config.ack_eliciting_threshold(VarInt::from_u32(5));
     config.max_ack_delay(Some(Duration::from_millis(2)));
@@ -193,7 +195,7 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
     PrivateKeyDer::from_pem_slice(&pem).with_context(|| format!("no key in {}", path.display()))
 }
 
-const PROTOCOL: &str = "two-hop-floor/1";
+const PROTOCOL: &str = "two-hop-raw/1";
 const HELLO: u8 = 0;
 const UDP_PAYLOAD_BYTES_MAX: u16 = 6500;
 const SOCKET_BUFFER_BYTES: usize = 4 << 20;
