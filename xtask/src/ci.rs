@@ -74,7 +74,7 @@ const STEPS: &[Step] = &[
     Step { environment: &[], arguments: "fmt --all -- --check" },
     Step {
         environment: &[],
-        arguments: "clippy --locked --workspace --all-targets -- -D warnings",
+        arguments: "clippy --locked --workspace --all-targets --features benches/nats -- -D warnings",
     },
     Step { environment: &[], arguments: "xtask tidy" },
     Step {
@@ -83,7 +83,7 @@ const STEPS: &[Step] = &[
     },
     Step { environment: &[], arguments: "test --locked --workspace" },
     Step { environment: &[], arguments: "run --locked --release --bin amop -- demo --fast" },
-    Step { environment: &[], arguments: "xtask bench two-hop --smoke" },
+    Step { environment: &[], arguments: "xtask bench two-hop --smoke --vs raw" },
     Step { environment: &[], arguments: "xtask sim --seeds 3000" },
     Step { environment: &[], arguments: "xtask package" },
 ];
