@@ -69,17 +69,15 @@ pub(crate) async fn run(plan: &Plan) -> Result<Results> {
     let site = Site { dir: dir.path().to_owned(), node_binary, nats_server };
     let mut cases = Vec::new();
     for case in &plan.cases {
-        let (able, unable): (Vec<_>, Vec<_>) = systems
-            .iter()
-            .map(|&system| (system, system.lacks(case)))
-            .partition(|(_, lack)| lack.is_none());
-        absent.extend(unable.into_iter().map(|(system, lack)| Absent {
-            system,
-            case: Some(case.name),
-            why: lack.unwrap_or_default().to_owned(),
-        }));
-        let no_runs = |(system, _)| CaseRuns { case: case.clone(), system, runs: Vec::new() };
-        let mut all: Vec<CaseRuns> = able.into_iter().map(no_runs).collect();
+        let mut all = Vec::new();
+        for &system in &systems {
+            match system.lacks(case) {
+                Some(why) => {
+                    absent.push(Absent { system, case: Some(case.name), why: why.to_owned() });
+                }
+                None => all.push(CaseRuns { case: case.clone(), system, runs: Vec::new() }),
+            }
+        }
         for repeat in 1..=plan.repeats {
             // In turns, so that all meet the same disturbances of the machine.
             for CaseRuns { case, system, runs } in &mut all {

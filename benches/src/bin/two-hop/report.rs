@@ -1,6 +1,6 @@
 //! What was measured, for people and for programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
@@ -99,13 +99,13 @@ impl fmt::Display for Report {
 
 impl fmt::Display for CaseReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:23}", self.case.name)?;
+        let mut line = format!("{:23}", self.case.name);
         for (system, width) in self.systems.keys().zip(widths()) {
-            write!(f, "  {system:width$}")?;
+            line += &format!("  {system:width$}");
         }
-        writeln!(f)?;
+        writeln!(f, "{}", line.trim_end())?;
         let all = self.systems.values().flat_map(|system| system.figures.keys());
-        let figures: std::collections::BTreeSet<_> = all.collect();
+        let figures: BTreeSet<_> = all.collect();
         for figure in figures {
             let mut line = format!("  {:21}", figure.name(&self.case));
             for (system, width) in self.systems.values().zip(widths()) {
@@ -178,6 +178,7 @@ mod tests {
     async fn the_table_has_a_line_for_every_figure_and_says_who_is_absent() {
         let table = report().await.to_string();
         let lines = |start: &str| table.lines().filter(|l| l.trim().starts_with(start)).count();
+        assert!(table.lines().all(|line| line == line.trim_end()), "{table}");
         assert_eq!(lines("messages/s"), 1, "{table}");
         assert_eq!(lines("answers/s"), 1, "{table}");
         assert_eq!(lines("p50"), 1, "{table}");
