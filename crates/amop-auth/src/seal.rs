@@ -1,0 +1,230 @@
+//! Seals and opens bytes under one key: ChaCha20-Poly1305, each nonce once.
+//!
+//! A key is known to its two ends, or to the members of a group, and used in one direction. Its
+//! [`Sealer`] counts the nonces and is the only one that uses them, so none can come twice; it
+//! cannot be cloned. An [`Opener`] takes each number once, in any order within bounds.
+//!
+//! ```text
+//! sealed   head │ ciphertext │ tag (16)
+//! head     version 1 │ kind u8 │ id of the key u64 │ counter u64 │ more of some kinds
+//! nonce    0 (4) │ counter u64
+//! with     "AMOP-SEALED/v1" 0 │ head │ what both ends know beside it
+//! ```
+
+use chacha20poly1305::aead::AeadInOut;
+use chacha20poly1305::{ChaCha20Poly1305, KeyInit, Nonce};
+
+use crate::limits::{RENEW_AFTER_SEALED, SEALED_HEAD_BYTES, SEALED_MAX, TAG_BYTES};
+use crate::message::{Kind, VERSION};
+use crate::window::Window;
+
+/// Which key something is sealed under, as it is told in the clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct KeyId(pub(crate) u64);
+
+/// The end of a key that seals.
+pub(crate) struct Sealer {
+    id: KeyId,
+    cipher: ChaCha20Poly1305,
+    next: u64,
+}
+
+/// The end of a key that opens.
+pub(crate) struct Opener {
+    cipher: ChaCha20Poly1305,
+    seen: Window,
+}
+
+/// The beginning of something sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SealedHead {
+    pub(crate) kind: Kind,
+    pub(crate) key: KeyId,
+    pub(crate) counter: u64,
+}
+
+impl Sealer {
+    pub(crate) fn new(id: KeyId, key: &[u8; 32]) -> Self {
+        Self { id, cipher: ChaCha20Poly1305::new(key.into()), next: 0 }
+    }
+
+    /// The name of the key.
+    pub(crate) fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// Whether it is time for another key.
+    pub(crate) fn is_worn(&self) -> bool {
+        self.next >= RENEW_AFTER_SEALED
+    }
+
+    /// Whether the key seals nothing any more.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.next >= SEALED_MAX
+    }
+
+    /// Seals `plain`; `more` follows the head in the clear, and `context` is known to both ends.
+    /// `None` once the key is spent.
+    pub(crate) fn seal(
+        &mut self,
+        kind: Kind,
+        more: &[u8],
+        context: &[u8],
+        plain: &[u8],
+    ) -> Option<Vec<u8>> {
+        if self.is_spent() {
+            return None;
+        }
+        let head = SealedHead { kind, key: self.id, counter: self.next };
+        // It is used up whatever happens below.
+        self.next += 1;
+        let head_bytes = SEALED_HEAD_BYTES + more.len();
+        let mut sealed = Vec::with_capacity(head_bytes + plain.len() + TAG_BYTES);
+        head.put(&mut sealed);
+        sealed.extend_from_slice(more);
+        let with = with(&sealed, context);
+        sealed.extend_from_slice(plain);
+        let body = (&mut sealed[head_bytes..]).into();
+        let tag = self.cipher.encrypt_inout_detached(&nonce(head.counter), &with, body);
+        sealed.extend_from_slice(&tag.expect("a payload is far below the 256 GiB of one nonce"));
+        Some(sealed)
+    }
+
+    /// Acts as if so many messages were sealed.
+    #[cfg(test)]
+    pub(crate) fn skip_to(&mut self, next: u64) {
+        self.next = next;
+    }
+}
+
+impl Opener {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        Self { cipher: ChaCha20Poly1305::new(key.into()), seen: Window::default() }
+    }
+
+    /// Opens what begins with a head of `head_bytes`, unless its number was seen. What is not authentic
+    /// leaves no trace.
+    pub(crate) fn open(
+        &mut self,
+        head: SealedHead,
+        sealed: &[u8],
+        head_bytes: usize,
+        context: &[u8],
+    ) -> Result<Vec<u8>, NotOpened> {
+        if !self.seen.is_new(head.counter) {
+            return Err(NotOpened::Seen);
+        }
+        let (head_part, body) = sealed.split_at(head_bytes);
+        let Some((body, tag)) = body.split_last_chunk::<TAG_BYTES>() else {
+            return Err(NotOpened::Forged);
+        };
+        let mut plain = body.to_vec();
+        let with = with(head_part, context);
+        let buffer = plain.as_mut_slice().into();
+        self.cipher
+            .decrypt_inout_detached(&nonce(head.counter), &with, buffer, tag.into())
+            .map_err(|_| NotOpened::Forged)?;
+        self.seen.mark(head.counter);
+        Ok(plain)
+    }
+}
+
+/// Why something sealed was not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotOpened {
+    /// It was opened before, or is too old to tell.
+    Seen,
+    /// It was altered, or sealed under another key or for something else.
+    Forged,
+}
+
+impl SealedHead {
+    fn put(self, sealed: &mut Vec<u8>) {
+        sealed.extend_from_slice(&[VERSION, self.kind as u8]);
+        sealed.extend_from_slice(&self.key.0.to_be_bytes());
+        sealed.extend_from_slice(&self.counter.to_be_bytes());
+    }
+
+    /// Reads the beginning of something sealed; `None` if it is something else.
+    pub(crate) fn read(sealed: &[u8]) -> Option<Self> {
+        let (&[version, kind], rest) = sealed.split_first_chunk()?;
+        let (key, rest) = rest.split_first_chunk()?;
+        let (counter, _) = rest.split_first_chunk()?;
+        let kind = Kind::read(version, kind)?;
+        let (key, counter) = (KeyId(u64::from_be_bytes(*key)), u64::from_be_bytes(*counter));
+        Some(Self { kind, key, counter })
+    }
+}
+
+fn with(head: &[u8], context: &[u8]) -> Vec<u8> {
+    [DOMAIN, head, context].concat()
+}
+
+fn nonce(counter: u64) -> Nonce {
+    let mut nonce = Nonce::default();
+    nonce[4..].copy_from_slice(&counter.to_be_bytes());
+    nonce
+}
+
+const DOMAIN: &[u8] = b"AMOP-SEALED/v1\0";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: [u8; 32] = [7; 32];
+
+    fn open(opener: &mut Opener, sealed: &[u8], context: &[u8]) -> Result<Vec<u8>, NotOpened> {
+        let head = SealedHead::read(sealed).unwrap();
+        opener.open(head, sealed, SEALED_HEAD_BYTES, context)
+    }
+
+    #[test]
+    fn what_is_sealed_is_opened_once_and_in_any_order() {
+        let (mut sealer, mut opener) = (Sealer::new(KeyId(3), &KEY), Opener::new(&KEY));
+        let mut seal = |plain: &[u8]| sealer.seal(Kind::Unicast, &[], b"for", plain).unwrap();
+        let (first, second) = (seal(b"one"), seal(b"two"));
+        assert_eq!(open(&mut opener, &second, b"for"), Ok(b"two".to_vec()));
+        assert_eq!(open(&mut opener, &first, b"for"), Ok(b"one".to_vec()));
+        assert_eq!(open(&mut opener, &first, b"for"), Err(NotOpened::Seen));
+    }
+
+    #[test]
+    fn whatever_bit_is_changed_it_is_not_opened_and_leaves_no_trace() {
+        let (mut sealer, mut opener) = (Sealer::new(KeyId(3), &KEY), Opener::new(&KEY));
+        let sealed = sealer.seal(Kind::Unicast, b"more", b"for", b"plain").unwrap();
+        let head_bytes = SEALED_HEAD_BYTES + 4;
+        let head = SealedHead::read(&sealed).unwrap();
+        // The id only says which key to take.
+        for bit in 0..8 * sealed.len() {
+            let mut changed = sealed.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            let head = SealedHead::read(&changed).unwrap_or(head);
+            let opened = opener.open(head, &changed, head_bytes, b"for");
+            assert_eq!(opened, Err(NotOpened::Forged), "bit {bit}");
+        }
+        for short in head_bytes..sealed.len() {
+            let opened = opener.open(head, &sealed[..short], head_bytes, b"for");
+            assert_eq!(opened, Err(NotOpened::Forged));
+        }
+        assert_eq!(opener.open(head, &sealed, head_bytes, b"other"), Err(NotOpened::Forged));
+        assert_eq!(opener.open(head, &sealed, head_bytes, b"for"), Ok(b"plain".to_vec()));
+    }
+
+    #[test]
+    fn no_nonce_is_used_twice_and_none_past_the_limit() {
+        let mut sealer = Sealer::new(KeyId(3), &KEY);
+        let mut counter = || {
+            let sealed = sealer.seal(Kind::Unicast, &[], b"", b"")?;
+            Some(SealedHead::read(&sealed).unwrap().counter)
+        };
+        assert_eq!([counter(), counter(), counter()], [Some(0), Some(1), Some(2)]);
+        sealer.skip_to(RENEW_AFTER_SEALED - 1);
+        assert!(!sealer.is_worn());
+        sealer.skip_to(RENEW_AFTER_SEALED);
+        assert!(sealer.is_worn());
+        sealer.skip_to(SEALED_MAX - 1);
+        assert!(sealer.seal(Kind::Unicast, &[], b"", b"").is_some(), "the last one");
+        assert!(sealer.seal(Kind::Unicast, &[], b"", b"").is_none(), "one past it");
+    }
+}
