@@ -4,15 +4,21 @@ mod channel;
 mod entropy;
 pub mod limits;
 mod message;
+mod payload;
 mod public_key;
+pub mod publisher;
 mod seal;
 mod secret_key;
 mod statement;
+pub mod subscriber;
 #[cfg(test)]
 mod vectors;
 mod window;
 
 pub use entropy::Entropy;
+pub use payload::{OpenError, SealError};
 pub use public_key::{Fingerprint, PublicKey, PublicKeyError};
+pub use publisher::{Identity, Publisher, Receivers};
 pub use secret_key::{SecretKey, SecretKeyError};
 pub use statement::Exit;
+pub use subscriber::Subscriber;

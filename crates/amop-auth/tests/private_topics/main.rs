@@ -1,0 +1,7 @@
+//! Whole machines in a small world: publishers, subscribers, a clock and a network that a seed decides.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod attacks;
+mod chaos;
+mod scenarios;
+mod world;
