@@ -145,6 +145,24 @@ fn the_key_of_a_group_is_replaced_by_count_and_by_time() {
     assert_ne!(pair.multicast(), second);
 }
 
+/// PRIV-14: at the limit, and one past it.
+#[test]
+fn what_is_late_is_opened_under_the_last_four_keys_of_a_group() {
+    for (keys_after, is_opened) in [(3, true), (4, false)] {
+        let mut pair = Pair::new();
+        pair.multicast();
+        let id = pair.next_id();
+        let late = pair.publisher.seal_multicast(pair.now, &topic(), id, b"late").unwrap();
+        for _ in 0..keys_after {
+            pair.audience().wear_group_out(RENEW_AFTER_SEALED);
+            pair.multicast();
+        }
+        let opened = pair.subscriber.open(pair.now, &topic(), id, &late.sealed);
+        assert_eq!(opened.is_ok(), is_opened, "{keys_after} keys after it");
+        while pair.subscriber.poll_effect().is_some() {}
+    }
+}
+
 /// PRIV-12: whoever asks for a key after it was made gets the next one, and if none is made, none.
 #[test]
 fn who_was_not_there_when_a_key_was_made_is_never_given_it() {

@@ -219,6 +219,58 @@ fn an_answer_counts_for_its_question_and_its_subscriber_alone() {
     assert_eq!(open(alice, id, &sealed).unwrap(), "re: balance?");
 }
 
+/// PRIV-12: else a relay could have the key left out for a member that never got it.
+#[test]
+fn only_the_member_itself_can_say_that_it_holds_the_key_of_a_group() {
+    let (mut world, publisher, alice) = pair(14);
+    world.multicast(publisher, "lost on the way").unwrap();
+    let parcel = world.intercept().unwrap();
+    world.deliver(parcel); // She opens it, and says so.
+    let holds = world.intercept().unwrap();
+    let What::Handshake(message) = &holds.what else { panic!("a handshake message") };
+    assert_eq!((message[1], message.len()), (5, 18 + 8 + 16));
+    let length = |world: &mut World| {
+        world.multicast(publisher, "x").unwrap();
+        let Some(What::Payload(_, sealed)) = world.sent.last().map(|parcel| &parcel.what) else {
+            panic!("a payload was sent last");
+        };
+        sealed.len()
+    };
+    let with_key = length(&mut world);
+    for bit in 0..8 * message.len() {
+        let what = What::Handshake(flip(message, bit));
+        world.deliver(Parcel { from: alice, to: publisher, what });
+    }
+    world.deliver(Parcel { from: Instance(11), ..holds.clone() });
+    assert_eq!(length(&mut world), with_key);
+    world.deliver(holds);
+    assert_eq!(length(&mut world), with_key - 74);
+}
+
+/// PRIV-6: a confirmation that was lost comes again with the proof, and one that is false is none.
+#[test]
+fn a_confirmation_shows_the_keys_of_its_channel_and_can_be_had_again() {
+    let mut world = World::new(15);
+    let publisher = world.add_publisher(1, &[&key(1)]);
+    let alice = world.add_subscriber(10, key(1));
+    let challenge = world.intercept().unwrap();
+    world.deliver(challenge);
+    let proof = world.intercept().unwrap();
+    world.deliver(proof.clone());
+    let lost = world.intercept().unwrap();
+    let What::Handshake(confirmation) = &lost.what else { panic!("a handshake message") };
+    for bit in 16..8 * confirmation.len() {
+        let what = What::Handshake(flip(confirmation, bit));
+        world.deliver(Parcel { from: publisher, to: alice, what });
+    }
+    let knows = (alice, Told::Channel(publisher));
+    assert!(!world.told.contains(&knows));
+    world.deliver(proof);
+    let again = world.intercept().unwrap();
+    world.deliver(again);
+    assert!(world.told.contains(&knows));
+}
+
 /// PRIV-2: nobody makes a subscriber sign what it does not mean.
 #[test]
 fn a_subscriber_signs_for_its_own_topics_and_for_an_hour_at_most_and_agrees_on_no_weak_point() {
