@@ -1,5 +1,4 @@
 //! Keys as people and other tools write them down.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use amop_auth::{Entropy, PublicKey, PublicKeyError, SecretKey, SecretKeyError};
 

@@ -23,11 +23,11 @@ fn pair(seed: u64) -> (World, Instance, Instance) {
 
 /// The first handshake message of this kind that was sent.
 fn sent(world: &World, kind: u8) -> Bytes {
-    let messages = world.sent.iter().filter_map(|parcel| match &parcel.what {
+    let mut messages = world.sent.iter().filter_map(|parcel| match &parcel.what {
         What::Handshake(message) => Some(message),
         What::Payload(..) | What::Answer(..) => None,
     });
-    messages.filter(|message| message[1] == kind).next().unwrap().clone()
+    messages.find(|message| message[1] == kind).unwrap().clone()
 }
 
 fn flip(message: &Bytes, bit: usize) -> Bytes {

@@ -178,6 +178,8 @@ fn a_subscriber_that_moves_while_it_is_asked_is_asked_anew() {
     let mut world = World::new(8);
     let publisher = world.add_publisher(1, &[&key(1)]);
     let alice = world.add_subscriber(10, key(1));
+    let challenge = world.intercept().unwrap();
+    world.deliver(challenge); // What she signs now says where she is now.
     world.attach(alice, 2);
     world.run_for(SOON);
     assert_eq!(world.receivers(publisher), Receivers::Verified(vec![alice]));

@@ -245,7 +245,6 @@ impl World {
 
     /// Puts something on its way.
     pub(crate) fn send(&mut self, parcel: Parcel) {
-        self.sent.push(parcel.clone());
         let copies = match self.draw(100) {
             lucky if lucky < self.loss_percent => 0,
             doubled if doubled < 2 * self.loss_percent => 2,
@@ -257,6 +256,7 @@ impl World {
             self.count += 1;
             self.on_their_way.insert((self.now + delay, self.count), parcel.clone());
         }
+        self.sent.push(parcel);
     }
 
     /// A number below `end`, by the seed.
