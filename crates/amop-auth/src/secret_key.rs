@@ -149,3 +149,20 @@ fn scrypt_cost() -> pkcs8::pkcs5::scrypt::Params {
 
 const PEM_LABEL: &str = "PRIVATE KEY";
 const ENCRYPTED_PEM_LABEL: &str = "ENCRYPTED PRIVATE KEY";
+
+#[cfg(test)]
+mod tests {
+    use zeroize::ZeroizeOnDrop;
+
+    /// That a type overwrites itself can be asked of it at compile time only.
+    #[test]
+    fn every_type_that_holds_a_secret_overwrites_it_when_dropped() {
+        fn overwrites<T: ZeroizeOnDrop>() {}
+        overwrites::<super::SigningKey>();
+        overwrites::<pkcs8::SecretDocument>();
+        overwrites::<x25519_dalek::StaticSecret>();
+        overwrites::<x25519_dalek::SharedSecret>();
+        overwrites::<chacha20poly1305::ChaCha20Poly1305>();
+        overwrites::<zeroize::Zeroizing<[u8; 32]>>();
+    }
+}

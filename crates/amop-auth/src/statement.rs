@@ -21,7 +21,7 @@ use crate::public_key::PUBLIC_KEY_BYTES;
 /// Everything that one verification is about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Statement<'a> {
-    /// The consortium.
+    /// The consortium: the domain in the certified names of its members.
     pub(crate) network: &'a str,
     /// The private topic.
     pub(crate) topic: &'a Topic,

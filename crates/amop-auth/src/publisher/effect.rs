@@ -10,9 +10,7 @@ use crate::{Exit, PublicKey};
 /// Who publishes. With another certificate it is another publisher.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The consortium: the same on both sides, at most 65,535 bytes.
-    pub network: String,
-    /// The certified name, as the home node attests it to subscribers.
+    /// The certified name, as the home node attests it to subscribers. Its domain is the network.
     pub name: Name,
     /// The SHA-256 of the certificate in DER.
     pub certificate: [u8; 32],

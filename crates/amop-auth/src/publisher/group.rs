@@ -24,13 +24,14 @@ pub(crate) struct Group {
     key: Zeroizing<[u8; 32]>,
     sealer: Sealer,
     made_at: Instant,
+    /// In order.
     members: Vec<Instance>,
     /// The key for each member that has not said to hold it.
     wraps: BTreeMap<Instance, Vec<u8>>,
 }
 
 impl Group {
-    /// A new key, which no member has.
+    /// A new key, which no member has; the members stand in order.
     pub(crate) fn new(now: Instant, members: Vec<Instance>, entropy: &mut Entropy) -> Self {
         let id = KeyId(u64::from_be_bytes(*entropy.draw()));
         let key = entropy.draw();
@@ -52,7 +53,7 @@ impl Group {
     /// Gives the key to a member, with the next message. Without room on its channel it gets none, and
     /// who came after the key was made gets the next one.
     pub(crate) fn wrap(&mut self, member: Instance, channel: &mut Channel) {
-        if !self.members.contains(&member) {
+        if self.members.binary_search(&member).is_err() {
             return;
         }
         let context = self.id().0.to_be_bytes();

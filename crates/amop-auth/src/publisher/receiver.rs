@@ -301,7 +301,7 @@ impl Open {
     fn judge(&self, desk: &Desk<'_>, proof: &Proof, exit: Exit) -> Option<(PublicKey, Channel)> {
         let key = desk.keys.iter().find(|key| *key.as_bytes() == proof.key)?;
         let statement = Statement {
-            network: &desk.identity.network,
+            network: desk.identity.name.domain(),
             topic: desk.topic,
             publisher: &desk.identity.name,
             certificate: &desk.identity.certificate,

@@ -1,6 +1,6 @@
 //! Keys that wear out, which takes too many messages for anybody but a test that can skip them.
 
-use amop_wire::{Epoch, NodeId};
+use amop_wire::{Epoch, Name, NodeId};
 
 use super::*;
 use crate::limits::{BACKOFF_MIN, RENEW_AFTER, RENEW_AFTER_SEALED, SEALED_MAX};
@@ -22,10 +22,9 @@ impl Pair {
     /// A pair whose subscriber is verified.
     fn new() -> Self {
         let name = "payroll.sdk.bank-a.amop".parse().unwrap();
-        let (network, instance) = ("amop".to_owned(), Instance(1));
-        let identity = Identity { network: network.clone(), name, certificate: [5; 32], instance };
+        let identity = Identity { name, certificate: [5; 32], instance: Instance(1) };
         let publisher = Publisher::new(identity, Entropy::new([1; 32]));
-        let subscriber = Subscriber::new(network, ALICE, Entropy::new([2; 32]));
+        let subscriber = Subscriber::new(hr(), ALICE, Entropy::new([2; 32]));
         let now = Instant::default();
         let mut pair = Self { now, publisher, subscriber, challenges: 0, counter: 0 };
         let key = SecretKey::generate(&mut Entropy::new([3; 32]));
@@ -93,6 +92,10 @@ impl Pair {
         let now = self.now;
         self.audience().wear_out(now, ALICE, next);
     }
+}
+
+fn hr() -> Name {
+    "hr.sdk.bank-c.amop".parse().unwrap()
 }
 
 fn topic() -> Topic {
@@ -174,7 +177,7 @@ fn who_was_not_there_when_a_key_was_made_is_never_given_it() {
     pair.tell(Input::Allow { topic: topic(), keys });
 
     // Bob is a machine of his own, beside that of Alice.
-    let mut bobs = Subscriber::new("amop".to_owned(), Instance(12), Entropy::new([5; 32]));
+    let mut bobs = Subscriber::new(hr(), Instance(12), Entropy::new([5; 32]));
     let exit = Exit { node: NodeId::from_bytes([1; 32]), epoch: Epoch(1) };
     bobs.handle(pair.now, SubscriberInput::Attached(exit));
     let key = bob.public();

@@ -28,7 +28,7 @@ use peer::{Holds, Learned, Peer};
 
 /// All private topics that one client subscribes to.
 pub struct Subscriber {
-    network: String,
+    name: Name,
     instance: Instance,
     entropy: Entropy,
     exit: Option<Exit>,
@@ -57,12 +57,13 @@ struct Subscription {
 }
 
 impl Subscriber {
-    /// A subscriber to nothing; `network` is the same on both sides, at most 65,535 bytes.
+    /// A subscriber to nothing, with its certified name, whose domain is the network, and the life of the
+    /// client.
     #[must_use]
-    pub fn new(network: String, instance: Instance, entropy: Entropy) -> Self {
+    pub fn new(name: Name, instance: Instance, entropy: Entropy) -> Self {
         let (topics, effects) = (BTreeMap::new(), VecDeque::new());
         let allowance = Allowance::default();
-        Self { network, instance, entropy, exit: None, topics, allowance, effects }
+        Self { name, instance, entropy, exit: None, topics, allowance, effects }
     }
 
     /// Applies one input; what it causes waits in [`poll_effect`](Self::poll_effect).
@@ -198,7 +199,7 @@ impl Subscriber {
         if !is_short || !subscription.has_room_for(from) || !self.allowance.take(now) {
             return;
         }
-        let network = &self.network;
+        let network = self.name.domain();
         let claim = Claim { network, topic: &topic, name, from, subscriber: self.instance, exit };
         let held = claim.prove(now, &subscription.key, challenge, &mut self.entropy);
         let Some(held) = held else { return };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::{Parcel, Told, What, World, exit, key, topic};
+use crate::world::{Parcel, Told, What, World, exit, hr, key, topic};
 use amop_auth::limits::{ABSENT_MAX, SUBSCRIBERS_PER_TOPIC_MAX, VALID_MAX};
 use amop_auth::publisher::Input;
 use amop_auth::{Receivers, SealError};
@@ -197,6 +197,16 @@ fn a_proof_from_another_place_than_the_publisher_knows_is_refused() {
         world.run_for(SOON);
         assert_eq!(world.told, [(publisher, Told::Refused(alice))]);
     }
+}
+
+/// PRIV-3.
+#[test]
+fn a_subscriber_of_another_network_is_refused() {
+    let mut world = World::new(15);
+    let publisher = world.add_publisher(1, &[&key(1)]);
+    let alice = world.add_subscriber_named(hr("other"), 10, key(1));
+    world.run_for(SOON);
+    assert_eq!(world.told, [(publisher, Told::Refused(alice))]);
 }
 
 /// PRIV-6: nothing is lost while keys change, and the verdict does not pause.

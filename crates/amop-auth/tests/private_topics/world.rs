@@ -67,6 +67,11 @@ pub(crate) fn exit(number: u8) -> Exit {
     Exit { node: NodeId::from_bytes([number; 32]), epoch: Epoch(u64::from(number)) }
 }
 
+/// The name of a subscriber, in a network.
+pub(crate) fn hr(domain: &str) -> Name {
+    format!("hr.sdk.bank-c.{domain}").parse().unwrap()
+}
+
 /// The key that everything about this number uses.
 pub(crate) fn key(number: u8) -> SecretKey {
     SecretKey::generate(&mut Entropy::new([number; 32]))
@@ -99,8 +104,7 @@ impl World {
     pub(crate) fn add_publisher(&mut self, instance: u64, keys: &[&SecretKey]) -> Instance {
         let instance = Instance(instance);
         let name: Name = "payroll.sdk.bank-a.amop".parse().unwrap();
-        let network = "amop".to_owned();
-        let identity = Identity { network, name: name.clone(), certificate: [5; 32], instance };
+        let identity = Identity { name: name.clone(), certificate: [5; 32], instance };
         let publisher = Publisher::new(identity, self.entropy(instance));
         self.publishers.insert(instance, (name, publisher));
         self.allow(instance, keys);
@@ -119,9 +123,18 @@ impl World {
 
     /// A subscriber with a key, attached somewhere.
     pub(crate) fn add_subscriber(&mut self, instance: u64, key: SecretKey) -> Instance {
+        self.add_subscriber_named(hr("amop"), instance, key)
+    }
+
+    pub(crate) fn add_subscriber_named(
+        &mut self,
+        name: Name,
+        instance: u64,
+        key: SecretKey,
+    ) -> Instance {
         let instance = Instance(instance);
         let entropy = self.entropy(instance);
-        let subscriber = Subscriber::new("amop".to_owned(), instance, entropy);
+        let subscriber = Subscriber::new(name, instance, entropy);
         self.subscribers.insert(instance, subscriber);
         self.tell_subscriber(instance, SubscriberInput::Subscribe { topic: topic(), key });
         self.attach(instance, 1);
