@@ -204,6 +204,7 @@ impl Subscriber {
         let held = claim.prove(now, &subscription.key, challenge, &mut self.entropy);
         let Some(held) = held else { return };
         let message = held.proof.clone();
+        subscription.make_room_for(from);
         subscription.publishers.entry(from).or_default().keep(held);
         self.effects.push_back(Effect::Send { topic, to: from, message });
     }
@@ -231,14 +232,25 @@ impl Subscriber {
 
 impl Subscription {
     /// Whether there is room for this publisher, if need be that of one that never confirmed anything.
-    fn has_room_for(&mut self, publisher: Instance) -> bool {
-        let publishers = &mut self.publishers;
-        if publishers.contains_key(&publisher) || publishers.len() < PUBLISHERS_PER_TOPIC_MAX {
-            return true;
+    fn has_room_for(&self, publisher: Instance) -> bool {
+        self.is_room_free_for(publisher) || self.idle().is_some()
+    }
+
+    fn make_room_for(&mut self, publisher: Instance) {
+        let idle = self.idle().filter(|_| !self.is_room_free_for(publisher));
+        if let Some(idle) = idle {
+            self.publishers.remove(&idle);
         }
-        let idle = publishers.iter().find(|(_, peer)| !peer.is_confirmed());
-        let idle = idle.map(|(publisher, _)| *publisher);
-        idle.is_some_and(|idle| publishers.remove(&idle).is_some())
+    }
+
+    fn is_room_free_for(&self, publisher: Instance) -> bool {
+        let publishers = &self.publishers;
+        publishers.contains_key(&publisher) || publishers.len() < PUBLISHERS_PER_TOPIC_MAX
+    }
+
+    fn idle(&self) -> Option<Instance> {
+        let idle = self.publishers.iter().find(|(_, peer)| !peer.is_confirmed());
+        idle.map(|(publisher, _)| *publisher)
     }
 }
 

@@ -338,6 +338,30 @@ fn a_subscriber_has_channels_with_so_many_publishers_and_keeps_those_that_are_co
     assert_eq!(world.opened[&alice], [(id, Bytes::from("still there"))]);
 }
 
+/// PRIV-14: what is not signed costs nobody anything.
+#[test]
+fn challenges_that_are_not_answered_push_nobody_out() {
+    let (mut world, _, alice) = pair(16);
+    let challenge = sent(&world, 1);
+    let ask = |world: &mut World, number: usize| {
+        let from = Instance(1000 + u64::try_from(number).unwrap());
+        let (what, sent) = (What::Handshake(challenge.clone()), world.sent.len());
+        world.deliver(Parcel { from, to: alice, what });
+        world.sent.len() - sent
+    };
+    for number in 1..PUBLISHERS_PER_TOPIC_MAX {
+        world.run_for(Duration::from_millis(50));
+        assert_eq!(ask(&mut world, number), 1);
+    }
+    // Challenges of the same moment use the allowance up, and push out as many.
+    let many = usize::try_from(SIGNATURES_AT_ONCE).unwrap();
+    let signed: usize = (1000..1100).map(|number| ask(&mut world, number)).sum();
+    assert!(signed <= many, "{signed}");
+    assert_eq!(ask(&mut world, PUBLISHERS_PER_TOPIC_MAX - 1), 1, "the proof is still known");
+    let known = (1..PUBLISHERS_PER_TOPIC_MAX).filter(|number| ask(&mut world, *number) == 1);
+    assert_eq!(known.count(), PUBLISHERS_PER_TOPIC_MAX - 1 - signed);
+}
+
 /// PRIV-6: a relay that plays old challenges again and again.
 #[test]
 fn challenges_that_nobody_confirms_do_not_push_out_a_channel_in_use() {
