@@ -2,33 +2,12 @@
 
 use std::time::Duration;
 
-use crate::world::{Parcel, Told, What, World, exit, key, topic};
-use amop_auth::limits::{PRIVATE_PAYLOAD_BYTES_MAX, PUBLISHERS_PER_TOPIC_MAX, SIGNATURES_AT_ONCE};
 use amop_auth::publisher::Input;
-use amop_auth::{OpenError, Receivers, SealError};
+use amop_auth::{OpenError, Receivers};
 use amop_wire::{Instance, MsgId};
 use bytes::Bytes;
 
-const SOON: Duration = Duration::from_millis(50);
-
-/// Publisher, and a subscriber that it has verified.
-fn pair(seed: u64) -> (World, Instance, Instance) {
-    let mut world = World::new(seed);
-    let publisher = world.add_publisher(1, &[&key(1)]);
-    let alice = world.add_subscriber(10, key(1));
-    world.run_for(SOON);
-    assert_eq!(world.receivers(publisher), Receivers::Verified(vec![alice]));
-    (world, publisher, alice)
-}
-
-/// The first handshake message of this kind that was sent.
-fn sent(world: &World, kind: u8) -> Bytes {
-    let mut messages = world.sent.iter().filter_map(|parcel| match &parcel.what {
-        What::Handshake(message) => Some(message),
-        What::Payload(..) | What::Answer(..) => None,
-    });
-    messages.find(|message| message[1] == kind).unwrap().clone()
-}
+use crate::world::{Parcel, SOON, Told, What, World, exit, key, pair, sent, topic};
 
 fn flip(message: &Bytes, bit: usize) -> Bytes {
     let mut changed = message.to_vec();
@@ -300,68 +279,6 @@ fn a_subscriber_signs_for_its_own_topics_and_for_an_hour_at_most_and_agrees_on_n
     assert_eq!(answers("salary", &|message| message[0] = 2), 0, "another version");
 }
 
-/// PRIV-14: at the limit, and one past it.
-#[test]
-fn a_subscriber_signs_20_times_a_second_and_the_same_proof_costs_nothing() {
-    let (mut world, publisher, alice) = pair(9);
-    world.run_for(Duration::from_secs(2));
-    let challenge = sent(&world, 1);
-    let mut ask = |nonce: u32| {
-        let mut message = challenge.to_vec();
-        message[2..6].copy_from_slice(&nonce.to_be_bytes());
-        let sent = world.sent.len();
-        let what = What::Handshake(message.into());
-        world.deliver(Parcel { from: publisher, to: alice, what });
-        world.sent.len() - sent
-    };
-    let signed: usize = (0..100).map(&mut ask).sum();
-    assert_eq!(signed, usize::try_from(SIGNATURES_AT_ONCE).unwrap());
-    assert_eq!(ask(19), 1, "it was asked that before");
-    assert_eq!(ask(100), 0);
-}
-
-/// PRIV-14: at the limit, and one past it.
-#[test]
-fn a_subscriber_has_channels_with_so_many_publishers_and_keeps_those_that_are_confirmed() {
-    let (mut world, publisher, alice) = pair(10);
-    let challenge = sent(&world, 1);
-    for number in 0..2 * PUBLISHERS_PER_TOPIC_MAX {
-        world.run_for(Duration::from_millis(50));
-        let from = Instance(1000 + u64::try_from(number).unwrap());
-        let what = What::Handshake(challenge.clone());
-        let sent = world.sent.len();
-        world.deliver(Parcel { from, to: alice, what });
-        assert_eq!(world.sent.len(), sent + 1, "nobody who claims nothing more stays in the way");
-    }
-    let id = world.unicast(publisher, alice, "still there").unwrap();
-    world.run_for(SOON);
-    assert_eq!(world.opened[&alice], [(id, Bytes::from("still there"))]);
-}
-
-/// PRIV-14: what is not signed costs nobody anything.
-#[test]
-fn challenges_that_are_not_answered_push_nobody_out() {
-    let (mut world, _, alice) = pair(16);
-    let challenge = sent(&world, 1);
-    let ask = |world: &mut World, number: usize| {
-        let from = Instance(1000 + u64::try_from(number).unwrap());
-        let (what, sent) = (What::Handshake(challenge.clone()), world.sent.len());
-        world.deliver(Parcel { from, to: alice, what });
-        world.sent.len() - sent
-    };
-    for number in 1..PUBLISHERS_PER_TOPIC_MAX {
-        world.run_for(Duration::from_millis(50));
-        assert_eq!(ask(&mut world, number), 1);
-    }
-    // Challenges of the same moment use the allowance up, and push out as many.
-    let many = usize::try_from(SIGNATURES_AT_ONCE).unwrap();
-    let signed: usize = (1000..1100).map(|number| ask(&mut world, number)).sum();
-    assert!(signed <= many, "{signed}");
-    assert_eq!(ask(&mut world, PUBLISHERS_PER_TOPIC_MAX - 1), 1, "the proof is still known");
-    let known = (1..PUBLISHERS_PER_TOPIC_MAX).filter(|number| ask(&mut world, *number) == 1);
-    assert_eq!(known.count(), PUBLISHERS_PER_TOPIC_MAX - 1 - signed);
-}
-
 /// PRIV-6: a relay that plays old challenges again and again.
 #[test]
 fn challenges_that_nobody_confirms_do_not_push_out_a_channel_in_use() {
@@ -377,21 +294,6 @@ fn challenges_that_nobody_confirms_do_not_push_out_a_channel_in_use() {
     world.unicast(publisher, alice, "still there").unwrap();
     world.run_for(SOON);
     assert_eq!((world.opened[&alice].len(), world.answers.len()), (1, 1));
-}
-
-/// PRIV-14: at the limit, and one past it. What is not sealed uses nothing up.
-#[test]
-fn a_payload_that_would_be_too_long_once_sealed_is_refused() {
-    let (mut world, publisher, alice) = pair(12);
-    let longest = "x".repeat(PRIVATE_PAYLOAD_BYTES_MAX);
-    world.unicast(publisher, alice, &longest).unwrap();
-    world.multicast(publisher, &longest).unwrap();
-    let longer = format!("{longest}x");
-    let refused = SealError::TooLong { bytes: longer.len() };
-    assert_eq!(world.unicast(publisher, alice, &longer), Err(refused));
-    assert_eq!(world.multicast(publisher, &longer), Err(refused));
-    let long = |what: &What| matches!(what, What::Payload(_, sealed) if sealed.len() > 1 << 20);
-    assert!(!world.sent.iter().any(|parcel| long(&parcel.what)));
 }
 
 /// PRIV-1: a topic is private by a list, and nothing else.

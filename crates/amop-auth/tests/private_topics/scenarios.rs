@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use crate::world::{Parcel, Told, What, World, exit, hr, key, topic};
-use amop_auth::limits::{ABSENT_MAX, SUBSCRIBERS_PER_TOPIC_MAX, VALID_MAX};
-use amop_auth::publisher::Input;
+use amop_auth::limits::{ABSENT_MAX, VALID_MAX};
 use amop_auth::{Receivers, SealError};
 use amop_wire::Instance;
 use bytes::Bytes;
 
-const SOON: Duration = Duration::from_millis(50);
+use crate::world::{Parcel, SOON, Told, What, World, exit, hr, key, topic};
 
 /// PRIV-1, PRIV-2: at once, and only who holds a key on the list.
 #[test]
@@ -313,27 +311,4 @@ fn a_subscriber_that_lost_its_keys_is_heard_and_gets_others() {
     let id = world.unicast(publisher, alice, "found").unwrap();
     world.run_for(SOON);
     assert_eq!(world.answers.last(), Some(&(id, Bytes::from("re: found"))));
-}
-
-/// PRIV-14: at the limit, and one past it.
-#[test]
-fn a_publisher_knows_of_so_many_subscribers_and_one_that_is_away_makes_room() {
-    let mut world = World::new(14);
-    let publisher = world.add_publisher(1, &[&key(1)]);
-    let appear = |world: &mut World, number: usize| {
-        let subscriber = Instance(u64::try_from(number).unwrap());
-        let (topic, exit) = (topic(), exit(1));
-        world.tell(publisher, Input::Appeared { topic, subscriber, exit });
-        subscriber
-    };
-    for number in 0..SUBSCRIBERS_PER_TOPIC_MAX {
-        appear(&mut world, 1000 + number);
-    }
-    assert!(world.told.is_empty(), "the limit");
-    let refused = appear(&mut world, 10);
-    assert_eq!(world.told, [(publisher, Told::Refused(refused))], "one past it");
-    world.tell(publisher, Input::Gone { topic: topic(), subscriber: Instance(1000) });
-    world.add_subscriber(10, key(1));
-    world.run_for(SOON);
-    assert_eq!(world.receivers(publisher), Receivers::Verified(vec![refused]));
 }

@@ -14,6 +14,9 @@ use amop_auth::{
 use amop_wire::{Epoch, Instance, Instant, MsgId, Name, NodeId, Topic};
 use bytes::Bytes;
 
+/// Longer than any message takes while nothing is lost.
+pub(crate) const SOON: Duration = Duration::from_millis(50);
+
 /// All of it.
 pub(crate) struct World {
     pub(crate) now: Instant,
@@ -75,6 +78,25 @@ pub(crate) fn hr(domain: &str) -> Name {
 /// The key that everything about this number uses.
 pub(crate) fn key(number: u8) -> SecretKey {
     SecretKey::generate(&mut Entropy::new([number; 32]))
+}
+
+/// Publisher, and a subscriber that it has verified.
+pub(crate) fn pair(seed: u64) -> (World, Instance, Instance) {
+    let mut world = World::new(seed);
+    let publisher = world.add_publisher(1, &[&key(1)]);
+    let alice = world.add_subscriber(10, key(1));
+    world.run_for(SOON);
+    assert_eq!(world.receivers(publisher), Receivers::Verified(vec![alice]));
+    (world, publisher, alice)
+}
+
+/// The first handshake message of this kind that was sent.
+pub(crate) fn sent(world: &World, kind: u8) -> Bytes {
+    let mut messages = world.sent.iter().filter_map(|parcel| match &parcel.what {
+        What::Handshake(message) => Some(message),
+        What::Payload(..) | What::Answer(..) => None,
+    });
+    messages.find(|message| message[1] == kind).unwrap().clone()
 }
 
 impl World {
