@@ -226,6 +226,19 @@ fn only_the_member_itself_can_say_that_it_holds_the_key_of_a_group() {
     assert_eq!(length(&mut world), with_key - 74);
 }
 
+/// PRIV-4.
+#[test]
+fn another_challenge_with_a_nonce_that_was_used_is_not_answered() {
+    let (mut world, publisher, alice) = pair(18);
+    let challenge = sent(&world, 1);
+    for (changed, answers) in [(challenge.clone(), 1), (flip(&challenge, 8 * 34), 0)] {
+        let sent = world.sent.len();
+        let what = What::Handshake(changed);
+        world.deliver(Parcel { from: publisher, to: alice, what });
+        assert_eq!(world.sent.len() - sent, answers);
+    }
+}
+
 /// PRIV-6: a confirmation that was lost comes again with the proof, and one that is false is none.
 #[test]
 fn a_confirmation_shows_the_keys_of_its_channel_and_can_be_had_again() {

@@ -112,3 +112,25 @@ fn a_publisher_knows_of_so_many_subscribers_and_one_that_is_away_makes_room() {
     world.run_for(SOON);
     assert_eq!(world.receivers(publisher), Receivers::Verified(vec![refused]));
 }
+
+/// PRIV-14: one that is confirmed, and three that may be.
+#[test]
+fn a_subscriber_keeps_four_channels_with_a_publisher() {
+    let (mut world, publisher, alice) = pair(17);
+    let challenge = sent(&world, 1);
+    let mut ask = |nonce: u8| {
+        let mut message = challenge.to_vec();
+        message[2..34].copy_from_slice(&[nonce; 32]);
+        let what = What::Handshake(message.into());
+        world.deliver(Parcel { from: publisher, to: alice, what });
+        match world.sent.last() {
+            Some(Parcel { what: What::Handshake(proof), .. }) => proof.clone(),
+            _ => panic!("a proof was sent last"),
+        }
+    };
+    let proofs = [1, 2, 3].map(&mut ask);
+    assert_eq!([1, 2, 3].map(&mut ask), proofs, "the limit");
+    ask(4);
+    assert_eq!([2, 3].map(&mut ask), proofs[1..], "one past it");
+    assert_ne!(ask(1), proofs[0], "it made way, and is made anew");
+}
