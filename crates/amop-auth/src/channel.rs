@@ -43,6 +43,12 @@ impl Ephemeral {
         Self(StaticSecret::from(*entropy.draw::<32>()))
     }
 
+    /// The one that somebody else drew.
+    #[cfg(test)]
+    pub(crate) fn of(secret: [u8; 32]) -> Self {
+        Self(StaticSecret::from(secret))
+    }
+
     /// The half that the other side gets.
     pub(crate) fn public(&self) -> [u8; 32] {
         Half::from(&self.0).to_bytes()

