@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use amop_auth::limits::{ABSENT_MAX, VALID_MAX};
+use amop_auth::limits::{ABSENT_MAX, RENEW_AFTER, VALID_MAX};
 use amop_auth::{Receivers, SealError};
 use amop_wire::Instance;
 use bytes::Bytes;
@@ -231,6 +231,31 @@ fn a_verdict_is_renewed_before_it_ends() {
     world.run_for(VALID_MAX);
     assert_eq!(world.receivers(publisher), Receivers::Nobody, "a verdict ends");
     assert!(world.told.contains(&(publisher, Told::Withdrawn(alice))));
+}
+
+/// PRIV-6, in both directions.
+#[test]
+fn what_was_sealed_before_a_renewal_is_opened_after_it() {
+    let mut world = World::new(16);
+    let publisher = world.add_publisher(1, &[&key(1)]);
+    let alice = world.add_subscriber(10, key(1));
+    world.run_for(SOON);
+    let answered = world.unicast(publisher, alice, "answered late").unwrap();
+    let question = world.intercept().unwrap();
+    world.deliver(question);
+    let answer = world.intercept().unwrap();
+    let delivered = world.unicast(publisher, alice, "delivered late").unwrap();
+    let question = world.intercept().unwrap();
+
+    let sent = world.sent.len();
+    world.run_for(RENEW_AFTER + SOON);
+    assert_eq!(world.sent.len(), sent + 3, "challenge, proof, confirmation");
+    world.deliver(answer);
+    world.deliver(question);
+    world.run_for(SOON);
+    assert_eq!(world.opened[&alice].last().map(|(id, _)| *id), Some(delivered));
+    let ids: Vec<_> = world.answers.iter().map(|(id, _)| *id).collect();
+    assert_eq!(ids, [answered, delivered]);
 }
 
 /// PRIV-12.
