@@ -3,7 +3,7 @@
 use amop_wire::{Epoch, Name, NodeId};
 
 use super::*;
-use crate::limits::{BACKOFF_MIN, RENEW_AFTER, RENEW_AFTER_SEALED, SEALED_MAX};
+use crate::limits::{BACKOFF_MIN, RENEW_AFTER, RENEW_AFTER_SEALED, SEALED_MAX, VALID_MAX};
 use crate::subscriber::{Effect as SubscriberEffect, Input as SubscriberInput};
 use crate::{Exit, SecretKey, Subscriber};
 
@@ -130,6 +130,17 @@ fn a_channel_that_could_not_be_replaced_seals_nothing_past_its_limit() {
     assert_eq!(pair.receivers(), Receivers::Verifying, "the renewal is due");
     pair.tell(Input::Timeout);
     pair.unicast().unwrap();
+}
+
+/// PRIV-6: whoever drives the machine may be late.
+#[test]
+fn a_verdict_that_is_over_counts_no_more_even_if_nobody_handed_in_the_timeout() {
+    let mut pair = Pair::new();
+    pair.now = pair.now + VALID_MAX - BACKOFF_MIN;
+    pair.unicast().unwrap();
+    pair.now = pair.now + BACKOFF_MIN;
+    assert_eq!(pair.unicast(), Err(SealError::NotVerified));
+    assert_eq!(pair.receivers(), Receivers::Verifying);
 }
 
 /// PRIV-12.

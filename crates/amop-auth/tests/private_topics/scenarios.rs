@@ -337,3 +337,38 @@ fn a_subscriber_that_lost_its_keys_is_heard_and_gets_others() {
     world.run_for(SOON);
     assert_eq!(world.answers.last(), Some(&(id, Bytes::from("re: found"))));
 }
+
+/// PRIV-13: the key of a group is wrapped for the channel that there is.
+#[test]
+fn a_key_that_is_still_due_follows_its_member_to_another_channel() {
+    let mut world = World::new(17);
+    let publisher = world.add_publisher(1, &[&key(1)]);
+    let alice = world.add_subscriber(10, key(1));
+    world.run_for(SOON);
+    world.lose(100);
+    world.multicast(publisher, "lost, and the key with it").unwrap();
+    world.lose(0);
+    let again = amop_auth::subscriber::Input::Subscribe { topic: topic(), key: key(1) };
+    world.tell_subscriber(alice, again);
+    world.unicast(publisher, alice, "lost").unwrap();
+    world.run_for(Duration::from_millis(1200));
+    let (id, _) = world.multicast(publisher, "found").unwrap();
+    world.run_for(SOON);
+    assert_eq!(world.opened[&alice], [(id, Bytes::from("found"))]);
+}
+
+/// PRIV-7.
+#[test]
+fn a_challenge_without_a_word_is_repeated_every_500_ms_as_it_was() {
+    let mut world = World::new(18);
+    let publisher = world.add_publisher(1, &[&key(1)]);
+    world.lose(100);
+    let alice = world.add_subscriber(10, key(1));
+    world.run_for(Duration::from_millis(4999));
+    let challenges = world.sent.iter().map(|parcel| format!("{:?}", parcel.what));
+    let challenges = challenges.collect::<Vec<_>>();
+    assert_eq!(challenges.len(), 10);
+    assert!(challenges.iter().all(|challenge| *challenge == challenges[0]));
+    world.run_for(Duration::from_millis(1));
+    assert_eq!(world.told, [(publisher, Told::Refused(alice))]);
+}
