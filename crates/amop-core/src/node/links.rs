@@ -79,6 +79,7 @@ impl Node {
             }
             Some(Link::Peer { name, node, greet_by, .. }) => {
                 self.timers.cancel(greet_by, Timer::Greeting(link));
+                self.forget_early(link, node);
                 if self.peers.get(&node) == Some(&link) {
                     self.peers.remove(&node);
                     self.is_relinked = true;
@@ -104,6 +105,7 @@ impl Node {
         *greeted = Some(Greeted { epoch, at: now });
         let (name, answer) = (name.clone(), !*dialed);
         self.timers.cancel(*greet_by, Timer::Greeting(link));
+        self.forget_early(link, node);
         if answer {
             self.greet(link);
         }
@@ -133,6 +135,17 @@ impl Node {
         {
             let message = PeerMessage::Snapshot(announcement);
             self.effects.push_back(Effect::ToPeer { link, message });
+        }
+    }
+
+    /// The link on which a peer gets what it waits for.
+    pub(super) fn link_back(&self, node: NodeId) -> Option<LinkId> {
+        self.peers.get(&node).or_else(|| self.early.get(&node)).copied()
+    }
+
+    fn forget_early(&mut self, link: LinkId, node: NodeId) {
+        if self.early.get(&node) == Some(&link) {
+            self.early.remove(&node);
         }
     }
 

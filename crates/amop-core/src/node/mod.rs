@@ -75,6 +75,8 @@ pub struct Node {
     links: BTreeMap<LinkId, Link>,
     /// The link that leads to each peer; a peer may have others that are on their way out.
     peers: BTreeMap<NodeId, LinkId>,
+    /// Links that peers use whose greeting is still on its way: a lane may overtake another.
+    early: BTreeMap<NodeId, LinkId>,
     sessions: IdMap<Instance, Session>,
     table: TopicTable,
     limits: Limits,
@@ -122,6 +124,7 @@ impl Node {
             epoch,
             links: BTreeMap::new(),
             peers: BTreeMap::new(),
+            early: BTreeMap::new(),
             sessions: IdMap::default(),
             ways_back: BTreeMap::new(),
             announcer: Announcer::default(),
@@ -242,8 +245,11 @@ impl Node {
     }
 
     fn handle_peer(&mut self, now: Instant, link: LinkId, message: PeerMessage) {
-        let Some(Link::Peer { node, .. }) = self.links.get(&link) else { return };
-        let node = *node;
+        let Some(&Link::Peer { node, greeted, .. }) = self.links.get(&link) else { return };
+        if greeted.is_none() && !matches!(message, PeerMessage::Greeting(_)) {
+            // It has elected this link: what it is told about this goes the same way.
+            self.early.insert(node, link);
+        }
         match message {
             PeerMessage::Request(_) | PeerMessage::Multicast(_) | PeerMessage::Probe => {
                 self.came_directly(node);
@@ -315,7 +321,7 @@ impl Node {
 
     /// Sends on the link that leads to the peer; says whether there is one.
     fn tell_peer(&mut self, node: NodeId, message: PeerMessage) -> bool {
-        let Some(&link) = self.peers.get(&node) else { return false };
+        let Some(link) = self.link_back(node) else { return false };
         self.effects.push_back(Effect::ToPeer { link, message });
         true
     }

@@ -15,7 +15,7 @@ use super::{Effect, LinkId, Node, Untruth};
 impl Node {
     /// Sends to another node, linked or not; says whether there is a way.
     pub(super) fn tell_node(&mut self, node: NodeId, message: PeerMessage) -> bool {
-        if self.peers.contains_key(&node) {
+        if self.link_back(node).is_some() {
             return self.tell_peer(node, message);
         }
         self.table.way(node, &[]).is_some_and(|path| self.send_along(path, &message))
@@ -25,7 +25,7 @@ impl Node {
     /// would choose may be what the other has given up, such as a link whose loss only it has noticed.
     /// If that way has broken since, as far as this node knows, another one is taken, if there is one.
     pub(super) fn reply_to(&mut self, node: NodeId, message: PeerMessage) -> bool {
-        let is_linked = self.peers.contains_key(&node);
+        let is_linked = self.link_back(node).is_some();
         let is_best = |way: &&Path| {
             self.table.is_way(way.nodes()) || !is_linked && self.table.next_hop(node).is_none()
         };
