@@ -99,6 +99,7 @@ impl World {
 
     /// A message for an application; answers the inputs that follow at once.
     pub(crate) fn deliver(&mut self, client: usize, delivered: Delivered) -> Vec<ClientInput> {
+        self.record.delivered(delivered.id);
         let slot = &mut self.clients[client];
         if slot.inbox.waiting.len() >= slot.application.capacity
             && !(slot.application.takes(&slot.inbox) && slot.inbox.waiting.is_empty())

@@ -51,8 +51,8 @@ pub struct Publication {
     pub publisher_lives: bool,
     /// Whom the publisher's node knew to subscribe when it accepted this.
     pub known: BTreeSet<Instance>,
-    /// Whom of them nothing could reach at that moment, as the ends of the last links knew.
-    pub cut_off: BTreeSet<Instance>,
+    /// Whether any application has got it.
+    pub is_delivered: bool,
 }
 
 /// One call of an application's handler.
@@ -135,6 +135,12 @@ impl Record {
         }
     }
 
+    pub(crate) fn delivered(&mut self, id: MsgId) {
+        if let Some(publication) = self.publications.get_mut(&id) {
+            publication.is_delivered = true;
+        }
+    }
+
     pub(crate) fn refused(&mut self, id: MsgId, now: Instant, by: Instance) {
         if let Some(publication) = self.publications.get_mut(&id) {
             publication.refusals.entry(by).or_insert(now);
@@ -162,7 +168,7 @@ impl Publication {
             stopped_until: at,
             publisher_lives: true,
             known: BTreeSet::new(),
-            cut_off: BTreeSet::new(),
+            is_delivered: false,
         }
     }
 

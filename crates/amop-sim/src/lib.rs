@@ -5,7 +5,7 @@ mod arrivals;
 mod byzantine;
 mod contract;
 mod coverage;
-mod cut_off;
+mod doubt;
 mod due;
 mod fault;
 mod faults;

@@ -21,6 +21,7 @@ impl World {
         }
         self.nodes[node.0].calm = Calm::never();
         self.coverage.fault(Fault::Crash);
+        self.disturb(self.now);
         self.tell_all(format_args!("n{} crashes, noticed after {notice:?}", node.0));
         let links: Vec<(LinkId, usize)> = self.network.links_of(Party::Node(node.0)).collect();
         for (link, end) in links {
@@ -74,6 +75,7 @@ impl World {
         }
         self.coverage.fault(Fault::PauseNode);
         self.nodes[node.0].paused_until = self.now + span;
+        self.disturb(self.now + span);
         self.nodes[node.0].calm.disturb(self.now + span);
         self.tell_all(format_args!("n{} is paused for {span:?}", node.0));
         let links: Vec<(LinkId, usize)> = self.network.links_of(Party::Node(node.0)).collect();
@@ -93,6 +95,7 @@ impl World {
         }
         self.coverage.fault(Fault::PauseClient);
         self.clients[client.0].paused_until = self.now + span;
+        self.disturb(self.now + span);
         self.clients[client.0].calm.disturb(self.now + span);
         self.tell_all(format_args!("c{} is paused for {span:?}", client.0));
         let until = self.now + span;
@@ -135,6 +138,7 @@ impl World {
     /// Has a node close its links and refuse what is new. It stays up.
     pub fn shut_down(&mut self, node: NodeId) {
         self.coverage.fault(Fault::ShutDown);
+        self.disturb(self.now);
         self.nodes[node.0].calm = Calm::never();
         self.nodes[node.0].is_shut_down = true;
         self.node_batch(node.0, [NodeInput::Shutdown]);
@@ -155,6 +159,7 @@ impl World {
         let slot = &mut self.clients[client.0];
         let link = slot.link.take();
         let instance = core.instance();
+        self.disturb(self.now);
         self.tell_all(format_args!("c{} is killed, noticed after {notice:?}", client.0));
         for (id, publication) in &mut self.record.publications {
             publication.publisher_lives &= id.publisher != instance;

@@ -78,8 +78,6 @@ pub(crate) struct Network {
     kinds: BTreeMap<(usize, usize, &'static str), u64>,
     /// When a node last noticed that a link to another one had ended.
     pub(crate) noticed: BTreeMap<(usize, usize), Instant>,
-    /// When nodes linked, in order.
-    pub(crate) linked: Vec<Instant>,
 }
 
 impl Network {
@@ -108,9 +106,6 @@ impl Network {
         acceptor: Life,
     ) -> LinkId {
         self.last += 1;
-        if kind == Kind::Peer {
-            self.linked.push(now);
-        }
         let detour = self.detours.get(&pair(dialer.0, acceptor.0)).copied().unwrap_or_default();
         let link = Link {
             kind,
@@ -164,12 +159,16 @@ impl World {
     /// the direction of the node: a window of its own keeps a client from filling it.
     pub(crate) fn send<M: Message>(&mut self, from: Life, link: LinkId, message: &M) -> bool {
         let latency = self.draw_latency();
-        let Some(state) = self.network.links.get_mut(&link) else { return true };
-        let Some(end) = state.ends.iter().position(|&end| end == Some(from)) else { return true };
-        if state.closed[end].is_some() {
+        let lane = message.lane();
+        let is_its = |state: &Link| state.ends.iter().position(|&end| end == Some(from));
+        let open = |(end, state): &(usize, &mut Link)| state.closed[*end].is_none();
+        let state = self.network.links.get_mut(&link);
+        let state = state.and_then(|state| Some((is_its(state)?, state))).filter(open);
+        let Some((end, state)) = state else {
+            self.lost(lane);
             return true;
-        }
-        let (bytes, lane) = (encode(message), message.lane());
+        };
+        let bytes = encode(message);
         let bytes_max = match (from.0, lane, state.kind) {
             (Party::Client(_) | Party::Stranger(_), _, _)
             | (Party::Node(_), Lane::Control, Kind::Client) => usize::MAX,
@@ -177,6 +176,7 @@ impl World {
             (Party::Node(_), Lane::Replies | Lane::Messages, _) => self.link_bytes_max,
         };
         if state.queued_bytes[end] + bytes.len() > bytes_max {
+            self.lost(lane);
             return false;
         }
         state.queued_bytes[end] += bytes.len();
@@ -198,7 +198,10 @@ impl World {
         lane: Lane,
         bytes: BytesMut,
     ) -> Option<(Party, Kind, Frame)> {
-        let state = self.network.links.get_mut(&link)?;
+        let Some(state) = self.network.links.get_mut(&link) else {
+            self.lost(lane);
+            return None;
+        };
         state.queued_bytes[1 - to] = state.queued_bytes[1 - to].saturating_sub(bytes.len());
         let (passes, kind, end) = (state.passes[1 - to], state.kind, state.ends[to]);
         let present = end.filter(|&(party, life)| passes && self.life_of(party) == life);
@@ -208,7 +211,17 @@ impl World {
         if passes && end.is_some() {
             self.note((link.0, to, lane, bytes.len()));
         }
+        if present.is_none() {
+            self.lost(lane);
+        }
         present.map(|(party, _)| (party, kind, frame(bytes)))
+    }
+
+    /// A message will not arrive. Those of the control lane are told again.
+    fn lost(&mut self, lane: Lane) {
+        if lane != Lane::Control {
+            self.disturb(self.now);
+        }
     }
 
     /// One end closes a link in order: what is on its way arrives first.
@@ -250,6 +263,7 @@ impl World {
         let words = self.link_words(link);
         self.tell_all(format_args!("{words} stalls for {span:?}, {ends:?}"));
         let until = self.now + span;
+        self.disturb(until);
         let Some(state) = self.network.links.get_mut(&link) else { return };
         state.calm.disturb(until);
         for (last, _) in state.last_arrival.iter_mut().zip(ends).filter(|(_, stalls)| *stalls) {
@@ -284,6 +298,7 @@ impl World {
         }
         if let (Party::Node(at), Party::Node(of)) = parties {
             self.network.noticed.insert((at, of), self.now);
+            self.disturb(self.now); // What was to come back over it has no way.
         }
         let (party, life) = ended?;
         (self.life_of(party) == life).then_some((party, reason))

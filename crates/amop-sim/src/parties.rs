@@ -120,7 +120,10 @@ impl World {
                 let sent = self.send(from, link, &message);
                 (!sent).then_some(NodeInput::UnsentToClient { link, message })
             }
-            NodeEffect::ToPeer { message, .. } if self.is_swallowed(node, &message) => None,
+            NodeEffect::ToPeer { message, .. } if self.is_swallowed(node, &message) => {
+                self.disturb(self.now);
+                None
+            }
             NodeEffect::ToPeer { link, message } => {
                 self.check_path(node, &message);
                 if self.is_telling() {
@@ -248,6 +251,7 @@ impl World {
         if let End::Outcome { code, .. } = end {
             self.judge_failure(client, id, code);
         }
+        self.judge_doubt(id, &end);
         self.record.ended(id, self.now, end);
     }
 

@@ -144,10 +144,8 @@ impl World {
         let of_topic = all.filter(|(topic, _)| **topic == publish.topic);
         let known = of_topic.flat_map(|(_, subscribers)| subscribers.map(|one| one.instance));
         let known = known.collect();
-        let cut_off = self.cut_off(node, &publish.topic);
         if let Some(publication) = self.record.publications.get_mut(&id) {
             publication.known = known;
-            publication.cut_off = cut_off;
         }
     }
 

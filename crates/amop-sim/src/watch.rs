@@ -3,8 +3,7 @@
 //! While its subscribers live and a path of live nodes leads to them, a unicast gets code 0,
 //! whatever fails elsewhere. So everything that can stand in the way notes since when nothing has
 //! disturbed it. A unicast that ends in vain is judged by that alone: for the last half of its time,
-//! 3 s at least, its publisher, every subscriber of its topic and some path between them were well. A
-//! subscriber that no link leads to any more is no excuse if there is another one.
+//! 3 s at least, its publisher, every subscriber of its topic and some path between them were well.
 //!
 //! The check errs on the side of the nodes. A node whose link to the subscriber's own node is dead
 //! without its knowing sends nothing another way until it notices (LINK-6) or the other end dials
@@ -103,10 +102,6 @@ impl World {
                 && self.is_half_open_since(home.0, node, start)
         };
         let distances = self.distances(home.0, start, linked);
-        let tries = u32::try_from(publication.cut_off.len()).unwrap_or(u32::MAX).saturating_add(1);
-        let is_unlinked = self.is_unlinked_after(publication.at);
-        let is_cut_off =
-            |instance: &Instance| is_unlinked && publication.cut_off.contains(instance);
         let mut subscribers = self.clients.iter().filter(|slot| slot.wanted.contains(topic));
         let mut is_any = false;
         let mut known = publication.known.clone();
@@ -118,10 +113,6 @@ impl World {
             // Once one has refused, it is another one's turn, if that is not too late.
             let mut refusals = publication.refusals.iter();
             let has_refused = refusals.any(|(by, at)| is_its(by) && *at <= start);
-            // Of those that cannot be reached some relay says so: then it is another one's turn, too.
-            if slot.core.as_ref().is_some_and(|core| is_cut_off(&core.instance())) {
-                return true;
-            }
             is_any |= !has_refused;
             let node = self.home(slot).filter(|node| !is_half_open(node.0));
             let hops = node.and_then(|node| distances[node.0]);
@@ -130,7 +121,7 @@ impl World {
                 && slot.connected.is_since(start)
                 && (has_refused || slot.willing.is_since(before))
                 && link_is_calm(slot)
-                && hops.is_some_and(|hops| self.is_time_enough(timeout / tries, hops))
+                && hops.is_some_and(|hops| self.is_time_enough(timeout, hops))
         });
         // Somebody else may have been chosen: whom its node took for a subscriber.
         is_any && all_are_well && known.is_empty() && link_is_calm(slot)
@@ -182,7 +173,7 @@ impl World {
     }
 
     /// Whether a message gets there and back in half of its time, with a copy lost meanwhile.
-    fn is_time_enough(&self, timeout: Duration, hops: usize) -> bool {
+    pub(crate) fn is_time_enough(&self, timeout: Duration, hops: usize) -> bool {
         let hop = self.latency + self.jitter + self.batching + self.network.slowest_detour();
         // A way may be longer than the best by some hops, if that was bad lately.
         let hops = u32::try_from(hops + 4).unwrap_or(u32::MAX);

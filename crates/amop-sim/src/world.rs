@@ -60,6 +60,8 @@ pub struct World {
     pub(crate) tail: (u64, Duration),
     /// Since when there is room on every link.
     pub(crate) room: Calm,
+    /// Until when something was lost or stood still.
+    pub(crate) disturbed_until: Instant,
     /// When a client last came to a topic or left it.
     pub(crate) topics_changed: BTreeMap<Topic, Instant>,
     /// A driver looks at what arrived within less than this.
@@ -154,6 +156,7 @@ impl World {
             jitter: Duration::from_millis(1),
             tail: (0, Duration::ZERO),
             room: Calm::since(Instant::default()),
+            disturbed_until: Instant::default(),
             topics_changed: BTreeMap::new(),
             batching: Duration::ZERO,
             link_bytes_max: 1 << 20,
