@@ -211,7 +211,8 @@ impl World {
         if passes && end.is_some() {
             self.note((link.0, to, lane, bytes.len()));
         }
-        if present.is_none() {
+        // A stranger does nothing with what it is to pass on.
+        if present.is_none_or(|(party, _)| matches!(party, Party::Stranger(_))) {
             self.lost(lane);
         }
         present.map(|(party, _)| (party, kind, frame(bytes)))
