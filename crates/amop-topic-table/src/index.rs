@@ -193,8 +193,10 @@ impl Many {
     /// The position of the instance with the highest score.
     fn best(&self, id: MsgId, excluded: &[Instance]) -> Option<usize> {
         let left = mix(id.publisher.0, id.counter);
-        let right = mix(left, id.counter);
-        let scored = self.hashes.iter().map(|hash| mix(hash ^ left, right)).enumerate();
+        // A product with an odd factor keeps different hashes apart; all their bits decide its upper ones.
+        let factor = mix(left, id.counter) | 1;
+        let score = |hash: &u64| (hash ^ left).wrapping_mul(factor);
+        let scored = self.hashes.iter().map(score).enumerate();
         let best = if excluded.is_empty() {
             scored.max_by_key(|&(_, score)| score)
         } else {
