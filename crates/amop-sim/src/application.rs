@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use amop_core::client::{Delivered, Gap, Input as ClientInput, Order, Turn, Wanted};
-use amop_wire::{AnswerStatus, Attempt, Mode, Reason, Topic};
+use amop_core::client::{Client, Delivered, Gap, Input as ClientInput, Order, Turn, Wanted};
+use amop_wire::{AnswerStatus, Attempt, Mode, NodeMessage, Reason, Topic};
 
 use crate::contract::{Call, answer_to};
 use crate::due::Happening;
@@ -99,8 +99,10 @@ impl World {
 
     /// A message for an application; answers the inputs that follow at once.
     pub(crate) fn deliver(&mut self, client: usize, delivered: Delivered) -> Vec<ClientInput> {
-        self.record.delivered(delivered.id);
         let slot = &mut self.clients[client];
+        if let Some(core) = &slot.core {
+            self.record.delivered(delivered.id, core.instance());
+        }
         if slot.inbox.waiting.len() >= slot.application.capacity
             && !(slot.application.takes(&slot.inbox) && slot.inbox.waiting.is_empty())
         {
@@ -108,6 +110,18 @@ impl World {
         }
         slot.inbox.waiting.push_back(delivered);
         self.take_waiting(client)
+    }
+
+    /// Whether a client gets a message that its application had before.
+    pub(crate) fn is_repeated(&self, client: usize, input: &ClientInput) -> bool {
+        let id = match input {
+            ClientInput::Message(NodeMessage::Delivery(delivery)) => delivery.attempt.id,
+            ClientInput::Message(NodeMessage::Multicast(multicast)) => multicast.id,
+            _ => return false,
+        };
+        let instance = self.clients[client].core.as_ref().map(Client::instance);
+        let delivered_to = self.record.publications.get(&id).map(|of| &of.delivered_to);
+        delivered_to.zip(instance).is_some_and(|(to, instance)| to.contains(&instance))
     }
 
     /// An application is done with a unicast.

@@ -51,8 +51,8 @@ pub struct Publication {
     pub publisher_lives: bool,
     /// Whom the publisher's node knew to subscribe when it accepted this.
     pub known: BTreeSet<Instance>,
-    /// Whether any application has got it.
-    pub is_delivered: bool,
+    /// Whose applications got it.
+    pub delivered_to: BTreeSet<Instance>,
 }
 
 /// One call of an application's handler.
@@ -135,9 +135,9 @@ impl Record {
         }
     }
 
-    pub(crate) fn delivered(&mut self, id: MsgId) {
+    pub(crate) fn delivered(&mut self, id: MsgId, to: Instance) {
         if let Some(publication) = self.publications.get_mut(&id) {
-            publication.is_delivered = true;
+            publication.delivered_to.insert(to);
         }
     }
 
@@ -168,7 +168,7 @@ impl Publication {
             stopped_until: at,
             publisher_lives: true,
             known: BTreeSet::new(),
-            is_delivered: false,
+            delivered_to: BTreeSet::new(),
         }
     }
 

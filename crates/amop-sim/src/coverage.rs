@@ -8,7 +8,7 @@ use std::fmt;
 
 use amop_core::client::{Effect as ClientEffect, Input as ClientInput, PublishEnd};
 use amop_core::node::{Effect as NodeEffect, Input as NodeInput};
-use amop_wire::{ClientMessage, Code, NodeMessage, PeerMessage, Reason};
+use amop_wire::{ClientMessage, Code, NodeMessage, PeerMessage, Reason, Refuse};
 
 use crate::fault::Fault;
 
@@ -46,6 +46,7 @@ impl Default for Coverage {
                 group("reason", &reasons),
                 group("fault", &faults),
                 group("limit", LIMITS),
+                group("dedup", &["first", "repeat", "no room"]),
             ],
         }
     }
@@ -125,6 +126,24 @@ impl Coverage {
 
     pub(crate) fn reason(&mut self, reason: Reason) {
         self.count(8, reason.kind());
+    }
+
+    /// What a message turned out to be for a client that may have had it before.
+    pub(crate) fn dedup(&mut self, is_repeated: bool, effects: &[ClientEffect]) {
+        if is_repeated {
+            return self.count(11, "repeat");
+        }
+        for effect in effects {
+            match effect {
+                ClientEffect::Deliver(_) => self.count(11, "first"),
+                ClientEffect::Send(ClientMessage::Refuse(Refuse {
+                    reason: Reason::SubscriberBusy,
+                    fenced: false,
+                    ..
+                })) => self.count(11, "no room"),
+                _ => {}
+            }
+        }
     }
 
     /// A collection is as full as it may be.

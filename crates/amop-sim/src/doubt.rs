@@ -29,7 +29,7 @@ impl World {
         // With a key it may wait for the answer to another one.
         if is_undisturbed
             && publication.terms.key.is_none()
-            && !publication.is_delivered
+            && publication.delivered_to.is_empty()
             && self.is_time_enough(timeout, self.nodes.len())
         {
             let line = format!("{id}: ends in doubt although nothing was lost and nobody has it");

@@ -55,6 +55,8 @@ impl World {
         self.coverage.fault(Fault::ControlRoom);
         self.control_bytes_max = bytes;
         self.note_room();
+        // What was not told meanwhile is told with the next heartbeats.
+        self.room.disturb(self.now + TABLES_HEALED);
     }
 
     fn note_room(&mut self) {
@@ -162,3 +164,6 @@ impl World {
         link
     }
 }
+
+/// Two heartbeats and a second: then every view is right again, whatever was lost before.
+const TABLES_HEALED: Duration = Duration::from_secs(11);

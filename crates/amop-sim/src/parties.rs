@@ -173,10 +173,12 @@ impl World {
             while let Some(input) = inputs.pop() {
                 let now = self.now;
                 self.coverage.client_input(&input);
+                let is_repeated = self.is_repeated(client, &input);
                 let Some(core) = self.clients[client].core.as_mut() else { return };
                 core.handle(now, input);
                 let effects: Vec<ClientEffect> =
                     std::iter::from_fn(|| core.poll_effect()).collect();
+                self.coverage.dedup(is_repeated, &effects);
                 for effect in effects {
                     inputs.extend(self.client_effect(client, effect));
                 }
