@@ -93,10 +93,10 @@ impl World {
             let link = slot.link.and_then(|link| self.network.links.get(&link));
             link.is_some_and(|link| link.is_calm_since(start))
         };
-        // Whoever keeps a link that is dead, and does not know it, sends on it.
         // A node that was asking others about its new neighbour when they linked takes no answer,
         // and asks the neighbour itself only after the last repetition.
         let Some(linked) = before_by(start, PULLS) else { return false };
+        // Whoever keeps a link that is dead, and does not know it, sends on it.
         let is_half_open = |node: usize| {
             !self.is_led_by_calm_link(home.0, node, linked)
                 && self.is_half_open_since(home.0, node, start)

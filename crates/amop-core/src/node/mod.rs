@@ -253,12 +253,12 @@ impl Node {
         match message {
             PeerMessage::Request(_) | PeerMessage::Multicast(_) | PeerMessage::Probe => {
                 self.came_directly(node);
-                self.heard_from(now, node, message);
+                _ = self.heard_from(now, node, message);
             }
             PeerMessage::Answer(_)
             | PeerMessage::Refusal(_)
             | PeerMessage::Receipts(_)
-            | PeerMessage::Held(_) => self.heard_from(now, node, message),
+            | PeerMessage::Held(_) => _ = self.heard_from(now, node, message),
             PeerMessage::Relay(relay) => self.relayed(now, link, node, relay),
             PeerMessage::Returned(returned) => self.came_back(now, link, node, returned),
             PeerMessage::Tree(tree) => self.branched(now, link, node, tree),

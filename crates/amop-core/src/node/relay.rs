@@ -56,11 +56,15 @@ impl Node {
         let Some(&next) = nodes.get(position + 1) else {
             let source = relay.path.source();
             // A message that cannot be read is the fault of its source, which is not this peer.
-            let message = PeerMessage::from_frame(relay.frame).ok().filter(may_be_relayed);
-            let Some(mut message) = message else { return self.not_relayable(&relay.path) };
+            let Ok(mut message) = PeerMessage::from_frame(relay.frame) else {
+                return self.not_relayable(source);
+            };
             message.deduct(relay.spent);
             self.came_along(now, &relay.path, &message);
-            return self.heard_from(now, source, message);
+            if !self.heard_from(now, source, message) {
+                self.not_relayable(source);
+            }
+            return;
         };
         let Some(&link) = self.peers.get(&next) else { return self.give_back(relay) };
         let message = PeerMessage::Relay(Relay { position: position + 1, ..relay });
@@ -96,8 +100,8 @@ impl Node {
         self.ways_back.remove(&source);
     }
 
-    /// What a node says that may come over others.
-    pub(super) fn heard_from(&mut self, now: Instant, node: NodeId, message: PeerMessage) {
+    /// What a node says that may come over others; answers whether it may.
+    pub(super) fn heard_from(&mut self, now: Instant, node: NodeId, message: PeerMessage) -> bool {
         match message {
             PeerMessage::Request(request) => self.push_request(node, request),
             PeerMessage::Answer(answer) => self.answered(node, answer),
@@ -115,8 +119,9 @@ impl Node {
             | PeerMessage::Changes(_)
             | PeerMessage::Relay(_)
             | PeerMessage::Returned(_)
-            | PeerMessage::Tree(_) => {}
+            | PeerMessage::Tree(_) => return false,
         }
+        true
     }
 
     /// A message that this node sent or passed on comes back.
@@ -165,27 +170,5 @@ impl Node {
         if let Ok(message) = PeerMessage::from_frame(frame) {
             self.never_sent(now, target, message);
         }
-    }
-}
-
-/// Everything else is between neighbours.
-fn may_be_relayed(message: &PeerMessage) -> bool {
-    match message {
-        PeerMessage::Request(_)
-        | PeerMessage::Answer(_)
-        | PeerMessage::Refusal(_)
-        | PeerMessage::Multicast(_)
-        | PeerMessage::Receipts(_)
-        | PeerMessage::Probe
-        | PeerMessage::Held(_) => true,
-        PeerMessage::Greeting(_)
-        | PeerMessage::Summary(_)
-        | PeerMessage::Heartbeat(_)
-        | PeerMessage::Pull(_)
-        | PeerMessage::Snapshot(_)
-        | PeerMessage::Changes(_)
-        | PeerMessage::Relay(_)
-        | PeerMessage::Returned(_)
-        | PeerMessage::Tree(_) => false,
     }
 }

@@ -163,9 +163,10 @@ impl Node {
     }
 
     /// Peers hold an announcement of this very node that counts as later than ours, or is another under
-    /// the same version, so nothing that we announce would be news there. Either it is of an earlier life, whose epoch was lost: then
-    /// counting as later still ends it. Or another process has our name and does the same in turns:
-    /// then the one that has come to the end of its turns first gives way.
+    /// the same version, so nothing that we announce would be news there. Either it is of an earlier
+    /// life, whose epoch was lost: then counting as later still ends it. Or another process has our
+    /// name and does the same in turns: then the one that has come to the end of its turns first
+    /// gives way.
     fn outlived(&mut self, now: Instant, seen: Epoch) {
         let jump = seen.0.saturating_sub(self.epoch.0);
         if now < self.announcer.raise_from || jump > JUMP_MAX {

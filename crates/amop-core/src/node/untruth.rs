@@ -5,7 +5,7 @@
 //! even if that cannot be told from a lie. Blamed is the party at the other end of the link or, of
 //! what came over others, the node that its path begins with.
 
-use amop_wire::{Instance, MsgId, NodeId, Path};
+use amop_wire::{Instance, MsgId, NodeId};
 
 use super::links::Link;
 use super::pending::Pending;
@@ -64,8 +64,8 @@ impl Node {
             client.and_then(|client| self.sessions.get(&client)).map(|session| &session.name)
         } else {
             self.table.name_of(node).or_else(|| {
-                let link = self.peers.get(&node)?;
-                self.links.get(link).map(Link::name)
+                let link = self.link_back(node)?;
+                self.links.get(&link).map(Link::name)
             })
         };
         if let Some(by) = by.cloned() {
@@ -81,7 +81,7 @@ impl Node {
     }
 
     /// Tells of what came along a path and is nothing that a node may send so.
-    pub(super) fn not_relayable(&mut self, path: &Path) {
-        self.blame_node(path.source(), None, Untruth::NotRelayable);
+    pub(super) fn not_relayable(&mut self, source: NodeId) {
+        self.blame_node(source, None, Untruth::NotRelayable);
     }
 }
