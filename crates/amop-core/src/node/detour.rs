@@ -40,13 +40,22 @@ impl Node {
         if self.fail_over(now, id) {
             return;
         }
-        let Some(pending) = self.pending(id) else { return };
-        let Some(chosen) = &pending.chosen else { return };
-        let (seat, used) = (chosen.seat, chosen.ways.clone());
-        let Place::Node(node) = seat.at.place else { return };
-        if !self.is_near(seat) && self.table.way(node, &used).is_some() {
+        if self.has_other_way(id) {
             self.send_again(now, id);
         }
+    }
+
+    /// Whether a way over relays is left that no copy took to where the last one went.
+    pub(super) fn has_other_way(&mut self, id: MsgId) -> bool {
+        let Some(chosen) = self.pending(id).and_then(|pending| pending.chosen.as_ref()) else {
+            return false;
+        };
+        let Place::Node(node) = chosen.seat.at.place else { return false };
+        if self.is_near(chosen.seat) || chosen.ways.len() >= WAYS_MAX {
+            return false;
+        }
+        let used = chosen.ways.clone();
+        self.table.way(node, &used).is_some()
     }
 
     /// Sends a copy to the node of the chosen subscriber by a way that none took before.

@@ -63,7 +63,7 @@ impl Node {
             return;
         }
         pending.clear(subscriber);
-        if pending.chosen.is_none() && pending.parked.is_none() {
+        if pending.chosen.is_none() && !pending.is_parked {
             self.exhausted(id);
         }
     }

@@ -9,6 +9,7 @@
 //!                   ├─▶ publisher  as home node: what is open of each client
 //!                   ├─▶ unicast    as home node: choose, wait, fail over
 //!                   ├─▶ detour     as home node: another way if nothing is heard
+//!                   ├─▶ parking    as home node: held while somebody may come
 //!                   ├─▶ failover   as home node: another subscriber, for at least once
 //!                   ├─▶ exit       as exit node: push, pass back
 //!                   ├─▶ multicast  as home node: spread, count
@@ -30,6 +31,7 @@ mod fanout;
 mod limits;
 mod links;
 mod multicast;
+mod parking;
 mod pending;
 mod propagation;
 mod publisher;

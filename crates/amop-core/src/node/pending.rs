@@ -6,6 +6,7 @@ use amop_wire::{Instance, Instant, Key, MsgId, Name, Path, Publish, Reason, Term
 use bytes::Bytes;
 
 use super::LinkId;
+use super::parking::Absent;
 
 /// A unicast of one of our clients that has no outcome yet.
 #[derive(Debug)]
@@ -30,8 +31,12 @@ pub(super) struct Pending {
     pub(super) reason: Option<Reason>,
     /// Whether any of their nodes was reached.
     pub(super) reached: bool,
-    /// Until when it waits for a first subscriber.
-    pub(super) parked: Option<Instant>,
+    /// Who is not asked any more unless it is somewhere else, or another way leads there.
+    pub(super) absent: Vec<Absent>,
+    /// Whether it is with nobody, and waits for somebody to come.
+    pub(super) is_parked: bool,
+    /// Until when it waits for that, once it has begun to.
+    pub(super) held_until: Option<Instant>,
 }
 
 /// The subscriber that a unicast is with until it says no, or its node for every copy.
@@ -77,7 +82,9 @@ impl Pending {
             tried: Vec::new(),
             reason: None,
             reached: false,
-            parked: None,
+            absent: Vec::new(),
+            is_parked: false,
+            held_until: None,
         }
     }
 
@@ -91,7 +98,8 @@ impl Pending {
 
     /// When to look after it again, at the latest.
     pub(super) fn due(&self) -> Instant {
-        self.parked.or(self.doubted_at).unwrap_or(self.deadline)
+        let parked = self.held_until.filter(|_| self.is_parked);
+        parked.or(self.doubted_at).unwrap_or(self.deadline)
     }
 
     /// Whether it is with this subscriber at this place, in this attempt.
@@ -117,11 +125,13 @@ impl Pending {
         attempt > self.attempts || is_present && self.chosen.as_ref().is_some_and(is_another)
     }
 
-    /// Notes a definite no of the subscriber that was chosen, at this node.
-    pub(super) fn exclude(&mut self, reason: Reason, name: Option<&Name>) {
+    /// Notes a definite no of the subscriber that was chosen, at this node, and whether it may be
+    /// asked again if it is somewhere else.
+    pub(super) fn exclude(&mut self, reason: Reason, name: Option<&Name>, may_return: bool) {
         let Some(chosen) = self.chosen.take() else { return };
         self.doubted_at = None;
         self.excluded.push(chosen.seat.at.instance);
+        self.absent.extend(Absent::new(chosen.seat.at, reason).filter(|_| may_return));
         self.reason = Some(reason);
         self.reached |= reason != Reason::NoPath;
         self.tried.extend(name.filter(|_| self.tried.len() < TRIED_MAX).cloned());

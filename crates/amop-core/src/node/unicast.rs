@@ -13,7 +13,6 @@
 //! the exit node attests it.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -47,10 +46,7 @@ impl Node {
                 if self.readmit(id) {
                     continue;
                 }
-                if !self.park(now, id) {
-                    self.exhausted(id);
-                }
-                return;
+                return self.park_or_end(now, id);
             };
             let seat = self.seat(candidate);
             let Some(pending) = self.pending_mut(id) else { return };
@@ -60,25 +56,9 @@ impl Node {
             pending.chosen = Some(Chosen { seat, open: 1, ways: Vec::new(), sent_at: now });
             match self.send_copy(now, id, candidate) {
                 Ok(()) => return,
-                Err(reason) => self.exclude(id, candidate.place, reason),
+                Err(reason) => self.exclude(id, candidate.place, reason, false),
             }
         }
-    }
-
-    /// Holds a unicast that has found nobody so far, if a subscriber may appear any moment: for 3 s
-    /// and half of its time at most. Says whether it did.
-    fn park(&mut self, now: Instant, id: MsgId) -> bool {
-        let Some(publisher) = self.publishers.get_mut(&id.publisher) else { return false };
-        let Some(pending) = publisher.unicasts.get_mut(id.counter) else { return false };
-        let is_new = pending.attempts == 0 && pending.parked.is_none();
-        if !is_new || !self.table.is_missed(now, &pending.topic) {
-            return false;
-        }
-        let half = pending.deadline.saturating_since(now) / 2;
-        let until = now + half.min(PARKED_MAX);
-        pending.parked = Some(until);
-        publisher.wake_by(until, id.publisher, &mut self.timers);
-        true
     }
 
     /// Sends one more copy to the subscriber that was chosen, since it or the way there is another
@@ -166,15 +146,15 @@ impl Node {
         let (mut again, mut found, mut lost) = (Vec::new(), Vec::new(), Vec::new());
         for (&publisher, open) in &self.publishers {
             for (counter, pending) in open.unicasts.iter() {
+                let id = MsgId { publisher, counter };
                 let Some(chosen) = &pending.chosen else {
-                    found.extend(self.has_found(pending).then_some(MsgId { publisher, counter }));
+                    found.extend(self.has_found(id, pending, moved.is_none()).then_some(id));
                     continue;
                 };
                 let instance = chosen.seat.at.instance;
                 if moved.is_some_and(|moved| !moved.contains(&instance)) {
                     continue;
                 }
-                let id = MsgId { publisher, counter };
                 match self.seat_of_chosen(pending) {
                     Some(seat) if seat != chosen.seat => again.push((id, seat)),
                     Some(seat) if moved.is_none() && !self.is_near(seat) => again.push((id, seat)),
@@ -193,17 +173,9 @@ impl Node {
         }
         found.sort_unstable();
         for id in found {
-            if let Some(pending) = self.pending_mut(id) {
-                pending.parked = None;
-            }
+            self.unpark(id, moved.is_none());
             self.try_next(now, id);
         }
-    }
-
-    /// Whether a unicast that is with nobody has somebody to go to now.
-    fn has_found(&self, pending: &Pending) -> bool {
-        pending.parked.is_some() && !self.table.spread(&pending.topic).is_empty()
-            || self.returned(pending).is_some()
     }
 
     /// Whether no relay lies in between, so that nothing gets lost without our link being lost.
@@ -226,21 +198,27 @@ impl Node {
         let now_at = self.pending(id).and_then(|pending| self.seat_of_chosen(pending));
         match now_at.filter(|now_at| *now_at != seat && !fenced) {
             Some(elsewhere) => self.send_anew(now, id, elsewhere),
+            None if reason == Reason::NoPath && self.has_other_way(id) => self.send_again(now, id),
             None => {
-                self.exclude(id, seat.at.place, reason);
+                self.exclude(id, seat.at.place, reason, fenced);
                 self.try_next(now, id);
             }
         }
     }
 
-    fn exclude(&mut self, id: MsgId, place: Place, reason: Reason) {
+    fn exclude(&mut self, id: MsgId, place: Place, reason: Reason, fenced: bool) {
         let name = match place {
             Place::Here => Some(&self.name),
             Place::Node(node) => self.table.name_of(node),
         };
         let name = name.cloned();
+        let chosen = self.pending(id).and_then(|pending| pending.chosen.as_ref());
+        // A neighbour without room is not cut off: nothing that can change is waited for.
+        let may_return = chosen.is_some_and(|chosen| {
+            !fenced && (reason != Reason::NoPath || !self.is_near(chosen.seat))
+        });
         if let Some(pending) = self.pending_mut(id) {
-            pending.exclude(reason, name.as_ref());
+            pending.exclude(reason, name.as_ref(), may_return);
         }
     }
 
@@ -268,8 +246,7 @@ impl Node {
 
     /// Time is up, nobody has appeared, or nothing is heard of it.
     pub(super) fn unicast_expired(&mut self, now: Instant, id: MsgId) {
-        if self.pending(id).is_some_and(|pending| pending.parked.is_some_and(|until| until <= now))
-        {
+        if self.pending(id).is_some_and(|pending| pending.is_parked && pending.due() <= now) {
             return self.exhausted(id);
         }
         if self.pending(id).is_some_and(|pending| now < pending.deadline) {
@@ -346,6 +323,3 @@ pub(super) fn success(counter: u64) -> Outcome {
         payload: Bytes::new(),
     }
 }
-
-/// How long a unicast waits for a first subscriber.
-const PARKED_MAX: Duration = Duration::from_secs(3);

@@ -12,6 +12,7 @@ mod links;
 mod multicast;
 mod net;
 mod order;
+mod parked;
 mod propagated;
 mod routes;
 mod scene;

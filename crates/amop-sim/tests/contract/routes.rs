@@ -114,7 +114,7 @@ fn eight_hops_are_reached_and_nine_are_not() {
     net.end();
 }
 
-/// ROUTE-4: the link behind the relay is lost while the message is on its way to the relay.
+/// ROUTE-4, UNI-4: the link behind the only relay is lost while the message is on its way there.
 #[test]
 fn a_relay_that_cannot_pass_on_gives_back() {
     let mut net = Net::new(&[(0, 1), (1, 2)]);
@@ -123,7 +123,7 @@ fn a_relay_that_cannot_pass_on_gives_back() {
     let multicast = net.world.publish(publisher, Mode::Multicast, "to2", SECOND);
     net.world.run_for(millis(10));
     net.world.cut(net.nodes[1], net.nodes[2], millis(5));
-    net.world.run_for(millis(200));
+    net.world.run_for(SECOND);
     let amop_sim::End::Outcome { code, reason, .. } = net.world.record().publication(request).end()
     else {
         panic!("a receipt")

@@ -50,19 +50,6 @@ fn a_topic_without_a_subscriber_gets_100_at_once() {
     scene.end();
 }
 
-/// UNI-2: 101
-#[test]
-fn a_subscriber_that_left_while_the_message_was_on_its_way_gives_101() {
-    let mut scene = Scene::new();
-    let subscriber = scene.subscriber(scene.b);
-    scene.world.unsubscribe(subscriber, "t");
-    let id = scene.unicast(SECOND);
-    scene.world.run_for(millis(50));
-    assert_eq!(scene.code(id), Code::SubscriberUnreachable);
-    assert_eq!(scene.reason(id), (Reason::NotSubscribed, 1));
-    scene.end();
-}
-
 /// UNI-2
 #[test]
 fn after_a_definite_no_the_next_subscriber_is_tried() {

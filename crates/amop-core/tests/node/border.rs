@@ -1,7 +1,5 @@
 //! Which announcements a node believes, and what it costs to find out.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::cell::RefCell;
 use std::time::Duration;
 

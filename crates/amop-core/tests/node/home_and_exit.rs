@@ -1,148 +1,19 @@
-//! Inputs in, effects out: what a home node believes of an exit node, and what an exit node pushes.
-
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+//! What a home node believes of an exit node, and what an exit node pushes.
 
 use std::time::Duration;
 
-use amop_core::node::{Effect, Input, LinkId, Node};
-use amop_topic_table::set_digest;
+use amop_core::node::{Effect, Input, LinkId};
 use amop_wire::{
-    Announcement, AnnouncementChanges, AnnouncementHead, Answer, AnswerStatus, Chain,
-    ClientMessage, Code, Epoch, Frame, Gen, Instance, Instant, Message, Mode, MsgId, Name, NodeId,
-    NodeMessage, Path, PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Publish, Reason,
-    Receipt, Relay, Request, Seq, SetDigest, SignedHead, Subscriber, Terms, Topic, Version,
+    AnnouncementChanges, Answer, AnswerStatus, ClientMessage, Code, Epoch, Frame, Gen, Instance,
+    Message, Mode, MsgId, NodeId, NodeMessage, Path, PeerAnswer, PeerMessage, PeerReceiptRun,
+    PeerRefusal, Reason, Receipt, Relay, Request, Seq, SetDigest, Subscriber, Terms,
 };
 use bytes::{Bytes, BytesMut};
 
-/// A node with an attached client and two linked peers, of which the first has a subscriber.
-struct Home {
-    node: Node,
-    now: Instant,
-}
-
-const CLIENT: LinkId = LinkId(1);
-const PEER: LinkId = LinkId(2);
-const OTHER_PEER: LinkId = LinkId(3);
-const PUBLISHER: Instance = Instance(1);
-const SUBSCRIBER: Instance = Instance(7);
-const EPOCH: Epoch = Epoch(5);
-const ID: MsgId = MsgId { publisher: PUBLISHER, counter: 1 };
-
-impl Home {
-    fn new() -> Self {
-        let node = Node::new("n1.node.bank-a.amop".parse().unwrap(), EPOCH);
-        let mut home = Self { node, now: Instant::default() };
-        let name = "app.sdk.bank-a.amop".parse().unwrap();
-        home.handle(Input::ClientUp { link: CLIENT, name });
-        let attach = ClientMessage::Attach { instance: PUBLISHER, generation: Gen(1) };
-        home.handle(Input::Client { link: CLIENT, message: attach });
-        for (link, name) in [(PEER, "n1.node.bank-b.amop"), (OTHER_PEER, "n1.node.bank-c.amop")] {
-            home.handle(Input::PeerUp { link, name: name.parse().unwrap(), dialed: true });
-            home.peer(link, PeerMessage::Greeting(EPOCH));
-        }
-        home.announced(1);
-        let announcement = home.subscriber_at(peer_name(), 1, "t", SUBSCRIBER);
-        home.peer(PEER, PeerMessage::Snapshot(announcement));
-        home.handle(Input::EndOfBatch);
-        home
-    }
-
-    /// The peer says which version of its own announcement it has.
-    fn announced(&mut self, seq: u64) {
-        let summary = vec![(NodeId::of(&peer_name()), version(seq))];
-        self.peer(PEER, PeerMessage::Summary(summary));
-    }
-
-    fn second_peer_has_a_subscriber(&mut self) {
-        let name: Name = "n1.node.bank-c.amop".parse().unwrap();
-        let summary = vec![(NodeId::of(&name), version(1))];
-        self.peer(OTHER_PEER, PeerMessage::Summary(summary));
-        let announcement = self.subscriber_at(name, 1, "t", Instance(8));
-        self.peer(OTHER_PEER, PeerMessage::Snapshot(announcement));
-        self.handle(Input::EndOfBatch);
-    }
-
-    /// What a neighbour with one subscriber announces.
-    fn subscriber_at(&self, name: Name, seq: u64, topic: &str, instance: Instance) -> Announcement {
-        let subscriber = Subscriber { instance, generation: Gen(1) };
-        let topics = vec![(topic.parse().unwrap(), vec![subscriber])];
-        announcement(version(seq), name, vec![self.node.id()], topics)
-    }
-
-    fn handle(&mut self, input: Input) -> Vec<Effect> {
-        self.node.handle(self.now, input);
-        let mut effects = Vec::new();
-        while let Some(effect) = self.node.poll_effect() {
-            if let Effect::Sign { .. } = effect {
-                let signed = Input::Signed { signature: SIGNATURE, chain: chain() };
-                effects.extend(self.handle(signed));
-            } else {
-                effects.push(effect);
-            }
-        }
-        effects
-    }
-
-    fn peer(&mut self, link: LinkId, message: PeerMessage) -> Vec<Effect> {
-        self.handle(Input::Peer { link, message })
-    }
-
-    fn client(&mut self, message: ClientMessage) -> Vec<Effect> {
-        self.handle(Input::Client { link: CLIENT, message })
-    }
-
-    /// Publishes a unicast, which goes to the subscriber at the peer.
-    fn publish(&mut self) -> Request {
-        let effects = self.publish_to("t", ID.counter);
-        let [Effect::ToPeer { link: PEER, message: PeerMessage::Request(request) }] = &effects[..]
-        else {
-            panic!("{effects:?}")
-        };
-        request.clone()
-    }
-
-    fn publish_to(&mut self, topic: &str, counter: u64) -> Vec<Effect> {
-        self.publish_as(Mode::Unicast, topic, counter)
-    }
-
-    fn publish_as(&mut self, mode: Mode, topic: &str, counter: u64) -> Vec<Effect> {
-        let publish = Publish {
-            terms: Terms::default(),
-            counter,
-            ttl: Duration::from_secs(1),
-            mode,
-            sequence: 0,
-            topic: topic.parse().unwrap(),
-            payload: Bytes::from_static(b"question"),
-        };
-        self.client(ClientMessage::Publish(publish))
-    }
-}
-
-/// What a node announces; the signature is for a border to judge.
-fn announcement(
-    version: Version,
-    name: Name,
-    neighbours: Vec<NodeId>,
-    topics: Vec<(Topic, Vec<Subscriber>)>,
-) -> Announcement {
-    let digest = set_digest(&neighbours, &topics).unwrap();
-    Announcement::new(signed(version, name, digest), chain(), neighbours, topics)
-}
-
-fn signed(version: Version, name: Name, digest: SetDigest) -> SignedHead {
-    SignedHead::new(AnnouncementHead { name, version, digest }, SIGNATURE)
-}
-
-fn chain() -> Chain {
-    Chain::new(vec!["certificate".into()]).unwrap()
-}
-
-const SIGNATURE: Bytes = Bytes::from_static(b"signature");
-
-fn version(seq: u64) -> Version {
-    Version { epoch: Epoch(1), seq: Seq(seq) }
-}
+use crate::home::{
+    CLIENT, EPOCH, Home, ID, OTHER_PEER, PEER, PUBLISHER, SUBSCRIBER, announcement, peer_name,
+    signed, version,
+};
 
 /// What another node asks our client.
 fn request_to_client() -> Request {
@@ -201,7 +72,7 @@ fn a_refusal_counts_only_from_the_chosen_subscribers_node() {
     let refusal = PeerRefusal {
         id: ID,
         attempt: 1,
-        reason: Reason::SubscriberGone,
+        reason: Reason::SubscriberBusy,
         subscriber: SUBSCRIBER,
         fenced: false,
     };
@@ -392,9 +263,4 @@ fn a_peer_that_announces_too_much_is_closed() {
     let effects = home.peer(PEER, PeerMessage::Changes(changes));
     assert!(matches!(effects[..], [Effect::Close { link: PEER, .. }]), "{effects:?}");
     assert_eq!(home.node.table().version_of(NodeId::of(&peer_name())), Some(version(1)));
-}
-
-/// The peer that has the subscriber.
-fn peer_name() -> Name {
-    "n1.node.bank-b.amop".parse().unwrap()
 }

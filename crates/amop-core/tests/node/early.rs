@@ -1,7 +1,5 @@
 //! What comes over a link before its greeting, since lanes overtake each other.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::time::Duration;
 
 use amop_core::node::{Effect, Input, LinkId, Node};

@@ -1,0 +1,9 @@
+//! Inputs in, effects out: the rules of one node.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod border;
+mod early;
+mod home;
+mod home_and_exit;
+mod ways;
