@@ -14,6 +14,8 @@ use amop_wire::{
     PeerReceiptRun, Publish, Receipt, Request, Seq, SignedHead, Subscriber, Terms, Topic, Version,
 };
 use bytes::Bytes;
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::messages::{self, sample_instance, sample_topic};
 
@@ -42,6 +44,8 @@ pub struct Traffic {
     home: NodeId,
     payload: Bytes,
     next_counter: u64,
+    /// What the home node draws, too.
+    attempts: ChaCha12Rng,
 }
 
 impl Scene {
@@ -72,6 +76,7 @@ impl Scene {
             home: NodeId::of(&messages::home()),
             payload: messages::payload(payload_bytes),
             next_counter: 1,
+            attempts: ChaCha12Rng::from_seed(HOME_SEED),
         };
         (node, traffic)
     }
@@ -142,10 +147,10 @@ impl Traffic {
         }))
     }
 
-    fn answer_of_peer(&self, counter: u64) -> Input {
+    fn answer_of_peer(&mut self, counter: u64) -> Input {
         from_peer(PeerMessage::Answer(PeerAnswer {
             id: id(counter),
-            attempt: 1,
+            attempt: self.attempts.next_u32().wrapping_add(1),
             status: AnswerStatus::Answered,
             subscriber: subscriber(),
             payload: self.payload.clone(),
@@ -205,7 +210,7 @@ pub fn handle_all(node: &mut Node, inputs: Vec<Input>) -> usize {
 }
 
 fn home_node() -> Node {
-    let mut node = Node::new(messages::home(), EPOCH);
+    let mut node = Node::new(messages::home(), EPOCH, HOME_SEED);
     attach(&mut node, messages::publisher(), publisher());
     let remote = Subscriber { instance: subscriber(), generation: Gen(1) };
     link_peer(&mut node, messages::exit(), vec![(sample_topic(), vec![remote])]);
@@ -213,7 +218,7 @@ fn home_node() -> Node {
 }
 
 fn exit_node() -> Node {
-    let mut node = Node::new(messages::exit(), EPOCH);
+    let mut node = Node::new(messages::exit(), EPOCH, [2; 32]);
     attach(&mut node, messages::subscriber(), subscriber());
     let subscribe = from_client(ClientMessage::Subscribe(sample_topic()));
     handle_all(&mut node, vec![subscribe, Input::EndOfBatch]);
@@ -271,6 +276,7 @@ fn subscriber() -> Instance {
 
 const CLIENT: LinkId = LinkId(1);
 const PEER: LinkId = LinkId(2);
+const HOME_SEED: [u8; 32] = [1; 32];
 const EPOCH: Epoch = Epoch(1_800_000_000_000);
 
 #[cfg(test)]

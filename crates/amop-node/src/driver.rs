@@ -59,7 +59,7 @@ struct LinkOut {
 impl Driver {
     pub(crate) fn new(name: Name, epoch: Epoch, border: Border) -> Arc<Self> {
         let state = State {
-            core: Node::new(name.clone(), epoch),
+            core: Node::new(name.clone(), epoch, seed()),
             border,
             complaints: Complaints::default(),
             links: BTreeMap::new(),
@@ -374,6 +374,13 @@ fn malformed(error: &MessageError) -> CloseReason {
         None => error.to_string(),
     };
     CloseReason::new(CloseCode::Protocol, text)
+}
+
+/// What makes the numbers of attempts secret.
+fn seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    aws_lc_rs::rand::fill(&mut seed).expect("the system has randomness");
+    seed
 }
 
 #[expect(

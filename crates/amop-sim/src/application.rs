@@ -124,6 +124,11 @@ impl World {
         delivered_to.zip(instance).is_some_and(|(to, instance)| to.contains(&instance))
     }
 
+    /// The unicasts that a client's application works on.
+    pub fn handling(&self, client: ClientId) -> impl Iterator<Item = Attempt> {
+        self.clients[client.0].inbox.handling.iter().map(|&(attempt, _)| attempt)
+    }
+
     /// An application is done with a unicast.
     pub(crate) fn handled(&mut self, client: usize, life: u32, attempt: Attempt) {
         let slot = &mut self.clients[client];

@@ -58,7 +58,7 @@ impl World {
         slot.wake_at = None;
         slot.arrived.clear();
         slot.seen.clear();
-        let mut core = Node::new(slot.name.clone(), epoch);
+        let mut core = Node::new(slot.name.clone(), epoch, slot.seed());
         core.set_limits(self.limits.node);
         slot.core = Some(core);
         self.tell_all(format_args!("n{} starts, {epoch:?}", node.0));

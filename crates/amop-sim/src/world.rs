@@ -102,6 +102,15 @@ pub(crate) struct NodeSlot {
     pub(crate) is_shut_down: bool,
 }
 
+impl NodeSlot {
+    /// What makes the numbers of attempts of this life secret; a world has no secrets from its tests.
+    pub(crate) fn seed(&self) -> [u8; 32] {
+        let mut seed = *self.id.as_bytes();
+        seed[..4].copy_from_slice(&self.life.to_be_bytes());
+        seed
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct ClientSlot {
     pub(crate) name: Name,

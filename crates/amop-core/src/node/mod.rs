@@ -50,6 +50,8 @@ use amop_wire::{
     ClientMessage, CloseCode, CloseReason, Epoch, Instance, Instant, Name, NodeId, NodeMessage,
     Path, PeerMessage,
 };
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::SeedableRng;
 
 pub use border::{Judge, Refusal, Refused};
 pub use effect::{Effect, Event, Input, LinkId};
@@ -102,6 +104,7 @@ pub struct Node {
     timers: Timers<Timer>,
     effects: VecDeque<Effect>,
     shutting_down: bool,
+    random: ChaCha12Rng,
 }
 
 /// What can come due.
@@ -114,9 +117,10 @@ enum Timer {
 }
 
 impl Node {
-    /// One life of the node of this name. Every life needs a greater epoch than the one before.
+    /// One life of the node of this name. Every life needs a greater epoch than the one before, and
+    /// a secret seed of its own: who knows it can answer for others.
     #[must_use]
-    pub fn new(name: Name, epoch: Epoch) -> Self {
+    pub fn new(name: Name, epoch: Epoch, seed: [u8; 32]) -> Self {
         Self {
             id: NodeId::of(&name),
             table: TopicTable::new(name.clone(), epoch),
@@ -141,13 +145,14 @@ impl Node {
             timers: Timers::default(),
             effects: VecDeque::new(),
             shutting_down: false,
+            random: ChaCha12Rng::from_seed(seed),
         }
     }
 
     /// Applies one input; what it causes waits in [`poll_effect`](Self::poll_effect).
     ///
     /// The caller drains every effect before the next input. Replaying the same `(now, input)`
-    /// pairs on a node of the same name and epoch causes the same effects.
+    /// pairs on a node of the same name, epoch and seed causes the same effects.
     pub fn handle(&mut self, now: Instant, input: Input) {
         debug_assert!(self.effects.is_empty(), "drain every effect before the next input");
         match input {

@@ -15,6 +15,9 @@ pub(super) struct Pending {
     pub(super) payload: Bytes,
     pub(super) terms: Terms,
     pub(super) deadline: Instant,
+    /// The number before that of the first attempt: at random, so that only those can reply to an
+    /// attempt whom it has passed.
+    base: u32,
     /// How many subscribers were tried, the present one included.
     pub(super) attempts: u32,
     /// Whom the message is with.
@@ -67,13 +70,14 @@ pub(super) struct Doubted {
 }
 
 impl Pending {
-    pub(super) fn new(publish: Publish, deadline: Instant) -> Self {
+    pub(super) fn new(publish: Publish, deadline: Instant, base: u32) -> Self {
         let Publish { terms, topic, payload, .. } = publish;
         Self {
             topic,
             payload,
             terms: Terms { redelivered: false, ..terms },
             deadline,
+            base,
             attempts: 0,
             chosen: None,
             doubted_at: None,
@@ -102,12 +106,17 @@ impl Pending {
         parked.or(self.doubted_at).unwrap_or(self.deadline)
     }
 
+    /// The number of the present attempt.
+    pub(super) fn attempt(&self) -> u32 {
+        self.base.wrapping_add(self.attempts)
+    }
+
     /// Whether it is with this subscriber at this place, in this attempt.
     pub(super) fn is_with(&self, attempt: u32, place: Place, subscriber: Instance) -> bool {
         let is_asked = |chosen: &Chosen| {
             (chosen.seat.at.instance, chosen.seat.at.place) == (subscriber, place)
         };
-        self.attempts == attempt && self.chosen.as_ref().is_some_and(is_asked)
+        self.attempt() == attempt && self.chosen.as_ref().is_some_and(is_asked)
     }
 
     /// Whether it was with this subscriber at this place, in that attempt, and is in doubt.
@@ -121,8 +130,8 @@ impl Pending {
     /// Whether it cannot have been with this subscriber in that attempt.
     pub(super) fn is_untrue(&self, attempt: u32, subscriber: Instance) -> bool {
         let is_another = |chosen: &Chosen| chosen.seat.at.instance != subscriber;
-        let is_present = self.attempts == attempt;
-        attempt > self.attempts || is_present && self.chosen.as_ref().is_some_and(is_another)
+        let is_made = (1..=self.attempts).contains(&attempt.wrapping_sub(self.base));
+        !is_made || self.attempt() == attempt && self.chosen.as_ref().is_some_and(is_another)
     }
 
     /// Notes a definite no of the subscriber that was chosen, at this node, and whether it may be
@@ -142,7 +151,7 @@ impl Pending {
         let Some(chosen) = self.chosen.take() else { return };
         self.doubted_at = None;
         self.excluded.push(chosen.seat.at.instance);
-        self.doubted.push(Doubted { attempt: self.attempts, at: chosen.seat.at });
+        self.doubted.push(Doubted { attempt: self.attempt(), at: chosen.seat.at });
         self.terms.redelivered = true;
     }
 

@@ -15,6 +15,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use rand_chacha::rand_core::Rng;
 
 use amop_wire::{
     AnswerStatus, Attempt, Code, Delivery, Instance, Instant, MsgId, NodeId, NodeMessage, Outcome,
@@ -31,7 +32,7 @@ impl Node {
     pub(super) fn request(&mut self, now: Instant, instance: Instance, publish: Publish) {
         let Some(publisher) = self.publishers.get_mut(&instance) else { return };
         let (counter, deadline) = (publish.counter, now + publish.ttl);
-        let pending = Pending::new(publish, deadline);
+        let pending = Pending::new(publish, deadline, self.random.next_u32());
         publisher.wake_by(deadline, instance, &mut self.timers);
         publisher.unicasts.push(counter, pending);
         self.try_next(now, MsgId { publisher: instance, counter });
@@ -87,7 +88,7 @@ impl Node {
     fn send_copy(&mut self, now: Instant, id: MsgId, to: Candidate) -> Result<(), Reason> {
         let Some(publisher) = self.publishers.get(&id.publisher) else { return Ok(()) };
         let Some(pending) = publisher.unicasts.get(id.counter) else { return Ok(()) };
-        let (attempt, subscriber) = (pending.attempts, to.instance);
+        let (attempt, subscriber) = (pending.attempt(), to.instance);
         let ttl = pending.deadline.saturating_since(now);
         let (topic, payload) = (pending.topic.clone(), pending.payload.clone());
         let (from, terms) = (publisher.name.clone(), pending.terms);

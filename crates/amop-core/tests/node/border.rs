@@ -53,7 +53,7 @@ const NEXT_KEY: &str = "n1.node.bank-c.amop/key 2";
 
 impl Scene {
     fn new() -> Self {
-        let node = Node::new("n1.node.bank-a.amop".parse().unwrap(), Epoch(1));
+        let node = Node::new("n1.node.bank-a.amop".parse().unwrap(), Epoch(1), [0; 32]);
         let mut scene = Self { node, asked: Asked::default() };
         let name = "n1.node.bank-b.amop".parse().unwrap();
         scene.handle(Input::PeerUp { link: PEER, name, dialed: true });

@@ -21,7 +21,7 @@ fn handle(node: &mut Node, input: Input) -> Vec<Effect> {
 
 /// A node with a subscriber, which has dialed a peer that has not greeted.
 fn node() -> Node {
-    let mut node = Node::new("n1.node.bank-a.amop".parse().unwrap(), EPOCH);
+    let mut node = Node::new("n1.node.bank-a.amop".parse().unwrap(), EPOCH, [0; 32]);
     let client = "app.sdk.bank-a.amop".parse().unwrap();
     handle(&mut node, Input::ClientUp { link: CLIENT, name: client });
     let attach = ClientMessage::Attach { instance: SUBSCRIBER, generation: Gen(1) };

@@ -27,7 +27,7 @@ pub(crate) const ID: MsgId = MsgId { publisher: PUBLISHER, counter: 1 };
 
 impl Home {
     pub(crate) fn new() -> Self {
-        let node = Node::new("n1.node.bank-a.amop".parse().unwrap(), EPOCH);
+        let node = Node::new("n1.node.bank-a.amop".parse().unwrap(), EPOCH, [0; 32]);
         let mut home = Self { node, now: Instant::default() };
         let name = "app.sdk.bank-a.amop".parse().unwrap();
         home.handle(Input::ClientUp { link: CLIENT, name });

@@ -30,10 +30,10 @@ fn request_to_client() -> Request {
     }
 }
 
-fn answer() -> PeerAnswer {
+fn answer_to(request: &Request) -> PeerAnswer {
     PeerAnswer {
         id: ID,
-        attempt: 1,
+        attempt: request.attempt,
         status: AnswerStatus::Answered,
         subscriber: SUBSCRIBER,
         payload: Bytes::from_static(b"answer"),
@@ -44,34 +44,35 @@ fn answer() -> PeerAnswer {
 #[test]
 fn an_answer_counts_only_from_the_chosen_subscriber_at_its_node_in_the_present_attempt() {
     let mut home = Home::new();
-    home.publish();
+    let answer = answer_to(&home.publish());
     let forged = [
-        (OTHER_PEER, answer()),
-        (PEER, PeerAnswer { subscriber: Instance(8), ..answer() }),
-        (PEER, PeerAnswer { attempt: 2, ..answer() }),
-        (PEER, PeerAnswer { id: MsgId { counter: 2, ..ID }, ..answer() }),
+        (OTHER_PEER, answer.clone()),
+        (PEER, PeerAnswer { subscriber: Instance(8), ..answer.clone() }),
+        (PEER, PeerAnswer { attempt: answer.attempt + 1, ..answer.clone() }),
+        (PEER, PeerAnswer { attempt: 1, ..answer.clone() }),
+        (PEER, PeerAnswer { id: MsgId { counter: 2, ..ID }, ..answer.clone() }),
     ];
     for (link, answer) in forged {
         let told = home.peer(link, PeerMessage::Answer(answer));
         assert!(matches!(told[..], [] | [Effect::Event(_)]));
     }
-    let effects = home.peer(PEER, PeerMessage::Answer(answer()));
+    let effects = home.peer(PEER, PeerMessage::Answer(answer.clone()));
     let [Effect::ToClient { message: NodeMessage::Outcome(outcome), .. }] = &effects[..] else {
         panic!("{effects:?}")
     };
     assert_eq!((outcome.code, &outcome.payload[..]), (Code::Ok, &b"answer"[..]));
     assert_eq!(outcome.answered_by.as_ref().unwrap().to_string(), "bank-b/n1");
-    assert_eq!(home.peer(PEER, PeerMessage::Answer(answer())), [], "there is one end");
+    assert_eq!(home.peer(PEER, PeerMessage::Answer(answer)), [], "there is one end");
 }
 
 /// UNI-5
 #[test]
 fn a_refusal_counts_only_from_the_chosen_subscribers_node() {
     let mut home = Home::new();
-    home.publish();
+    let attempt = home.publish().attempt;
     let refusal = PeerRefusal {
         id: ID,
-        attempt: 1,
+        attempt,
         reason: Reason::SubscriberBusy,
         subscriber: SUBSCRIBER,
         fenced: false,

@@ -5,10 +5,12 @@
 
 use amop_topic_table::set_digest;
 use amop_wire::{
-    Announcement, AnnouncementChanges, AnnouncementHead, AnswerStatus, Epoch, Gen, Instance, MsgId,
-    Name, NodeId, PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Reason, Receipt, Seq,
-    SignedHead, Subscriber, Topic, TopicChange, Version,
+    Announcement, AnnouncementChanges, AnnouncementHead, AnswerStatus, Epoch, Frame, Gen, Instance,
+    Message, MsgId, Name, NodeId, Path, PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal,
+    Reason, Receipt, Relay, Seq, SignedHead, Subscriber, Topic, TopicChange, Version,
 };
+
+use bytes::BytesMut;
 
 use super::{Swarm, millis};
 use crate::StrangerId;
@@ -16,8 +18,8 @@ use crate::StrangerId;
 /// The liar of a world.
 #[derive(Debug, Default)]
 pub(super) struct Liar {
-    /// Its present link, if it has one.
-    stranger: Option<StrangerId>,
+    /// Its present link, if it has one, and the node that it leads to.
+    stranger: Option<(StrangerId, crate::NodeId)>,
     seq: u64,
     said: Vec<PeerMessage>,
 }
@@ -26,21 +28,21 @@ impl Swarm {
     /// The liar links anew if its link was closed, and says something.
     pub(super) fn lie(&mut self) {
         let at = self.world.any(&self.nodes);
-        let open = self.liar.stranger.filter(|&who| self.world.hears(who));
-        let who = match open {
-            Some(who) => who,
+        let open = self.liar.stranger.filter(|&(who, _)| self.world.hears(who));
+        let (who, at) = match open {
+            Some(open) => open,
             None if !self.world.is_up(at) => return,
             None => {
                 let who = self.world.stranger(NAME, at);
-                self.liar.stranger = Some(who);
+                self.liar.stranger = Some((who, at));
                 let epoch = Epoch(self.world.draw(1000));
                 self.world.say(who, &PeerMessage::Greeting(epoch));
                 self.world.run_for(millis(50));
                 self.press(at, who);
-                who
+                (who, at)
             }
         };
-        let lie = self.draw_lie(who);
+        let lie = self.draw_lie(at, who);
         self.world.say(who, &lie);
         self.liar.said.push(lie);
         if self.world.draw(2) == 0 {
@@ -74,7 +76,7 @@ impl Swarm {
         }
     }
 
-    fn draw_lie(&mut self, who: StrangerId) -> PeerMessage {
+    fn draw_lie(&mut self, at: crate::NodeId, who: StrangerId) -> PeerMessage {
         let id = NodeId::of(&name());
         self.liar.seq += 1;
         let seq = self.liar.seq;
@@ -87,7 +89,7 @@ impl Swarm {
             }
             3 => PeerMessage::Changes(self.false_changes(who, seq.saturating_sub(1), seq)),
             4 => PeerMessage::Heartbeat(self.world.draw(u64::MAX)),
-            5..=7 => self.false_reply(),
+            5..=7 => self.false_reply(at),
             _ => {
                 let about = self.world.any(&self.nodes);
                 PeerMessage::Pull(self.world.id_of(about))
@@ -96,7 +98,7 @@ impl Swarm {
     }
 
     /// What somebody says who was asked, of a message that others have been asked to handle.
-    fn false_reply(&mut self) -> PeerMessage {
+    fn false_reply(&mut self, at: crate::NodeId) -> PeerMessage {
         let open = self.world.record().publications().filter(|(_, of)| of.ends.is_empty());
         let open: Vec<(MsgId, Vec<Instance>)> =
             open.map(|(id, of)| (*id, of.known.iter().copied().collect())).collect();
@@ -108,18 +110,35 @@ impl Swarm {
         match self.world.draw(3) {
             0 => {
                 let (attempt, reason, fenced) = (1, Reason::NotSubscribed, true);
-                PeerMessage::Refusal(PeerRefusal { id, attempt, reason, subscriber, fenced })
+                let refusal = PeerRefusal { id, attempt, reason, subscriber, fenced };
+                self.in_anothers_name(at, PeerMessage::Refusal(refusal))
             }
             1 => {
                 let (attempt, status) = (1, AnswerStatus::Answered);
                 let payload = "a lie".into();
-                PeerMessage::Answer(PeerAnswer { id, attempt, status, subscriber, payload })
+                let answer = PeerAnswer { id, attempt, status, subscriber, payload };
+                self.in_anothers_name(at, PeerMessage::Answer(answer))
             }
             _ => {
                 let receipt = Receipt { acked: 1, refused: 0, unknown: 0 };
                 PeerMessage::Receipts(vec![PeerReceiptRun { first: id, count: 1, receipt }])
             }
         }
+    }
+
+    /// Half of the time, what it says as if it came from a node behind it to the one it is linked with.
+    fn in_anothers_name(&mut self, at: crate::NodeId, message: PeerMessage) -> PeerMessage {
+        let behind = self.world.any(&self.nodes);
+        if behind == at || self.world.draw(2) == 0 {
+            return message;
+        }
+        let ids = [self.world.id_of(behind), NodeId::of(&name()), self.world.id_of(at)];
+        let path = Path::new(&ids).expect("three different nodes");
+        let mut header = BytesMut::new();
+        message.put_header(&mut header);
+        let frame = Frame { header: header.freeze(), payload: message.payload().clone() };
+        let (lane, spent) = (message.lane(), millis(0));
+        PeerMessage::Relay(Relay { path, position: 2, lane, spent, frame })
     }
 
     fn false_version(&mut self) -> Version {

@@ -6,7 +6,7 @@ use amop_wire::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
 use amop_wire::{
     AckRun, Answer, AnswerStatus, Attempt, ClientMessage, CloseCode, Code, Epoch, Frame, Gen,
     Instance, Lane, Message, Mode, MsgId, NodeId, NodeMessage, Path, PeerAnswer, PeerMessage,
-    PeerReceiptRun, PeerRefusal, Publish, Reason, Receipt, Refuse, Relay, Terms,
+    PeerReceiptRun, PeerRefusal, Publish, Reason, Receipt, Refuse, Relay, Request, Returned, Terms,
 };
 use bytes::{Bytes, BytesMut};
 
@@ -139,7 +139,8 @@ fn only_the_chosen_subscriber_can_answer_or_refuse() {
     scene.world.run_for(millis(50));
 
     let (home, payload) = (scene.world.node_core(scene.a).id(), b"a lie".as_slice());
-    for number in 0..3 {
+    let present = scene.world.handling(chosen).next().unwrap().number;
+    for number in [present - 1, present, present + 1] {
         let attempt = Attempt { home, id, number };
         let (status, reason) = (AnswerStatus::Answered, Reason::SubscriberBusy);
         let answer = Answer { attempt, status, payload: payload.into() };
@@ -159,12 +160,54 @@ fn only_the_chosen_subscriber_can_answer_or_refuse() {
         let blames = scene.world.blames(scene.a).iter();
         blames.filter(|blame| (blame.0.as_dns(), &blame.1) == (dns, &what)).count()
     };
-    // An attempt before the present one may be late.
-    assert_eq!(blames("n1.node.bank-b.amop", not_asked(Instance(7))), 4);
-    assert_eq!(blames(LIAR, not_asked(subscriber)), 2, "of an attempt to come");
-    assert_eq!(scene.world.blames(scene.a).len(), 6);
+    assert_eq!(blames("n1.node.bank-b.amop", not_asked(Instance(7))), 6);
+    assert_eq!(blames(LIAR, not_asked(subscriber)), 4, "of no attempt that was made");
+    assert_eq!(scene.world.blames(scene.a).len(), 10);
     scene.world.run_for(millis(500));
     assert_eq!((scene.code(id), scene.reason(id).1), (Code::Ok, 1));
+    scene.end();
+}
+
+/// UNI-5: the number of an attempt is known only to those whom it has passed.
+#[test]
+fn a_node_that_a_request_has_not_passed_cannot_reply_in_the_name_of_the_node_that_was_asked() {
+    let mut scene = Scene::new();
+    let chosen = scene.subscriber(scene.b);
+    scene.world.set_application(chosen, slow(millis(500)));
+    let subscriber = scene.world.instance(chosen);
+    let liar = scene.world.stranger(LIAR, scene.a);
+    scene.world.say(liar, &PeerMessage::Greeting(Epoch(1)));
+    let id = scene.unicast(SECOND);
+    scene.world.run_for(millis(50));
+
+    let (home, exit) = (scene.world.node_core(scene.a).id(), id_of(NEXT));
+    let path = [exit, id_of(LIAR), home];
+    for attempt in 0..10 {
+        let (status, reason) = (AnswerStatus::Answered, Reason::SubscriberBusy);
+        let answer = PeerAnswer { id, attempt, status, subscriber, payload: "a lie".into() };
+        scene.world.say(liar, &relayed(path, &PeerMessage::Answer(answer)));
+        let refusal = PeerRefusal { id, attempt, reason, subscriber, fenced: true };
+        scene.world.say(liar, &relayed(path, &PeerMessage::Refusal(refusal)));
+        let request = Request {
+            id,
+            ttl: SECOND,
+            attempt,
+            subscriber,
+            exit_epoch: Epoch(1),
+            terms: Terms::default(),
+            from: "app.sdk.bank-a.amop".parse().unwrap(),
+            topic: "t".parse().unwrap(),
+            payload: Bytes::new(),
+        };
+        let mut header = BytesMut::new();
+        PeerMessage::Request(request).put_header(&mut header);
+        let path = Path::new(&[home, id_of(LIAR), exit]).unwrap();
+        let returned = Returned { path, position: 0, header: header.freeze() };
+        scene.world.say(liar, &PeerMessage::Returned(returned));
+    }
+    scene.world.run_for(SECOND);
+    assert_eq!((scene.code(id), scene.reason(id).1), (Code::Ok, 1));
+    assert_eq!(scene.world.blames(scene.a).len(), 30);
     scene.end();
 }
 
@@ -177,9 +220,8 @@ fn a_refusal_cannot_be_taken_back() {
     scene.world.say(fickle, &ClientMessage::Subscribe("t".parse().unwrap()));
     scene.world.run_for(millis(100));
     let id = scene.unicast(SECOND);
-    let home = scene.world.node_core(scene.a).id();
     scene.world.run_for(millis(20));
-    let attempt = Attempt { home, id, number: 1 };
+    let attempt = told_attempt(&scene, fickle);
     let reason = Reason::SubscriberBusy;
     scene.world.say(fickle, &ClientMessage::Refuse(Refuse { attempt, reason, fenced: true }));
     let (status, payload) = (AnswerStatus::Answered, b"after all".as_slice().into());
@@ -309,8 +351,7 @@ fn who_answers_an_attempt_before_the_present_one_is_blamed_by_nobody() {
     scene.world.run_for(millis(20));
     let next = scene.subscriber(scene.b);
     scene.world.set_application(next, slow(millis(300)));
-    let home = scene.world.node_core(scene.a).id();
-    let attempt = Attempt { home, id, number: 1 };
+    let attempt = told_attempt(&scene, first);
     let reason = Reason::SubscriberBusy;
     scene.world.say(first, &ClientMessage::Refuse(Refuse { attempt, reason, fenced: true }));
     scene.world.run_for(millis(50));
@@ -322,6 +363,15 @@ fn who_answers_an_attempt_before_the_present_one_is_blamed_by_nobody() {
     scene.world.run_for(millis(500));
     assert_eq!((scene.code(id), scene.reason(id).1), (Code::Ok, 2));
     scene.end();
+}
+
+/// In which attempt a stranger was asked last.
+fn told_attempt(scene: &Scene, who: StrangerId) -> Attempt {
+    let attempt = |told: &NodeMessage| match told {
+        NodeMessage::Delivery(delivery) => Some(delivery.attempt),
+        _ => None,
+    };
+    scene.world.told_client(who).iter().rev().find_map(attempt).expect("it was asked")
 }
 
 /// A message over others, to the last node of a path from the one before it.
