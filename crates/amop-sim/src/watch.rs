@@ -3,7 +3,8 @@
 //! While its subscribers live and a path of live nodes leads to them, a unicast gets code 0,
 //! whatever fails elsewhere. So everything that can stand in the way notes since when nothing has
 //! disturbed it. A unicast that ends in vain is judged by that alone: for the last half of its time,
-//! 3 s at least, its publisher, every subscriber of its topic and some path between them were well.
+//! 3 s at least, its publisher, every subscriber of its topic that may have been chosen and some path
+//! between them were well.
 //!
 //! The check errs on the side of the nodes. A node whose link to the subscriber's own node is dead
 //! without its knowing sends nothing another way until it notices (LINK-6) or the other end dials
@@ -14,13 +15,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use amop_core::client::Client;
 use amop_wire::limits::HOPS_MAX;
 use amop_wire::{Code, Instance, Instant, Mode, MsgId};
 
 use crate::application::{Application, Reading};
 use crate::contract::Publication;
 use crate::network::Party;
-use crate::world::{NodeSlot, World};
+use crate::world::{ClientSlot, NodeSlot, World};
 
 /// Since when nothing has disturbed something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +91,7 @@ impl World {
         else {
             return false;
         };
-        let link_is_calm = |slot: &crate::world::ClientSlot| {
+        let link_is_calm = |slot: &ClientSlot| {
             let link = slot.link.and_then(|link| self.network.links.get(&link));
             link.is_some_and(|link| link.is_calm_since(start))
         };
@@ -102,13 +104,18 @@ impl World {
                 && self.is_half_open_since(home.0, node, start)
         };
         let distances = self.distances(home.0, start, linked);
-        let mut subscribers = self.clients.iter().filter(|slot| slot.wanted.contains(topic));
+        // Once an application has got it, nobody else counts.
+        let chosen = &publication.delivered_to;
+        let instance = |slot: &ClientSlot| slot.core.as_ref().map(Client::instance);
+        let is_chosen = |slot: &&ClientSlot| {
+            chosen.is_empty() || instance(slot).is_some_and(|instance| chosen.contains(&instance))
+        };
+        let mut subscribers =
+            self.clients.iter().filter(|slot| slot.wanted.contains(topic)).filter(is_chosen);
         let mut is_any = false;
-        let mut known = publication.known.clone();
+        let mut known = if chosen.is_empty() { publication.known.clone() } else { BTreeSet::new() };
         let all_are_well = subscribers.all(|slot| {
-            let is_its = |instance: &Instance| {
-                slot.core.as_ref().is_some_and(|core| core.instance() == *instance)
-            };
+            let is_its = |of: &Instance| instance(slot) == Some(*of);
             known.retain(|known| !is_its(known));
             // Once one has refused, it is another one's turn, if that is not too late.
             let mut refusals = publication.refusals.iter();
