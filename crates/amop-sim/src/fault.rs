@@ -41,6 +41,8 @@ pub enum Fault {
     Move,
     /// [`set_swallowing`](crate::World::set_swallowing)
     Swallow,
+    /// [`set_denying`](crate::World::set_denying)
+    Deny,
     /// [`say`](crate::World::say)
     Lie,
     /// [`set_tight`](crate::World::set_tight)
@@ -49,7 +51,7 @@ pub enum Fault {
 
 impl Fault {
     /// Each of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Detour,
         Self::Tail,
         Self::Room,
@@ -69,6 +71,7 @@ impl Fault {
         Self::Kill,
         Self::Move,
         Self::Swallow,
+        Self::Deny,
         Self::Lie,
         Self::TightLimits,
     ];
@@ -96,6 +99,7 @@ impl Fault {
             Self::Kill => "kill",
             Self::Move => "move",
             Self::Swallow => "swallow",
+            Self::Deny => "deny",
             Self::Lie => "lie",
             Self::TightLimits => "tight limits",
         }

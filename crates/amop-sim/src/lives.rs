@@ -54,7 +54,8 @@ impl World {
         slot.life += 1;
         slot.is_shut_down = false;
         slot.paused_until = self.now;
-        slot.calm = if slot.swallows { Calm::never() } else { Calm::since(self.now) };
+        let is_honest = !slot.swallows && !slot.denies;
+        slot.calm = if is_honest { Calm::since(self.now) } else { Calm::never() };
         slot.wake_at = None;
         slot.arrived.clear();
         slot.seen.clear();

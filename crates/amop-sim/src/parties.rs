@@ -124,6 +124,9 @@ impl World {
                 self.disturb(self.now);
                 None
             }
+            NodeEffect::ToPeer { link, message } if self.is_denied(node, &message) => {
+                Some(NodeInput::UnsentToPeer { link, message })
+            }
             NodeEffect::ToPeer { link, message } => {
                 self.check_path(node, &message);
                 if self.is_telling() {

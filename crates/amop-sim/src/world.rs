@@ -94,6 +94,7 @@ pub(crate) struct NodeSlot {
     /// The versions of every node's topics that it held last.
     pub(crate) seen: Vec<Option<Version>>,
     pub(crate) swallows: bool,
+    pub(crate) denies: bool,
     /// The announcements that it did not believe, and who passed them on.
     pub(crate) refused: Vec<(Name, Refused)>,
     /// Whom it blamed, and for what.
@@ -200,6 +201,7 @@ impl World {
             arrived: Vec::new(),
             seen: Vec::new(),
             swallows: false,
+            denies: false,
             refused: Vec::new(),
             blamed: Vec::new(),
             swallowed_until: Instant::default(),

@@ -180,7 +180,12 @@ impl Swarm {
                 self.plan(mended_after, Deed::EndTail);
             }
             Trouble::Swallow => {
-                self.world.set_swallowing(a, true);
+                // One or the other, without another draw.
+                if mended_after.as_millis().is_multiple_of(2) {
+                    self.world.set_swallowing(a, true);
+                } else {
+                    self.world.set_denying(a, true);
+                }
                 self.plan(2 * mended_after, Deed::EndSwallow(a));
             }
             Trouble::Lie => self.lie(),
@@ -275,7 +280,10 @@ impl Swarm {
             Deed::EndRoom => self.world.set_link_bytes_max(1 << 20),
             Deed::EndControlRoom => self.world.set_control_bytes_max(usize::MAX),
             Deed::EndTail => self.world.set_tail(0, Duration::ZERO),
-            Deed::EndSwallow(node) => self.world.set_swallowing(node, false),
+            Deed::EndSwallow(node) => {
+                self.world.set_swallowing(node, false);
+                self.world.set_denying(node, false);
+            }
         }
     }
 
@@ -322,7 +330,7 @@ impl Swarm {
         }
         self.world.set_tight(false);
         for node in self.nodes.clone() {
-            self.world.set_swallowing(node, false);
+            self.perform(Deed::EndSwallow(node));
             if self.is_shut_down(node) {
                 self.world.crash(node, millis(10));
             }

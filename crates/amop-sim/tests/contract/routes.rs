@@ -147,6 +147,19 @@ fn a_request_finds_another_way_round_a_relay_that_swallows_it() {
     net.end();
 }
 
+/// ROUTE-4, UNI-2: the relay gives it back although it could pass it on.
+#[test]
+fn a_request_finds_another_way_round_a_relay_that_says_no_to_everything() {
+    let mut net = Net::new(&[(0, 1), (1, 2), (0, 3), (3, 4), (4, 2)]);
+    net.world.set_denying(net.nodes[1], true);
+    for _ in 0..5 {
+        let id = net.request(0, "to2");
+        net.world.run_for(millis(100));
+        assert_eq!(net.code(id), Code::Ok);
+    }
+    net.end();
+}
+
 /// ROUTE-6: an answer goes the way that its request came, which another way has found to be open.
 #[test]
 fn a_relay_that_swallows_answers_alone_is_avoided_too() {
