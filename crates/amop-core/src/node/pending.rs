@@ -47,8 +47,10 @@ pub(super) struct Pending {
 pub(super) struct Chosen {
     /// Where the last copy went.
     pub(super) seat: Seat,
-    /// How many copies nobody has refused: any of them may be handled.
+    /// How many copies to there nobody has refused: any of them may be handled.
     pub(super) open: u32,
+    /// The same of where it was before in this attempt.
+    former: Vec<(Place, u32)>,
     /// The ways over relays that copies took since it has this seat, the last at the end.
     pub(super) ways: Vec<Path>,
     /// When it was sent.
@@ -67,6 +69,46 @@ pub(super) struct Seat {
 pub(super) struct Doubted {
     attempt: u32,
     at: Candidate,
+}
+
+impl Chosen {
+    /// One copy is about to go there.
+    pub(super) fn new(seat: Seat, now: Instant) -> Self {
+        Self { seat, open: 1, former: Vec::new(), ways: Vec::new(), sent_at: now }
+    }
+
+    /// The subscriber, or the way to it, is another one now.
+    pub(super) fn move_to(&mut self, seat: Seat) {
+        if seat.at.place != self.seat.at.place {
+            let place = self.seat.at.place;
+            match self.former.iter_mut().find(|(former, _)| *former == place) {
+                Some((_, open)) => *open += self.open,
+                None => self.former.push((place, self.open)),
+            }
+            self.open = 0;
+        }
+        self.seat = seat;
+        self.ways.clear();
+    }
+
+    /// Whether a copy went to this subscriber at this place.
+    fn was_asked(&self, place: Place, subscriber: Instance) -> bool {
+        let was_there = || self.former.iter().any(|(former, _)| *former == place);
+        self.seat.at.instance == subscriber && (self.seat.at.place == place || was_there())
+    }
+
+    /// A copy to this place was refused; says whether any is left that may be handled.
+    pub(super) fn copy_refused(&mut self, place: Place) -> bool {
+        let open = if place == self.seat.at.place {
+            Some(&mut self.open)
+        } else {
+            self.former.iter_mut().find(|(former, _)| *former == place).map(|(_, open)| open)
+        };
+        if let Some(open) = open {
+            *open = open.saturating_sub(1);
+        }
+        self.open > 0 || self.former.iter().any(|(_, open)| *open > 0)
+    }
 }
 
 impl Pending {
@@ -113,10 +155,8 @@ impl Pending {
 
     /// Whether it is with this subscriber at this place, in this attempt.
     pub(super) fn is_with(&self, attempt: u32, place: Place, subscriber: Instance) -> bool {
-        let is_asked = |chosen: &Chosen| {
-            (chosen.seat.at.instance, chosen.seat.at.place) == (subscriber, place)
-        };
-        self.attempt() == attempt && self.chosen.as_ref().is_some_and(is_asked)
+        let was_asked = |chosen: &Chosen| chosen.was_asked(place, subscriber);
+        self.attempt() == attempt && self.chosen.as_ref().is_some_and(was_asked)
     }
 
     /// Whether it was with this subscriber at this place, in that attempt, and is in doubt.

@@ -54,7 +54,7 @@ impl Node {
             pending.attempts += 1;
             // A subscriber without a link on the way there is tried, so that it is named as such.
             let seat = seat.unwrap_or(Seat { at: candidate, link: LinkId(0) });
-            pending.chosen = Some(Chosen { seat, open: 1, ways: Vec::new(), sent_at: now });
+            pending.chosen = Some(Chosen::new(seat, now));
             match self.send_copy(now, id, candidate) {
                 Ok(()) => return,
                 Err(reason) => self.exclude(id, candidate.place, reason, false),
@@ -66,8 +66,7 @@ impl Node {
     /// one now. It keeps to the first of them that it gets.
     fn send_anew(&mut self, now: Instant, id: MsgId, seat: Seat) {
         if let Some(chosen) = self.pending_mut(id).and_then(|pending| pending.chosen.as_mut()) {
-            chosen.seat = seat;
-            chosen.ways.clear();
+            chosen.move_to(seat);
             self.send_again(now, id);
         }
     }
@@ -81,7 +80,7 @@ impl Node {
         chosen.sent_at = now;
         let seat = chosen.seat;
         if let Err(reason) = self.send_copy(now, id, seat.at) {
-            self.copy_refused(now, id, reason, false);
+            self.copy_refused(now, id, seat.at.place, reason, false);
         }
     }
 
@@ -188,12 +187,18 @@ impl Node {
     }
 
     /// One copy of a unicast will never be handled, or none of them.
-    fn copy_refused(&mut self, now: Instant, id: MsgId, reason: Reason, fenced: bool) {
+    fn copy_refused(
+        &mut self,
+        now: Instant,
+        id: MsgId,
+        place: Place,
+        reason: Reason,
+        fenced: bool,
+    ) {
         let Some(pending) = self.pending_mut(id) else { return };
         let Some(chosen) = &mut pending.chosen else { return };
-        chosen.open = chosen.open.saturating_sub(1);
         let seat = chosen.seat;
-        if chosen.open > 0 && !fenced {
+        if chosen.copy_refused(place) && !fenced {
             return; // Another copy may be handled: that is doubt.
         }
         let now_at = self.pending(id).and_then(|pending| self.seat_of_chosen(pending));
@@ -306,7 +311,7 @@ impl Node {
             if fenced && let Some(pending) = self.pending_mut(id) {
                 pending.clear(subscriber);
             }
-            self.copy_refused(now, id, reason, fenced);
+            self.copy_refused(now, id, place, reason, fenced);
         }
     }
 }

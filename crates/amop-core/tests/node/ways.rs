@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use amop_core::node::{Effect, Input, LinkId};
 use amop_wire::{
-    Gen, Instance, Name, NodeId, NodeMessage, PeerMessage, Reason, Relay, Returned, Subscriber,
+    Announcement, Gen, Instance, Name, NodeId, NodeMessage, PeerMessage, Reason, Relay, Returned,
+    Subscriber,
 };
 
 use crate::home::{Home, OTHER_PEER, PEER, announcement, peer_name, version};
@@ -12,24 +13,29 @@ use crate::home::{Home, OTHER_PEER, PEER, announcement, peer_name, version};
 /// Both peers are linked with a third node, which has a subscriber of `far`.
 fn with_two_ways() -> Home {
     let mut home = Home::new();
-    let (far, other): (Name, Name) =
-        ("n1.node.bank-d.amop".parse().unwrap(), "n1.node.bank-c.amop".parse().unwrap());
-    let [here, far_id] = [home.node.id(), NodeId::of(&far)];
-    let subscriber = Subscriber { instance: Instance(8), generation: Gen(1) };
-    let topics = vec![("far".parse().unwrap(), vec![subscriber])];
-    let relays = [&peer_name(), &other].map(NodeId::of).to_vec();
-    let announcements = [
-        (PEER, announcement(version(2), peer_name(), vec![here, far_id], Vec::new())),
-        (OTHER_PEER, announcement(version(1), other, vec![here, far_id], Vec::new())),
-        (PEER, announcement(version(1), far, relays, topics)),
-    ];
-    for (link, announcement) in announcements {
-        let (node, version) = (announcement.signed().node(), announcement.version());
-        home.peer(link, PeerMessage::Summary(vec![(node, version)]));
-        home.peer(link, PeerMessage::Snapshot(announcement));
-    }
-    home.handle(Input::EndOfBatch);
+    let [other, far, farther]: [Name; 3] = [OTHER, FAR, FARTHER].map(|name| name.parse().unwrap());
+    let neighbours = [home.node.id(), NodeId::of(&far), NodeId::of(&farther)].to_vec();
+    let relays = announcement(version(2), peer_name(), neighbours.clone(), Vec::new());
+    announce(&mut home, PEER, relays);
+    let relays = announcement(version(1), other, neighbours, Vec::new());
+    announce(&mut home, OTHER_PEER, relays);
+    subscribed_at(&mut home, FAR, Gen(1));
     home
+}
+
+/// Another node behind both relays announces the subscriber of `far`.
+fn subscribed_at(home: &mut Home, name: &str, generation: Gen) -> Vec<Effect> {
+    let subscriber = Subscriber { instance: Instance(8), generation };
+    let topics = vec![("far".parse().unwrap(), vec![subscriber])];
+    let relays = [peer_name(), OTHER.parse().unwrap()].map(|relay| NodeId::of(&relay)).to_vec();
+    announce(home, PEER, announcement(version(1), name.parse().unwrap(), relays, topics))
+}
+
+fn announce(home: &mut Home, link: LinkId, announcement: Announcement) -> Vec<Effect> {
+    let (node, version) = (announcement.signed().node(), announcement.version());
+    home.peer(link, PeerMessage::Summary(vec![(node, version)]));
+    home.peer(link, PeerMessage::Snapshot(announcement));
+    home.handle(Input::EndOfBatch)
 }
 
 fn relayed(effects: &[Effect]) -> Option<(LinkId, Relay)> {
@@ -56,11 +62,37 @@ fn what_a_relay_gives_back_goes_every_other_way_before_it_fails() {
     assert_ne!(first, second);
     let effects = give_back(&mut home, second, relay);
     assert_eq!(effects, [], "it waits for a way");
+    assert_eq!(end_after_a_while(&mut home), Some((Reason::NoPath, 1)));
+}
+
+/// UNI-2: copies went to two nodes, and every relay gave them back.
+#[test]
+fn a_no_to_a_copy_counts_although_its_subscriber_is_somewhere_else_by_then() {
+    let mut home = with_two_ways();
+    let effects = home.publish_to("far", 1);
+    let (first, to_far) = relayed(&effects).expect("it goes over a relay");
+    let effects = subscribed_at(&mut home, FARTHER, Gen(2));
+    let mut next = relayed(&effects);
+    assert!(next.is_some(), "it follows its subscriber");
+    assert_eq!(relayed(&give_back(&mut home, first, to_far)), None);
+    while let Some((link, relay)) = next {
+        next = relayed(&give_back(&mut home, link, relay));
+    }
+    assert_eq!(end_after_a_while(&mut home), Some((Reason::NoPath, 1)), "nobody has it");
+}
+
+/// How the unicast ends once it has waited for half of its time.
+fn end_after_a_while(home: &mut Home) -> Option<(Reason, u32)> {
     home.now = home.now + Duration::from_millis(500);
     let effects = home.handle(Input::Timeout);
-    let is_end = |effect: &Effect| {
-        matches!(effect, Effect::ToClient { message: NodeMessage::Outcome(outcome), .. }
-            if (outcome.reason, outcome.attempts) == (Reason::NoPath, 1))
-    };
-    assert!(effects.iter().any(is_end), "{effects:?}");
+    effects.iter().find_map(|effect| match effect {
+        Effect::ToClient { message: NodeMessage::Outcome(outcome), .. } => {
+            Some((outcome.reason, outcome.attempts))
+        }
+        _ => None,
+    })
 }
+
+const OTHER: &str = "n1.node.bank-c.amop";
+const FAR: &str = "n1.node.bank-d.amop";
+const FARTHER: &str = "n1.node.bank-e.amop";
