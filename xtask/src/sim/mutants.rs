@@ -32,6 +32,10 @@ pub(super) fn run(workspace: &Workspace, names: &[String]) -> Result<()> {
         let changed = mutant.patch.apply(read);
         changes.push(changed.with_context(|| format!("the mutant {}", mutant.name))?);
     }
+    // What the code itself breaks would be found with any mutant.
+    copy(&workspace.root, &scratch, &workspace.target_dir)?;
+    let Verdict { by, .. } = judge(&scratch)?;
+    ensure!(by == SURVIVES, "no mutant can be judged: without one, {by}");
     println!("{:<28} {:>10} {:>7}  by", "mutant", "seed", "worlds");
     let mut survivors = Vec::new();
     for (mutant, changed) in mutants.iter().zip(&changes) {
