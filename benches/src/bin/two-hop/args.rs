@@ -12,6 +12,7 @@ use crate::case::Case;
 use crate::network::Timing;
 use crate::roles::Role;
 use crate::system::System;
+use crate::weather::Weather;
 
 /// Measures messages and requests from client to client over two nodes, all processes of their own.
 #[derive(Debug, Parser)]
@@ -37,6 +38,10 @@ pub(crate) struct BenchArgs {
     /// AMOP's links, nats a cluster of NATS servers.
     #[arg(long, value_name = "SYSTEM", value_delimiter = ',', value_parser = peer)]
     vs: Vec<System>,
+    /// What happens between the nodes to datagrams: clear, loss (1 %), bursts (5 %, ten in a row),
+    /// delay (50 to 150 ms), reorder (2 %). NATS has no such nodes.
+    #[arg(long, value_name = "WEATHER", default_value = "clear")]
+    weather: Weather,
     /// How long each run is measured, in seconds.
     #[arg(long, default_value_t = 2.0, value_parser = seconds)]
     seconds: f64,
@@ -97,6 +102,7 @@ impl BenchArgs {
             repeats,
             node_binary: self.node_binary()?,
             nats_server: self.nats_server.clone(),
+            weather: self.weather,
         })
     }
 

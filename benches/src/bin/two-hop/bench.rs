@@ -9,6 +9,7 @@ use crate::case::Case;
 use crate::machine::Machine;
 use crate::network::{Network, Run, Site, Timing};
 use crate::system::System;
+use crate::weather::Weather;
 use crate::{certs, machine, nats};
 
 /// How to run.
@@ -23,6 +24,7 @@ pub(crate) struct Plan {
     pub(crate) node_binary: PathBuf,
     /// The server of NATS, if there is one.
     pub(crate) nats_server: Option<PathBuf>,
+    pub(crate) weather: Weather,
 }
 
 /// What came of a plan.
@@ -66,7 +68,8 @@ pub(crate) async fn run(plan: &Plan) -> Result<Results> {
         nats::write_certs(dir.path())?;
     }
     let (node_binary, nats_server) = (plan.node_binary.clone(), plan.nats_server.clone());
-    let site = Site { dir: dir.path().to_owned(), node_binary, nats_server };
+    let weather = plan.weather;
+    let site = Site { dir: dir.path().to_owned(), node_binary, nats_server, weather };
     let mut cases = Vec::new();
     for case in &plan.cases {
         let mut all = Vec::new();
@@ -102,6 +105,7 @@ fn present(plan: &Plan) -> (Vec<System>, Vec<Absent>) {
         _ if cfg!(not(feature = "nats")) => {
             Some("this program was built without the feature `nats` of the crate benches")
         }
+        _ if plan.weather != Weather::Clear => Some("its links are TCP, which has other weather"),
         None => Some("no server of NATS was given with --nats-server or NATS_SERVER"),
         Some(_) => None,
     };

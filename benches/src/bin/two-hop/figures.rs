@@ -21,6 +21,8 @@ pub(crate) enum Figure {
     P50Us,
     P99Us,
     P999Us,
+    /// The longest that any answer took.
+    MaxUs,
     /// CPU time of all processes for one message, or for one request with its answer.
     CpuUs,
     /// One-way messages that did not arrive.
@@ -63,6 +65,7 @@ impl Figure {
             Self::P50Us => "p50, us",
             Self::P99Us => "p99, us",
             Self::P999Us => "p99.9, us",
+            Self::MaxUs => "longest, us",
             Self::CpuUs if attaches => "CPU us/attach",
             Self::CpuUs => "CPU us/message",
             Self::LostPercent => "lost, %",
@@ -91,6 +94,7 @@ pub(crate) fn figures(runs: &CaseRuns) -> BTreeMap<Figure, Spread> {
     add(Figure::P50Us, &|run| run.measured.latencies.quantile_us(0.5));
     add(Figure::P99Us, &|run| run.measured.latencies.quantile_us(0.99));
     add(Figure::P999Us, &|run| run.measured.latencies.quantile_us(0.999));
+    add(Figure::MaxUs, &|run| run.measured.latencies.quantile_us(1.0));
     add(Figure::CpuUs, &|run| Some(run.measured.cpu_us_per_message()));
     let may_lose = payload_bytes.is_some() && !runs.system.promises_delivery();
     add(Figure::LostPercent, &|run| may_lose.then(|| run.measured.lost_percent()));

@@ -43,6 +43,7 @@ mod roles;
 mod subscriber;
 mod system;
 mod usage;
+mod weather;
 mod window;
 
 use std::process::ExitCode;

@@ -13,6 +13,7 @@ use crate::child::Child;
 use crate::door::Door;
 use crate::orders::{Load, Measured, Order, RelayAddrs, Reply};
 use crate::system::System;
+use crate::weather::Weather;
 use crate::{nats, ours, raw, usage};
 
 /// Where the programs and certificates are.
@@ -24,6 +25,8 @@ pub(crate) struct Site {
     pub(crate) node_binary: PathBuf,
     /// The server of NATS, where it takes part.
     pub(crate) nats_server: Option<PathBuf>,
+    /// What is between the nodes.
+    pub(crate) weather: Weather,
 }
 
 /// How long each part of a run takes.
@@ -90,9 +93,9 @@ impl Network {
     /// Fails when a process cannot be started or is not ready in time.
     pub(crate) async fn start(system: System, case: &Case, site: &Site) -> Result<Self> {
         let servers = match (system, &site.nats_server) {
-            (System::Ours, _) => ours::start_nodes(&site.node_binary, &site.dir, case.nodes).await,
+            (System::Ours, _) => ours::start_nodes(site, case.nodes).await,
             (System::Raw | System::RawSparseAcks, _) => {
-                raw::start_relays(system, &site.dir, case.nodes).await
+                raw::start_relays(system, site, case.nodes).await
             }
             (System::Nats, Some(program)) => {
                 nats::start_servers(program, &site.dir, case.nodes).await

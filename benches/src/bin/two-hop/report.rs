@@ -10,6 +10,7 @@ use crate::case::Case;
 use crate::figures::{Figure, ProcessFigures, Spread, figures, processes};
 use crate::machine::Machine;
 use crate::system::System;
+use crate::weather::Weather;
 
 /// The result of a whole run. Printed as a table, or as JSON through serde.
 #[derive(Debug, Serialize)]
@@ -18,6 +19,8 @@ pub(crate) struct Report {
     warm_up_seconds: f64,
     window_seconds: f64,
     repeats: u32,
+    /// Between the nodes.
+    weather: Weather,
     cases: Vec<CaseReport>,
     absent: Vec<Absent>,
 }
@@ -49,6 +52,7 @@ impl Report {
             warm_up_seconds: plan.timing.warm_up.as_secs_f64(),
             window_seconds: plan.timing.window.as_secs_f64(),
             repeats: plan.repeats,
+            weather: plan.weather,
             cases: plan.cases.iter().map(of_case).collect(),
             absent: results.absent.clone(),
         }
@@ -87,6 +91,9 @@ impl fmt::Display for Report {
         )?;
         writeln!(f, "its own, on loopback with mutual TLS; CPU time of all processes together;")?;
         writeln!(f, "in parentheses ours through theirs")?;
+        if self.weather != Weather::Clear {
+            writeln!(f, "weather between the nodes: {}", self.weather)?;
+        }
         for case in &self.cases {
             write!(f, "\n{case}")?;
         }
@@ -146,6 +153,7 @@ mod tests {
             repeats: 3,
             node_binary: PathBuf::from("/bin/echo"),
             nats_server: None,
+            weather: Weather::Clear,
         };
         let why = "it is not there".to_owned();
         let results = Results {

@@ -11,20 +11,20 @@ use serde::Deserialize;
 use crate::certs::{self, Party};
 use crate::child::Child;
 use crate::door::Door;
-use crate::network::{READY_WITHIN, Servers, with_last_words};
+use crate::network::{READY_WITHIN, Servers, Site, with_last_words};
 
 /// Starts so many daemons in a row, each of which dials the one before it.
 ///
 /// # Errors
 ///
 /// Fails when one cannot be started or is not ready in time.
-pub(crate) async fn start_nodes(program: &Path, dir: &Path, count: usize) -> Result<Servers> {
+pub(crate) async fn start_nodes(site: &Site, count: usize) -> Result<Servers> {
     let mut servers = Servers::default();
     let mut dial = None;
     for node in Party::NODES.into_iter().take(count) {
-        let (daemon, started) = start_node(program, dir, node, dial).await?;
+        let (daemon, started) = start_node(&site.node_binary, &site.dir, node, dial).await?;
         servers.push(daemon, Door { node, addr: started.sdk_addr });
-        dial = Some(Door { node, addr: started.p2p_addr });
+        dial = Some(Door { node, addr: site.weather.before(started.p2p_addr).await? });
     }
     Ok(servers)
 }

@@ -11,7 +11,7 @@ use quinn::{RecvStream, SendStream};
 use super::transport::{Transport, accept};
 use crate::certs::Party;
 use crate::door::Door;
-use crate::network::{Servers, start_role};
+use crate::network::{Servers, Site, start_role};
 use crate::orders::{RelayAddrs, Reply, say};
 use crate::system::System;
 
@@ -20,17 +20,17 @@ use crate::system::System;
 /// # Errors
 ///
 /// Fails when one cannot be started or is not ready in time.
-pub(crate) async fn start_relays(system: System, dir: &Path, count: usize) -> Result<Servers> {
+pub(crate) async fn start_relays(system: System, site: &Site, count: usize) -> Result<Servers> {
     let mut servers = Servers::default();
     let mut dial: Option<Door> = None;
     for node in Party::NODES.into_iter().take(count) {
         let mut arguments: Vec<OsString> = vec!["relay".into(), system.name().into()];
-        arguments.extend([node.dns().into(), dir.into()]);
+        arguments.extend([node.dns().into(), site.dir.clone().into()]);
         arguments.extend(dial.map(|door| door.to_string().into()));
         let (relay, addrs) = start_role(node.dns(), arguments).await?;
         let RelayAddrs { back, front } = addrs.context("a relay listens nowhere")?;
         servers.push(relay, Door { node, addr: back.unwrap_or(front) });
-        dial = Some(Door { node, addr: front });
+        dial = Some(Door { node, addr: site.weather.before(front).await? });
     }
     Ok(servers)
 }
