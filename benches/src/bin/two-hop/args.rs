@@ -38,7 +38,7 @@ pub(crate) struct BenchArgs {
     /// AMOP's links, nats a cluster of NATS servers.
     #[arg(long, value_name = "SYSTEM", value_delimiter = ',', value_parser = peer)]
     vs: Vec<System>,
-    /// What happens between the nodes to datagrams: clear, loss (1 %), bursts (5 %, ten in a row),
+    /// What happens between the nodes to datagrams: clear, loss (1 %), bursts (5 %, all for some 10 ms),
     /// delay (50 to 150 ms), reorder (2 %). NATS has no such nodes.
     #[arg(long, value_name = "WEATHER", default_value = "clear")]
     weather: Weather,

@@ -29,7 +29,7 @@ pub(crate) enum Weather {
     Clear,
     /// One in a hundred is lost.
     Loss,
-    /// One in twenty is lost, ten in a row on average.
+    /// One in twenty of all moments everything is lost, for 5 to 15 ms at a time.
     Bursts,
     /// Each takes 50 to 150 ms, more or less for all of them as time goes by.
     Delay,
@@ -123,8 +123,8 @@ struct Way {
     weather: Weather,
     random: ChaCha12Rng,
     began: Instant,
-    /// Whether the next one falls into a burst.
-    is_in_burst: bool,
+    /// When the next burst begins, or the present one began, and when it ends.
+    burst: [Instant; 2],
     /// What is under way, the first to arrive on top; the number keeps those of one moment in order.
     under_way: BinaryHeap<Reverse<(Instant, u64, Vec<u8>)>>,
     taken: u64,
@@ -132,11 +132,12 @@ struct Way {
 
 impl Way {
     fn new(weather: Weather, seed: u64) -> Self {
+        let began = now();
         Self {
             weather,
             random: ChaCha12Rng::seed_from_u64(seed),
-            began: now(),
-            is_in_burst: false,
+            began,
+            burst: [began; 2],
             under_way: BinaryHeap::new(),
             taken: 0,
         }
@@ -165,9 +166,11 @@ impl Way {
             Weather::Clear => Some(Duration::ZERO),
             Weather::Loss => (!self.happens(100)).then_some(Duration::ZERO),
             Weather::Bursts => {
-                let one_in = if self.is_in_burst { 10 } else { 190 };
-                self.is_in_burst ^= self.happens(one_in);
-                (!self.is_in_burst).then_some(Duration::ZERO)
+                while self.burst[1] <= at {
+                    let begins = self.burst[1] + millis(self.between(90, 290));
+                    self.burst = [begins, begins + millis(self.between(5, 15))];
+                }
+                (at < self.burst[0]).then_some(Duration::ZERO)
             }
             Weather::Delay => {
                 // From 50 to 150 ms and back in 2 s: slowly enough that hardly any overtakes another.
@@ -177,10 +180,14 @@ impl Way {
             }
             Weather::Reorder => {
                 let is_late = self.happens(50);
-                let more = if is_late { self.random.next_u32() % 11 } else { 0 };
-                Some(millis(5 + u64::from(more)))
+                let more = if is_late { self.between(0, 10) } else { 0 };
+                Some(millis(5 + more))
             }
         }
+    }
+
+    fn between(&mut self, least: u64, most: u64) -> u64 {
+        least + u64::from(self.random.next_u32()) % (most - least + 1)
     }
 
     fn happens(&mut self, one_in: u32) -> bool {
