@@ -25,6 +25,12 @@ impl Limits {
                 requests_per_client: 8,
                 requests_per_node: 12,
                 unacked_per_client: 6,
+                ways_back: 1,
+                table: amop_topic_table::Limits {
+                    own_topics: 3,
+                    missed_topics: 1,
+                    watched_edges: 2,
+                },
             },
             client: client::Limits { heard_pieces: 3, keys: 2, replies: 6, held_replies: 1 },
         }

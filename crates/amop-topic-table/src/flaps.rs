@@ -19,9 +19,17 @@ use amop_wire::limits::NODES_MAX;
 use amop_wire::{Instant, NodeId};
 
 /// The edges that went lately.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Flaps {
     edges: BTreeMap<(NodeId, NodeId), Flap>,
+    /// Most edges that are watched.
+    edges_max: usize,
+}
+
+impl Default for Flaps {
+    fn default() -> Self {
+        Self { edges: BTreeMap::new(), edges_max: EDGES_MAX }
+    }
 }
 
 #[derive(Debug)]
@@ -50,9 +58,14 @@ impl Flaps {
         }
     }
 
-    /// Notes that an edge went. Past [`EDGES_MAX`], edges that never went before are not watched.
+    /// Watches so many edges from now on.
+    pub(crate) fn set_max(&mut self, edges_max: usize) {
+        self.edges_max = edges_max;
+    }
+
+    /// Notes that an edge went. Past the most that are watched, edges that never went before are not watched.
     pub(crate) fn went(&mut self, now: Instant, a: NodeId, b: NodeId) {
-        if self.edges.len() >= EDGES_MAX && !self.edges.contains_key(&edge(a, b)) {
+        if self.edges.len() >= self.edges_max && !self.edges.contains_key(&edge(a, b)) {
             return;
         }
         let state = State::Free { losses: VecDeque::new(), next_wait: WAIT_MIN };

@@ -96,6 +96,10 @@ impl Graph {
         self.lists.len()
     }
 
+    pub(crate) fn set_watched_max(&mut self, edges_max: usize) {
+        self.flaps.set_max(edges_max);
+    }
+
     pub(crate) fn flap_count(&self) -> usize {
         self.flaps.len()
     }

@@ -98,7 +98,11 @@ impl Own {
         &mut self,
         topic: &Topic,
         subscriber: Subscriber,
+        topics_max: usize,
     ) -> Result<bool, TableFull> {
+        if self.topics.len() >= topics_max && !self.topics.contains(topic) {
+            return Err(TableFull);
+        }
         let changed = self.topics.insert(topic, subscriber)?;
         if changed {
             self.note(topic, subscriber, false);
@@ -175,7 +179,7 @@ mod tests {
 
     fn subscribe(own: &mut Own, topic: &str) {
         let subscriber = Subscriber { instance: Instance(1), generation: Gen(1) };
-        own.insert(&topic.parse().unwrap(), subscriber).unwrap();
+        own.insert(&topic.parse().unwrap(), subscriber, usize::MAX).unwrap();
     }
 
     fn sign(own: &mut Own) -> Option<AnnouncementChanges> {

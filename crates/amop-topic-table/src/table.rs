@@ -16,6 +16,7 @@ use bytes::Bytes;
 
 use crate::graph::Graph;
 use crate::index::{Candidate, Index, Place};
+use crate::limits::Limits;
 use crate::missed::Missed;
 use crate::own::Own;
 use crate::remote::{Pull, Remote, Weighed};
@@ -34,6 +35,7 @@ pub struct TopicTable {
     ways: Ways,
     index: Index,
     missed: Missed,
+    limits: Limits,
 }
 
 /// What another node's announcement, or changes of it, turned out to be.
@@ -67,6 +69,7 @@ impl TopicTable {
             ways: Ways::default(),
             index: Index::default(),
             missed: Missed::default(),
+            limits: Limits::default(),
         }
     }
 
@@ -107,7 +110,7 @@ impl TopicTable {
     ///
     /// [`TableFull`] if this node has as much as it may announce.
     pub fn subscribe(&mut self, topic: &Topic, subscriber: Subscriber) -> Result<bool, TableFull> {
-        let changed = self.own.insert(topic, subscriber)?;
+        let changed = self.own.insert(topic, subscriber, self.limits.own_topics)?;
         if changed {
             self.index.insert(topic, Place::Here, subscriber);
         }
@@ -340,7 +343,7 @@ impl TopicTable {
     /// a newer announcement of some node is on its way.
     pub fn is_missed(&mut self, now: Instant, topic: &Topic) -> bool {
         for departed in self.index.take_departed() {
-            self.missed.note(now, departed);
+            self.missed.note(now, departed, self.limits.missed_topics);
         }
         self.missed.contains(now, topic) || self.remotes.values().any(Remote::is_behind)
     }

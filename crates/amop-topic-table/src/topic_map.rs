@@ -89,6 +89,11 @@ impl TopicMap {
         self.topics.len()
     }
 
+    /// Whether a topic has a subscriber.
+    pub(crate) fn contains(&self, topic: &Topic) -> bool {
+        self.topics.contains_key(topic)
+    }
+
     /// Which link of a subscriber is known.
     pub(crate) fn generation(&self, topic: &Topic, instance: Instance) -> Option<Gen> {
         self.topics.get(topic)?.generation(instance)

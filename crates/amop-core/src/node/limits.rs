@@ -20,6 +20,10 @@ pub struct Limits {
     pub requests_per_node: usize,
     /// Most multicast deliveries of one client that wait for its ack.
     pub unacked_per_client: usize,
+    /// Most nodes whose way here is remembered; past that all are forgotten, and the best way is taken.
+    pub ways_back: usize,
+    /// What the topic table holds.
+    pub table: amop_topic_table::Limits,
 }
 
 /// The limits of `amop_wire`, which are the largest that may be set: others rely on them.
@@ -30,6 +34,8 @@ impl Default for Limits {
             requests_per_client: REQUESTS_PER_CLIENT_MAX,
             requests_per_node: REQUESTS_PER_NODE_MAX,
             unacked_per_client: UNACKED_PER_CLIENT_MAX,
+            ways_back: NODES_MAX,
+            table: amop_topic_table::Limits::default(),
         }
     }
 }
@@ -38,6 +44,7 @@ impl Node {
     /// Takes other limits from now on.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+        self.table.set_limits(limits.table);
     }
 
     /// How full each collection is that others can fill; of those that every client has, the
@@ -54,7 +61,7 @@ impl Node {
             ("deliveries to one client without an ack", unacked, limits.unacked_per_client),
             ("publishes of one client without an outcome", requests, limits.requests_per_client),
             ("publishes without an outcome", self.under_way, limits.requests_per_node),
-            ("ways back to other nodes", self.ways_back.len(), NODES_MAX),
+            ("ways back to other nodes", self.ways_back.len(), limits.ways_back),
         ];
         let own = own.map(|(what, held, limit)| Occupancy { what, held, limit });
         own.into_iter().chain(self.table.occupancy())

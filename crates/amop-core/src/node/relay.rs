@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use amop_wire::limits::NODES_MAX;
 use amop_wire::{CloseCode, Frame, Instant, Message, NodeId, Path, PeerMessage, Relay, Returned};
 use bytes::{Bytes, BytesMut};
 
@@ -89,7 +88,7 @@ impl Node {
         if self.ways_back.get(&source).is_some_and(is_known) {
             return;
         }
-        if self.ways_back.len() >= NODES_MAX {
+        if self.ways_back.len() >= self.limits.ways_back {
             self.ways_back.clear(); // Without one, the best path is taken.
         }
         self.ways_back.insert(source, path.reversed());

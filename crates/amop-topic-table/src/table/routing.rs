@@ -14,7 +14,7 @@ impl TopicTable {
     pub fn refresh_routes(&mut self, now: Instant) -> Option<Vec<NodeId>> {
         let lost = self.reroute(now);
         for departed in self.index.take_departed() {
-            self.missed.note(now, departed);
+            self.missed.note(now, departed, self.limits.missed_topics);
         }
         lost
     }
