@@ -14,6 +14,7 @@ use x509_parser::extensions::{GeneralName, GeneralSubtree};
 use x509_parser::prelude::FromDer;
 
 use crate::authority::Authority;
+use crate::key::Signer;
 use crate::validity::Validity;
 
 /// An authority as its files describe it.
@@ -38,7 +39,7 @@ pub(crate) fn authority(certificate_pem: &str, key_pem: &str) -> Result<Loaded, 
     let validity = validity(&parsed)?;
 
     let pkcs8 = PrivatePkcs8KeyDer::from_pem_slice(key_pem.as_bytes()).map_err(LoadError::Key)?;
-    let key = KeyPair::try_from(&pkcs8).map_err(LoadError::KeyRejected)?;
+    let key = Signer(KeyPair::try_from(&pkcs8).map_err(LoadError::KeyRejected)?);
     if key.subject_public_key_info() != parsed.public_key().raw {
         return Err(LoadError::KeyMismatch);
     }
