@@ -17,6 +17,7 @@ use crate::handshake::{Context, HalfOpen, Handshake, HandshakeError};
 use crate::identity::Identity;
 use crate::kind::{LinkKind, Side};
 use crate::link::Link;
+use crate::open::OpenLinks;
 use crate::settings::Settings;
 use crate::tls::Tls;
 use crate::trust::Trust;
@@ -28,8 +29,8 @@ use crate::trust::Trust;
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     quinn: quinn::Endpoint,
-    context: Context,
-    tls: Tls,
+    pub(crate) context: Context,
+    pub(crate) tls: Tls,
     dialing: Arc<TransportConfig>,
     half_open: Arc<AtomicUsize>,
     /// Whether the endpoint shuts down.
@@ -106,7 +107,7 @@ impl Endpoint {
             .map_err(EndpointError::Socket)?;
         Ok(Self {
             quinn,
-            context: Context { kind, settings: Arc::new(settings) },
+            context: Context { kind, settings: Arc::new(settings), open: OpenLinks::default() },
             tls,
             dialing,
             half_open: Arc::default(),

@@ -20,13 +20,13 @@ use std::time::Duration;
 
 use amop_wire::{CloseCode, CloseReason};
 use quinn::{Connection, ConnectionError, Incoming};
-use rustls_pki_types::CertificateDer;
 use tokio::time::timeout;
 use tracing::debug;
 
 use crate::identity::read_party;
 use crate::kind::{LinkKind, Side};
 use crate::link::{Guard, Link, transport_text};
+use crate::open::{OpenLinks, chain_of};
 use crate::opening::{LaneError, accept_lanes, open_lanes};
 use crate::outbox::Outbox;
 use crate::party::Party;
@@ -71,6 +71,7 @@ impl Handshake {
 pub(crate) struct Context {
     pub(crate) kind: LinkKind,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) open: OpenLinks,
 }
 
 impl Context {
@@ -115,6 +116,7 @@ impl Context {
         })?;
         let [(w0, r0), (w1, r1), (w2, r2)] = lanes;
         guard.if_dropped = (CloseCode::Shutdown, "the link was dropped");
+        self.open.add(&connection, &guard.outbox, side);
         Ok(Link {
             peer: peer_of(&connection),
             remote_addr: connection.remote_address(),
@@ -246,8 +248,7 @@ impl Drop for HalfOpen {
 }
 
 fn peer_of(connection: &Connection) -> Party {
-    let chain = connection.peer_identity().expect("both ends are certified");
-    let chain = chain.downcast::<Vec<CertificateDer<'static>>>().expect("TLS is by rustls");
+    let chain = chain_of(connection);
     let leaf = chain.first().expect("a judged chain has a leaf");
     read_party(leaf).expect("a judged leaf names a party")
 }

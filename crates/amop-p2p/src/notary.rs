@@ -58,10 +58,10 @@ pub struct Notary {
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-/// A certificate is not one of a node: one sentence that names it and says why.
+/// A certificate is not one of who is at its place: one sentence that names it and says why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct NotCertified(String);
+pub struct NotCertified(pub(crate) String);
 
 impl Notary {
     /// Goes by these roots.
