@@ -93,7 +93,7 @@ impl Judge {
         path: &VerifiedPath<'_>,
         now: UnixTime,
     ) -> Result<(), Refusal> {
-        let ders: Vec<_> = path.intermediate_certificates().map(|issuer| issuer.der()).collect();
+        let ders: Vec<_> = path.intermediate_certificates().map(webpki::Cert::der).collect();
         let issuers = ders.iter().map(|der| parse_x509_certificate(der).map(|parsed| parsed.1));
         let issuers: Vec<_> = issuers.collect::<Result<_, _>>().map_err(|_| Refusal::Unreadable)?;
         let keys = issuers.iter().map(|issuer| issuer.public_key().raw.into());
