@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
-use amop_pki::{AgencyPlan, Consortium};
+use amop_pki::{AgencyPlan, Consortium, Root};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr};
@@ -157,6 +157,31 @@ fn what_keeps_it_from_starting_is_said_with_its_exit_code() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+#[tokio::test]
+async fn on_sighup_it_reads_the_revocation_lists_again_and_what_is_wrong_changes_nothing() {
+    let dir = directory(0, 0);
+    let config = dir.path().join("amop.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("[p2p]", "crl = \"crl\"\n[p2p]")).unwrap();
+    fs::create_dir(dir.path().join("crl")).unwrap();
+    let mut node = start(dir.path()).await;
+    let root = Root::new("Some Root", "amop", now()).unwrap();
+    let list = root.revocation_list(None, &[], 1, now()).unwrap();
+    fs::write(dir.path().join("crl/root.crl"), list.to_pem()).unwrap();
+    node.hang_up();
+    node.says("going by a revocation list").await;
+    node.says("reloaded").await;
+    // It ends tomorrow.
+    node.says("ends soon").await;
+    assert!(node.said("CN=Some Root"), "{:?}", node.log);
+
+    fs::write(dir.path().join("crl/bad.crl"), "no list").unwrap();
+    node.hang_up();
+    node.says("nothing has changed").await;
+    assert!(node.said("bad.crl"), "{:?}", node.log);
+    assert!(node.child.try_wait().unwrap().is_none(), "it goes on");
+}
+
 #[test]
 fn a_port_in_use_is_named_with_its_key() {
     let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -206,6 +231,19 @@ async fn started(command: &mut tokio::process::Command) -> Running {
 impl Running {
     fn said(&self, text: &str) -> bool {
         self.log.iter().any(|line| line.contains(text))
+    }
+
+    fn hang_up(&self) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    }
+
+    /// Reads on until it says this.
+    async fn says(&mut self, text: &str) {
+        while !self.log.last().is_some_and(|line| line.contains(text)) {
+            let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await;
+            self.log.push(line.expect(text).unwrap().expect("it goes on"));
+        }
     }
 
     /// Kills it without a chance to clean up, and tells the epoch that it had.

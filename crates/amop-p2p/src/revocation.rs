@@ -60,6 +60,24 @@ impl Revocations {
         self.lists.extend(other.lists);
     }
 
+    /// Keeps the lists of `held` that are newer than all of their authority here: a list never gives way to an
+    /// older one. Lists of authorities that have none here are dropped.
+    #[must_use]
+    pub fn or_newer(mut self, held: &Self) -> Self {
+        let is_newer = |old: &&Arc<List>| {
+            let mut numbers = self
+                .lists
+                .iter()
+                .filter(|list| list.issuer_der == old.issuer_der)
+                .map(|list| list.number)
+                .peekable();
+            numbers.peek().is_some() && numbers.all(|number| number < old.number)
+        };
+        let newer: Vec<Arc<List>> = held.lists.iter().filter(is_newer).cloned().collect();
+        self.lists.extend(newer);
+        self
+    }
+
     /// Goes by a list also after its `nextUpdate`, instead of refusing whom its authority has certified.
     #[must_use]
     pub fn accepting_stale(self) -> Self {
