@@ -54,7 +54,7 @@ impl Request {
     ///
     /// [`IssueError::Signing`] if the key cannot sign.
     pub fn for_party(name: &Name, key: &PrivateKey) -> Result<Self, IssueError> {
-        Self::make(name.as_dns(), name.as_dns(), key)
+        Self::make(name.as_dns(), key)
     }
 
     /// Asks for the certificate of an agency's authority.
@@ -66,7 +66,7 @@ impl Request {
     pub fn for_agency(agency: &str, domain: &str, key: &PrivateKey) -> Result<Self, IssueError> {
         Name::new("any", Role::Node, agency, domain).map_err(IssueError::BadName)?;
         let subtree = format!("{agency}.{domain}");
-        Self::make(&subtree, &format!("{agency} CA"), key)
+        Self::make(&subtree, key)
     }
 
     /// Reads a request in PEM and verifies that it is signed with the key in it.
@@ -164,9 +164,9 @@ impl Request {
         rcgen::SubjectPublicKeyInfo::from_der(&self.spki).map_err(IssueError::Signing)
     }
 
-    fn make(dns: &str, common_name: &str, key: &PrivateKey) -> Result<Self, IssueError> {
+    fn make(dns: &str, key: &PrivateKey) -> Result<Self, IssueError> {
         let mut params = CertificateParams::default();
-        params.distinguished_name = distinguished_name(common_name);
+        params.distinguished_name = distinguished_name(dns);
         params.subject_alt_names = vec![dns_name(dns)?];
         let request = params.serialize_request(&key.signer()).map_err(IssueError::Signing)?;
         let pem = request.pem().map_err(IssueError::Signing)?;

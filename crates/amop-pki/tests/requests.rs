@@ -78,6 +78,7 @@ fn a_clients_certificate_may_only_open_links() {
 fn an_agency_made_from_a_request_certifies_with_the_key_it_kept() {
     let (root, key) = (root(), PrivateKey::for_authority().unwrap());
     let request = Request::for_agency("bank-a", "amop", &key).unwrap();
+    assert_eq!((request.name(), request.ignored().len()), ("bank-a.amop", 0));
     let certificate = root.certify(&request, "bank-a", 1095, now()).unwrap();
     let read = only(&certificate);
     assert!(read.is_authority && read.key_kind == "P-384");
