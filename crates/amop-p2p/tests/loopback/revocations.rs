@@ -282,3 +282,25 @@ async fn a_client_that_is_revoked_cannot_attach() {
     assert_eq!(dialer, HandshakeError::RefusedByPeer { sentence: sentence.clone() });
     assert_eq!(acceptor, HandshakeError::PeerRefused { sentence });
 }
+
+/// A peer could hold a handshake open while it is being revoked, and be in no list of open links yet.
+#[tokio::test]
+async fn a_link_is_not_opened_if_what_is_trusted_changes_during_its_handshake() {
+    let (judge, judges_trust) = judging(Revocations::default());
+    let (bad, addr) = (listen(&Case::new().leaf), judge.local_addr().unwrap());
+    let dialed = tokio::spawn(async move { bad.dial(addr, None).await.unwrap_err() });
+    let handshake = judge.accept().await.unwrap();
+    let mut complete = std::pin::pin!(handshake.complete());
+    // The handshake has begun, and has not got far.
+    std::future::poll_fn(|cx| {
+        assert!(complete.as_mut().poll(cx).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+    judges_trust.replace(&trust());
+    assert_eq!(complete.await.unwrap_err(), HandshakeError::TrustChanged);
+    let text = "what is trusted changed during the handshake";
+    let told = CloseReason::new(CloseCode::Overloaded, text);
+    let lost = dialed.await.unwrap();
+    assert_eq!(lost, HandshakeError::Closed(told));
+}
