@@ -95,6 +95,7 @@ async fn handshake(dialer: &Endpoint, acceptor: &Endpoint) -> (HandshakeError, H
     (dialed.unwrap_err(), accepted.unwrap_err())
 }
 
+/// IDENT-5, IDENT-7
 #[tokio::test]
 async fn a_revoked_certificate_is_refused_with_the_date() {
     let case = Case::new();
@@ -104,6 +105,7 @@ async fn a_revoked_certificate_is_refused_with_the_date() {
     assert_linked(&other, lists(&[&list])).await;
 }
 
+/// IDENT-7
 #[tokio::test]
 async fn everybody_whom_a_revoked_agency_has_certified_is_refused() {
     let case = Case::new();
@@ -121,6 +123,7 @@ async fn a_list_revokes_only_what_its_own_authority_has_certified() {
     assert_linked(&case.leaf, lists(&[&list])).await;
 }
 
+/// IDENT-7
 #[tokio::test]
 async fn a_stale_list_refuses_whom_its_authority_has_certified_unless_that_is_accepted() {
     let then = long_ago();
@@ -162,6 +165,7 @@ async fn what_a_stale_list_revokes_stays_revoked_even_where_stale_lists_are_acce
     assert_eq!(error.to_string(), sentence("revoked on 2020-09-13"));
 }
 
+/// IDENT-7
 #[tokio::test]
 async fn a_forged_list_refuses_whom_it_speaks_of() {
     let case = Case::new();
@@ -185,6 +189,7 @@ async fn a_forged_list_with_a_greater_number_does_not_hide_the_genuine_one() {
     assert_linked(&other, both).await;
 }
 
+/// IDENT-7
 #[tokio::test]
 async fn of_two_lists_the_one_with_the_greater_number_counts_in_whatever_order_they_come() {
     let case = Case::new();
@@ -214,7 +219,7 @@ fn lists_say_whose_they_are_and_until_when_they_count() {
     assert_eq!(dates.next_update, list.next_update);
 }
 
-/// Whoever is revoked while it is linked learns why, and so do we.
+/// IDENT-8: whoever is revoked while it is linked learns why, and so do we.
 #[tokio::test]
 async fn an_open_link_of_whom_is_revoked_meanwhile_is_closed_on_either_side() {
     for judge_dials in [false, true] {
@@ -251,6 +256,7 @@ async fn an_open_link_of_whom_is_revoked_meanwhile_is_closed_on_either_side() {
     }
 }
 
+/// IDENT-8
 #[tokio::test]
 async fn an_open_link_ends_with_the_certificate_but_not_with_a_list() {
     let case = Case::new();
@@ -283,7 +289,7 @@ async fn a_client_that_is_revoked_cannot_attach() {
     assert_eq!(acceptor, HandshakeError::PeerRefused { sentence });
 }
 
-/// A peer could hold a handshake open while it is being revoked, and be in no list of open links yet.
+/// IDENT-8: a peer could hold a handshake open while it is being revoked, and be in no list of open links yet.
 #[tokio::test]
 async fn a_link_is_not_opened_if_what_is_trusted_changes_during_its_handshake() {
     let (judge, judges_trust) = judging(Revocations::default());
