@@ -230,3 +230,95 @@ fn unix_time(time: ASN1Time) -> UnixTime {
 fn system_time(time: UnixTime) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(time.as_secs())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rcgen::{
+        CertificateParams, CertificateRevocationListParams, CrlDistributionPoint,
+        CrlIssuingDistributionPoint, CrlScope, Issuer, KeyIdMethod, KeyPair, SerialNumber,
+        date_time_ymd,
+    };
+
+    use super::*;
+    use crate::testing;
+
+    fn list(number: &[u8], scope: Option<CrlScope>) -> Result<Revocations, RevocationError> {
+        let uris = vec!["http://bank-a.example/part".to_owned()];
+        let part = |scope| CrlIssuingDistributionPoint {
+            distribution_point: CrlDistributionPoint { uris },
+            scope: Some(scope),
+        };
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2026, 1, 1),
+            next_update: date_time_ymd(2027, 1, 1),
+            crl_number: SerialNumber::from_slice(number),
+            issuing_distribution_point: scope.map(part),
+            revoked_certs: Vec::new(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let issuer = Issuer::new(CertificateParams::default(), KeyPair::generate().unwrap());
+        Revocations::from_pem(params.signed_by(&issuer).unwrap().pem().unwrap().as_bytes())
+    }
+
+    /// IDENT-7: what it does not speak of may be revoked all the same.
+    #[test]
+    fn a_list_of_a_part_is_not_taken() {
+        assert!(list(&[1], None).is_ok());
+        let partial = list(&[1], Some(CrlScope::UserCertsOnly)).unwrap_err();
+        assert!(matches!(partial, RevocationError::Partial { .. }), "{partial}");
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_compared_is_not_taken() {
+        assert!(list(&[0x7f; 8], None).is_ok());
+        let longer = list(&[0x7f; 9], None).unwrap_err();
+        assert!(matches!(longer, RevocationError::Partial { .. }), "{longer}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(600))]
+
+        #[test]
+        fn bytes_are_a_list_or_an_error(bytes: Vec<u8>) {
+            let der = CertificateRevocationListDer::from(bytes);
+            prop_assert!(List::from_der(&der).is_err());
+        }
+
+        /// Whatever is changed in a list: it is unreadable, not signed, or says the same.
+        #[test]
+        fn a_list_with_any_byte_changed_says_nothing_else(
+            index: prop::sample::Index,
+            change in 1_u8..=255,
+        ) {
+            let der = CertificateRevocationListDer::from_pem_slice(LIST.0.as_bytes()).unwrap();
+            let mut bytes = der.to_vec();
+            let index = index.index(bytes.len());
+            bytes[index] ^= change;
+            let key = SubjectPublicKeyInfoDer::from(LIST.1.as_slice());
+            let algorithms = crate::tls::provider().signature_verification_algorithms;
+            let whole = List::from_der(&der).unwrap();
+            prop_assert!(whole.is_signed_with(&key, &algorithms));
+            if let Ok(list) = List::from_der(&bytes.into()) {
+                let says = |list: &List| {
+                    (list.issuer_der.clone(), list.number, list.next_update, list.revoked.clone())
+                };
+                prop_assert!(says(&list) == says(&whole) || !list.is_signed_with(&key, &algorithms));
+            }
+        }
+    }
+
+    /// A list and the key that has signed it.
+    static LIST: std::sync::LazyLock<(String, Vec<u8>)> = std::sync::LazyLock::new(|| {
+        let root = amop_pki::Root::new("Root", "amop", testing::now()).unwrap();
+        let revoked = amop_pki::Revocation {
+            serial: amop_pki::Serial::of(&[7; 16]),
+            at: testing::now(),
+            reason: amop_pki::Reason::KeyCompromise,
+        };
+        let list = root.revocation_list(None, &[revoked], 30, testing::now()).unwrap();
+        let certificate = root.certificate_der();
+        let (_, parsed) = x509_parser::parse_x509_certificate(&certificate).unwrap();
+        (list.to_pem(), parsed.public_key().raw.to_vec())
+    });
+}
