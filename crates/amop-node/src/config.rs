@@ -23,6 +23,8 @@ pub struct Config {
     ///
     /// [`Node::start_in`]: crate::Node::start_in
     pub state_dir: PathBuf,
+    /// `tls.crl`: where the revocation lists are, which [`node`](Self::node)'s trust goes by.
+    pub crl: Option<PathBuf>,
     /// What the daemon logs.
     pub log: LogConfig,
 }
@@ -176,7 +178,8 @@ impl File {
             peers,
             settings: Settings::default(),
         };
-        Ok(Config { node, state_dir, log: self.log })
+        let crl = self.tls.crl.map(|crl| file.parent().unwrap_or(Path::new("")).join(crl));
+        Ok(Config { node, state_dir, crl, log: self.log })
     }
 }
 

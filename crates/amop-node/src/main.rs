@@ -1,5 +1,8 @@
-//! The daemon `amop-node`: reads a configuration, runs a node, reads again whom to trust on SIGHUP, and stops
-//! gracefully on SIGTERM or Ctrl-C.
+//! The daemon `amop-node`: reads a configuration, runs a node, and stops it gracefully on SIGTERM or Ctrl-C.
+//!
+//! Whom the node trusts it reads again on SIGHUP, and when a revocation list has changed on the disk.
+
+mod watch;
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -8,8 +11,11 @@ use std::process::ExitCode;
 use amop_node::{Config, ConfigError, LogConfig, LogFormat, Node, StartError, StateError};
 use clap::Parser;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::sleep;
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
+
+use watch::Watch;
 
 /// An AMOP node: links with the nodes of other institutions and serves clients of its own.
 ///
@@ -47,13 +53,14 @@ async fn main() -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return fail(EX_IOERR, &error),
     };
+    let watch = Watch::new(config.crl.clone());
     let node = match Node::start_in(config.node, config.state_dir).await {
         Ok(node) => node,
         Err(error) => return fail(start_exit_code(&error), &error),
     };
     let mut status = node.status();
     let exit_code = tokio::select! {
-        cause = signals.stop(|| reload(&node, &args.config)) => {
+        cause = signals.stop(watch, || reload(&node, &args.config)) => {
             info!(cause, "stopping");
             ExitCode::SUCCESS
         }
@@ -96,13 +103,19 @@ impl Signals {
         Ok(Self { terminate, interrupt, hang_up: signal(SignalKind::hangup())? })
     }
 
-    /// Waits for one that stops the daemon and says which it was; reloads on SIGHUP meanwhile.
-    async fn stop(mut self, reload: impl Fn()) -> &'static str {
+    /// Waits for one that stops the daemon and says which it was; reloads meanwhile on SIGHUP and when a
+    /// revocation list has changed.
+    async fn stop(mut self, mut watch: Watch, reload: impl Fn()) -> &'static str {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.interrupt.recv() => return "SIGINT",
                 _ = self.hang_up.recv() => reload(),
+                () = sleep(watch::PERIOD) => {
+                    if watch.has_changed() {
+                        reload();
+                    }
+                }
             }
         }
     }

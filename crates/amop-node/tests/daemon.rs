@@ -158,7 +158,8 @@ fn what_keeps_it_from_starting_is_said_with_its_exit_code() {
 }
 
 #[tokio::test]
-async fn on_sighup_it_reads_the_revocation_lists_again_and_what_is_wrong_changes_nothing() {
+async fn revocation_lists_are_read_again_on_sighup_or_when_they_change_and_what_is_wrong_changes_nothing()
+ {
     let dir = directory(0, 0);
     let config = dir.path().join("amop.toml");
     let text = fs::read_to_string(&config).unwrap();
@@ -175,11 +176,28 @@ async fn on_sighup_it_reads_the_revocation_lists_again_and_what_is_wrong_changes
     node.says("ends soon").await;
     assert!(node.said("CN=Some Root"), "{:?}", node.log);
 
+    // Without a signal it is noticed too.
     fs::write(dir.path().join("crl/bad.crl"), "no list").unwrap();
-    node.hang_up();
     node.says("nothing has changed").await;
     assert!(node.said("bad.crl"), "{:?}", node.log);
     assert!(node.child.try_wait().unwrap().is_none(), "it goes on");
+}
+
+#[tokio::test]
+async fn a_certificate_that_ends_soon_is_told_from_the_start() {
+    let dir = directory(0, 0);
+    let root = Root::new("Test", "amop", now()).unwrap();
+    let name = "n1.node.bank-a.amop".parse().unwrap();
+    let mut profile = amop_pki::LeafProfile::of(&name);
+    profile.lifetime = Duration::from_secs(10 * 24 * 60 * 60 + 60);
+    let leaf = root.agency("bank-a", now()).unwrap().issue_custom(&profile, now()).unwrap();
+    fs::write(dir.path().join("node.crt"), leaf.chain_pem()).unwrap();
+    fs::write(dir.path().join("node.key"), leaf.key_pem()).unwrap();
+    let mut node = start(dir.path()).await;
+    node.says("ends soon").await;
+    let line = node.log.iter().find(|line| line.contains("ends soon")).unwrap();
+    assert!(line.contains("our certificate n1.node.bank-a.amop"), "{line}");
+    assert!(line.contains("days=10") && line.contains("WARN"), "{line}");
 }
 
 #[test]
@@ -238,9 +256,9 @@ impl Running {
         assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
     }
 
-    /// Reads on until it says this.
+    /// Reads on until it has said this.
     async fn says(&mut self, text: &str) {
-        while !self.log.last().is_some_and(|line| line.contains(text)) {
+        while !self.said(text) {
             let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await;
             self.log.push(line.expect(text).unwrap().expect("it goes on"));
         }

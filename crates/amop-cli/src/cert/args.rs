@@ -330,4 +330,4 @@ then `amop cert install SIGNED --key NAME.key.new --ca ROOT`.";
 const REVOKE: &str = "\
 WHY is unspecified, key-compromise, affiliation-changed, superseded, cessation or
 privilege-withdrawn.
-Give PREFIX.crl to every node of the consortium (`tls.crl`), and tell each to reload (SIGHUP).";
+Give PREFIX.crl to every node of the consortium (`tls.crl`).";

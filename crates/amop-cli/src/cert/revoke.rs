@@ -113,7 +113,7 @@ fn tell(list: &RevocationList, files: &Files, out: &mut Out) -> Result<(), Failu
     out.line(show::list(list, now))?;
     out.line(format!("  {:<9} {}", "wrote", files.list.display()))?;
     out.note(format!(
-        "next: give {} to every node of the consortium, and send each a SIGHUP",
+        "next: give {} to every node of the consortium (`tls.crl`)",
         files.list.display()
     ));
     Ok(())
