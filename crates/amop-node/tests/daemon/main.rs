@@ -1,0 +1,6 @@
+//! The daemon as a process.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod starting;
+mod support;
