@@ -12,7 +12,7 @@ use rcgen::{
 };
 use rustls_pki_types::CertificateDer;
 
-use crate::key::Signer;
+use crate::key::{PrivateKey, Signer};
 use crate::leaf::LeafProfile;
 use crate::request::Request;
 use crate::validity::Validity;
@@ -109,6 +109,10 @@ impl Authority {
     /// The public key, as SubjectPublicKeyInfo in DER.
     pub(crate) fn public_key_der(&self) -> Vec<u8> {
         self.issuer.key().subject_public_key_info()
+    }
+
+    pub(crate) fn private_key(&self) -> PrivateKey {
+        PrivateKey::of_signer(self.issuer.key())
     }
 
     pub(crate) fn key_pem(&self) -> String {

@@ -113,11 +113,15 @@ impl PrivateKey {
         Signer(KeyPair::try_from(&pkcs8).expect("it was read before"))
     }
 
-    fn generate(algorithm: &'static SignatureAlgorithm) -> Result<Self, KeyError> {
-        let signer = Signer(KeyPair::generate_for(algorithm).map_err(|_| KeyError::Generation)?);
+    pub(crate) fn of_signer(signer: &Signer) -> Self {
         let public = signer.subject_public_key_info();
         let pkcs8 = SecretDocument::try_from(signer.0.serialized_der()).expect("rcgen writes DER");
-        Ok(Self { pkcs8, public })
+        Self { pkcs8, public }
+    }
+
+    fn generate(algorithm: &'static SignatureAlgorithm) -> Result<Self, KeyError> {
+        let signer = Signer(KeyPair::generate_for(algorithm).map_err(|_| KeyError::Generation)?);
+        Ok(Self::of_signer(&signer))
     }
 
     fn of(pkcs8: SecretDocument) -> Result<Self, KeyError> {

@@ -7,8 +7,9 @@ use rustls_pki_types::CertificateDer;
 
 use crate::agency::{AGENCY_PATH_LEN, Agency, AgencyProfile, common_name};
 use crate::authority::{Authority, AuthorityProfile, COMMON_NAME_CHARS_MAX, IssueError};
+use crate::key::PrivateKey;
 use crate::leaf::{Leaf, LeafProfile};
-use crate::load::{self, LoadError};
+use crate::load::{self, LoadError, Loaded};
 use crate::request::{KeyKind, Request};
 use crate::validity::{DAY, Validity, lifetime};
 
@@ -53,7 +54,25 @@ impl Root {
     ///
     /// [`LoadError`] says which of the two texts is no part of a root, and why.
     pub fn from_pem(certificate_pem: &str, key_pem: &str) -> Result<Self, LoadError> {
-        let loaded = load::authority(certificate_pem, key_pem)?;
+        Self::of(load::authority(certificate_pem, key_pem)?)
+    }
+
+    /// Reads back a root like [`from_pem`](Self::from_pem), with a key that is overwritten in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] says why the certificate and the key are no root.
+    pub fn with_key(certificate_pem: &str, key: &PrivateKey) -> Result<Self, LoadError> {
+        Self::of(load::authority_with(certificate_pem, || Ok(key.signer()))?)
+    }
+
+    /// The private key, to be written encrypted.
+    #[must_use]
+    pub fn private_key(&self) -> PrivateKey {
+        self.authority.private_key()
+    }
+
+    fn of(loaded: Loaded) -> Result<Self, LoadError> {
         if !loaded.is_self_issued {
             return Err(LoadError::NotARoot);
         }

@@ -88,11 +88,14 @@ fn an_agency_made_from_a_request_certifies_with_the_key_it_kept() {
     );
     assert_eq!(read.not_after, now() + 1095 * DAY);
 
-    let agency = Agency::from_pem(&certificate, &key.to_pem()).unwrap();
+    let agency = Agency::with_key(&certificate, &key).unwrap();
+    assert!(Agency::with_key(&certificate, &PrivateKey::for_authority().unwrap()).is_err());
     let chain = agency.certify(&request_for("n1.node.bank-a.amop"), 90, now()).unwrap();
     let chain = Certificate::all_from_pem(&chain).unwrap();
     assert!(chain[0].is_signed_by(&read));
     assert!(read.is_signed_by(&only(root.certificate_pem())));
+    let again = Root::with_key(root.certificate_pem(), &root.private_key()).unwrap();
+    assert_eq!(*again.private_key().to_pem(), root.key_pem());
 }
 
 #[test]

@@ -64,16 +64,15 @@ impl Opened {
         let files = Files::of(&args.authority);
         let certificate = place::read(&files.certificate)?;
         let key = open_key(&files.key, args.password_file.as_deref())?;
-        let key = key.to_pem();
         let unusable = |error: LoadError| {
             let (certificate, key) = (files.certificate.display(), files.key.display());
             let sentence = format!("{certificate} and {key} cannot sign");
             Failure::new(Exit::DATA, "bad-authority", sentence).because(&error)
         };
-        let authority = match Root::from_pem(&certificate, &key) {
+        let authority = match Root::with_key(&certificate, &key) {
             Ok(root) => Authority::Root(root),
             Err(LoadError::NotARoot) => {
-                Authority::Agency(Agency::from_pem(&certificate, &key).map_err(unusable)?)
+                Authority::Agency(Agency::with_key(&certificate, &key).map_err(unusable)?)
             }
             Err(error) => return Err(unusable(error)),
         };

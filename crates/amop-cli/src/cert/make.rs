@@ -23,8 +23,7 @@ pub(crate) fn root(args: &InitRoot, out: &mut Out) -> Result<(), Failure> {
     let root = Root::new(&args.title, &args.domain, now).map_err(|error| bad_name(&error))?;
     let list =
         root.revocation_list(None, &[], LIST_DAYS, now).map_err(|error| not_issued(&error))?;
-    let pem = Zeroizing::new(root.key_pem());
-    let key = PrivateKey::from_pem(&pem, None).map_err(|error| no_key(&error))?;
+    let key = root.private_key();
     let key_file = place::within(&args.dir, "root.key");
     let mut files = NewFiles::default();
     files.public(place::within(&args.dir, "root.crt"), root.certificate_pem());
