@@ -290,3 +290,21 @@ async fn a_client_that_was_revoked_reads_why_it_is_refused() {
         2
     );
 }
+
+#[tokio::test]
+async fn a_client_refuses_a_node_that_was_revoked_whichever_way_its_root_is_named() {
+    let site = Site::start().await;
+    let path = site.dir.path();
+    ends(path, "cert crl make --authority bank-a-ca --first", 0).await;
+    ends(path, "cert revoke node.crt --authority bank-a-ca --yes", 0).await;
+    for arguments in [&["request", "quote"][..], &["request", "quote", "--ca", "ca.crt"]] {
+        let taken = run(&mut site.amop(arguments)).await;
+        assert_eq!(taken.status.code(), Some(100), "no list is named: {taken:?}");
+        let refused = run(site.amop(arguments).env("AMOP_CRL", "bank-a-ca.crl")).await;
+        assert_eq!(refused.status.code(), Some(77), "{refused:?}");
+        let sentence = "certificate n1.node.bank-a.amop refused: revoked on ";
+        assert!(text(&refused.stderr).contains(sentence), "{refused:?}");
+        let broken = run(site.amop(arguments).env("AMOP_CRL", "none.crl")).await;
+        assert_eq!(broken.status.code(), Some(66), "{broken:?}");
+    }
+}
