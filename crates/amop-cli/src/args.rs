@@ -8,6 +8,7 @@ use std::time::Duration;
 use amop_wire::limits::TTL_MAX;
 use clap::{ArgAction, Args as Arguments, Parser, Subcommand};
 
+use crate::cert::args::Cert;
 use crate::exit::EXIT_CODES;
 
 /// Sends and receives AMOP messages, makes certificates, runs a demo network.
@@ -103,7 +104,7 @@ pub(crate) enum Command {
     /// Send a message to one subscriber and print its answer
     #[command(before_help = "Example: amop request quote '{\"pair\":\"USDCNY\"}'")]
     Request(Request),
-    /// Make certificates
+    /// Make, request, sign, install, look at and revoke certificates
     #[command(before_help = "Example: amop cert quick --agency bank-a --node n1 --app payments")]
     #[command(subcommand)]
     Cert(Cert),
@@ -189,40 +190,6 @@ pub(crate) struct Request {
     #[command(flatten)]
     pub(crate) link: LinkArgs,
 }
-
-/// `amop cert`.
-#[derive(Clone, Debug, Subcommand)]
-pub(crate) enum Cert {
-    /// Make a consortium to try things out with, or add a node to it
-    #[command(before_help = "Example: amop cert quick --agency bank-a --node n1 --app payments")]
-    #[command(after_help = QUICK)]
-    Quick(Quick),
-}
-
-/// `amop cert quick`.
-#[derive(Clone, Debug, Arguments)]
-pub(crate) struct Quick {
-    /// The institution
-    #[arg(long, value_name = "NAME")]
-    pub(crate) agency: String,
-    /// Its node
-    #[arg(long, value_name = "NAME", default_value = "n1")]
-    pub(crate) node: String,
-    /// Its client
-    #[arg(long, value_name = "NAME", default_value = "app")]
-    pub(crate) app: String,
-    /// The suffix of all names of the consortium
-    #[arg(long, value_name = "NAME", default_value = "amop")]
-    pub(crate) domain: String,
-    /// Where the files go
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub(crate) dir: PathBuf,
-}
-
-/// Printed by `amop cert quick --help`.
-const QUICK: &str = "\
-The first run on a directory makes a root, an agency, a node and a client, and amop.toml for the
-node. A later run adds a node and a client to them, in DIR/AGENCY/NODE. Nothing is overwritten.";
 
 /// Reads a time span such as `500ms`, `5s`, `2m` or `1h`.
 fn parse_duration(text: &str) -> Result<Duration, String> {

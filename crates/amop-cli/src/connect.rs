@@ -4,7 +4,7 @@ use std::path::Path;
 
 use amop_sdk::{
     AttemptError, Client, ClientBuilder, ConnectError, DialError, EnvError, HandshakeError,
-    Identity, Trust,
+    Identity, Revocations, Trust,
 };
 
 use crate::args::LinkArgs;
@@ -37,7 +37,11 @@ fn builder(link: &LinkArgs) -> Result<ClientBuilder, Failure> {
             let sentence = format!("{} has no roots to trust", ca.display());
             Failure::new(Exit::DATA, "bad-root", sentence).because(&error)
         })?;
-        builder = builder.trust(trust);
+        builder =
+            builder.trust(match std::env::var_os("AMOP_CRL").filter(|path| !path.is_empty()) {
+                None => trust,
+                Some(path) => trust.with_revocations(read_lists(Path::new(&path))?),
+            });
     }
     if let (Some(cert), Some(key)) = (&link.cert, &link.key) {
         let identity = Identity::from_pem(&read(cert)?, &read(key)?).map_err(|error| {
@@ -47,6 +51,14 @@ fn builder(link: &LinkArgs) -> Result<ClientBuilder, Failure> {
         builder = builder.identity(identity);
     }
     Ok(builder)
+}
+
+/// What the environment says counts for the root of a flag too.
+fn read_lists(path: &Path) -> Result<Revocations, Failure> {
+    Revocations::from_pem(&read(path)?).map_err(|error| {
+        let sentence = format!("{} has no usable revocation lists", path.display());
+        Failure::new(Exit::DATA, "bad-list", sentence).because(&error)
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -61,6 +73,7 @@ fn bad_environment(error: &EnvError) -> Failure {
         EnvError::Unreadable { .. } | EnvError::NoContext { .. } => (Exit::NO_INPUT, "no-file"),
         EnvError::BadIdentity { .. } => (Exit::DATA, "bad-identity"),
         EnvError::BadTrust { .. } => (Exit::DATA, "bad-root"),
+        EnvError::BadRevocations { .. } => (Exit::DATA, "bad-list"),
         _ => (Exit::CONFIG, "bad-context"),
     };
     Failure::new(exit, kind, chain(error))

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use crate::exit::{Exit, Failure};
 
 /// Files that are to be made.
@@ -16,19 +18,19 @@ pub(crate) struct NewFiles {
 #[derive(Debug)]
 struct NewFile {
     path: PathBuf,
-    content: String,
+    content: Zeroizing<String>,
     mode: u32,
 }
 
 impl NewFiles {
     /// Adds a file that anybody may read.
     pub(crate) fn public(&mut self, path: PathBuf, content: &str) {
-        self.files.push(NewFile { path, content: content.to_owned(), mode: 0o644 });
+        self.files.push(NewFile { path, content: content.to_owned().into(), mode: 0o644 });
     }
 
     /// Adds a file that only its owner may read.
-    pub(crate) fn secret(&mut self, path: PathBuf, content: String) {
-        self.files.push(NewFile { path, content, mode: 0o600 });
+    pub(crate) fn secret(&mut self, path: PathBuf, content: impl Into<Zeroizing<String>>) {
+        self.files.push(NewFile { path, content: content.into(), mode: 0o600 });
     }
 
     /// The files, in the order in which they were added.
@@ -124,7 +126,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut files = NewFiles::default();
         files.public(dir.path().join("new/deep/a"), "a");
-        files.secret(dir.path().join("blocked/b"), "b".into());
+        files.secret(dir.path().join("blocked/b"), "b".to_owned());
         fs::write(dir.path().join("blocked"), "a file where a directory should be").unwrap();
 
         files.write().unwrap_err();

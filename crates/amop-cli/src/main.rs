@@ -25,7 +25,7 @@ use clap::Parser;
 use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 
-use args::{Args, Cert, Command};
+use args::{Args, Command};
 use exit::{Exit, Failure};
 use out::Out;
 use stop::Stop;
@@ -46,6 +46,7 @@ fn main() -> ExitCode {
     let code = runtime.block_on(run_until_stopped(args, out));
     // A thread may still wait for standard input.
     runtime.shutdown_background();
+    cert::restore_terminal();
     code
 }
 
@@ -89,7 +90,7 @@ async fn run(args: Args, out: &mut Out, stop: &Stop) -> Result<(), Failure> {
             let link = request.link.clone().or(&before);
             stop.or(publish::request(&request, &link, out)).await
         }
-        Command::Cert(Cert::Quick(quick)) => cert::quick(&quick, out),
+        Command::Cert(cert) => cert::run(&cert, out),
     }
 }
 

@@ -6,10 +6,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use amop_p2p::{Identity, IdentityError, Settings, Target, Trust, TrustError};
+use amop_p2p::{Identity, IdentityError, RevocationError, Settings, Target, Trust, TrustError};
 use amop_wire::{Name, NameError, Role};
 use serde::Deserialize;
 
+use crate::crl;
 use crate::node::NodeConfig;
 
 /// A configuration file that was read and checked, with the certificates that it names.
@@ -22,6 +23,8 @@ pub struct Config {
     ///
     /// [`Node::start_in`]: crate::Node::start_in
     pub state_dir: PathBuf,
+    /// `tls.crl`: where the revocation lists are, which [`node`](Self::node)'s trust goes by.
+    pub crl: Option<PathBuf>,
     /// What the daemon logs.
     pub log: LogConfig,
 }
@@ -101,6 +104,20 @@ struct TlsSection {
     ca: PathBuf,
     cert: PathBuf,
     key: PathBuf,
+    crl: Option<PathBuf>,
+    #[serde(default)]
+    stale_crl: StaleCrl,
+}
+
+/// What a list of revoked certificates does whose time is over.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StaleCrl {
+    /// Whom its authority has certified is refused.
+    #[default]
+    Refuse,
+    /// It goes on to count.
+    Accept,
 }
 
 #[derive(Deserialize)]
@@ -161,7 +178,8 @@ impl File {
             peers,
             settings: Settings::default(),
         };
-        Ok(Config { node, state_dir, log: self.log })
+        let crl = self.tls.crl.map(|crl| file.parent().unwrap_or(Path::new("")).join(crl));
+        Ok(Config { node, state_dir, crl, log: self.log })
     }
 }
 
@@ -179,6 +197,16 @@ impl TlsSection {
         let ca = read("tls.ca", &self.ca)?;
         let trust = Trust::from_pem(&ca)
             .map_err(|source| ConfigError::BadTrust { file: base.join(&self.ca), source })?;
+        let trust = match &self.crl {
+            None => trust,
+            Some(path) => {
+                let lists = crl::read(&base.join(path))?;
+                trust.with_revocations(match self.stale_crl {
+                    StaleCrl::Refuse => lists,
+                    StaleCrl::Accept => lists.accepting_stale(),
+                })
+            }
+        };
         let cert = read("tls.cert", &self.cert)?;
         check_private(&base.join(&self.key))?;
         let key = read("tls.key", &self.key)?;
@@ -281,6 +309,23 @@ pub enum ConfigError {
         file: PathBuf,
         /// Why.
         source: TrustError,
+    },
+    /// A list of revoked certificates cannot be used.
+    #[error("{} (named by `tls.crl`) holds no usable revocation list", .file.display())]
+    BadRevocations {
+        /// The file with the lists.
+        file: PathBuf,
+        /// Why.
+        source: RevocationError,
+    },
+    /// A file that should hold lists of revoked certificates holds none.
+    #[error(
+        "{} (named by `tls.crl`) holds no revocation list; remove it, or the key",
+        .file.display()
+    )]
+    NoRevocations {
+        /// The file.
+        file: PathBuf,
     },
     /// Certificate and key cannot be used.
     #[error("{} and {} (named by `tls.cert` and `tls.key`) cannot be used", .cert.display(), .key.display())]

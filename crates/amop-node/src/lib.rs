@@ -3,10 +3,13 @@
 mod border;
 mod complaints;
 mod config;
+mod crl;
 mod driver;
 mod epoch;
+mod expiry;
 mod links;
 mod node;
+mod trust;
 
 pub use config::{Config, ConfigError, LogConfig, LogFormat};
 pub use epoch::StateError;

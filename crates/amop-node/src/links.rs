@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use amop_core::node::{Input, LinkId};
 use amop_p2p::{Dialer, Endpoint, Handshake, HandshakeError, Link, LinkEnd, Target};
-use amop_wire::{Name, Recent, Transit};
+use amop_wire::{CloseCode, Name, Recent, Transit};
 use tracing::{debug, info, warn};
 
 use crate::driver::Driver;
@@ -130,6 +130,10 @@ fn ended(driver: &Driver, id: LinkId, name: &Name, remote: std::net::SocketAddr,
     match end {
         LinkEnd::Broken(_) => warn!(party = %name, %remote, %end, "link ended"),
         LinkEnd::Lost(_) => info!(party = %name, %remote, %end, "link ended"),
+        // The peer's operator knows why; ours must learn it too.
+        LinkEnd::ClosedByPeer(reason) if reason.code == CloseCode::Refused => {
+            warn!(party = %name, %remote, %end, "link ended");
+        }
         LinkEnd::ClosedByUs(_) | LinkEnd::ClosedByPeer(_) => {
             debug!(party = %name, %remote, %end, "link ended");
         }

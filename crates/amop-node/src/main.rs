@@ -1,15 +1,21 @@
-//! The daemon `amop-node`: reads a configuration, runs a node, stops it gracefully on SIGTERM or
-//! Ctrl-C.
+//! The daemon `amop-node`: reads a configuration, runs a node, and stops it gracefully on SIGTERM or Ctrl-C.
+//!
+//! Whom the node trusts it reads again on SIGHUP, and when a revocation list has changed on the disk.
+
+mod watch;
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use amop_node::{Config, ConfigError, LogConfig, LogFormat, Node, StartError, StateError};
 use clap::Parser;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::info;
+use tokio::time::sleep;
+use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
+
+use watch::Watch;
 
 /// An AMOP node: links with the nodes of other institutions and serves clients of its own.
 ///
@@ -47,13 +53,14 @@ async fn main() -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return fail(EX_IOERR, &error),
     };
+    let watch = Watch::new(config.crl.clone());
     let node = match Node::start_in(config.node, config.state_dir).await {
         Ok(node) => node,
         Err(error) => return fail(start_exit_code(&error), &error),
     };
     let mut status = node.status();
     let exit_code = tokio::select! {
-        cause = signals.stop() => {
+        cause = signals.stop(watch, || reload(&node, &args.config)) => {
             info!(cause, "stopping");
             ExitCode::SUCCESS
         }
@@ -63,23 +70,53 @@ async fn main() -> ExitCode {
     exit_code
 }
 
-/// The signals that stop the daemon.
+/// Reads again whom to trust. What is wrong there changes nothing.
+fn reload(node: &Node, config: &Path) {
+    match Config::from_file(config) {
+        Ok(config) => {
+            if config.node.identity.fingerprint() != node.fingerprint() {
+                warn!("a new certificate or key counts from the next start on");
+            }
+            node.reload(&config.node.trust);
+            info!("reloaded roots and revocation lists");
+        }
+        Err(error) => {
+            let source = std::error::Error::source(&error);
+            let causes = std::iter::successors(source, |&cause| cause.source());
+            let error = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+            error!(%error, "not reloaded; nothing has changed");
+        }
+    }
+}
+
+/// The signals that the daemon hears.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
     fn install() -> io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
-        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self { terminate, interrupt, hang_up: signal(SignalKind::hangup())? })
     }
 
-    /// Waits for one of them and says which it was.
-    async fn stop(mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+    /// Waits for one that stops the daemon and says which it was; reloads meanwhile on SIGHUP and when a
+    /// revocation list has changed.
+    async fn stop(mut self, mut watch: Watch, reload: impl Fn()) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hang_up.recv() => reload(),
+                () = sleep(watch::PERIOD) => {
+                    if watch.has_changed() {
+                        reload();
+                    }
+                }
+            }
         }
     }
 }
@@ -112,6 +149,8 @@ fn exit_code(error: &ConfigError) -> u8 {
     match error {
         ConfigError::Unreadable { .. } => EX_NOINPUT,
         ConfigError::BadTrust { .. }
+        | ConfigError::BadRevocations { .. }
+        | ConfigError::NoRevocations { .. }
         | ConfigError::BadIdentity { .. }
         | ConfigError::KeyIsOpen { .. } => EX_NOPERM,
         _ => EX_CONFIG,

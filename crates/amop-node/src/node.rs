@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use amop_p2p::{Endpoint, EndpointError, Identity, LinkKind, Settings, Target, Trust};
+use amop_p2p::{Endpoint, EndpointError, Fingerprint, Identity, LinkKind, Settings, Target, Trust};
 use amop_wire::{BadChain, Epoch, Name};
 use tokio::sync::{oneshot, watch};
 use tracing::info;
@@ -18,6 +18,7 @@ use crate::border::Border;
 use crate::driver::Driver;
 use crate::epoch::{StateDir, StateError, epoch_by_clock};
 use crate::links::{accept_clients, accept_peers, dial_peer};
+use crate::trust::LiveTrust;
 
 /// What a node needs to run.
 #[derive(Clone, Debug)]
@@ -45,6 +46,8 @@ pub struct Node {
     p2p_addr: SocketAddr,
     sdk_addr: SocketAddr,
     status: watch::Receiver<Status>,
+    fingerprint: Fingerprint,
+    trust: LiveTrust,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -134,16 +137,28 @@ impl Node {
     ) -> Result<Self, StartError> {
         let (started_tx, started) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
-        let name = config.identity.name().clone();
+        let (name, fingerprint) = (config.identity.name().clone(), config.identity.fingerprint());
+        let trust = LiveTrust::new(config.trust.clone());
+        let live = trust.clone();
         let thread = std::thread::Builder::new()
             .name(format!("amop {name}"))
-            .spawn(move || run_thread(config, state_dir, started_tx, stopped))
+            .spawn(move || run_thread(config, live, state_dir, started_tx, stopped))
             .map_err(StartError::Thread)?;
         let ended = |_| Err(StartError::Thread(io::Error::other("the thread ended")));
         match started.await.unwrap_or_else(ended) {
             Ok(Started { epoch, p2p_addr, sdk_addr, status }) => {
                 let (stop, thread) = (Some(stop), Some(thread));
-                Ok(Self { name, epoch, p2p_addr, sdk_addr, status, stop, thread })
+                Ok(Self {
+                    name,
+                    epoch,
+                    p2p_addr,
+                    sdk_addr,
+                    status,
+                    fingerprint,
+                    trust,
+                    stop,
+                    thread,
+                })
             }
             Err(error) => {
                 join(thread).await; // Only then are directory and sockets free.
@@ -182,6 +197,21 @@ impl Node {
         self.status.clone()
     }
 
+    /// The fingerprint of the key that the node runs with.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// Trusts from now on the roots and goes by the revocation lists of `trust`. Every open link is judged
+    /// again at once; whoever would be refused now is closed with the sentence, without delay.
+    ///
+    /// Of the lists of one authority the newest stays, also if `trust` has only an older one. Clones of
+    /// the trust that the node was started with change as well.
+    pub fn reload(&self, trust: &Trust) {
+        self.trust.replace(trust);
+    }
+
     /// Stops the node: tells clients and peers, sends what is queued, and waits until it is done,
     /// at most a few seconds.
     pub async fn shutdown(mut self) {
@@ -211,6 +241,7 @@ struct Started {
 
 fn run_thread(
     config: NodeConfig,
+    trust: LiveTrust,
     state_dir: Option<PathBuf>,
     started: oneshot::Sender<Result<Started, StartError>>,
     stopped: oneshot::Receiver<()>,
@@ -251,6 +282,7 @@ fn run_thread(
             return; // The caller gave up waiting.
         }
         tokio::spawn(driver.clone().run_timers());
+        tokio::spawn(trust.watch(config.identity.clone(), [p2p.clone(), sdk.clone()]));
         tokio::spawn(accept_clients(driver.clone(), sdk.clone()));
         tokio::spawn(accept_peers(driver.clone(), p2p.clone()));
         for (name, targets) in config.peers {

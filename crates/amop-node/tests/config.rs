@@ -160,6 +160,52 @@ fn a_key_of_another_certificate_is_refused() {
     assert!(matches!(error, ConfigError::BadTrust { .. }), "{text}");
 }
 
+#[test]
+fn lists_of_revoked_certificates_are_read_from_a_file_or_a_directory() {
+    let dir = directory(&GOOD.replace("[p2p]", "crl = \"crl\"\n[p2p]"));
+    let read = || Config::from_file(dir.path().join("amop.toml"));
+    let path = dir.path().join("crl");
+    let error = read().unwrap_err();
+    assert!(matches!(error, ConfigError::Unreadable { key: Some("tls.crl"), .. }), "{error}");
+
+    let root = amop_pki::Root::new("Test", "amop", now()).unwrap();
+    let list = root.revocation_list(None, &[], 30, now()).unwrap();
+    fs::write(&path, list.to_pem()).unwrap();
+    let count = |config: Config| config.node.trust.revocations().dates().count();
+    assert_eq!(count(read().unwrap()), 1);
+
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert_eq!(count(read().unwrap()), 0, "nobody has sent one yet");
+    fs::write(path.join("root.crl"), list.to_pem()).unwrap();
+    fs::write(path.join("both.crl"), list.to_pem() + &list.to_pem()).unwrap();
+    fs::write(path.join("root.crl.old"), "no list").unwrap();
+    assert_eq!(count(read().unwrap()), 3);
+}
+
+#[test]
+fn what_is_no_list_of_revoked_certificates_is_named_and_refused() {
+    let dir = directory(&GOOD.replace("[p2p]", "crl = \"bad.crl\"\n[p2p]"));
+    let error = |text: &str| {
+        fs::write(dir.path().join("bad.crl"), text).unwrap();
+        Config::from_file(dir.path().join("amop.toml")).unwrap_err()
+    };
+    let garbage = error("-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n");
+    assert!(matches!(garbage, ConfigError::BadRevocations { .. }), "{garbage}");
+    assert!(garbage.to_string().contains("bad.crl"), "{garbage}");
+    let empty = error("");
+    assert!(matches!(empty, ConfigError::NoRevocations { .. }), "{empty}");
+}
+
+#[test]
+fn what_becomes_of_a_stale_list_is_one_of_two_words() {
+    for (word, is_good) in [("refuse", true), ("accept", true), ("ignore", false)] {
+        let line = format!("stale_crl = \"{word}\"\n[p2p]");
+        let dir = directory(&GOOD.replace("[p2p]", &line));
+        assert_eq!(Config::from_file(dir.path().join("amop.toml")).is_ok(), is_good, "{word}");
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "certificates are issued as of today")]
 fn now() -> SystemTime {
     SystemTime::now()

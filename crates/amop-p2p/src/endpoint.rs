@@ -17,6 +17,7 @@ use crate::handshake::{Context, HalfOpen, Handshake, HandshakeError};
 use crate::identity::Identity;
 use crate::kind::{LinkKind, Side};
 use crate::link::Link;
+use crate::open::OpenLinks;
 use crate::settings::Settings;
 use crate::tls::Tls;
 use crate::trust::Trust;
@@ -28,8 +29,8 @@ use crate::trust::Trust;
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     quinn: quinn::Endpoint,
-    context: Context,
-    tls: Tls,
+    pub(crate) context: Context,
+    pub(crate) tls: Tls,
     dialing: Arc<TransportConfig>,
     half_open: Arc<AtomicUsize>,
     /// Whether the endpoint shuts down.
@@ -63,7 +64,7 @@ impl Endpoint {
             .max_incoming(INCOMING_MAX)
             .incoming_buffer_size(INCOMING_BYTES_MAX)
             .incoming_buffer_size_total(ALL_INCOMING_BYTES_MAX);
-        Self::new(socket, kind, tls, identity, settings, Some(server))
+        Self::new(socket, kind, tls, (identity, trust), settings, Some(server))
     }
 
     /// Only dials, from a port that the system chooses, to addresses of both families if the
@@ -89,14 +90,14 @@ impl Endpoint {
             .or_else(|_| bind(v4.into()))
             .map_err(|source| EndpointError::Bind { addr: v4.into(), source })?;
         let tls = Tls::new(kind, identity.clone(), trust.clone());
-        Self::new(socket, kind, tls, identity, settings, None)
+        Self::new(socket, kind, tls, (identity, trust), settings, None)
     }
 
     fn new(
         socket: UdpSocket,
         kind: LinkKind,
         tls: Tls,
-        identity: &Identity,
+        (identity, trust): (&Identity, &Trust),
         settings: Settings,
         server: Option<ServerConfig>,
     ) -> Result<Self, EndpointError> {
@@ -106,7 +107,12 @@ impl Endpoint {
             .map_err(EndpointError::Socket)?;
         Ok(Self {
             quinn,
-            context: Context { kind, settings: Arc::new(settings) },
+            context: Context {
+                kind,
+                settings: Arc::new(settings),
+                open: OpenLinks::default(),
+                trust: trust.clone(),
+            },
             tls,
             dialing,
             half_open: Arc::default(),
@@ -159,6 +165,7 @@ impl Endpoint {
         addr: SocketAddr,
         expected: Option<&Name>,
     ) -> Result<Link, HandshakeError> {
+        let rules = self.context.trust.rules();
         let mut config = quinn::ClientConfig::new(Arc::new(self.tls.dialer(expected)));
         config.transport_config(Arc::clone(&self.dialing));
         let connecting =
@@ -166,7 +173,7 @@ impl Endpoint {
                 ConnectError::EndpointStopping => HandshakeError::ShutDown,
                 _ => HandshakeError::BadAddress { remote: addr },
             })?;
-        self.context.link(Side::Dialer, addr, connecting).await
+        self.context.link(Side::Dialer, addr, rules, connecting).await
     }
 
     /// Ends the endpoint: accepts nothing more, waits until every link that was closed has told

@@ -20,17 +20,18 @@ use std::time::Duration;
 
 use amop_wire::{CloseCode, CloseReason};
 use quinn::{Connection, ConnectionError, Incoming};
-use rustls_pki_types::CertificateDer;
 use tokio::time::timeout;
 use tracing::debug;
 
 use crate::identity::read_party;
 use crate::kind::{LinkKind, Side};
 use crate::link::{Guard, Link, transport_text};
+use crate::open::{OpenLinks, chain_of};
 use crate::opening::{LaneError, accept_lanes, open_lanes};
 use crate::outbox::Outbox;
 use crate::party::Party;
 use crate::settings::Settings;
+use crate::trust::{Rules, Trust};
 use crate::verdict::{sentence_in, tidy};
 
 /// An attempt of somebody to link with us. Dropping it refuses the attempt.
@@ -60,7 +61,8 @@ impl Handshake {
     pub async fn complete(self) -> Result<Link, HandshakeError> {
         let Self { incoming, context, half_open } = self;
         let remote = incoming.remote_address();
-        let link = context.link(Side::Acceptor, remote, incoming.into_future()).await;
+        let rules = context.trust.rules();
+        let link = context.link(Side::Acceptor, remote, rules, incoming.into_future()).await;
         drop(half_open);
         link
     }
@@ -71,18 +73,22 @@ impl Handshake {
 pub(crate) struct Context {
     pub(crate) kind: LinkKind,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) open: OpenLinks,
+    pub(crate) trust: Trust,
 }
 
 impl Context {
-    /// Turns a connection that is being made into a link, in time or not at all.
+    /// Turns a connection that is being made into a link, in time or not at all. `rules` are those of the
+    /// moment before it was begun.
     pub(crate) async fn link(
         &self,
         side: Side,
         remote: SocketAddr,
+        rules: Arc<Rules>,
         connecting: impl Future<Output = Result<Connection, ConnectionError>>,
     ) -> Result<Link, HandshakeError> {
         let within = self.settings.handshake_timeout;
-        let outcome = match timeout(within, self.establish(side, connecting)).await {
+        let outcome = match timeout(within, self.establish(side, rules, connecting)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(HandshakeError::NoAnswer { remote, within }),
         };
@@ -96,6 +102,7 @@ impl Context {
     async fn establish(
         &self,
         side: Side,
+        rules: Arc<Rules>,
         connecting: impl Future<Output = Result<Connection, ConnectionError>>,
     ) -> Result<Link, HandshakeError> {
         let connection = connecting.await.map_err(|error| self.meaning_of(&error))?;
@@ -115,6 +122,15 @@ impl Context {
         })?;
         let [(w0, r0), (w1, r1), (w2, r2)] = lanes;
         guard.if_dropped = (CloseCode::Shutdown, "the link was dropped");
+        self.open.add(&connection, &guard.outbox, side);
+        // Whoever changes the trust judges the links that are open then. This one was not yet, and may have
+        // been judged by what counts no more.
+        if !Arc::ptr_eq(&rules, &self.trust.rules()) {
+            let error = HandshakeError::TrustChanged;
+            // Nobody is refused for good: the next attempt tells.
+            guard.close_now(&CloseReason::new(CloseCode::Overloaded, error.to_string()));
+            return Err(error);
+        }
         Ok(Link {
             peer: peer_of(&connection),
             remote_addr: connection.remote_address(),
@@ -199,6 +215,10 @@ pub enum HandshakeError {
         /// How long we waited.
         within: Duration,
     },
+    /// Whom we trust has changed meanwhile, so that nobody knows whether the peer is still welcome. Try
+    /// again.
+    #[error("what is trusted changed during the handshake")]
+    TrustChanged,
     /// The peer takes no link now. It may later.
     #[error("peer takes no more links now")]
     Overloaded,
@@ -246,8 +266,7 @@ impl Drop for HalfOpen {
 }
 
 fn peer_of(connection: &Connection) -> Party {
-    let chain = connection.peer_identity().expect("both ends are certified");
-    let chain = chain.downcast::<Vec<CertificateDer<'static>>>().expect("TLS is by rustls");
+    let chain = chain_of(connection);
     let leaf = chain.first().expect("a judged chain has a leaf");
     read_party(leaf).expect("a judged leaf names a party")
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use amop_wire::{Name, NameError};
 use rustls::sign::CertifiedKey;
@@ -12,6 +13,7 @@ use rustls::{Error as TlsError, InconsistentKeys};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use webpki::EndEntityCert;
+use x509_parser::parse_x509_certificate;
 
 use crate::party::{Fingerprint, Party};
 use crate::reset::ResetKeys;
@@ -24,6 +26,7 @@ use crate::tls;
 pub struct Identity {
     party: Party,
     certified_key: Arc<CertifiedKey>,
+    valid_until: SystemTime,
     reset_keys: ResetKeys,
 }
 
@@ -45,6 +48,7 @@ impl Identity {
         if chain.len() < 2 {
             return Err(IdentityError::NoIssuer);
         }
+        let valid_until = end_of(&chain).ok_or(IdentityError::Unreadable)?;
         let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(IdentityError::BadKeyPem)?;
         let reset_keys = ResetKeys::derive(key.secret_der());
         let certified_key =
@@ -54,7 +58,7 @@ impl Identity {
                 }
                 other => IdentityError::UnusableKey(other),
             })?;
-        Ok(Self { party, certified_key: Arc::new(certified_key), reset_keys })
+        Ok(Self { party, certified_key: Arc::new(certified_key), valid_until, reset_keys })
     }
 
     /// The name that our certificate gives us.
@@ -67,6 +71,12 @@ impl Identity {
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         self.party.fingerprint
+    }
+
+    /// The last second in which every certificate of our chain counts.
+    #[must_use]
+    pub fn valid_until(&self) -> SystemTime {
+        self.valid_until
     }
 
     pub(crate) fn certified_key(&self) -> &Arc<CertifiedKey> {
@@ -94,7 +104,7 @@ pub enum IdentityError {
     /// There is no certificate in the chain.
     #[error("no certificate found")]
     NoCertificate,
-    /// The first certificate cannot be read.
+    /// A certificate of the chain cannot be read.
     #[error("unreadable certificate")]
     Unreadable,
     /// Nobody could verify the certificate: the authority that issued it is missing behind it.
@@ -121,6 +131,16 @@ pub enum IdentityError {
     /// Certificate and key belong to different identities.
     #[error("private key does not match the certificate")]
     KeyMismatch,
+}
+
+/// The last second in which every certificate of a chain counts.
+pub(crate) fn end_of(chain: &[CertificateDer<'_>]) -> Option<SystemTime> {
+    let ends = chain.iter().map(|certificate| {
+        let (_, certificate) = parse_x509_certificate(certificate).ok()?;
+        let seconds = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0);
+        Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+    });
+    ends.collect::<Option<Vec<_>>>()?.into_iter().min()
 }
 
 /// Who a certificate names, without any judgement of it.

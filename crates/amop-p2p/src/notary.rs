@@ -7,13 +7,14 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use amop_wire::Name;
+use amop_wire::{Name, Role};
 use rustls::SignatureScheme;
 use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::EndEntityCert;
 
-use crate::identity::Identity;
+use crate::identity::{Identity, read_party};
 use crate::kind::{LinkKind, Side};
 use crate::tls;
 use crate::trust::Trust;
@@ -58,10 +59,10 @@ pub struct Notary {
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-/// A certificate is not one of a node: one sentence that names it and says why.
+/// A certificate is not one of who is at its place: one sentence that names it and says why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct NotCertified(String);
+pub struct NotCertified(pub(crate) String);
 
 impl Notary {
     /// Goes by these roots.
@@ -101,6 +102,33 @@ impl Notary {
             .map_err(|why| NotCertified(why.to_string()))
     }
 
+    /// Answers whom a chain in PEM certifies at this time, by its own role: a node that may both accept and
+    /// open links, or a client that may attach.
+    ///
+    /// # Errors
+    ///
+    /// [`NotCertified`], in the words that would end a handshake.
+    pub fn certify_party(&self, chain_pem: &[u8], now: SystemTime) -> Result<Name, NotCertified> {
+        let malformed = |_| NotCertified("the chain is malformed PEM".to_owned());
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(chain_pem)
+            .collect::<Result<_, _>>()
+            .map_err(malformed)?;
+        let [leaf, issuers @ ..] = &chain[..] else {
+            return Err(NotCertified("there is no certificate".to_owned()));
+        };
+        let now = UnixTime::since_unix_epoch(now.duration_since(UNIX_EPOCH).unwrap_or_default());
+        let as_client = Judge { kind: LinkKind::Sdk, ..self.as_dialer.clone() };
+        let is_client = read_party(leaf).is_ok_and(|party| party.name.role() == Role::Sdk);
+        let judged = match is_client {
+            true => as_client.judge(leaf, issuers, now),
+            false => self
+                .as_acceptor
+                .judge(leaf, issuers, now)
+                .and_then(|_| self.as_dialer.judge(leaf, issuers, now)),
+        };
+        judged.map_err(|why| NotCertified(why.to_string()))
+    }
+
     /// Whether the key of a certificate, in DER, has signed the message. It says nothing about the
     /// certificate.
     #[must_use]
@@ -130,6 +158,8 @@ const SCHEMES: [SignatureScheme; 5] = [
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use amop_pki::{LeafProfile, Usage};
 
     use super::*;
     use crate::testing;
@@ -177,5 +207,22 @@ mod tests {
         let late = now + Duration::from_secs(100 * 365 * 24 * 3600);
         let text = certify(&chain, late).unwrap_err().to_string();
         assert!(text.contains("expired on"), "{text}");
+    }
+
+    #[test]
+    fn a_party_is_judged_by_its_own_role() {
+        let judge = |pem: &str| notary().certify_party(pem.as_bytes(), testing::now());
+        for dns in ["n1.node.bank-a.amop", "app.sdk.bank-a.amop"] {
+            assert_eq!(judge(testing::leaf(dns).chain_pem()).unwrap().as_dns(), dns);
+        }
+        let half = |usage| {
+            let name = "n1.node.bank-a.amop".parse().unwrap();
+            let profile = LeafProfile { usages: vec![usage], ..LeafProfile::of(&name) };
+            let text = judge(testing::custom_leaf(&profile).chain_pem()).unwrap_err().to_string();
+            text.rsplit_once(": ").unwrap().1.to_owned()
+        };
+        assert_eq!(half(Usage::ClientAuth), "not made for accepting links");
+        assert_eq!(half(Usage::ServerAuth), "not made for dialing");
+        assert_eq!(judge("").unwrap_err().to_string(), "there is no certificate");
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 use std::time::SystemTime;
 
-use amop_pki::{Leaf, Root};
+use amop_pki::{Leaf, LeafProfile, Root};
 use amop_wire::{Frame, Lane, Message, MessageError};
 use bytes::{Bytes, BytesMut};
 
@@ -21,6 +21,11 @@ pub(crate) fn now() -> SystemTime {
 pub(crate) fn leaf(dns: &str) -> Leaf {
     let name: amop_wire::Name = dns.parse().unwrap();
     ROOT.agency(name.agency(), now()).unwrap().issue(&name, now()).unwrap()
+}
+
+/// A certificate of bank-a with whatever the profile says.
+pub(crate) fn custom_leaf(profile: &LeafProfile) -> Leaf {
+    ROOT.agency("bank-a", now()).unwrap().issue_custom(profile, now()).unwrap()
 }
 
 pub(crate) fn identity(dns: &str) -> Identity {

@@ -72,7 +72,7 @@ impl Tls {
         config
     }
 
-    fn judge(&self, side: Side, expected: Option<&Name>) -> Judge {
+    pub(crate) fn judge(&self, side: Side, expected: Option<&Name>) -> Judge {
         Judge {
             trust: self.trust.clone(),
             kind: self.kind,

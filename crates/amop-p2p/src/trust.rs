@@ -1,18 +1,38 @@
 //! The roots that this party trusts.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, TrustAnchor};
+use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer, TrustAnchor};
 use webpki::anchor_from_trusted_cert;
 use x509_parser::parse_x509_certificate;
 
+use crate::revocation::Revocations;
+
 /// The root certificates that a peer's certificate must lead to. Cheap to clone.
 ///
-/// Several roots may be trusted at once, so that one can take over from another.
+/// Several roots may be trusted at once, so that one can take over from another. Clones share what they
+/// trust: [`replace`](Self::replace) changes it for all of them, and for every endpoint made with one.
 #[derive(Clone, Debug)]
 pub struct Trust {
-    anchors: Arc<[TrustAnchor<'static>]>,
+    rules: Arc<RwLock<Arc<Rules>>>,
+}
+
+/// What certificates are judged by, at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) anchors: Vec<TrustAnchor<'static>>,
+    /// The key of each anchor, complete.
+    anchor_keys: Vec<SubjectPublicKeyInfoDer<'static>>,
+    pub(crate) revocations: Revocations,
+}
+
+impl Rules {
+    /// The key of one of our anchors.
+    pub(crate) fn key_of(&self, anchor: &TrustAnchor<'_>) -> Option<SubjectPublicKeyInfoDer<'_>> {
+        let index = self.anchors.iter().position(|ours| ours == anchor)?;
+        Some(self.anchor_keys[index].clone())
+    }
 }
 
 impl Trust {
@@ -28,12 +48,35 @@ impl Trust {
         if roots.is_empty() {
             return Err(TrustError::NoRoot);
         }
-        let anchors = roots.iter().map(anchor).collect::<Result<_, _>>()?;
-        Ok(Self { anchors })
+        let roots: Vec<_> = roots.iter().map(anchor).collect::<Result<_, _>>()?;
+        let (anchors, anchor_keys) = roots.into_iter().unzip();
+        let rules = Rules { anchors, anchor_keys, revocations: Revocations::default() };
+        Ok(Self { rules: Arc::new(RwLock::new(Arc::new(rules))) })
     }
 
-    pub(crate) fn anchors(&self) -> &[TrustAnchor<'static>] {
-        &self.anchors
+    /// Trusts the same roots, but nobody whom these lists name, and goes by no others. The clones of
+    /// `self` are not changed.
+    #[must_use]
+    pub fn with_revocations(&self, revocations: Revocations) -> Self {
+        let rules = Rules { revocations, ..Rules::clone(&self.rules()) };
+        Self { rules: Arc::new(RwLock::new(Arc::new(rules))) }
+    }
+
+    /// Trusts from now on what `other` trusts now, and so do all clones. Links that are open stay so until
+    /// they are judged again: see [`Endpoint::judge_again`](crate::Endpoint::judge_again).
+    pub fn replace(&self, other: &Self) {
+        let rules = other.rules();
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    }
+
+    /// The lists that it goes by now.
+    #[must_use]
+    pub fn revocations(&self) -> Revocations {
+        self.rules().revocations.clone()
+    }
+
+    pub(crate) fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -58,13 +101,15 @@ pub enum TrustError {
     },
 }
 
-fn anchor(root: &CertificateDer<'_>) -> Result<TrustAnchor<'static>, TrustError> {
+fn anchor(
+    root: &CertificateDer<'_>,
+) -> Result<(TrustAnchor<'static>, SubjectPublicKeyInfoDer<'static>), TrustError> {
     let (_, parsed) = parse_x509_certificate(root).map_err(|_| TrustError::Unreadable)?;
     if !parsed.is_ca() {
         return Err(TrustError::NoAuthority { subject: parsed.subject().to_string() });
     }
     let anchor = anchor_from_trusted_cert(root).map_err(|_| TrustError::Unreadable)?;
-    Ok(anchor.to_owned())
+    Ok((anchor.to_owned(), parsed.public_key().raw.to_vec().into()))
 }
 
 #[cfg(test)]

@@ -43,6 +43,14 @@ pub(crate) enum Refusal {
     NotYetValid { until: UnixTime },
     #[error("the certificate of its issuer is not valid before {}", Date(*.until))]
     IssuerNotYetValid { until: UnixTime },
+    #[error("revoked on {}", Date(*.on))]
+    Revoked { on: UnixTime },
+    #[error("the certificate of its issuer was revoked on {}", Date(*.on))]
+    IssuerRevoked { on: UnixTime },
+    #[error("the list of what {issuer} has revoked ended on {}", Date(*.on))]
+    StaleList { issuer: String, on: UnixTime },
+    #[error("the list of what {issuer} has revoked is not signed by it")]
+    ForgedList { issuer: String },
     #[error("not made for {}", purpose(*.of))]
     WrongPurpose { of: Side },
     #[error("its name is not among those that its issuer may certify")]

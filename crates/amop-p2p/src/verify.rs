@@ -1,6 +1,7 @@
 //! Judges the certificate at the other end of a link.
 //!
-//! The chain up to a trusted root, dates, purposes and name constraints are webpki's work. What
+//! The chain up to a trusted root, dates, purposes and name constraints are webpki's work; whether it was
+//! revoked is looked up in [`Revocations`](crate::Revocations). What
 //! it proves is that some authority vouches for some names; what a party *is* follows from three
 //! more rules:
 //!
@@ -12,6 +13,7 @@
 //! There is no check against the address that was dialed: the name is the identity, and machines
 //! move. Whoever must reach one certain party says so by the expected name.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +31,7 @@ use x509_parser::parse_x509_certificate;
 use x509_parser::time::ASN1Time;
 
 use crate::kind::{LinkKind, Side};
-use crate::trust::Trust;
+use crate::trust::{Rules, Trust};
 use crate::verdict::{Refusal, Verdict};
 
 /// Judges the certificates of the ends that stand on one side of one kind of link.
@@ -58,14 +60,17 @@ impl Judge {
         let parsed = parse_x509_certificate(leaf).map_err(|_| refuse(&[], Refusal::Unreadable))?.1;
         let webpki = EndEntityCert::try_from(leaf).map_err(|_| refuse(&[], Refusal::Unreadable))?;
         let names: Vec<_> = webpki.valid_dns_names().collect();
+        let rules = self.trust.rules();
         let path = self
-            .verify_chain(&webpki, &parsed, intermediates, now)
+            .verify_chain(&rules, &webpki, &parsed, intermediates, now)
             .map_err(|why| refuse(&names, why))?;
+        self.judge_revocation(&rules, &parsed, &path, now).map_err(|why| refuse(&names, why))?;
         self.judge_identity(&parsed, &names, &path).map_err(|why| refuse(&names, why))
     }
 
     fn verify_chain<'a>(
-        &'a self,
+        &self,
+        rules: &'a Rules,
         leaf: &'a EndEntityCert<'a>,
         parsed: &X509Certificate<'_>,
         intermediates: &'a [CertificateDer<'a>],
@@ -75,9 +80,26 @@ impl Judge {
             Side::Dialer => KeyUsage::client_auth(),
             Side::Acceptor => KeyUsage::server_auth(),
         };
-        let (algorithms, anchors) = (self.algorithms.all, self.trust.anchors());
+        let (algorithms, anchors) = (self.algorithms.all, &rules.anchors);
         leaf.verify_for_usage(algorithms, anchors, intermediates, now, usage, None, None)
             .map_err(|error| Refusal::from_chain_error(error, self.side, dates(parsed)))
+    }
+
+    /// Looks for the leaf and its issuers in the lists of those who signed them.
+    fn judge_revocation(
+        &self,
+        rules: &Rules,
+        leaf: &X509Certificate<'_>,
+        path: &VerifiedPath<'_>,
+        now: UnixTime,
+    ) -> Result<(), Refusal> {
+        let ders: Vec<_> = path.intermediate_certificates().map(webpki::Cert::der).collect();
+        let issuers = ders.iter().map(|der| parse_x509_certificate(der).map(|parsed| parsed.1));
+        let issuers: Vec<_> = issuers.collect::<Result<_, _>>().map_err(|_| Refusal::Unreadable)?;
+        let keys = issuers.iter().map(|issuer| issuer.public_key().raw.into());
+        let keys = keys.chain(rules.key_of(path.anchor()));
+        let certified: Vec<_> = iter::once(leaf).chain(&issuers).zip(keys).collect();
+        rules.revocations.judge(&certified, &self.algorithms, now)
     }
 
     fn judge_identity(

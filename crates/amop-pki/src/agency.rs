@@ -10,16 +10,18 @@ use amop_wire::{Name, Role};
 use rustls_pki_types::CertificateDer;
 
 use crate::authority::{Authority, AuthorityProfile, COMMON_NAME_CHARS_MAX, IssueError};
+use crate::key::PrivateKey;
 use crate::leaf::{Leaf, LeafProfile};
-use crate::load::{self, LoadError};
-use crate::validity::{DAY, Validity};
+use crate::load::{self, LoadError, Loaded};
+use crate::request::{KeyKind, Request};
+use crate::validity::{DAY, Validity, lifetime};
 
 /// The authority of one agency: a certificate that the root signed, and its private key.
 #[derive(Debug)]
 pub struct Agency {
     agency: String,
     domain: String,
-    authority: Authority,
+    pub(crate) authority: Authority,
 }
 
 impl Agency {
@@ -52,7 +54,19 @@ impl Agency {
     ///
     /// [`LoadError`] says which of the two texts is no part of an agency's authority, and why.
     pub fn from_pem(certificate_pem: &str, key_pem: &str) -> Result<Self, LoadError> {
-        let loaded = load::authority(certificate_pem, key_pem)?;
+        Self::of(load::authority(certificate_pem, key_pem)?)
+    }
+
+    /// Reads back an authority like [`from_pem`](Self::from_pem), with a key that is overwritten in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] says why the certificate and the key are no agency's authority.
+    pub fn with_key(certificate_pem: &str, key: &PrivateKey) -> Result<Self, LoadError> {
+        Self::of(load::authority_with(certificate_pem, || Ok(key.signer()))?)
+    }
+
+    fn of(loaded: Loaded) -> Result<Self, LoadError> {
         if loaded.is_self_issued {
             return Err(LoadError::NotAnAgency);
         }
@@ -70,15 +84,40 @@ impl Agency {
     /// [`IssueError::ForeignName`] if the name belongs to another agency or domain;
     /// [`IssueError::IssuerNotValid`] if the agency's certificate does not count at `now`.
     pub fn issue(&self, name: &Name, now: SystemTime) -> Result<Leaf, IssueError> {
-        if (name.agency(), name.domain()) != (&*self.agency, &*self.domain) {
-            return Err(IssueError::ForeignName {
-                name: name.as_dns().to_owned(),
-                subtree: self.subtree(),
-            });
-        }
+        self.check_own(name)?;
         let profile = LeafProfile::of(name);
         let validity = Validity::lasting_within(self.authority.validity, now, profile.lifetime)?;
         self.sign(&profile, validity)
+    }
+
+    /// Certifies the name and the key of a request for `days` days, or until the agency's own
+    /// certificate ends; 90 days are usual. The result is the chain to show, in PEM.
+    ///
+    /// Everything else in the request is ignored: it gets the usages of its role, a random serial
+    /// number and our dates. Show [`Request::ignored`] and compare [`Request::fingerprint`] before.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::BadName`] if it asks for no party's name, [`IssueError::ForeignName`] if the name
+    /// belongs to another agency or domain, [`IssueError::KindOfKey`] unless its key is of P-256,
+    /// [`IssueError::Lifetime`] unless it is for 1 to [`LEAF_DAYS_MAX`] days;
+    /// [`IssueError::IssuerNotValid`] if the agency's certificate does not count at `now`.
+    pub fn certify(
+        &self,
+        request: &Request,
+        days: u64,
+        now: SystemTime,
+    ) -> Result<String, IssueError> {
+        let name = request.party().map_err(IssueError::BadName)?;
+        self.check_own(&name)?;
+        if request.key_kind() != KeyKind::P256 {
+            return Err(IssueError::KindOfKey);
+        }
+        let lifetime = lifetime(days, LEAF_DAYS_MAX)?;
+        let validity = Validity::lasting_within(self.authority.validity, now, lifetime)?;
+        let profile = LeafProfile::of(&name);
+        let leaf = self.authority.certify_leaf(request, &profile, validity)?;
+        Ok(leaf.pem() + &self.authority.certificate_pem)
     }
 
     /// Certifies whatever the profile says, for tests of those who must refuse it: foreign names,
@@ -129,6 +168,13 @@ impl Agency {
         Ok(Leaf::under_agency(&certificate, key, &self.authority))
     }
 
+    fn check_own(&self, name: &Name) -> Result<(), IssueError> {
+        if (name.agency(), name.domain()) == (&*self.agency, &*self.domain) {
+            return Ok(());
+        }
+        Err(IssueError::ForeignName { name: name.as_dns().to_owned(), subtree: self.subtree() })
+    }
+
     fn subtree(&self) -> String {
         format!("{}.{}", self.agency, self.domain)
     }
@@ -162,13 +208,17 @@ impl AgencyProfile {
 }
 
 /// Names the authority after its agency; the longest agencies leave no room for more.
-fn common_name(agency: &str) -> String {
+pub(crate) fn common_name(agency: &str) -> String {
     let full = format!("{agency} CA");
     if full.chars().count() <= COMMON_NAME_CHARS_MAX { full } else { agency.to_owned() }
 }
 
 /// An agency certifies leaves, never another authority.
-const AGENCY_PATH_LEN: u8 = 0;
+pub(crate) const AGENCY_PATH_LEN: u8 = 0;
+
+/// How many days a party's certificate may count at most, whoever wants more: a name that nobody
+/// renews shall end by itself.
+pub const LEAF_DAYS_MAX: u64 = 398;
 
 const AGENCY_LIFETIME: Duration = DAY.saturating_mul(3 * 365);
 

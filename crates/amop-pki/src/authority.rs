@@ -8,17 +8,19 @@ use amop_wire::NameError;
 use aws_lc_rs::rand;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, GeneralSubtree,
-    IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SerialNumber,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PublicKeyData, SerialNumber,
 };
 use rustls_pki_types::CertificateDer;
 
+use crate::key::{PrivateKey, Signer};
 use crate::leaf::LeafProfile;
+use crate::request::Request;
 use crate::validity::Validity;
 
 /// A certificate that others are issued under, with its private key.
 #[derive(Debug)]
 pub(crate) struct Authority {
-    pub(crate) issuer: Issuer<'static, KeyPair>,
+    pub(crate) issuer: Issuer<'static, Signer>,
     pub(crate) certificate: CertificateDer<'static>,
     pub(crate) certificate_pem: String,
     pub(crate) validity: Validity,
@@ -72,14 +74,55 @@ impl Authority {
         Ok((certificate, key))
     }
 
+    /// Makes a leaf for the key in a request. Of the request nothing else is looked at.
+    pub(crate) fn certify_leaf(
+        &self,
+        request: &Request,
+        profile: &LeafProfile,
+        validity: Validity,
+    ) -> Result<Certificate, IssueError> {
+        let params = profile.to_params()?;
+        self.certify(request, params, validity)
+    }
+
+    /// Makes an authority's certificate for the key in a request.
+    pub(crate) fn certify_authority(
+        &self,
+        request: &Request,
+        profile: &AuthorityProfile<'_>,
+    ) -> Result<Certificate, IssueError> {
+        self.certify(request, profile.to_params()?, profile.validity)
+    }
+
+    fn certify(
+        &self,
+        request: &Request,
+        mut params: CertificateParams,
+        validity: Validity,
+    ) -> Result<Certificate, IssueError> {
+        params.serial_number = Some(random_serial()?);
+        params.use_authority_key_identifier_extension = true;
+        validity.apply_to(&mut params);
+        params.signed_by(&request.public_key()?, &self.issuer).map_err(IssueError::Signing)
+    }
+
+    /// The public key, as SubjectPublicKeyInfo in DER.
+    pub(crate) fn public_key_der(&self) -> Vec<u8> {
+        self.issuer.key().subject_public_key_info()
+    }
+
+    pub(crate) fn private_key(&self) -> PrivateKey {
+        PrivateKey::of_signer(self.issuer.key())
+    }
+
     pub(crate) fn key_pem(&self) -> String {
-        self.issuer.key().serialize_pem()
+        self.issuer.key().0.serialize_pem()
     }
 
     fn assemble(
         certificate: &Certificate,
         params: CertificateParams,
-        key: KeyPair,
+        key: Signer,
         validity: Validity,
     ) -> Self {
         Self {
@@ -117,8 +160,9 @@ pub(crate) fn distinguished_name(common_name: &str) -> DistinguishedName {
     subject
 }
 
-fn authority_key() -> Result<KeyPair, IssueError> {
-    KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).map_err(IssueError::KeyGeneration)
+fn authority_key() -> Result<Signer, IssueError> {
+    let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384);
+    key.map(Signer).map_err(IssueError::KeyGeneration)
 }
 
 /// Draws a positive number of exactly 16 bytes, 126 bits of which are random.
@@ -155,6 +199,30 @@ pub enum IssueError {
         name: String,
         /// The DNS subtree of the agency that was asked.
         subtree: String,
+    },
+    /// The caller wants a request signed that asks for another name.
+    #[error("the request asks for `{requested}`, not for `{wanted}`")]
+    OtherRequest {
+        /// What it asks for. It is printable.
+        requested: String,
+        /// What was to be certified.
+        wanted: String,
+    },
+    /// The request is for a key of the wrong kind: P-384 is for authorities, P-256 for parties.
+    #[error(
+        "the key in the request is of the wrong kind: P-384 is for authorities, P-256 for nodes and clients"
+    )]
+    KindOfKey,
+    /// The caller goes on from a list of revoked certificates that another authority has signed.
+    #[error("the previous list of revoked certificates is not signed by this authority")]
+    ForeignList,
+    /// The caller wants a certificate or list to last longer than its kind may, or no time at all.
+    #[error("{days} days are not between 1 and {max}")]
+    Lifetime {
+        /// What the caller wants.
+        days: u64,
+        /// How many there may be.
+        max: u64,
     },
     /// The caller's profile has a name that cannot stand in a certificate: it is not ASCII.
     #[error("{name:?} cannot be written as a DNS name")]

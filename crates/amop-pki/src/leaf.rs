@@ -115,7 +115,7 @@ impl Usage {
     }
 }
 
-fn dns_name(name: &str) -> Result<SanType, IssueError> {
+pub(crate) fn dns_name(name: &str) -> Result<SanType, IssueError> {
     let ia5 = name.try_into().map_err(|_| IssueError::NotDns { name: name.to_owned() })?;
     Ok(SanType::DnsName(ia5))
 }

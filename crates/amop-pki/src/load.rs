@@ -14,6 +14,7 @@ use x509_parser::extensions::{GeneralName, GeneralSubtree};
 use x509_parser::prelude::FromDer;
 
 use crate::authority::Authority;
+use crate::key::Signer;
 use crate::validity::Validity;
 
 /// An authority as its files describe it.
@@ -27,6 +28,18 @@ pub(crate) struct Loaded {
 
 /// Reads an authority from its certificate and its key, both PEM.
 pub(crate) fn authority(certificate_pem: &str, key_pem: &str) -> Result<Loaded, LoadError> {
+    authority_with(certificate_pem, || {
+        let pkcs8 =
+            PrivatePkcs8KeyDer::from_pem_slice(key_pem.as_bytes()).map_err(LoadError::Key)?;
+        KeyPair::try_from(&pkcs8).map(Signer).map_err(LoadError::KeyRejected)
+    })
+}
+
+/// Reads an authority from its certificate in PEM, and then takes its key.
+pub(crate) fn authority_with(
+    certificate_pem: &str,
+    key: impl FnOnce() -> Result<Signer, LoadError>,
+) -> Result<Loaded, LoadError> {
     let certificate = only_certificate(certificate_pem)?;
     let (rest, parsed) =
         X509Certificate::from_der(&certificate).map_err(|_| LoadError::Malformed)?;
@@ -37,8 +50,7 @@ pub(crate) fn authority(certificate_pem: &str, key_pem: &str) -> Result<Loaded, 
     let subtree = permitted_subtree(&parsed)?;
     let validity = validity(&parsed)?;
 
-    let pkcs8 = PrivatePkcs8KeyDer::from_pem_slice(key_pem.as_bytes()).map_err(LoadError::Key)?;
-    let key = KeyPair::try_from(&pkcs8).map_err(LoadError::KeyRejected)?;
+    let key = key()?;
     if key.subject_public_key_info() != parsed.public_key().raw {
         return Err(LoadError::KeyMismatch);
     }

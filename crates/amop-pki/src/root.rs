@@ -5,11 +5,13 @@ use std::time::{Duration, SystemTime};
 use amop_wire::{Name, Role};
 use rustls_pki_types::CertificateDer;
 
-use crate::agency::{Agency, AgencyProfile};
+use crate::agency::{AGENCY_PATH_LEN, Agency, AgencyProfile, common_name};
 use crate::authority::{Authority, AuthorityProfile, COMMON_NAME_CHARS_MAX, IssueError};
+use crate::key::PrivateKey;
 use crate::leaf::{Leaf, LeafProfile};
-use crate::load::{self, LoadError};
-use crate::validity::{DAY, Validity};
+use crate::load::{self, LoadError, Loaded};
+use crate::request::{KeyKind, Request};
+use crate::validity::{DAY, Validity, lifetime};
 
 /// The root of a consortium: a self-signed certificate (P-384, 10 years) and its private key.
 ///
@@ -18,7 +20,7 @@ use crate::validity::{DAY, Validity};
 #[derive(Debug)]
 pub struct Root {
     domain: String,
-    authority: Authority,
+    pub(crate) authority: Authority,
 }
 
 impl Root {
@@ -52,7 +54,25 @@ impl Root {
     ///
     /// [`LoadError`] says which of the two texts is no part of a root, and why.
     pub fn from_pem(certificate_pem: &str, key_pem: &str) -> Result<Self, LoadError> {
-        let loaded = load::authority(certificate_pem, key_pem)?;
+        Self::of(load::authority(certificate_pem, key_pem)?)
+    }
+
+    /// Reads back a root like [`from_pem`](Self::from_pem), with a key that is overwritten in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] says why the certificate and the key are no root.
+    pub fn with_key(certificate_pem: &str, key: &PrivateKey) -> Result<Self, LoadError> {
+        Self::of(load::authority_with(certificate_pem, || Ok(key.signer()))?)
+    }
+
+    /// The private key, to be written encrypted.
+    #[must_use]
+    pub fn private_key(&self) -> PrivateKey {
+        self.authority.private_key()
+    }
+
+    fn of(loaded: Loaded) -> Result<Self, LoadError> {
         if !loaded.is_self_issued {
             return Err(LoadError::NotARoot);
         }
@@ -72,6 +92,47 @@ impl Root {
         let profile = AgencyProfile::of(agency, &self.domain);
         let validity = Validity::lasting_within(self.authority.validity, now, profile.lifetime)?;
         Agency::new(&self.authority, &self.domain, &profile, validity)
+    }
+
+    /// Certifies the key of a request as the authority of `agency`, for `days` days or until the root's
+    /// certificate ends; three years are usual. The result is the certificate in PEM.
+    ///
+    /// Everything else in the request is ignored. It must ask for the agency's subtree, so that
+    /// nobody signs the request of one agency for another.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::BadName`] if `agency` is no DNS label, [`IssueError::OtherRequest`] if the request
+    /// asks for something else, [`IssueError::KindOfKey`] unless its key is of P-384,
+    /// [`IssueError::Lifetime`] unless it is for 1 to [`AGENCY_DAYS_MAX`] days;
+    /// [`IssueError::IssuerNotValid`] if the root's certificate does not count at `now`.
+    pub fn certify(
+        &self,
+        request: &Request,
+        agency: &str,
+        days: u64,
+        now: SystemTime,
+    ) -> Result<String, IssueError> {
+        Name::new("any", Role::Node, agency, &self.domain).map_err(IssueError::BadName)?;
+        let wanted = format!("{agency}.{}", self.domain);
+        if request.name() != wanted {
+            let requested = request.name().to_owned();
+            return Err(IssueError::OtherRequest { requested, wanted });
+        }
+        if request.key_kind() != KeyKind::P384 {
+            return Err(IssueError::KindOfKey);
+        }
+        let lifetime = lifetime(days, AGENCY_DAYS_MAX)?;
+        let certificate = self.authority.certify_authority(
+            request,
+            &AuthorityProfile {
+                common_name: &common_name(agency),
+                path_len: AGENCY_PATH_LEN,
+                permitted: &[wanted],
+                validity: Validity::lasting_within(self.authority.validity, now, lifetime)?,
+            },
+        )?;
+        Ok(certificate.pem())
     }
 
     /// Makes the authority of an agency with whatever the profile says, for tests of those who
@@ -137,6 +198,9 @@ fn is_title(title: &str) -> bool {
 
 /// One authority, an agency's, may stand between the root and a leaf.
 const ROOT_PATH_LEN: u8 = 1;
+
+/// How many days an agency's certificate may count at most.
+pub const AGENCY_DAYS_MAX: u64 = 5 * 366;
 
 const ROOT_LIFETIME: Duration = DAY.saturating_mul(10 * 365);
 

@@ -57,6 +57,14 @@ impl Validity {
     }
 }
 
+/// So many days, if there may be so many.
+pub(crate) fn lifetime(days: u64, max: u64) -> Result<Duration, IssueError> {
+    match u32::try_from(days) {
+        Ok(count @ 1..) if days <= max => Ok(DAY * count),
+        Ok(_) | Err(_) => Err(IssueError::Lifetime { days, max }),
+    }
+}
+
 fn since_epoch(now: SystemTime) -> Result<Duration, IssueError> {
     now.duration_since(SystemTime::UNIX_EPOCH).map_err(|_| IssueError::DateOutOfRange)
 }

@@ -82,9 +82,9 @@ impl ClientBuilder {
     ///
     /// Identity and trust come from the context that `AMOP_CONTEXT` names, which is the file
     /// `amop/contexts/NAME.toml` in `$XDG_CONFIG_HOME` or else in `~/.config`, with the keys
-    /// `endpoints`, `ca`, `cert` and `key`, paths relative to that file. Without a context they
-    /// come from the files that `AMOP_CA`, `AMOP_CERT` and `AMOP_KEY` name, by default `./ca.crt`,
-    /// `./sdk.crt` and `./sdk.key`. Endpoints come from `AMOP_ENDPOINT`, separated by commas, or
+    /// `endpoints`, `ca`, `cert`, `key` and, for revocation lists, `crl`, paths relative to that file.
+    /// Without a context they come from the files that `AMOP_CA`, `AMOP_CERT` and `AMOP_KEY` name, by
+    /// default `./ca.crt`, `./sdk.crt` and `./sdk.key`, and the lists from `AMOP_CRL`. Endpoints come from `AMOP_ENDPOINT`, separated by commas, or
     /// else from the context.
     ///
     /// # Errors

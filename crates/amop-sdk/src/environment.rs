@@ -1,7 +1,8 @@
 //! Finds out from the environment who the client is and where it connects.
 //!
 //! A *context* is a small file with endpoints and the paths of three PEM files, known by a name.
-//! Without one, each of the three paths has a variable and a default. An empty variable counts as
+//! Without one, each of the three paths has a variable and a default. Either may also name a file with
+//! lists of revoked certificates. An empty variable counts as
 //! one that is not set.
 
 use std::error::Error;
@@ -9,7 +10,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use amop_p2p::{Identity, IdentityError, Trust, TrustError};
+use amop_p2p::{Identity, IdentityError, RevocationError, Revocations, Trust, TrustError};
 use serde::Deserialize;
 
 /// The variables of a process, as far as they say something about a client.
@@ -27,6 +28,7 @@ struct Context {
     ca: PathBuf,
     cert: PathBuf,
     key: PathBuf,
+    crl: Option<PathBuf>,
 }
 
 impl Environment {
@@ -55,24 +57,35 @@ impl Environment {
     }
 
     pub(crate) fn trust(&self) -> Result<Trust, EnvError> {
-        let ca = self.files()?.ca;
+        let Files { ca, crl, .. } = self.files()?;
         let pem = ca.read()?;
-        Trust::from_pem(&pem).map_err(|source| EnvError::BadTrust { path: ca.path, source })
+        let trust =
+            Trust::from_pem(&pem).map_err(|source| EnvError::BadTrust { path: ca.path, source })?;
+        let Some(crl) = crl else { return Ok(trust) };
+        let lists = Revocations::from_pem(&crl.read()?)
+            .map_err(|source| EnvError::BadRevocations { path: crl.path, source })?;
+        Ok(trust.with_revocations(lists))
     }
 
     fn files(&self) -> Result<Files, EnvError> {
-        if let Some(Context { ca, cert, key, .. }) = self.context()? {
+        if let Some(Context { ca, cert, key, crl, .. }) = self.context()? {
             let hint = |key| format!("`{key}` in the context that AMOP_CONTEXT names says so");
             return Ok(Files {
                 ca: File { path: ca, hint: hint("ca") },
                 cert: File { path: cert, hint: hint("cert") },
                 key: File { path: key, hint: hint("key") },
+                crl: crl.map(|path| File { path, hint: hint("crl") }),
             });
         }
         Ok(Files {
             ca: self.file("AMOP_CA", "ca.crt"),
             cert: self.file("AMOP_CERT", "sdk.crt"),
             key: self.file("AMOP_KEY", "sdk.key"),
+            // Without the variable there is no list: nobody is revoked.
+            crl: self.get("AMOP_CRL").map(|path| File {
+                path: path.into(),
+                hint: "set AMOP_CRL to its path, or unset it".to_owned(),
+            }),
         })
     }
 
@@ -105,6 +118,7 @@ impl Environment {
             ca: folder.join(context.ca),
             cert: folder.join(context.cert),
             key: folder.join(context.key),
+            crl: context.crl.map(|crl| folder.join(crl)),
         }))
     }
 
@@ -117,6 +131,7 @@ struct Files {
     ca: File,
     cert: File,
     key: File,
+    crl: Option<File>,
 }
 
 struct File {
@@ -161,7 +176,7 @@ pub enum EnvError {
         source: io::Error,
     },
     /// The file of the context is malformed.
-    #[error("{} is no context: it needs `ca`, `cert` and `key`, and may have `endpoints`", .path.display())]
+    #[error("{} is no context: it needs `ca`, `cert` and `key`, and may have `crl` and `endpoints`", .path.display())]
     BadContext {
         /// The file.
         path: PathBuf,
@@ -195,6 +210,14 @@ pub enum EnvError {
         path: PathBuf,
         /// Why.
         source: TrustError,
+    },
+    /// The file has no lists of revoked certificates that can be gone by.
+    #[error("{} has no usable revocation lists", .path.display())]
+    BadRevocations {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: RevocationError,
     },
 }
 
@@ -283,6 +306,35 @@ mod tests {
         let half = [("AMOP_CERT", &*cert)];
         let error = self::environment(&half).identity().unwrap_err().to_string();
         assert!(error.contains("./sdk.key") && error.contains("AMOP_KEY"), "{error}");
+    }
+
+    #[test]
+    fn lists_of_revoked_certificates_are_gone_by_if_they_are_named() {
+        let home = home();
+        let contexts = home.path().join(".config/amop/contexts");
+        let ca = contexts.join("tls/ca.pem");
+        let count = |environment: &Environment| {
+            environment.trust().map(|trust| trust.revocations().dates().count())
+        };
+        assert_eq!(count(&environment(&[("AMOP_CA", &ca)])).unwrap(), 0);
+
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let root = amop_pki::Root::new("Test", "amop", now).unwrap();
+        let list = root.revocation_list(None, &[], 30, now).unwrap();
+        let crl = contexts.join("tls/all.crl");
+        fs::write(&crl, list.to_pem()).unwrap();
+        assert_eq!(count(&environment(&[("AMOP_CA", &ca), ("AMOP_CRL", &crl)])).unwrap(), 1);
+        let prod = fs::read_to_string(contexts.join("prod.toml")).unwrap();
+        fs::write(contexts.join("strict.toml"), prod + "crl = 'tls/all.crl'").unwrap();
+        let strict = environment(&[("AMOP_CONTEXT", Path::new("strict")), ("HOME", home.path())]);
+        assert_eq!(count(&strict).unwrap(), 1);
+
+        let none = environment(&[("AMOP_CA", &ca), ("AMOP_CRL", Path::new("/no/such"))]);
+        assert!(count(&none).unwrap_err().to_string().contains("AMOP_CRL"));
+        let disguised = fs::read_to_string(&ca).unwrap().replace("CERTIFICATE", "X509 CRL");
+        fs::write(&crl, disguised).unwrap();
+        let error = count(&strict).unwrap_err().to_string();
+        assert!(error.contains("all.crl has no usable revocation lists"), "{error}");
     }
 
     #[test]

@@ -21,8 +21,8 @@ mod topic;
 
 pub use amop_core::client::Gap;
 pub use amop_p2p::{
-    DialError, EndpointError, HandshakeError, Identity, IdentityError, LinkEnd, Settings, Trust,
-    TrustError,
+    DialError, EndpointError, HandshakeError, Identity, IdentityError, LinkEnd, RevocationError,
+    Revocations, Settings, Trust, TrustError,
 };
 pub use amop_wire::{
     AnswerStatus, Code, Instance, Mode, MsgId, Name, Reason, Topic, TopicError, limits,

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use amop_node::{Config, Node, Status};
 use serde_json::Value;
@@ -82,7 +82,7 @@ pub(crate) fn shell(dir: &Path, line: &str) -> Command {
 }
 
 fn clean(command: &mut Command) {
-    for variable in ["ENDPOINT", "CA", "CERT", "KEY", "CONTEXT"] {
+    for variable in ["ENDPOINT", "CA", "CERT", "KEY", "CRL", "CONTEXT"] {
         command.env_remove(format!("AMOP_{variable}"));
     }
     command.stdin(Stdio::null()).kill_on_drop(true);
@@ -218,6 +218,11 @@ pub(crate) fn object(output: &Output) -> Value {
 /// The keys of an object, ordered by name.
 pub(crate) fn keys(object: &Value) -> Vec<&str> {
     object.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "certificates must count at the real time")]
+pub(crate) fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

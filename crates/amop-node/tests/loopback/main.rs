@@ -9,4 +9,5 @@ mod held_up;
 mod linking;
 mod lives;
 mod raw_node;
+mod revocation;
 mod support;

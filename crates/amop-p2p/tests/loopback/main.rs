@@ -7,4 +7,5 @@ mod frames;
 mod hostile;
 mod raw;
 mod refusals;
+mod revocations;
 mod support;

@@ -1,37 +1,14 @@
-//! The daemon as a process: how it starts, refuses to start, and stops.
-
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+//! How the daemon starts, refuses to start, and stops.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, SystemTime};
+use std::process::{Command, Output};
+use std::time::Duration;
 
-use amop_pki::{AgencyPlan, Consortium};
-use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStderr};
+use amop_pki::Root;
 
-/// A directory with a configuration that listens on these ports, 0 for any.
-fn directory(p2p_port: u16, sdk_port: u16) -> TempDir {
-    let dir = TempDir::new().unwrap();
-    let plan = [AgencyPlan { agency: "bank-a", nodes: &["n1"], clients: &[] }];
-    let consortium = Consortium::new("Test", "amop", &plan, now()).unwrap();
-    let node = consortium.node("bank-a", "n1").unwrap();
-    let path = |name: &str| dir.path().join(name);
-    fs::write(path("ca.crt"), consortium.root().certificate_pem()).unwrap();
-    fs::write(path("node.crt"), node.chain_pem()).unwrap();
-    fs::write(path("node.key"), node.key_pem()).unwrap();
-    fs::set_permissions(path("node.key"), fs::Permissions::from_mode(0o600)).unwrap();
-    let text = format!(
-        "[node]\nname = \"n1\"\nagency = \"bank-a\"\n\
-         [tls]\nca = \"ca.crt\"\ncert = \"node.crt\"\nkey = \"node.key\"\n\
-         [p2p]\nlisten = \"127.0.0.1:{p2p_port}\"\n[sdk]\nlisten = \"127.0.0.1:{sdk_port}\"\n"
-    );
-    fs::write(path("amop.toml"), text).unwrap();
-    dir
-}
+use crate::support::{DAEMON, PATIENCE, Running, directory, now, start, started};
 
 fn run(config: &Path) -> Output {
     Command::new(DAEMON).arg("--config").arg(config).output().unwrap()
@@ -157,6 +134,49 @@ fn what_keeps_it_from_starting_is_said_with_its_exit_code() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+#[tokio::test]
+async fn revocation_lists_are_read_again_on_sighup_or_when_they_change_and_what_is_wrong_changes_nothing()
+ {
+    let dir = directory(0, 0);
+    let config = dir.path().join("amop.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("[p2p]", "crl = \"crl\"\n[p2p]")).unwrap();
+    fs::create_dir(dir.path().join("crl")).unwrap();
+    let mut node = start(dir.path()).await;
+    let root = Root::new("Some Root", "amop", now()).unwrap();
+    let list = root.revocation_list(None, &[], 1, now()).unwrap();
+    fs::write(dir.path().join("crl/root.crl"), list.to_pem()).unwrap();
+    node.hang_up();
+    node.says("going by a revocation list").await;
+    node.says("reloaded").await;
+    // It ends tomorrow.
+    node.says("ends soon").await;
+    assert!(node.said("CN=Some Root"), "{:?}", node.log);
+
+    // Without a signal it is noticed too.
+    fs::write(dir.path().join("crl/bad.crl"), "no list").unwrap();
+    node.says("nothing has changed").await;
+    assert!(node.said("bad.crl"), "{:?}", node.log);
+    assert!(node.child.try_wait().unwrap().is_none(), "it goes on");
+}
+
+#[tokio::test]
+async fn a_certificate_that_ends_soon_is_told_from_the_start() {
+    let dir = directory(0, 0);
+    let root = Root::new("Test", "amop", now()).unwrap();
+    let name = "n1.node.bank-a.amop".parse().unwrap();
+    let mut profile = amop_pki::LeafProfile::of(&name);
+    profile.lifetime = Duration::from_secs(10 * 24 * 60 * 60 + 60);
+    let leaf = root.agency("bank-a", now()).unwrap().issue_custom(&profile, now()).unwrap();
+    fs::write(dir.path().join("node.crt"), leaf.chain_pem()).unwrap();
+    fs::write(dir.path().join("node.key"), leaf.key_pem()).unwrap();
+    let mut node = start(dir.path()).await;
+    node.says("ends soon").await;
+    let line = node.log.iter().find(|line| line.contains("ends soon")).unwrap();
+    assert!(line.contains("our certificate n1.node.bank-a.amop"), "{line}");
+    assert!(line.contains("days=10") && line.contains("WARN"), "{line}");
+}
+
 #[test]
 fn a_port_in_use_is_named_with_its_key() {
     let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -176,58 +196,9 @@ fn help_begins_with_what_it_is_and_has_an_example() {
     assert!(text.contains("Exit codes"), "{text}");
 }
 
-/// A daemon that has started.
-struct Running {
-    child: Child,
-    lines: Lines<BufReader<ChildStderr>>,
-    /// What it said up to there; the last line is `node started`.
-    log: Vec<String>,
-    epoch: u64,
-}
-
-/// Starts the daemon with the configuration of a directory.
-async fn start(dir: &Path) -> Running {
-    let mut command = tokio::process::Command::new(DAEMON);
-    started(command.arg("--config").arg(dir.join("amop.toml"))).await
-}
-
-async fn started(command: &mut tokio::process::Command) -> Running {
-    let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let mut log: Vec<String> = Vec::new();
-    while !log.last().is_some_and(|line| line.contains("node started")) {
-        log.push(lines.next_line().await.unwrap().expect("it starts"));
-    }
-    let (_, epoch) = log.last().and_then(|line| line.split_once("epoch=")).unwrap();
-    let epoch = epoch.parse().unwrap();
-    Running { child, lines, log, epoch }
-}
-
-impl Running {
-    fn said(&self, text: &str) -> bool {
-        self.log.iter().any(|line| line.contains(text))
-    }
-
-    /// Kills it without a chance to clean up, and tells the epoch that it had.
-    async fn kill(mut self) -> u64 {
-        self.child.kill().await.unwrap();
-        self.epoch
-    }
-}
-
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-#[expect(clippy::disallowed_methods, reason = "certificates are issued as of today")]
-fn now() -> SystemTime {
-    SystemTime::now()
-}
-
-/// How long a test waits for what must come, before it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// Where the daemon keeps its state unless it is told otherwise.
 const STATE_DIR: &str = "n1.node.bank-a.amop.state";
-
-const DAEMON: &str = env!("CARGO_BIN_EXE_amop-node");

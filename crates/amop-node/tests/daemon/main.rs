@@ -1,0 +1,7 @@
+//! The daemon as a process.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod revocation;
+mod starting;
+mod support;
