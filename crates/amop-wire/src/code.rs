@@ -176,10 +176,8 @@ reasons! {
     ChecksumMismatch = 39, "checksum-mismatch", "what came is not what was offered";
     /// The same sender offered another file under this id.
     FileIdReused = 40, "file-id-reused", "the id was used before for another file";
-    /// A later send of the same file goes on with it.
-    TakenOver = 41, "taken-over", "a later send of the same file goes on with it";
     /// One of the ends gave it up.
-    Cancelled = 42, "cancelled", "it was cancelled";
+    Cancelled = 41, "cancelled", "it was cancelled";
 }
 
 impl Reason {

@@ -52,7 +52,7 @@ pub struct FileEnd {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileBody {
     /// This is the file: say what you have.
-    Offer(FileOffer),
+    Offer(Box<FileOffer>),
     /// The stream from here on.
     Piece {
         /// The offset of its first byte.
@@ -184,7 +184,7 @@ impl FileMessage {
             no_payload(&payload)?;
         }
         let (route, body) = match kind {
-            Kind::Offer(offer) => (offer.route, FileBody::Offer(read_offer(&offer)?)),
+            Kind::Offer(offer) => (offer.route, FileBody::Offer(Box::new(read_offer(&offer)?))),
             Kind::Piece(piece) => (piece.route, read_piece(piece.start, payload)?),
             Kind::Ask(ask) => (ask.route, FileBody::Ask { sent: ask.sent.unwrap_or_default() }),
             Kind::Cancel(cancel) => (cancel.route, FileBody::Cancel(reason(cancel.reason))),

@@ -53,8 +53,8 @@ fn message(body: FileBody) -> FileMessage {
     FileMessage { route, round: 0x3132_3334, body }
 }
 
-fn offer(size: u64, label: &FileLabel) -> FileOffer {
-    FileOffer {
+fn offer(size: u64, label: &FileLabel) -> Box<FileOffer> {
+    Box::new(FileOffer {
         id: FileId(0x5152_5354_5556_5758_6162_6364_6566_6768),
         layout: FileLayout::new(size).unwrap(),
         modified_ms: 0x7172_7374_7576_7778,
@@ -63,5 +63,5 @@ fn offer(size: u64, label: &FileLabel) -> FileOffer {
         from: "app.sdk.bank-a.amop".parse().unwrap(),
         topic: "statements".parse().unwrap(),
         label: label.clone(),
-    }
+    })
 }

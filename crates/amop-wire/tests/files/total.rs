@@ -78,7 +78,7 @@ fn file_bodies() -> impl Strategy<Value = FileBody> {
     let reasons = || select(Reason::ALL);
     let codes = select(&Code::ALL[1..]);
     prop_oneof![
-        offers().prop_map(FileBody::Offer),
+        offers().prop_map(|offer| FileBody::Offer(Box::new(offer))),
         (any::<u64>(), data).prop_map(|(start, data)| FileBody::Piece { start, data }),
         any::<u64>().prop_map(|sent| FileBody::Ask { sent }),
         reasons().prop_map(FileBody::Cancel),

@@ -36,8 +36,7 @@ fn reasons_keep_their_numbers_and_kinds() {
             (38, "file-unreadable"),
             (39, "checksum-mismatch"),
             (40, "file-id-reused"),
-            (41, "taken-over"),
-            (42, "cancelled"),
+            (41, "cancelled"),
         ]
     );
 }

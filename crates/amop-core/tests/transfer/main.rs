@@ -1,0 +1,8 @@
+//! Transfers in a small world: one sender, the inbox of one client, a disk, and a network that loses,
+//! doubles, delays and damages.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod chaos;
+mod inbox;
+mod scenarios;
+mod world;
