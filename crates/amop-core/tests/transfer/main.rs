@@ -2,6 +2,7 @@
 //! doubles, delays and damages.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod alone;
 mod chaos;
 mod inbox;
 mod scenarios;
