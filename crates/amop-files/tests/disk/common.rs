@@ -71,7 +71,8 @@ pub(crate) fn offer(source: &Source) -> FileOffer {
 /// Bytes of which no two pieces are alike.
 pub(crate) fn content(size: u64) -> Vec<u8> {
     let words = u32::try_from(size.div_ceil(4)).unwrap();
-    let mut content: Vec<u8> = (0..words).flat_map(|word| (word * 7 + 0x0100_0001).to_le_bytes()).collect();
+    let mut content: Vec<u8> =
+        (0..words).flat_map(|word| (word * 7 + 0x0100_0001).to_le_bytes()).collect();
     content.truncate(usize::try_from(size).unwrap());
     content
 }
