@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 
 use amop_wire::{FileLabel, FileLayout, FileOffer};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
@@ -96,20 +97,25 @@ fn rename_to_free(dirs: &Dirs, data: &str, label: &str) -> io::Result<bool> {
 
 /// Puts the part in the place of an older file, whichever stands there at that moment.
 fn exchange_if_newer(dirs: &Dirs, data: &str, label: &str, modified_ms: u64) -> io::Result<bool> {
-    let is_older = |dir, name| -> io::Result<bool> {
-        let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-        Ok(is_file && self::modified_ms(&stat) < i128::from(modified_ms))
-    };
-    if !is_older(&dirs.names, label)? {
+    if !is_older(&dirs.names, label, modified_ms)? {
         return Ok(false);
     }
+    exchange_or_take_back(dirs, data, label, modified_ms)
+}
+
+/// Puts the part in the place of what stands there, and takes it back if that was not older.
+fn exchange_or_take_back(
+    dirs: &Dirs,
+    data: &str,
+    label: &str,
+    modified_ms: u64,
+) -> io::Result<bool> {
     let exchange = || {
         let flags = RenameFlags::EXCHANGE;
         rustix::fs::renameat_with(&dirs.parts, data, &dirs.names, label, flags)
     };
     match exchange() {
-        Ok(()) if is_older(&dirs.parts, data)? => {
+        Ok(()) if is_older(&dirs.parts, data, modified_ms)? => {
             rustix::fs::unlinkat(&dirs.parts, data, AtFlags::empty())?;
             Ok(true)
         }
@@ -125,7 +131,13 @@ fn exchange_if_newer(dirs: &Dirs, data: &str, label: &str, modified_ms: u64) -> 
     }
 }
 
-fn is_file(dir: &impl std::os::fd::AsFd, name: &str) -> io::Result<bool> {
+fn is_older(dir: &impl AsFd, name: &str, modified_ms: u64) -> io::Result<bool> {
+    let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    Ok(is_file && self::modified_ms(&stat) < i128::from(modified_ms))
+}
+
+fn is_file(dir: &impl AsFd, name: &str) -> io::Result<bool> {
     let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
     Ok(FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
 }
@@ -140,4 +152,30 @@ fn is_same_content(file: &File, layout: &FileLayout, sha256: &[u8; 32]) -> io::R
 
 fn modified_ms(stat: &Stat) -> i128 {
     i128::from(stat.st_mtime) * 1000 + i128::from(stat.st_mtime_nsec) / 1_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, FileTimes};
+    use std::time::{Duration, UNIX_EPOCH};
+
+    /// A newer file came after we had looked and before the exchange.
+    #[test]
+    fn what_turns_out_to_be_newer_gets_its_place_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = Dirs::open(dir.path()).unwrap();
+        let (name, data) = (dir.path().join("a"), dir.path().join(".amop-part").join("b"));
+        for (modified_ms, is_placed) in [(7_000, false), (7_001, true)] {
+            fs::write(&name, "standing").unwrap();
+            fs::write(&data, "ours").unwrap();
+            let seven = UNIX_EPOCH + Duration::from_secs(7);
+            let standing = fs::OpenOptions::new().write(true).open(&name).unwrap();
+            standing.set_times(FileTimes::new().set_modified(seven)).unwrap();
+            assert_eq!(exchange_or_take_back(&dirs, "b", "a", modified_ms).unwrap(), is_placed);
+            let expected = if is_placed { "ours" } else { "standing" };
+            assert_eq!(fs::read_to_string(&name).unwrap(), expected);
+            assert_eq!(data.exists(), !is_placed);
+        }
+    }
 }

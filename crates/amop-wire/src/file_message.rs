@@ -85,7 +85,8 @@ pub enum FileBody {
     },
     /// This will not be received.
     Refused(Code, Reason),
-    /// So many bytes of pieces were passed on or taken, counted from the first on this link.
+    /// So many bytes of pieces were passed on or taken, counted from the first of the round on this
+    /// link.
     Window {
         /// How many.
         passed: u64,

@@ -77,7 +77,11 @@ pub const FILE_PIECE_BYTES_MAX: usize = 64 << 10;
 /// Most bytes of one file that are on their way, or at their receiver and not yet checked.
 pub const FILE_IN_FLIGHT_BYTES_MAX: u64 = 2 * FILE_CHUNK_BYTES;
 
-/// Most transfers that one receiver takes at a time; the next one waits.
+/// How far whoever sends pieces of a file on a link is ahead of what its neighbour has passed on, in
+/// bytes: the most that a relay holds of one transfer.
+pub const FILE_WINDOW_BYTES: u64 = 1 << 20;
+
+/// Most transfers that one receiver takes, or one link carries, at a time; the next one waits.
 pub const TRANSFERS_MAX: usize = 64;
 
 /// Longest name of a file, in bytes of UTF-8.

@@ -1,5 +1,6 @@
 //! The state machines of a file transfer: one [`Sender`] for each receiver of a file, and an
-//! [`Inbox`] for all that one client receives, with a [`Receiver`] for each file.
+//! [`Inbox`] for all that one client receives, with a [`Receiver`] for each file. Between them lie
+//! links, each with a [`FileLane`] of what waits for it.
 //!
 //! They move offsets of one stream (FILE-1) and never touch a disk: what is to be read, written and
 //! checked are effects, and what came of it comes in as an input. Hashing stands with reading and
@@ -23,6 +24,7 @@
 
 mod disk;
 mod inbox;
+mod lane;
 mod receiver;
 mod sender;
 
@@ -32,6 +34,7 @@ use amop_wire::{Code, Reason};
 
 pub use disk::{DiskSaid, DiskTask};
 pub use inbox::{Inbox, InboxEffect, InboxInput, Slot};
+pub use lane::{FileLane, FileWindows, Queued};
 pub use receiver::{Receiver, ReceiverEffect, ReceiverInput};
 pub use sender::{Sender, SenderEffect, SenderInput};
 

@@ -5,5 +5,6 @@
 mod alone;
 mod chaos;
 mod inbox;
+mod lane;
 mod scenarios;
 mod world;
