@@ -103,6 +103,13 @@ impl<F: Copy> FileLane<F> {
         Some((Some(from), message))
     }
 
+    /// How many bytes of pieces of this transfer may be pushed: a sender reads no more than that.
+    #[must_use]
+    pub fn room_bytes(&self, route: &FileRoute) -> u64 {
+        let held = self.transfers.get(&key_of(route)).map_or(0, |queue| queue.piece_bytes);
+        FILE_WINDOW_BYTES - held
+    }
+
     /// How many bytes of pieces wait.
     #[must_use]
     pub fn piece_bytes(&self) -> u64 {

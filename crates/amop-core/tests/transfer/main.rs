@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod alone;
+mod chain;
 mod chaos;
 mod inbox;
 mod lane;
