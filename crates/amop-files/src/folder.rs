@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -110,12 +111,21 @@ impl Folder {
         if !keep::lock(&data).map_err(RefusedFile::Directory)? {
             return Err(RefusedFile::Busy);
         }
+        let metadata = data.metadata().map_err(RefusedFile::Directory)?;
+        if metadata.nlink() == 0 {
+            return Err(RefusedFile::Busy); // It was removed before we had locked it.
+        }
         if known.is_none() {
             data.set_len(0).map_err(RefusedFile::Directory)?; // Of nobody knows what.
-            if let Err(error) = allocate(&data, size, settings.keep_free_bytes) {
-                let _ = dirs.remove(key, &[Kind::Data]); // It is nothing yet: cleaning takes it, too.
-                return Err(error);
-            }
+        }
+        if (known.is_none() || metadata.len() != size)
+            && let Err(error) = allocate(&data, size, settings.keep_free_bytes)
+        {
+            // Without room it is worth nothing; what stays is cleaned another time.
+            let _ = dirs.remove(key, &[Kind::Offer, Kind::List, Kind::Data]);
+            return Err(error);
+        }
+        if known.is_none() {
             dirs.write_part(key, Kind::Offer, record).map_err(RefusedFile::Directory)?;
         }
         Ok(data)

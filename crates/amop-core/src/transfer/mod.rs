@@ -25,6 +25,7 @@
 mod disk;
 mod inbox;
 mod lane;
+mod pace;
 mod receiver;
 mod sender;
 
@@ -35,6 +36,7 @@ use amop_wire::{Code, Reason};
 pub use disk::{DiskSaid, DiskTask};
 pub use inbox::{Inbox, InboxEffect, InboxInput, Slot};
 pub use lane::{FileLane, FileWindows, Queued};
+pub use pace::Pace;
 pub use receiver::{Receiver, ReceiverEffect, ReceiverInput};
 pub use sender::{Sender, SenderEffect, SenderInput};
 

@@ -7,7 +7,7 @@ use amop_core::transfer::{
     Sender, SenderEffect, SenderInput,
 };
 use amop_wire::limits::{FILE_CHUNK_BYTES, FILE_IN_FLIGHT_BYTES_MAX, FILE_PIECE_BYTES_MAX};
-use amop_wire::{FileBody, FileMessage, Instant, Reason};
+use amop_wire::{FileBody, FileEnd, FileMessage, Instance, Instant, Reason};
 use bytes::Bytes;
 
 use crate::world::{NODE, PATIENCE, offer, route};
@@ -113,6 +113,22 @@ fn a_send_that_was_silent_for_long_is_taken_up_again() {
     while inbox.poll_effect().is_some() {}
     assert_eq!(inbox.under_way(), 0);
     assert!(is_prepared(&mut inbox, later, 2));
+}
+
+/// FILE-4: the receiver was killed, and another life of it has what it had.
+#[test]
+fn a_sender_that_is_redirected_offers_to_the_other_in_another_round() {
+    let mut sender = sender();
+    say(&mut sender, 1, FileBody::Credit { received: LIST, granted: LIST + CHUNK });
+    let receiver = FileEnd { instance: Instance(99), node: NODE };
+    let effects = feed(&mut sender, SenderInput::Redirect(receiver));
+    let [SenderEffect::Send(message)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((message.route.receiver, message.round), (receiver, 2));
+    assert!(matches!(message.body, FileBody::Offer(_)));
+
+    feed(&mut sender, SenderInput::LinkDown);
+    let nowhere = feed(&mut sender, SenderInput::Redirect(receiver));
+    assert_eq!(nowhere, [], "it is said once there is a link");
 }
 
 /// What has begun to get its name is not cancelled: it would be there, and nobody told.

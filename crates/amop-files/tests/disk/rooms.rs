@@ -1,5 +1,6 @@
 //! What is taken at all, and how long what is not complete is kept.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -40,14 +41,17 @@ fn a_full_disk_is_noticed_before_the_first_byte_and_leaves_nothing() {
 
 #[test]
 fn room_for_the_whole_file_is_taken_at_once() {
-    use std::os::unix::fs::MetadataExt;
     let scene = Scene::new(3 * CHUNK);
-    let _part = prepare(&scene.folder(), UNIX_EPOCH, &scene.offer);
-    let parts = scene.inbox.join(".amop-part");
-    let data = names(&parts).into_iter().find(|name| name.ends_with("data")).unwrap();
-    let metadata = std::fs::metadata(parts.join(data)).unwrap();
-    assert_eq!(metadata.len(), 3 * CHUNK);
-    assert!(metadata.blocks() * 512 >= 3 * CHUNK, "{} blocks", metadata.blocks());
+    for is_known in [false, true] {
+        let part = prepare(&scene.folder(), UNIX_EPOCH, &scene.offer);
+        let parts = scene.inbox.join(".amop-part");
+        let data = names(&parts).into_iter().find(|name| name.ends_with("data")).unwrap();
+        let metadata = std::fs::metadata(parts.join(&data)).unwrap();
+        assert_eq!(metadata.len(), 3 * CHUNK, "{is_known}");
+        assert!(metadata.blocks() * 512 >= 3 * CHUNK, "{} blocks", metadata.blocks());
+        drop(part);
+        std::fs::remove_file(parts.join(data)).unwrap(); // By somebody who needed the room.
+    }
 }
 
 /// Written to so many hours ago, as a clock sees it that is so much ahead.
