@@ -6,3 +6,4 @@ mod id_map;
 pub mod node;
 mod runs;
 mod timers;
+pub mod transfer;

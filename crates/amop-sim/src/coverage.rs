@@ -310,7 +310,7 @@ const LIMITS: &[&str] = &[
 /// What no world can show in this version, since nothing produces it or the border of the SDK takes
 /// it out before a core sees it. A node that shuts down closes the link on which it would say 203,
 /// and only one that lies to its own client makes that close its link. What the number of nodes
-/// bounds would take more of them.
+/// bounds would take more of them. No file is sent.
 const ABSENT: &[(&str, &str)] = &[
     ("client effect", "close"),
     ("code", "103"),
@@ -322,6 +322,16 @@ const ABSENT: &[(&str, &str)] = &[
     ("limit", "nodes on the map"),
     ("reason", "bad-topic"),
     ("reason", "payload-too-long"),
+    ("reason", "file-exists"),
+    ("reason", "file-too-long"),
+    ("reason", "file-not-wanted"),
+    ("reason", "disk-full"),
+    ("reason", "directory-failed"),
+    ("reason", "file-changed"),
+    ("reason", "file-unreadable"),
+    ("reason", "checksum-mismatch"),
+    ("reason", "file-id-reused"),
+    ("reason", "cancelled"),
     ("reason", "shutting-down"),
 ];
 

@@ -158,6 +158,26 @@ reasons! {
     ShuttingDown = 14, "shutting-down", "the node is shutting down";
     /// The subscriber knows the idempotency key with another payload or topic.
     KeyReused = 15, "key-reused", "the key was used before for another message";
+    /// A file of that name is there, and is not to be replaced.
+    FileExists = 32, "file-exists", "a file of that name is there already";
+    /// The file is longer than its receiver takes.
+    FileTooLong = 33, "file-too-long", "the file is longer than the receiver takes";
+    /// The receiver takes no files of that name.
+    FileNotWanted = 34, "file-not-wanted", "the receiver takes no file of that name";
+    /// There is no room for the file.
+    DiskFull = 35, "disk-full", "the receiver has no room for the file";
+    /// The receiver's directory cannot be written to, or is gone.
+    DirectoryFailed = 36, "directory-failed", "the receiver cannot write to its directory";
+    /// The file was changed while it was sent.
+    FileChanged = 37, "file-changed", "the file changed while it was sent";
+    /// The sender could not read the file.
+    FileUnreadable = 38, "file-unreadable", "the file could not be read";
+    /// What came is not what was offered.
+    ChecksumMismatch = 39, "checksum-mismatch", "what came is not what was offered";
+    /// The same sender offered another file under this id.
+    FileIdReused = 40, "file-id-reused", "the id was used before for another file";
+    /// One of the ends gave it up.
+    Cancelled = 41, "cancelled", "it was cancelled";
 }
 
 impl Reason {

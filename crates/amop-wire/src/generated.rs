@@ -241,6 +241,138 @@ pub struct ClientReceiptRun {
     #[prost(fixed32, optional, tag = "5")]
     pub unknown: ::core::option::Option<u32>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FileHeader {
+    #[prost(oneof = "file_header::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    pub kind: ::core::option::Option<file_header::Kind>,
+}
+/// Nested message and enum types in `FileHeader`.
+pub mod file_header {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Kind {
+        #[prost(message, tag = "1")]
+        Offer(super::FileOffer),
+        #[prost(message, tag = "2")]
+        Piece(super::FilePiece),
+        #[prost(message, tag = "3")]
+        Ask(super::FileAsk),
+        #[prost(message, tag = "4")]
+        Cancel(super::FileCancel),
+        #[prost(message, tag = "5")]
+        Credit(super::FileCredit),
+        #[prost(message, tag = "6")]
+        Wait(super::FileWait),
+        #[prost(message, tag = "7")]
+        Again(super::FileAgain),
+        #[prost(message, tag = "8")]
+        Done(super::FileDone),
+        #[prost(message, tag = "9")]
+        Refused(super::FileRefused),
+        #[prost(message, tag = "10")]
+        Window(super::FileWindow),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FileRoute {
+    #[prost(fixed64, optional, tag = "1")]
+    pub transfer: ::core::option::Option<u64>,
+    #[prost(fixed32, optional, tag = "2")]
+    pub round: ::core::option::Option<u32>,
+    #[prost(fixed64, optional, tag = "3")]
+    pub sender: ::core::option::Option<u64>,
+    #[prost(message, optional, tag = "4")]
+    pub home: ::core::option::Option<NodeId>,
+    #[prost(fixed64, optional, tag = "5")]
+    pub receiver: ::core::option::Option<u64>,
+    #[prost(message, optional, tag = "6")]
+    pub exit: ::core::option::Option<NodeId>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FileOffer {
+    #[prost(message, optional, tag = "1")]
+    pub route: ::core::option::Option<FileRoute>,
+    #[prost(fixed64, optional, tag = "2")]
+    pub size: ::core::option::Option<u64>,
+    #[prost(fixed64, optional, tag = "3")]
+    pub modified_ms: ::core::option::Option<u64>,
+    #[prost(fixed64, optional, tag = "4")]
+    pub id_high: ::core::option::Option<u64>,
+    #[prost(fixed64, optional, tag = "5")]
+    pub id_low: ::core::option::Option<u64>,
+    #[prost(bytes = "bytes", tag = "6")]
+    pub sha256: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "7")]
+    pub list_sha256: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "8")]
+    pub from: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "9")]
+    pub topic: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "10")]
+    pub label: ::prost::bytes::Bytes,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FilePiece {
+    #[prost(message, optional, tag = "1")]
+    pub route: ::core::option::Option<FileRoute>,
+    #[prost(fixed64, optional, tag = "2")]
+    pub start: ::core::option::Option<u64>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FileAsk {
+    #[prost(message, optional, tag = "1")]
+    pub route: ::core::option::Option<FileRoute>,
+    #[prost(fixed64, optional, tag = "2")]
+    pub sent: ::core::option::Option<u64>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FileCancel {
+    #[prost(message, optional, tag = "1")]
+    pub route: ::core::option::Option<FileRoute>,
+    #[prost(fixed32, optional, tag = "2")]
+    pub reason: ::core::option::Option<u32>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FileCredit {
+    #[prost(message, optional, tag = "1")]
+    pub route: ::core::option::Option<FileRoute>,
+    #[prost(fixed64, optional, tag = "2")]
+    pub received: ::core::option::Option<u64>,
+    #[prost(fixed64, optional, tag = "3")]
+    pub granted: ::core::option::Option<u64>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FileWait {
+    #[prost(message, optional, tag = "1")]
+    pub route: ::core::option::Option<FileRoute>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FileAgain {
+    #[prost(message, optional, tag = "1")]
+    pub route: ::core::option::Option<FileRoute>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FileDone {
+    #[prost(message, optional, tag = "1")]
+    pub route: ::core::option::Option<FileRoute>,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub sha256: ::prost::bytes::Bytes,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FileRefused {
+    #[prost(message, optional, tag = "1")]
+    pub route: ::core::option::Option<FileRoute>,
+    #[prost(fixed32, optional, tag = "2")]
+    pub code: ::core::option::Option<u32>,
+    #[prost(fixed32, optional, tag = "3")]
+    pub reason: ::core::option::Option<u32>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FileWindow {
+    #[prost(message, optional, tag = "1")]
+    pub route: ::core::option::Option<FileRoute>,
+    #[prost(fixed64, optional, tag = "2")]
+    pub passed: ::core::option::Option<u64>,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PeerHeader {
     #[prost(

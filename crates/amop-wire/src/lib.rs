@@ -6,6 +6,9 @@ mod close;
 mod code;
 mod delivery;
 mod fields;
+mod file_label;
+mod file_layout;
+mod file_message;
 mod frame;
 #[expect(unreachable_pub, reason = "the .proto files document what is generated")]
 mod generated;
@@ -33,6 +36,9 @@ pub use client_message::{AckRun, Answer, Attempt, ClientMessage, Publish, Refuse
 pub use close::{CloseCode, CloseReason};
 pub use code::{Code, Reason};
 pub use delivery::{AnswerStatus, Mode, Receipt};
+pub use file_label::{FileLabel, FileLabelError};
+pub use file_layout::FileLayout;
+pub use file_message::{FileBody, FileEnd, FileId, FileMessage, FileOffer, FileRoute};
 pub use frame::{Frame, FrameDecoder, FrameError, put_frame_head};
 pub use ids::{Epoch, Gen, Instance, MsgId, NodeId, Seq, Version};
 pub use lane::Lane;

@@ -65,6 +65,28 @@ pub const HEADER_BYTES_MAX: usize = u16::MAX as usize;
 /// Longest frame after its length word, in bytes: header length, header and payload.
 pub const FRAME_BYTES_MAX: usize = 2 + HEADER_BYTES_MAX + PAYLOAD_BYTES_MAX;
 
+/// Longest file, in bytes: 65,536 chunks.
+pub const FILE_BYTES_MAX: u64 = FILE_CHUNK_BYTES << 16;
+
+/// What is checked of a file as a whole, in bytes; the last chunk may be shorter.
+pub const FILE_CHUNK_BYTES: u64 = 2 << 20;
+
+/// Longest piece of a file that travels in one frame, in bytes.
+pub const FILE_PIECE_BYTES_MAX: usize = 64 << 10;
+
+/// Most bytes of one file that are on their way, or at their receiver and not yet checked.
+pub const FILE_IN_FLIGHT_BYTES_MAX: u64 = 2 * FILE_CHUNK_BYTES;
+
+/// How far whoever sends pieces of a file on a link is ahead of what its neighbour has passed on, in
+/// bytes: the most that a relay holds of one transfer.
+pub const FILE_WINDOW_BYTES: u64 = 1 << 20;
+
+/// Most transfers that one receiver takes, or one link carries, at a time; the next one waits.
+pub const TRANSFERS_MAX: usize = 64;
+
+/// Longest name of a file, in bytes of UTF-8.
+pub const LABEL_OF_FILE_BYTES_MAX: usize = 255;
+
 /// How full one collection is that others can fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Occupancy {

@@ -27,6 +27,16 @@ fn reasons_keep_their_numbers_and_kinds() {
             (13, "too-many-requests"),
             (14, "shutting-down"),
             (15, "key-reused"),
+            (32, "file-exists"),
+            (33, "file-too-long"),
+            (34, "file-not-wanted"),
+            (35, "disk-full"),
+            (36, "directory-failed"),
+            (37, "file-changed"),
+            (38, "file-unreadable"),
+            (39, "checksum-mismatch"),
+            (40, "file-id-reused"),
+            (41, "cancelled"),
         ]
     );
 }

@@ -1,0 +1,265 @@
+//! What waits at a node, or at a client, to be sent on the lane for files of one link.
+//!
+//! Each transfer has a queue of its own, and they take turns, piece by piece. A queue is bounded by what
+//! the neighbour takes: whoever sends pieces is at most [`FILE_WINDOW_BYTES`] ahead of what the neighbour
+//! says to have passed on (FILE-12), and counts that anew in each round. So a relay holds no more than that
+//! of a transfer, whatever its ends do, and a slow receiver holds up nobody but its own sender.
+//!
+//! What goes back to senders is short and waits for nothing.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use amop_wire::limits::{FILE_WINDOW_BYTES, TRANSFERS_MAX};
+use amop_wire::{FileBody, FileMessage, FileRoute, Instance, Instant};
+
+/// The queues of one link. `F` is where a message came from, for who has to tell its neighbour.
+#[derive(Debug)]
+pub struct FileLane<F> {
+    transfers: BTreeMap<Key, Queue<F>>,
+    /// Who was served last.
+    last: Option<Key>,
+    back: VecDeque<FileMessage>,
+}
+
+/// What became of a message that was to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queued {
+    /// It is sent when its turn comes.
+    Yes,
+    /// It is dropped: it is of an earlier round, or more than its sender may send.
+    Dropped,
+    /// It is dropped: 64 other transfers are under way on this link. Whoever offered is told to wait.
+    Full,
+}
+
+/// A transfer on its way from its sender to its receiver.
+type Key = (Instance, u64, Instance);
+
+/// What waits of one transfer. Its numbers count the present round.
+#[derive(Debug)]
+struct Queue<F> {
+    round: u32,
+    messages: VecDeque<(F, FileMessage)>,
+    piece_bytes: u64,
+    sent: u64,
+    passed: u64,
+    touched: Instant,
+}
+
+impl<F> Default for FileLane<F> {
+    fn default() -> Self {
+        Self { transfers: BTreeMap::new(), last: None, back: VecDeque::new() }
+    }
+}
+
+impl<F: Copy> FileLane<F> {
+    /// Takes a message that is to be sent on this link and came from there.
+    pub fn push(&mut self, now: Instant, from: F, message: FileMessage) -> Queued {
+        match message.body {
+            FileBody::Offer(_)
+            | FileBody::Piece { .. }
+            | FileBody::Ask { .. }
+            | FileBody::Cancel(_) => self.push_forth(now, from, message),
+            FileBody::Credit { .. }
+            | FileBody::Wait
+            | FileBody::Again
+            | FileBody::Done { .. }
+            | FileBody::Refused(..)
+            | FileBody::Window { .. } => self.push_back(message),
+        }
+    }
+
+    /// The neighbour at the other end of this link said how much it has passed on. What cannot be true changes
+    /// nothing.
+    pub fn handle_window(&mut self, route: &FileRoute, round: u32, passed: u64) {
+        if let Some(queue) = self.transfers.get_mut(&key_of(route))
+            && queue.round == round
+            && passed <= queue.sent
+        {
+            queue.passed = queue.passed.max(passed);
+        }
+    }
+
+    /// A transfer is over, so that there is room for another.
+    pub fn forget(&mut self, route: &FileRoute) {
+        self.transfers.remove(&key_of(route));
+    }
+
+    /// Takes what is to be sent next, and where it came from: `None` of what goes back.
+    ///
+    /// The caller asks when there is room on the link, so that what waits, waits here.
+    pub fn pop(&mut self) -> Option<(Option<F>, FileMessage)> {
+        if let Some(message) = self.back.pop_front() {
+            return Some((None, message));
+        }
+        let key = self.next_in_turn()?;
+        let queue = self.transfers.get_mut(&key).expect("it was just found");
+        let (from, message) = queue.messages.pop_front().expect("it may send its first");
+        let bytes = piece_bytes(&message);
+        queue.piece_bytes -= bytes;
+        queue.sent += bytes;
+        self.last = Some(key);
+        Some((Some(from), message))
+    }
+
+    /// How many bytes of pieces of this transfer may be pushed: a sender reads no more than that.
+    #[must_use]
+    pub fn room_bytes(&self, route: &FileRoute) -> u64 {
+        let held = self.transfers.get(&key_of(route)).map_or(0, |queue| queue.piece_bytes);
+        FILE_WINDOW_BYTES - held
+    }
+
+    /// How many bytes of pieces wait.
+    #[must_use]
+    pub fn piece_bytes(&self) -> u64 {
+        self.transfers.values().map(|queue| queue.piece_bytes).sum()
+    }
+
+    fn push_forth(&mut self, now: Instant, from: F, message: FileMessage) -> Queued {
+        let key = key_of(&message.route);
+        if !self.transfers.contains_key(&key) && !self.has_room(now) {
+            return Queued::Full;
+        }
+        let queue = self.transfers.entry(key).or_insert_with(|| Queue::new(message.round, now));
+        if message.round < queue.round {
+            return Queued::Dropped;
+        }
+        if message.round > queue.round {
+            *queue = Queue::new(message.round, now); // What waits is of no use any more.
+        }
+        queue.touched = now;
+        let bytes = piece_bytes(&message);
+        let is_short = bytes == 0;
+        let short = queue.messages.iter().filter(|(_, waiting)| piece_bytes(waiting) == 0);
+        if queue.piece_bytes + bytes > FILE_WINDOW_BYTES || is_short && short.count() >= SHORT_MAX {
+            return Queued::Dropped;
+        }
+        queue.piece_bytes += bytes;
+        queue.messages.push_back((from, message));
+        Queued::Yes
+    }
+
+    fn push_back(&mut self, message: FileMessage) -> Queued {
+        if self.back.len() >= BACK_MAX {
+            return Queued::Dropped; // Its receiver says it again when it is asked.
+        }
+        self.back.push_back(message);
+        Queued::Yes
+    }
+
+    /// Whether another transfer may begin; one that was idle for long makes way.
+    fn has_room(&mut self, now: Instant) -> bool {
+        if self.transfers.len() < TRANSFERS_MAX {
+            return true;
+        }
+        let is_idle =
+            |queue: &Queue<F>| queue.messages.is_empty() && queue.touched + IDLE_AFTER <= now;
+        let idle = self.transfers.iter().find(|(_, queue)| is_idle(queue)).map(|(key, _)| *key);
+        idle.is_some_and(|key| self.transfers.remove(&key).is_some())
+    }
+
+    /// The first behind the one that was served last that may send something.
+    fn next_in_turn(&self) -> Option<Key> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let after = match self.last {
+            Some(last) => self.transfers.range((Excluded(last), Unbounded)),
+            None => self.transfers.range(..),
+        };
+        let mut all = after.chain(&self.transfers);
+        all.find(|(_, queue)| queue.may_send()).map(|(key, _)| *key)
+    }
+}
+
+impl<F> Queue<F> {
+    fn new(round: u32, now: Instant) -> Self {
+        Self { round, messages: VecDeque::new(), piece_bytes: 0, sent: 0, passed: 0, touched: now }
+    }
+
+    fn may_send(&self) -> bool {
+        self.messages.front().is_some_and(|(_, message)| {
+            self.sent + piece_bytes(message) <= self.passed + FILE_WINDOW_BYTES
+        })
+    }
+}
+
+/// How many pieces of each transfer came on one link and were passed on: what its neighbour is told.
+#[derive(Debug, Default)]
+pub struct FileWindows {
+    transfers: BTreeMap<Key, Passed>,
+}
+
+/// What was passed on in one round, and how much of it the neighbour knows.
+#[derive(Debug)]
+struct Passed {
+    round: u32,
+    passed: u64,
+    told: u64,
+}
+
+impl FileWindows {
+    /// A message that had come on this link was passed on, or taken by the client. Answers what its neighbour is to
+    /// be told.
+    pub fn passed(&mut self, message: &FileMessage) -> Option<FileMessage> {
+        let (route, round) = (message.route, message.round);
+        let bytes = piece_bytes(message);
+        if bytes == 0 {
+            return None;
+        }
+        let key = key_of(&route);
+        if self.transfers.len() >= 2 * TRANSFERS_MAX && !self.transfers.contains_key(&key) {
+            self.transfers.pop_first(); // It counts too little from now on, until its next round.
+        }
+        let start = || Passed { round, passed: 0, told: 0 };
+        let counted = self.transfers.entry(key).or_insert_with(start);
+        if round > counted.round {
+            *counted = start();
+        }
+        if round < counted.round {
+            return None;
+        }
+        counted.passed += bytes;
+        if counted.passed - counted.told < TELL_BYTES {
+            return None;
+        }
+        counted.told = counted.passed;
+        let body = FileBody::Window { passed: counted.passed };
+        Some(FileMessage { route, round, body })
+    }
+
+    /// A transfer is over.
+    pub fn forget(&mut self, route: &FileRoute) {
+        self.transfers.remove(&key_of(route));
+    }
+}
+
+fn key_of(route: &FileRoute) -> Key {
+    (route.sender.instance, route.transfer, route.receiver.instance)
+}
+
+fn piece_bytes(message: &FileMessage) -> u64 {
+    match &message.body {
+        FileBody::Piece { data, .. } => u64::try_from(data.len()).expect("a length fits 64 bits"),
+        FileBody::Offer(_)
+        | FileBody::Ask { .. }
+        | FileBody::Cancel(_)
+        | FileBody::Credit { .. }
+        | FileBody::Wait
+        | FileBody::Again
+        | FileBody::Done { .. }
+        | FileBody::Refused(..)
+        | FileBody::Window { .. } => 0,
+    }
+}
+
+/// How many messages without a piece wait of one transfer.
+const SHORT_MAX: usize = 8;
+
+/// How many messages wait that go back to senders.
+const BACK_MAX: usize = 16 * TRANSFERS_MAX;
+
+/// How many bytes are passed on before the neighbour is told.
+const TELL_BYTES: u64 = FILE_WINDOW_BYTES / 4;
+
+/// How long a transfer with nothing to send keeps its place from others.
+const IDLE_AFTER: Duration = Duration::from_secs(60);

@@ -1,0 +1,365 @@
+//! The end that has the file: offers it, and sends what is granted.
+//!
+//! It holds no byte of the file: it wants one piece read at a time and passes it on. So the driver sets
+//! the pace, by reading only when there is room on the link and the rate allows it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use amop_wire::limits::{FILE_IN_FLIGHT_BYTES_MAX, FILE_PIECE_BYTES_MAX};
+use amop_wire::{
+    Code, FileBody, FileEnd, FileMessage, FileOffer, FileRoute, Instant, NodeId, Reason,
+};
+use bytes::Bytes;
+
+use super::{ASK_AFTER, ASKS_MAX, End, OFFER_AGAIN, OFFER_AGAIN_MAX};
+
+/// One file on its way to one receiver.
+#[derive(Debug)]
+pub struct Sender {
+    route: FileRoute,
+    offer: FileOffer,
+    round: u32,
+    state: State,
+    /// How long the receiver may be silent.
+    patience: Duration,
+    give_up_at: Instant,
+    was_offered: bool,
+    /// Whether the receiver was ever known to lack something.
+    was_granted: bool,
+    /// The offset behind the last byte that was ever sent.
+    furthest: u64,
+    moved_bytes: u64,
+    effects: VecDeque<SenderEffect>,
+}
+
+/// What happens to a sender.
+#[derive(Clone, Debug)]
+pub enum SenderInput {
+    /// The client is connected, by this node. What was sent before may be lost.
+    LinkUp(NodeId),
+    /// The client is not connected any more.
+    LinkDown,
+    /// The receiver is attached elsewhere, or another life of it takes its place.
+    Redirect(FileEnd),
+    /// Something came for this transfer. A driver that looks for another life of a receiver that is gone
+    /// keeps a refusal by a node for itself.
+    Message(FileMessage),
+    /// What was to be read.
+    Read {
+        /// The round for which it was.
+        round: u32,
+        /// The bytes of the stream, as many as were wanted.
+        data: Bytes,
+    },
+    /// It cannot be read, or is not what was offered any more.
+    ReadFailed(Reason),
+    /// The application gives up.
+    Cancel,
+    /// The time that [`Sender::poll_timeout`] named has come.
+    Timeout,
+}
+
+/// What a sender wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SenderEffect {
+    /// Send this.
+    Send(FileMessage),
+    /// Read these bytes of the stream once there is room for them, and hand them in. At most one read
+    /// is wanted in one round.
+    Read {
+        /// To be handed in with what was read.
+        round: u32,
+        /// The offset of the first byte in the stream.
+        start: u64,
+        /// How many, all of one part.
+        bytes: usize,
+    },
+    /// It is over. The last effect.
+    Ended(End),
+}
+
+#[derive(Debug)]
+enum State {
+    Offline,
+    Offering { again_at: Instant, again_after: Duration },
+    Sending(Flow),
+    Ended,
+}
+
+/// How far one round is.
+#[derive(Debug)]
+struct Flow {
+    sent: u64,
+    received: u64,
+    granted: u64,
+    is_reading: bool,
+    ask_at: Instant,
+    /// Questions without an answer.
+    asked: u32,
+}
+
+impl Sender {
+    /// A transfer that waits for its link. After `patience` without a word of the receiver it ends.
+    #[must_use]
+    pub fn new(now: Instant, route: FileRoute, offer: FileOffer, patience: Duration) -> Self {
+        Self {
+            route,
+            offer,
+            round: 0,
+            state: State::Offline,
+            patience,
+            give_up_at: now + patience,
+            was_offered: false,
+            was_granted: false,
+            furthest: 0,
+            moved_bytes: 0,
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// Applies one input; what it causes waits in [`poll_effect`](Self::poll_effect).
+    ///
+    /// The caller drains every effect before the next input.
+    pub fn handle(&mut self, now: Instant, input: SenderInput) {
+        debug_assert!(self.effects.is_empty(), "drain every effect before the next input");
+        if matches!(self.state, State::Ended) {
+            return;
+        }
+        match input {
+            SenderInput::LinkUp(home) => {
+                self.route.sender.node = home;
+                self.begin_round(now);
+            }
+            SenderInput::LinkDown => self.state = State::Offline,
+            SenderInput::Redirect(receiver) => {
+                self.route.receiver = receiver;
+                if !matches!(self.state, State::Offline) {
+                    self.begin_round(now);
+                }
+            }
+            SenderInput::Message(message) => self.handle_message(now, &message),
+            SenderInput::Read { round, data } => self.handle_read(round, data),
+            SenderInput::ReadFailed(reason) => self.give_up(reason),
+            SenderInput::Cancel => self.give_up(Reason::Cancelled),
+            SenderInput::Timeout => self.handle_timeout(now),
+        }
+    }
+
+    /// Takes the next effect, in the order in which they must be performed.
+    pub fn poll_effect(&mut self) -> Option<SenderEffect> {
+        self.effects.pop_front()
+    }
+
+    /// Says when to hand in [`SenderInput::Timeout`]; coming early is harmless, coming late only slow.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Ended => None,
+            State::Offline => Some(self.give_up_at),
+            State::Offering { again_at: at, .. } | State::Sending(Flow { ask_at: at, .. }) => {
+                Some(self.give_up_at.min(*at))
+            }
+        }
+    }
+
+    /// How many bytes of the stream the receiver has, of how many: for a progress bar.
+    #[must_use]
+    pub fn progress(&self) -> (u64, u64) {
+        let received = match &self.state {
+            State::Sending(flow) => flow.received,
+            State::Offline | State::Offering { .. } | State::Ended => 0,
+        };
+        (received, self.offer.layout.stream_bytes())
+    }
+
+    /// How many bytes are sent, or being read, that the receiver has not told of; at most
+    /// [`FILE_IN_FLIGHT_BYTES_MAX`].
+    #[must_use]
+    pub fn in_flight_bytes(&self) -> u64 {
+        match &self.state {
+            State::Sending(flow) => {
+                let read = if flow.is_reading { self.next_piece(flow) } else { 0 };
+                flow.sent + read - flow.received
+            }
+            State::Offline | State::Offering { .. } | State::Ended => 0,
+        }
+    }
+
+    /// How many bytes of the stream were sent in all rounds together.
+    #[must_use]
+    pub fn moved_bytes(&self) -> u64 {
+        self.moved_bytes
+    }
+
+    fn begin_round(&mut self, now: Instant) {
+        self.round += 1;
+        let again_after = OFFER_AGAIN;
+        self.state = State::Offering { again_at: now + again_after, again_after };
+        self.send_offer();
+    }
+
+    fn send_offer(&mut self) {
+        self.was_offered = true;
+        self.send(FileBody::Offer(Box::new(self.offer.clone())));
+    }
+
+    fn handle_message(&mut self, now: Instant, message: &FileMessage) {
+        let parties = |route: &FileRoute| (route.transfer, route.sender.instance);
+        if parties(&message.route) != parties(&self.route) {
+            return;
+        }
+        match message.body {
+            FileBody::Done { sha256 } if sha256 == self.offer.sha256 => self.end(End::DONE),
+            _ if message.round != self.round || matches!(self.state, State::Offline) => {}
+            FileBody::Credit { received, granted } => self.handle_credit(now, received, granted),
+            FileBody::Wait => {
+                self.give_up_at = now + self.patience;
+                if let State::Offering { again_at, again_after } = &mut self.state {
+                    *again_after = OFFER_AGAIN_MAX;
+                    *again_at = now + OFFER_AGAIN_MAX;
+                }
+            }
+            FileBody::Again if matches!(self.state, State::Sending(_)) => {
+                self.give_up_at = now + self.patience;
+                self.begin_round(now);
+            }
+            FileBody::Refused(code, reason) => self.handle_refused(code, reason),
+            FileBody::Again
+            | FileBody::Done { .. } // Of another file: that cannot be true.
+            | FileBody::Window { .. }
+            | FileBody::Offer(_)
+            | FileBody::Piece { .. }
+            | FileBody::Ask { .. }
+            | FileBody::Cancel(_) => {}
+        }
+    }
+
+    fn handle_credit(&mut self, now: Instant, received: u64, granted: u64) {
+        let sent = match &self.state {
+            State::Sending(flow) => flow.sent,
+            State::Offering { .. } => self.offer.layout.stream_bytes(),
+            State::Offline | State::Ended => return,
+        };
+        if received > sent {
+            return; // That cannot be true.
+        }
+        self.give_up_at = now + self.patience;
+        self.was_granted |= received < self.offer.layout.stream_bytes();
+        let (ask_at, asked) = (now + ASK_AFTER, 0);
+        let mut flow = match std::mem::replace(&mut self.state, State::Ended) {
+            State::Sending(flow) => Flow { ask_at, asked, ..flow },
+            State::Offering { .. } | State::Offline | State::Ended => {
+                Flow { sent: received, received, granted, is_reading: false, ask_at, asked }
+            }
+        };
+        flow.received = flow.received.max(received);
+        flow.granted = flow
+            .granted
+            .max(granted)
+            .min(flow.received + FILE_IN_FLIGHT_BYTES_MAX)
+            .min(self.offer.layout.stream_bytes());
+        self.furthest = self.furthest.max(flow.sent);
+        self.state = State::Sending(flow);
+        self.read_on();
+    }
+
+    fn handle_read(&mut self, round: u32, data: Bytes) {
+        let State::Sending(flow) = &mut self.state else { return };
+        if round != self.round || !flow.is_reading {
+            return; // It was wanted before the present round.
+        }
+        let start = flow.sent;
+        let bytes = u64::try_from(data.len()).expect("a length fits 64 bits");
+        flow.is_reading = false;
+        flow.sent += bytes;
+        self.furthest = self.furthest.max(flow.sent);
+        self.moved_bytes += bytes;
+        self.send(FileBody::Piece { start, data });
+        self.read_on();
+    }
+
+    fn read_on(&mut self) {
+        let State::Sending(flow) = &self.state else { return };
+        let bytes = self.next_piece(flow);
+        if flow.is_reading || bytes == 0 {
+            return;
+        }
+        let (round, start) = (self.round, flow.sent);
+        let bytes = usize::try_from(bytes).expect("a piece is short");
+        self.effects.push_back(SenderEffect::Read { round, start, bytes });
+        if let State::Sending(flow) = &mut self.state {
+            flow.is_reading = true;
+        }
+    }
+
+    /// How many bytes may be sent next, in one piece of one part.
+    fn next_piece(&self, flow: &Flow) -> u64 {
+        let most = u64::try_from(FILE_PIECE_BYTES_MAX).expect("a length fits 64 bits");
+        let part_end = self.offer.layout.part_at(flow.sent).end;
+        most.min(flow.granted.saturating_sub(flow.sent)).min(part_end - flow.sent)
+    }
+
+    fn handle_refused(&mut self, code: Code, reason: Reason) {
+        let is_by_receiver = matches!(code, Code::IdReused | Code::FileRefused);
+        // A node knows nothing of what its client did before it left.
+        let code = if !is_by_receiver && self.was_granted && self.may_be_complete() {
+            Code::TimedOut
+        } else {
+            code
+        };
+        self.end(End { code, reason });
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.give_up_at <= now {
+            let (code, reason) = match (self.was_offered, self.may_be_complete()) {
+                (false, _) => (Code::NotSent, Reason::NotConnected),
+                (true, true) => (Code::TimedOut, Reason::Deadline),
+                (true, false) => (Code::SubscriberUnreachable, Reason::SubscriberGone),
+            };
+            return self.end(End { code, reason });
+        }
+        match &mut self.state {
+            State::Offering { again_at, again_after } if *again_at <= now => {
+                *again_after = (2 * *again_after).min(OFFER_AGAIN_MAX);
+                *again_at = now + *again_after;
+                self.send_offer();
+            }
+            State::Sending(flow) if flow.ask_at <= now && flow.asked == ASKS_MAX => {
+                self.begin_round(now);
+            }
+            State::Sending(flow) if flow.ask_at <= now => {
+                flow.asked += 1;
+                flow.ask_at = now + ASK_AFTER * (1 << flow.asked);
+                let sent = flow.sent;
+                self.send(FileBody::Ask { sent });
+            }
+            State::Offering { .. } | State::Sending(_) | State::Offline | State::Ended => {}
+        }
+    }
+
+    fn give_up(&mut self, reason: Reason) {
+        if self.was_offered && !matches!(self.state, State::Offline) {
+            self.send(FileBody::Cancel(reason));
+        }
+        let is_in_doubt = self.was_offered && self.may_be_complete();
+        let code = if is_in_doubt { Code::TimedOut } else { Code::FileRefused };
+        self.end(End { code, reason });
+    }
+
+    /// Whether the receiver may have all of it, of this send or an earlier one (FILE-10).
+    fn may_be_complete(&self) -> bool {
+        !self.was_granted || self.furthest == self.offer.layout.stream_bytes()
+    }
+
+    fn end(&mut self, end: End) {
+        self.state = State::Ended;
+        self.effects.push_back(SenderEffect::Ended(end));
+    }
+
+    fn send(&mut self, body: FileBody) {
+        let (route, round) = (self.route, self.round);
+        self.effects.push_back(SenderEffect::Send(FileMessage { route, round, body }));
+    }
+}

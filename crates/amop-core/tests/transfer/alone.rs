@@ -1,0 +1,189 @@
+//! One machine alone, told by hand what no honest end would say, or what comes late.
+
+use std::time::Duration;
+
+use amop_core::transfer::{
+    DiskSaid, DiskTask, Inbox, InboxEffect, InboxInput, Receiver, ReceiverEffect, ReceiverInput,
+    Sender, SenderEffect, SenderInput,
+};
+use amop_wire::limits::{FILE_CHUNK_BYTES, FILE_IN_FLIGHT_BYTES_MAX, FILE_PIECE_BYTES_MAX};
+use amop_wire::{FileBody, FileEnd, FileMessage, Instance, Instant, Reason};
+use bytes::Bytes;
+
+use crate::world::{NODE, PATIENCE, offer, route};
+
+const CHUNK: u64 = FILE_CHUNK_BYTES;
+const LIST: u64 = 5 * 32;
+
+/// FILE-6.
+#[test]
+fn a_receiver_takes_nothing_that_it_has_not_granted() {
+    let mut receiver = receiver();
+    let mut start = LIST;
+    while start < LIST + FILE_IN_FLIGHT_BYTES_MAX {
+        assert_eq!(take(&mut receiver, start), 1, "at {start}");
+        start += 65_536;
+    }
+    assert_eq!(take(&mut receiver, start), 0);
+    assert_eq!(receiver.unchecked_bytes(), FILE_IN_FLIGHT_BYTES_MAX);
+}
+
+/// FILE-8: wrong parts count only in a row.
+#[test]
+fn a_part_that_is_right_makes_good_for_the_wrong_ones_before() {
+    let mut receiver = receiver();
+    for part in 1..4 {
+        for _ in 0..2 {
+            disk(&mut receiver, DiskSaid::Corrupt { checked: LIST + (part - 1) * CHUNK });
+        }
+        disk(&mut receiver, DiskSaid::Wrote { checked: LIST + part * CHUNK });
+        assert_eq!(receiver.end(), None);
+    }
+}
+
+/// FILE-5.
+#[test]
+fn an_offer_that_was_overtaken_does_not_turn_the_round_back() {
+    let mut receiver = receiver();
+    assert_eq!(tell(&mut receiver, 3, FileBody::Offer(Box::new(offer(5 * CHUNK)))).len(), 1);
+    assert_eq!(tell(&mut receiver, 2, FileBody::Offer(Box::new(offer(5 * CHUNK)))), []);
+    let data = Bytes::from(vec![0; FILE_PIECE_BYTES_MAX]);
+    assert_eq!(tell(&mut receiver, 2, FileBody::Piece { start: LIST, data }), []);
+    assert_eq!(take_in(&mut receiver, 3, LIST), 1);
+}
+
+/// FILE-6: 4 MiB are the most, whatever is granted.
+#[test]
+fn a_sender_is_never_further_ahead_than_it_may_be() {
+    let mut sender = sender();
+    let credit = FileBody::Credit { received: LIST, granted: u64::MAX };
+    let mut sent = 0;
+    let mut effects = say(&mut sender, 1, credit);
+    while let [.., SenderEffect::Read { round, bytes, .. }] = effects[..] {
+        sent += bytes;
+        effects = feed(&mut sender, SenderInput::Read { round, data: vec![0; bytes].into() });
+    }
+    assert_eq!(u64::try_from(sent).unwrap(), FILE_IN_FLIGHT_BYTES_MAX);
+}
+
+/// FILE-5.
+#[test]
+fn what_was_read_for_an_earlier_round_is_not_sent_in_this_one() {
+    let mut sender = sender();
+    say(&mut sender, 1, FileBody::Credit { received: LIST, granted: LIST + CHUNK });
+    say(&mut sender, 1, FileBody::Again);
+    say(&mut sender, 2, FileBody::Credit { received: 0, granted: LIST });
+    let late = SenderInput::Read { round: 1, data: vec![0; FILE_PIECE_BYTES_MAX].into() };
+    assert_eq!(feed(&mut sender, late), []);
+    assert_eq!(sender.moved_bytes(), 0);
+}
+
+/// FILE-5 and FILE-7.
+#[test]
+fn three_questions_without_an_answer_begin_another_round() {
+    let mut sender = sender();
+    say(&mut sender, 1, FileBody::Credit { received: LIST, granted: LIST });
+    let mut said = Vec::new();
+    let mut times = Vec::new();
+    for _ in 0..4 {
+        let at = sender.poll_timeout().unwrap();
+        times.push(at.saturating_since(Instant::default()).as_secs());
+        sender.handle(at, SenderInput::Timeout);
+        while let Some(SenderEffect::Send(message)) = sender.poll_effect() {
+            said.push((message.round, matches!(message.body, FileBody::Ask { sent: LIST })));
+        }
+    }
+    assert_eq!(said, [(1, true), (1, true), (1, true), (2, false)]);
+    assert_eq!(times, [2, 6, 14, 30]);
+}
+
+/// FILE-5: whoever was cut off for longer than a receiver waits comes back to what it has left.
+#[test]
+fn a_send_that_was_silent_for_long_is_taken_up_again() {
+    let (mut inbox, start) = (Inbox::default(), Instant::default());
+    let is_prepared = |inbox: &mut Inbox, now: Instant, round: u32| {
+        let body = FileBody::Offer(Box::new(offer(5 * CHUNK)));
+        inbox.handle(now, InboxInput::Message(FileMessage { route: route(1), round, body }));
+        let effects: Vec<InboxEffect> = std::iter::from_fn(|| inbox.poll_effect()).collect();
+        effects.iter().any(|effect| matches!(effect, InboxEffect::Disk(_, DiskTask::Prepare)))
+    };
+    assert!(is_prepared(&mut inbox, start, 1));
+    let later = start + Duration::from_secs(100);
+    inbox.handle(later, InboxInput::Timeout);
+    while inbox.poll_effect().is_some() {}
+    assert_eq!(inbox.under_way(), 0);
+    assert!(is_prepared(&mut inbox, later, 2));
+}
+
+/// FILE-4: the receiver was killed, and another life of it has what it had.
+#[test]
+fn a_sender_that_is_redirected_offers_to_the_other_in_another_round() {
+    let mut sender = sender();
+    say(&mut sender, 1, FileBody::Credit { received: LIST, granted: LIST + CHUNK });
+    let receiver = FileEnd { instance: Instance(99), node: NODE };
+    let effects = feed(&mut sender, SenderInput::Redirect(receiver));
+    let [SenderEffect::Send(message)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((message.route.receiver, message.round), (receiver, 2));
+    assert!(matches!(message.body, FileBody::Offer(_)));
+
+    feed(&mut sender, SenderInput::LinkDown);
+    let nowhere = feed(&mut sender, SenderInput::Redirect(receiver));
+    assert_eq!(nowhere, [], "it is said once there is a link");
+}
+
+/// What has begun to get its name is not cancelled: it would be there, and nobody told.
+#[test]
+fn a_file_that_gets_its_name_is_not_cancelled() {
+    let mut receiver = receiver();
+    disk(&mut receiver, DiskSaid::Wrote { checked: LIST + 5 * CHUNK });
+    receiver.handle(Instant::default(), ReceiverInput::Cancel);
+    assert_eq!(receiver.end(), None);
+    tell(&mut receiver, 1, FileBody::Cancel(Reason::Cancelled));
+    assert_eq!(receiver.end(), None);
+}
+
+/// A receiver of 5 chunks that has the list.
+fn receiver() -> Receiver {
+    let mut receiver = Receiver::new(Instant::default(), route(1), 1, offer(5 * CHUNK), PATIENCE);
+    while receiver.poll_effect().is_some() {}
+    disk(&mut receiver, DiskSaid::Prepared { checked: LIST });
+    receiver
+}
+
+/// A sender of 5 chunks that has offered them.
+fn sender() -> Sender {
+    let mut sender = Sender::new(Instant::default(), route(1), offer(5 * CHUNK), PATIENCE);
+    feed(&mut sender, SenderInput::LinkUp(NODE));
+    sender
+}
+
+fn feed(sender: &mut Sender, input: SenderInput) -> Vec<SenderEffect> {
+    sender.handle(Instant::default(), input);
+    std::iter::from_fn(|| sender.poll_effect()).collect()
+}
+
+fn say(sender: &mut Sender, round: u32, body: FileBody) -> Vec<SenderEffect> {
+    feed(sender, SenderInput::Message(FileMessage { route: route(1), round, body }))
+}
+
+fn tell(receiver: &mut Receiver, round: u32, body: FileBody) -> Vec<ReceiverEffect> {
+    let message = FileMessage { route: route(1), round, body };
+    receiver.handle(Instant::default(), ReceiverInput::Message(message));
+    std::iter::from_fn(|| receiver.poll_effect()).collect()
+}
+
+fn disk(receiver: &mut Receiver, said: DiskSaid) {
+    receiver.handle(Instant::default(), ReceiverInput::Disk(said));
+    while receiver.poll_effect().is_some() {}
+}
+
+/// Says how many pieces are written after this one came.
+fn take(receiver: &mut Receiver, start: u64) -> usize {
+    take_in(receiver, 1, start)
+}
+
+fn take_in(receiver: &mut Receiver, round: u32, start: u64) -> usize {
+    let data = Bytes::from(vec![0; FILE_PIECE_BYTES_MAX]);
+    let effects = tell(receiver, round, FileBody::Piece { start, data });
+    effects.iter().filter(|effect| matches!(effect, ReceiverEffect::Disk(_))).count()
+}

@@ -1,0 +1,60 @@
+//! Many files at one receiver.
+
+use amop_core::transfer::{DiskSaid, DiskTask, Inbox, InboxEffect, InboxInput, Slot};
+use amop_wire::limits::TRANSFERS_MAX;
+use amop_wire::{FileBody, FileId, FileMessage, Instant};
+
+use crate::world::{offer, route};
+
+/// FILE-11.
+#[test]
+fn sixty_four_transfers_are_taken_and_the_next_waits_for_one_to_end() {
+    assert_eq!(TRANSFERS_MAX, 64);
+    let (mut inbox, now) = (Inbox::default(), Instant::default());
+    let slots: Vec<Slot> =
+        (0..64).map(|number| prepared(&mut inbox, now, number).unwrap()).collect();
+    assert_eq!(inbox.under_way(), 64);
+    assert_eq!(prepared(&mut inbox, now, 64), None);
+    assert_eq!(inbox.under_way(), 64);
+
+    inbox.handle(now, InboxInput::Disk(slots[7], DiskSaid::AlreadyThere));
+    while inbox.poll_effect().is_some() {}
+    assert!(prepared(&mut inbox, now, 64).is_some());
+    assert_eq!(prepared(&mut inbox, now, 65), None);
+}
+
+#[test]
+fn what_has_ended_takes_no_room_for_ever() {
+    let (mut inbox, now) = (Inbox::default(), Instant::default());
+    let mut slots = Vec::new();
+    for number in 0..1000 {
+        let slot = prepared(&mut inbox, now, number).unwrap();
+        inbox.handle(now, InboxInput::Disk(slot, DiskSaid::AlreadyThere));
+        while inbox.poll_effect().is_some() {}
+        slots.push(slot);
+        let held = slots.iter().filter(|slot| inbox.receiver(**slot).is_some()).count();
+        assert!(held <= 2 * TRANSFERS_MAX, "{held}");
+    }
+    let later = inbox.poll_timeout().unwrap();
+    inbox.handle(later, InboxInput::Timeout);
+    assert!(slots.iter().all(|slot| inbox.receiver(*slot).is_none()));
+    assert_eq!(inbox.poll_timeout(), None);
+}
+
+/// Offers the file of this number; `None` if it has to wait.
+fn prepared(inbox: &mut Inbox, now: Instant, number: u64) -> Option<Slot> {
+    let mut offer = offer(5);
+    offer.id = FileId(number.into());
+    let body = FileBody::Offer(Box::new(offer));
+    let message = FileMessage { route: route(number), round: 1, body };
+    inbox.handle(now, InboxInput::Message(message));
+    let mut slot = None;
+    while let Some(effect) = inbox.poll_effect() {
+        match effect {
+            InboxEffect::Send(answer) => assert_eq!(answer.body, FileBody::Wait),
+            InboxEffect::Disk(prepared, DiskTask::Prepare) => slot = Some(prepared),
+            InboxEffect::Disk(..) | InboxEffect::Ended(..) => panic!("{effect:?}"),
+        }
+    }
+    slot
+}

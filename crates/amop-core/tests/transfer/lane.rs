@@ -1,0 +1,210 @@
+//! What waits for the lane of one link: bounded, in turns, and never held up by others.
+
+use std::time::Duration;
+
+use amop_core::transfer::{FileLane, FileWindows, Queued};
+use amop_wire::limits::{FILE_PIECE_BYTES_MAX, FILE_WINDOW_BYTES};
+use amop_wire::{FileBody, FileMessage, Instant, Reason};
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use crate::world::{offer, route};
+
+const PIECE: u64 = 65_536;
+const MOST: u64 = FILE_WINDOW_BYTES / PIECE;
+
+fn piece(transfer: u64, round: u32, start: u64) -> FileMessage {
+    let data = Bytes::from(vec![0; FILE_PIECE_BYTES_MAX]);
+    FileMessage { route: route(transfer), round, body: FileBody::Piece { start, data } }
+}
+
+fn say(transfer: u64, round: u32, body: FileBody) -> FileMessage {
+    FileMessage { route: route(transfer), round, body }
+}
+
+fn push(lane: &mut FileLane<()>, message: FileMessage) -> Queued {
+    lane.push(Instant::default(), (), message)
+}
+
+fn fill(lane: &mut FileLane<()>, transfer: u64, round: u32, pieces: u64) {
+    for number in 0..pieces {
+        assert_eq!(push(lane, piece(transfer, round, number * PIECE)), Queued::Yes);
+    }
+}
+
+/// Sends all that may be sent, and names the transfers.
+fn sent(lane: &mut FileLane<()>) -> Vec<u64> {
+    std::iter::from_fn(|| lane.pop()).map(|(_, message)| message.route.sender.instance.0).collect()
+}
+
+/// FILE-12.
+#[test]
+fn a_transfer_has_one_mebibyte_and_what_comes_past_that_is_dropped() {
+    assert_eq!(FILE_WINDOW_BYTES, 1 << 20);
+    let mut lane = FileLane::default();
+    for number in 0..MOST {
+        assert_eq!(push(&mut lane, piece(1, 1, number * PIECE)), Queued::Yes);
+    }
+    assert_eq!(push(&mut lane, piece(1, 1, MOST * PIECE)), Queued::Dropped);
+    assert_eq!(lane.piece_bytes(), FILE_WINDOW_BYTES);
+    assert_eq!(push(&mut lane, piece(2, 1, 0)), Queued::Yes, "another one has its own");
+}
+
+/// FILE-12.
+#[test]
+fn nobody_is_further_ahead_of_the_neighbour_than_one_mebibyte() {
+    let mut lane = FileLane::default();
+    let mut start = 0;
+    let mut fill = |lane: &mut FileLane<()>| {
+        while push(lane, piece(1, 1, start)) == Queued::Yes {
+            start += PIECE;
+        }
+    };
+    fill(&mut lane);
+    assert_eq!(sent(&mut lane).len(), 16);
+    fill(&mut lane);
+    assert_eq!(sent(&mut lane), []);
+    lane.handle_window(&route(1), 1, 3 * PIECE);
+    assert_eq!(sent(&mut lane), [1, 1, 1]);
+    lane.handle_window(&route(1), 1, 100 * PIECE);
+    lane.handle_window(&route(1), 2, 4 * PIECE);
+    assert_eq!(sent(&mut lane), [], "that was never sent, and that is another round");
+}
+
+/// FILE-12: one neighbour takes nothing of one transfer; the others go on.
+#[test]
+fn transfers_take_turns_and_one_that_stands_still_holds_up_no_other() {
+    let mut lane = FileLane::default();
+    for transfer in 1..=3 {
+        fill(&mut lane, transfer, 1, 4);
+    }
+    assert_eq!(sent(&mut lane), [1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3]);
+    for transfer in 1..=3 {
+        fill(&mut lane, transfer, 1, MOST);
+    }
+    lane.handle_window(&route(3), 1, 4 * PIECE);
+    let counts =
+        |sent: &[u64]| [1, 2, 3].map(|transfer| sent.iter().filter(|it| **it == transfer).count());
+    assert_eq!(counts(&sent(&mut lane)), [12, 12, 16]);
+}
+
+#[test]
+fn a_later_round_drops_what_waits_of_the_earlier_and_counts_anew() {
+    let mut lane = FileLane::default();
+    fill(&mut lane, 1, 1, MOST);
+    sent(&mut lane);
+    fill(&mut lane, 1, 1, MOST);
+    push(&mut lane, say(1, 2, FileBody::Offer(Box::new(offer(5)))));
+    assert_eq!(lane.piece_bytes(), 0);
+    fill(&mut lane, 1, 2, MOST);
+    assert_eq!(push(&mut lane, piece(1, 1, 0)), Queued::Dropped);
+    assert_eq!(sent(&mut lane).len(), 17);
+}
+
+/// FILE-7 needs it: a question must not overtake the pieces that it asks for.
+#[test]
+fn what_goes_to_a_receiver_keeps_its_order_and_what_goes_back_waits_for_nothing() {
+    let mut lane = FileLane::default();
+    push(&mut lane, piece(1, 1, 0));
+    push(&mut lane, say(1, 1, FileBody::Ask { sent: PIECE }));
+    push(&mut lane, say(2, 1, FileBody::Again));
+    let order: Vec<FileBody> = std::iter::from_fn(|| lane.pop()).map(|(_, it)| it.body).collect();
+    assert_eq!(order[0], FileBody::Again);
+    assert!(matches!(order[1..], [FileBody::Piece { .. }, FileBody::Ask { .. }]));
+}
+
+/// FILE-11.
+#[test]
+fn sixty_four_transfers_share_a_link_and_one_that_was_idle_for_a_minute_makes_way() {
+    let (mut lane, start) = (FileLane::default(), Instant::default());
+    let offered = |lane: &mut FileLane<()>, now, transfer| {
+        lane.push(now, (), say(transfer, 1, FileBody::Offer(Box::new(offer(5)))))
+    };
+    for transfer in 0..64 {
+        assert_eq!(offered(&mut lane, start, transfer), Queued::Yes);
+    }
+    assert_eq!(offered(&mut lane, start, 64), Queued::Full);
+    let later = start + Duration::from_secs(60);
+    assert_eq!(offered(&mut lane, later, 64), Queued::Full, "they wait to be sent");
+    sent(&mut lane);
+    assert_eq!(offered(&mut lane, start + Duration::from_secs(59), 64), Queued::Full);
+    assert_eq!(offered(&mut lane, later, 64), Queued::Yes);
+    assert_eq!(offered(&mut lane, start, 65), Queued::Full);
+    lane.forget(&route(7));
+    assert_eq!(offered(&mut lane, start, 65), Queued::Yes);
+}
+
+#[test]
+fn short_messages_are_bounded_too() {
+    let mut lane = FileLane::default();
+    let asks =
+        (0..1000).filter(|_| push(&mut lane, say(1, 1, FileBody::Ask { sent: 0 })) == Queued::Yes);
+    assert_eq!(asks.count(), 8);
+    let back = (0..9999).filter(|_| push(&mut lane, say(1, 1, FileBody::Wait)) == Queued::Yes);
+    assert_eq!(back.count(), 1024);
+    assert_eq!(push(&mut lane, say(2, 1, FileBody::Cancel(Reason::Cancelled))), Queued::Yes);
+}
+
+#[test]
+fn a_neighbour_is_told_of_each_quarter_of_its_window_anew_in_each_round() {
+    let mut windows = FileWindows::default();
+    let mut told = |message: &FileMessage| match windows.passed(message)?.body {
+        FileBody::Window { passed } => Some(passed),
+        other => panic!("{other:?}"),
+    };
+    let mut pass = |round, count: u64| -> Vec<u64> {
+        (0..count).filter_map(|number| told(&piece(1, round, number * PIECE))).collect()
+    };
+    assert_eq!(pass(1, 9), [4 * PIECE, 8 * PIECE]);
+    assert_eq!(pass(2, 4), [4 * PIECE]);
+    assert_eq!(pass(1, 40), []);
+}
+
+proptest! {
+    /// FILE-12 along a chain of relays, each with a link of its own speed: nothing is lost, nothing is
+    /// overtaken, and no relay ever holds more than it may.
+    #[test]
+    fn a_chain_of_relays_pipes_everything_and_holds_one_mebibyte_each(
+        speeds in prop::collection::vec(1_u32..20, 2..5),
+        pieces in 1_u64..120,
+    ) {
+        let mut lanes: Vec<FileLane<()>> = speeds.iter().map(|_| FileLane::default()).collect();
+        let mut windows: Vec<FileWindows> = speeds.iter().map(|_| FileWindows::default()).collect();
+        let (mut next, mut arrived) = (0, Vec::new());
+        for step in 0_u32.. {
+            prop_assert!(step < 100_000, "it stands still");
+            while next < pieces && push(&mut lanes[0], piece(1, 1, next * PIECE)) == Queued::Yes {
+                next += 1;
+            }
+            for hop in 0..lanes.len() {
+                if step % speeds[hop] != 0 {
+                    continue;
+                }
+                let Some((_, message)) = lanes[hop].pop() else { continue };
+                // The relay before has passed it on, and tells the one before that.
+                if hop > 0 && let Some(window) = windows[hop].passed(&message)
+                    && let FileBody::Window { passed } = window.body
+                {
+                    lanes[hop - 1].handle_window(&window.route, window.round, passed);
+                }
+                if hop + 1 < lanes.len() {
+                    prop_assert_eq!(push(&mut lanes[hop + 1], message), Queued::Yes);
+                    prop_assert!(lanes[hop + 1].piece_bytes() <= FILE_WINDOW_BYTES);
+                    continue;
+                }
+                if let Some(window) = windows[0].passed(&message)
+                    && let FileBody::Window { passed } = window.body
+                {
+                    lanes[hop].handle_window(&window.route, window.round, passed);
+                }
+                if let FileBody::Piece { start, .. } = message.body {
+                    arrived.push(start);
+                }
+            }
+            if arrived.len() as u64 == pieces {
+                break;
+            }
+        }
+        prop_assert!(arrived.iter().copied().eq((0..pieces).map(|number| number * PIECE)));
+    }
+}

@@ -1,0 +1,288 @@
+//! A file that is being received.
+//!
+//! What is there is what its list says is right: after a restart the data are read and hashed from
+//! the beginning until something is missing. So there is nothing to keep in step, and no moment at
+//! which a process may not be killed.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use amop_wire::limits::FILE_CHUNK_BYTES;
+use amop_wire::{FileOffer, Reason};
+use rustix::fs::{RenameFlags, Timespec, Timestamps};
+use sha2::{Digest, Sha256};
+
+use crate::files::{Key, Kind};
+use crate::folder::Opened;
+use crate::hashing::{read_chunk, sha256};
+use crate::place::place;
+
+/// A file that is being received; nobody else can receive it as long as this is held. Dropped, it
+/// keeps what is there for the next time.
+#[derive(Debug)]
+pub struct Part {
+    folder: Arc<Opened>,
+    key: Key,
+    offer: FileOffer,
+    data: File,
+    /// The list as far as it has come; it is right once `checked` is past it.
+    list: Vec<u8>,
+    /// The offset in the stream behind the last part that is right.
+    checked: u64,
+    /// The offset in the stream behind the last byte that was written.
+    written: u64,
+    /// Of the chunk that is coming.
+    chunk: Sha256,
+    /// Of all chunks that are right.
+    whole: Sha256,
+    /// Of those and of what of the next has come.
+    ahead: Sha256,
+}
+
+/// What came of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrote {
+    /// It is written, and everything before this offset, the end of a part of the stream, is right.
+    Taken {
+        /// The offset.
+        checked: u64,
+    },
+    /// The part of the stream that begins at this offset was complete and wrong. It counts as not there.
+    Corrupt {
+        /// The offset.
+        checked: u64,
+    },
+    /// Nothing was written, for it does not follow what is there.
+    Skipped,
+}
+
+impl Part {
+    /// Finds out what is there.
+    pub(crate) fn resume(
+        folder: Arc<Opened>,
+        key: Key,
+        offer: FileOffer,
+        data: File,
+    ) -> io::Result<Self> {
+        let list = folder.dirs.read_part(&key, Kind::List)?.unwrap_or_default();
+        let is_right = sha256(&list) == offer.list_sha256;
+        let list_bytes = offer.layout.list_bytes();
+        let mut part = Self {
+            folder,
+            key,
+            offer,
+            data,
+            list: if is_right { list } else { Vec::new() },
+            checked: if is_right { list_bytes } else { 0 },
+            written: 0,
+            chunk: Sha256::new(),
+            whole: Sha256::new(),
+            ahead: Sha256::new(),
+        };
+        if is_right {
+            part.find_chunks()?;
+        }
+        part.written = part.checked;
+        Ok(part)
+    }
+
+    /// The offset in the stream up to which everything is there and right: the end of a part of it.
+    #[must_use]
+    pub fn checked(&self) -> u64 {
+        self.checked
+    }
+
+    /// Writes bytes of the stream, if they follow what is there, and checks each part of it that they
+    /// complete.
+    ///
+    /// # Errors
+    ///
+    /// [`PartError`] if the disk fails. What was right stays right.
+    pub fn write(&mut self, start: u64, bytes: &[u8]) -> Result<Wrote, PartError> {
+        if start != self.written {
+            return Ok(Wrote::Skipped);
+        }
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let part_end = self.offer.layout.part_at(self.written).end;
+            let room = usize::try_from(part_end - self.written).expect("a part fits in memory");
+            if room == 0 {
+                return Ok(Wrote::Skipped); // It is past the end of the stream.
+            }
+            let (now, later) = rest.split_at(room.min(rest.len()));
+            self.write_in_part(now)?;
+            rest = later;
+            if self.written == part_end && !self.check(part_end)? {
+                self.take_back();
+                return Ok(Wrote::Corrupt { checked: self.checked });
+            }
+        }
+        Ok(Wrote::Taken { checked: self.checked })
+    }
+
+    /// Gives the complete file its name, and answers where it is: then file and directory are on the
+    /// disk.
+    ///
+    /// # Errors
+    ///
+    /// [`PartError`] says why it has not got its name. With [`PartError::WrongHash`] what was there is
+    /// gone, else it stays.
+    ///
+    /// # Panics
+    ///
+    /// If not everything is [checked](Self::checked).
+    pub fn finish(self) -> Result<PathBuf, PartError> {
+        assert_eq!(self.checked, self.offer.layout.stream_bytes(), "the file is complete");
+        let dirs = &self.folder.dirs;
+        let hash: [u8; 32] = self.whole.finalize().into();
+        if hash != self.offer.sha256 {
+            dirs.remove(&self.key, &[Kind::Offer, Kind::List, Kind::Data])
+                .map_err(PartError::Disk)?;
+            return Err(PartError::WrongHash);
+        }
+        set_modified(&self.data, self.offer.modified_ms).map_err(PartError::Disk)?;
+        self.data.sync_all().map_err(PartError::Disk)?;
+        let (label, overwrite) = (&self.offer.label, self.folder.settings.overwrite);
+        let is_placed = place(dirs, &self.key, label, self.offer.modified_ms, overwrite);
+        if !is_placed.map_err(PartError::Disk)? {
+            return Err(PartError::Exists);
+        }
+        if let Err(error) = rustix::fs::fsync(&dirs.names) {
+            // What may be gone after a power cut must not be seen now.
+            let (name, data) = (label.as_str(), self.key.file(Kind::Data));
+            let _ = rustix::fs::renameat_with(
+                &dirs.names,
+                name,
+                &dirs.parts,
+                data,
+                RenameFlags::NOREPLACE,
+            );
+            return Err(PartError::Disk(error.into()));
+        }
+        // The file is there whatever becomes of this; without it an offer is compared with the file.
+        let _ = dirs.mark_done(&self.key, &self.offer);
+        Ok(self.folder.path.join(label.as_str()))
+    }
+
+    fn write_in_part(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        let list_bytes = self.offer.layout.list_bytes();
+        if self.written < list_bytes {
+            self.list.extend_from_slice(bytes);
+        } else {
+            self.data
+                .write_all_at(bytes, self.written - list_bytes)
+                .map_err(PartError::of_write)?;
+            self.chunk.update(bytes);
+            self.ahead.update(bytes);
+        }
+        self.written += u64::try_from(bytes.len()).expect("a length fits 64 bits");
+        Ok(())
+    }
+
+    /// Whether the part of the stream that ends here is right; then it counts.
+    fn check(&mut self, end: u64) -> Result<bool, PartError> {
+        let list_bytes = self.offer.layout.list_bytes();
+        if end == list_bytes {
+            if sha256(&self.list) != self.offer.list_sha256 {
+                return Ok(false);
+            }
+            let written = self.folder.dirs.write_part(&self.key, Kind::List, &self.list);
+            written.map_err(PartError::Disk)?;
+        } else {
+            let hash: [u8; 32] = self.chunk.finalize_reset().into();
+            if hash != self.hash_of((self.checked - list_bytes) / FILE_CHUNK_BYTES) {
+                return Ok(false);
+            }
+            self.whole = self.ahead.clone();
+        }
+        self.checked = end;
+        Ok(true)
+    }
+
+    fn take_back(&mut self) {
+        self.written = self.checked;
+        self.chunk.reset();
+        self.ahead = self.whole.clone();
+        if self.checked < self.offer.layout.list_bytes() {
+            self.list.clear();
+        }
+    }
+
+    /// Reads the data from the beginning, and takes each chunk that is right.
+    fn find_chunks(&mut self) -> io::Result<()> {
+        let mut buffer = Vec::new();
+        for chunk in 0..self.offer.layout.chunks() {
+            match read_chunk(&self.data, &self.offer.layout, chunk, &mut buffer) {
+                Ok(()) if sha256(&buffer) == self.hash_of(chunk) => {}
+                Ok(()) => break,
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+                Err(error) => return Err(error),
+            }
+            self.whole.update(&buffer);
+            self.checked += u64::try_from(buffer.len()).expect("a length fits 64 bits");
+        }
+        self.ahead = self.whole.clone();
+        Ok(())
+    }
+
+    fn hash_of(&self, chunk: u64) -> [u8; 32] {
+        let at = usize::try_from(chunk * 32).expect("the list is in memory");
+        self.list[at..at + 32].try_into().expect("32 bytes")
+    }
+}
+
+/// A file takes over when it was changed last; a moment that the system does not know is left out.
+fn set_modified(data: &File, modified_ms: u64) -> io::Result<()> {
+    let modified = Duration::from_millis(modified_ms);
+    let Ok(tv_sec) = modified.as_secs().try_into() else { return Ok(()) };
+    let moment = Timespec { tv_sec, tv_nsec: modified.subsec_nanos().into() };
+    let times = Timestamps { last_access: moment, last_modification: moment };
+    match rustix::fs::futimens(data, &times) {
+        Ok(()) | Err(rustix::io::Errno::INVAL) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Why a part could not go on. Nothing of it is visible under its name.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PartError {
+    /// Somebody put a file of that name there meanwhile.
+    #[error("there is a file of this name")]
+    Exists,
+    /// Every chunk is what its list says, and the file is not what was offered: the sender is wrong.
+    #[error("the file has another hash than was offered")]
+    WrongHash,
+    /// The disk is full, although room was made.
+    #[error("there is no room for the file")]
+    DiskFull,
+    /// The disk fails, or the directory is gone.
+    #[error("the file cannot be written")]
+    Disk(#[source] io::Error),
+}
+
+impl PartError {
+    /// What is said of it over the network.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Exists => Reason::FileExists,
+            Self::WrongHash => Reason::ChecksumMismatch,
+            Self::DiskFull => Reason::DiskFull,
+            Self::Disk(_) => Reason::DirectoryFailed,
+        }
+    }
+
+    fn of_write(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Self::DiskFull,
+            _ => Self::Disk(error),
+        }
+    }
+}
