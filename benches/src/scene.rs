@@ -186,6 +186,7 @@ impl Traffic {
             sequence: counter,
             from: self.from.clone(),
             topic: self.topic.clone(),
+            sealed: false,
             payload: self.payload.clone(),
         }))
     }

@@ -17,6 +17,7 @@ use crate::statement::Statement;
 use crate::{Entropy, PublicKey};
 
 /// What makes a subscriber of private topics who it is: the secret half of a topic key.
+#[derive(Clone)]
 pub struct SecretKey(SigningKey);
 
 impl SecretKey {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use amop_wire::{Name, NameError};
+use aws_lc_rs::digest::{SHA256, digest};
 use rustls::sign::CertifiedKey;
 use rustls::{Error as TlsError, InconsistentKeys};
 use rustls_pki_types::pem::PemObject;
@@ -65,6 +66,14 @@ impl Identity {
     #[must_use]
     pub fn name(&self) -> &Name {
         &self.party.name
+    }
+
+    /// The SHA-256 of our certificate in DER.
+    #[must_use]
+    pub fn certificate_hash(&self) -> [u8; 32] {
+        let leaf = self.certified_key.cert.first().expect("a chain begins with our certificate");
+        let hash = digest(&SHA256, leaf);
+        hash.as_ref().try_into().expect("SHA-256 has 32 bytes")
     }
 
     /// The fingerprint of our key.

@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use amop_core::client::Client as Core;
 use amop_p2p::{Dialer, Endpoint, Identity, LinkKind, Settings, Target, Trust};
 use amop_wire::Instance;
 use tokio::net::lookup_host;
@@ -13,6 +14,7 @@ use tokio::time::timeout;
 use crate::client::Client;
 use crate::connect_error::ConnectError;
 use crate::driver::Driver;
+use crate::entropy::{random, seed};
 use crate::environment::{EnvError, Environment};
 use crate::lease::Lease;
 use crate::state::Phase;
@@ -118,7 +120,7 @@ impl ClientBuilder {
         let targets = targets(endpoints, seed)?;
         let target_count = targets.len();
         let name = identity.name().clone();
-        let driver = Arc::new(Driver::new(Instance(random())));
+        let driver = Arc::new(Driver::new(core(&identity)));
 
         let connected = timeout(within, async {
             // One that does not answer must leave time for the others.
@@ -146,6 +148,14 @@ impl ClientBuilder {
         };
         Ok(Client::new(lease, name, within))
     }
+}
+
+/// One life of a client with this certificate.
+fn core(identity: &Identity) -> Core {
+    let (name, instance) = (identity.name().clone(), Instance(random()));
+    let certificate = identity.certificate_hash();
+    let identity = amop_auth::Identity { name, certificate, instance };
+    Core::new(instance).with_identity(identity, [seed(), seed()])
 }
 
 /// Reads the endpoints, in an order of our own: clients that lose the same node spread out over
@@ -183,12 +193,6 @@ async fn count_addresses(targets: &[Target]) -> f64 {
         count = count.saturating_add(u8::try_from(found).unwrap_or(1).max(1));
     }
     f64::from(count)
-}
-
-fn random() -> u64 {
-    let mut bytes = [0; 8];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the system has randomness");
-    u64::from_le_bytes(bytes)
 }
 
 /// How many addresses of one target a dialer tries.

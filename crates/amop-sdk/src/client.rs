@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use amop_auth::SecretKey;
 use amop_wire::{Instance, Mode, Name};
 use bytes::Bytes;
 
@@ -10,6 +11,7 @@ use crate::builder::ClientBuilder;
 use crate::event::Events;
 use crate::lease::Lease;
 use crate::outcome::{Answer, MulticastReceipt, answer, receipt};
+use crate::private::Private;
 use crate::publish::Publish;
 use crate::state::Phase;
 use crate::subscribe::Subscribe;
@@ -48,6 +50,30 @@ impl Client {
         Subscribe::new(Arc::clone(&self.lease), topic, self.timeout)
     }
 
+    /// Subscribes to a private topic: takes only what is sealed for the holder of this key, which is
+    /// proved to each publisher that asks; await it.
+    ///
+    /// Publishers ask as soon as they know of the subscription. Until then, and if the key is not on their
+    /// list, nothing comes from them. Whatever comes unsealed is refused.
+    ///
+    /// ```no_run
+    /// # async fn f(client: amop_sdk::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let key = amop_sdk::read_key_file("hr.key".as_ref(), None)?;
+    /// let mut salaries = client.subscribe_private("salary", key).await?;
+    /// # let _ = salaries.next().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn subscribe_private(&self, topic: impl IntoTopic, key: SecretKey) -> Subscribe {
+        self.subscribe(topic).with_key(key)
+    }
+
+    /// Begins to make a topic private: whatever this client publishes to it can be read by the holders of
+    /// [these keys](Private::to) alone. For others it is as before.
+    pub fn private(&self, topic: impl IntoTopic) -> Private {
+        Private::new(self.clone(), topic)
+    }
+
     /// Sends a message to one subscriber of the topic, chosen at random, and gets its answer;
     /// await it.
     ///
@@ -70,6 +96,10 @@ impl Client {
     ) -> Publish<MulticastReceipt> {
         let lease = Arc::clone(&self.lease);
         Publish::new(lease, Mode::Multicast, topic, payload.into(), self.timeout, receipt)
+    }
+
+    pub(crate) fn lease(&self) -> &Arc<Lease> {
+        &self.lease
     }
 
     /// Follows what happens to the client from now on.

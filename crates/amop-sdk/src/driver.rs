@@ -8,7 +8,7 @@
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use amop_core::client::Input;
+use amop_core::client::{Client, Input};
 use amop_wire::{
     CloseCode, CloseReason, Frame, Instance, Instant, Lane, Message, MessageError, NodeMessage,
     Recent, Transit,
@@ -27,16 +27,19 @@ pub(crate) struct Driver {
     rearm: Notify,
     /// Follows the phase in the state, for those who wait for a change.
     phase: watch::Sender<Phase>,
+    /// Counts how often there were others who may receive on private topics.
+    receivers: watch::Sender<u64>,
 }
 
 impl Driver {
-    pub(crate) fn new(instance: Instance) -> Self {
+    pub(crate) fn new(core: Client) -> Self {
         Self {
-            state: Mutex::new(State::new(instance)),
-            instance,
+            instance: core.instance(),
+            state: Mutex::new(State::new(core)),
             started: clock(),
             rearm: Notify::new(),
             phase: watch::Sender::new(Phase::Connecting),
+            receivers: watch::Sender::new(0),
         }
     }
 
@@ -47,6 +50,11 @@ impl Driver {
     /// Follows the client's life.
     pub(crate) fn phase(&self) -> watch::Receiver<Phase> {
         self.phase.subscribe()
+    }
+
+    /// Changes when others may receive on private topics.
+    pub(crate) fn receivers(&self) -> watch::Receiver<u64> {
+        self.receivers.subscribe()
     }
 
     pub(crate) fn events(&self) -> Events {
@@ -156,11 +164,15 @@ impl Driver {
         let phase = state.take_phase_change();
         let woken = std::mem::take(&mut state.woken);
         let told = std::mem::take(&mut state.told);
+        let has_other_receivers = std::mem::take(&mut state.has_other_receivers);
         let events = if told.is_empty() { None } else { state.events.clone() };
         drop(state);
 
         if is_earlier {
             self.rearm.notify_one();
+        }
+        if has_other_receivers {
+            self.receivers.send_modify(|count| *count += 1);
         }
         for waker in woken {
             waker.wake();

@@ -4,12 +4,15 @@ mod builder;
 mod client;
 mod connect_error;
 mod driver;
+mod entropy;
 mod environment;
 mod event;
+mod key_file;
 mod lease;
 mod message;
 mod outcome;
 mod outgoing;
+mod private;
 mod publish;
 mod publishes;
 mod queue;
@@ -19,7 +22,8 @@ mod subscription;
 mod tasks;
 mod topic;
 
-pub use amop_core::client::Gap;
+pub use amop_auth::{Fingerprint, PublicKey, PublicKeyError, SecretKey, SecretKeyError};
+pub use amop_core::client::{Gap, PRIVATE_MESSAGE_BYTES_MAX};
 pub use amop_p2p::{
     DialError, EndpointError, HandshakeError, Identity, IdentityError, LinkEnd, RevocationError,
     Revocations, Settings, Trust, TrustError,
@@ -33,8 +37,10 @@ pub use client::Client;
 pub use connect_error::{AttemptError, ConnectError};
 pub use environment::EnvError;
 pub use event::{Event, Events};
+pub use key_file::{KeyFileError, generate_key, read_key_file, read_public_key, write_key_file};
 pub use message::{Message, ReplyError};
 pub use outcome::{Answer, MulticastReceipt, PublishError};
+pub use private::{Private, PrivateError, PrivateTopic, Proved, Verified};
 pub use publish::{Pending, Publish, Publishing, Submit};
 pub use subscribe::{Subscribe, SubscribeError};
 pub use subscription::Subscription;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use amop_core::client::{Client, Delivered, Effect, Input};
 use amop_p2p::{Link, LinkEnd};
-use amop_wire::{Answer, CloseCode, CloseReason, Code, Instance, Instant, Reason, Topic};
+use amop_wire::{Answer, CloseCode, CloseReason, Code, Instant, NodeId, Reason, Topic};
 use tokio::sync::broadcast;
 use tracing::{info, warn};
 
@@ -40,6 +40,8 @@ pub(crate) struct State {
     pub(crate) arrived: usize,
     /// Whom to wake at the end of the turn.
     pub(crate) woken: Vec<Waker>,
+    /// Whether the turn brought others who may receive on private topics, or took some.
+    pub(crate) has_other_receivers: bool,
     /// What to tell at the end of the turn.
     pub(crate) told: Vec<Event>,
     /// `None` once everything was told.
@@ -61,9 +63,9 @@ pub(crate) enum Phase {
 }
 
 impl State {
-    pub(crate) fn new(instance: Instance) -> Self {
+    pub(crate) fn new(core: Client) -> Self {
         Self {
-            core: Client::new(instance),
+            core,
             phase: Phase::Connecting,
             phase_told: Phase::Connecting,
             outgoing: Outgoing::default(),
@@ -74,6 +76,7 @@ impl State {
             bounced: VecDeque::new(),
             arrived: 0,
             woken: Vec::new(),
+            has_other_receivers: false,
             told: Vec::new(),
             events: Some(broadcast::Sender::new(EVENTS_MAX)),
             failures: Vec::new(),
@@ -117,6 +120,7 @@ impl State {
                     self.subscribed(topic, code, reason);
                 }
                 Effect::Propagated { topic } => self.propagated(&topic),
+                Effect::Receivers { .. } => self.has_other_receivers = true,
                 Effect::Connected => self.connected(),
                 Effect::Disconnected => {} // Told by `link_down`, which knows why.
                 Effect::Close(reason) => {
@@ -129,7 +133,8 @@ impl State {
 
     pub(crate) fn link_up(&mut self, now: Instant, link: &Link) {
         self.outgoing.link_up(link);
-        self.handle(now, Input::LinkUp);
+        let node = NodeId::of(&link.peer().name);
+        self.handle(now, Input::LinkUp { node });
     }
 
     /// Notes the end of the link. Says whether the client had been connected by it.
@@ -298,7 +303,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests {
-    use amop_wire::{Epoch, NodeMessage};
+    use amop_wire::{Epoch, Instance, NodeMessage};
 
     use super::*;
     use crate::queue::QueueLimits;
@@ -307,9 +312,9 @@ mod tests {
     fn a_subscription_that_is_refused_after_a_reconnect_ends_and_is_told() {
         let now = Instant::default();
         let topic: Topic = "quote".parse().unwrap();
-        let mut state = State::new(Instance(1));
+        let mut state = State::new(Client::new(Instance(1)));
         let link = |state: &mut State, code, reason| {
-            state.handle(now, Input::LinkUp);
+            state.handle(now, Input::LinkUp { node: NodeId::from_bytes([1; 32]) });
             state.handle(now, Input::Message(NodeMessage::Attached { epoch: Epoch(1) }));
             let topic = topic.clone();
             let answer = NodeMessage::Subscribed { topic, code, reason };

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use amop_auth::SecretKey;
 use amop_core::client::Input;
 use amop_wire::{Code, Reason, Topic, TopicError};
 use tokio::time::timeout;
@@ -20,6 +21,7 @@ use crate::topic::IntoTopic;
 pub struct Subscribe {
     lease: Arc<Lease>,
     topic: Result<Topic, TopicError>,
+    key: Option<SecretKey>,
     limits: QueueLimits,
     until: Until,
     timeout: Duration,
@@ -37,7 +39,14 @@ pub(crate) enum Until {
 impl Subscribe {
     pub(crate) fn new(lease: Arc<Lease>, topic: impl IntoTopic, timeout: Duration) -> Self {
         let limits = QueueLimits::default();
-        Self { lease, topic: topic.into_topic(), limits, until: Until::Open, timeout }
+        let (topic, until) = (topic.into_topic(), Until::Open);
+        Self { lease, topic, key: None, limits, until, timeout }
+    }
+
+    /// Takes only what is sealed for the holder of this key.
+    pub(crate) fn with_key(mut self, key: SecretKey) -> Self {
+        self.key = Some(key);
+        self
     }
 
     /// Sets how many messages may wait for the application, at least 1. 8,192 unless it was set.
@@ -83,7 +92,7 @@ impl Subscribe {
 
     /// Subscribes, and waits until the subscription is as far as was wanted.
     async fn open(self) -> Result<Subscription, SubscribeError> {
-        let Self { lease, topic, limits, until, timeout: within } = self;
+        let Self { lease, topic, key, limits, until, timeout: within } = self;
         let topic = topic.map_err(SubscribeError::BadTopic)?;
         let taken = lease.turn(|state, now| {
             if !state.is_open() {
@@ -95,7 +104,13 @@ impl Subscribe {
             let queue = Queue::new(topic.clone(), limits);
             let taken = queue.taken();
             state.queues.insert(topic.clone(), queue);
-            state.handle(now, Input::Subscribe(topic.clone()));
+            state.handle(
+                now,
+                match key {
+                    None => Input::Subscribe(topic.clone()),
+                    Some(key) => Input::SubscribePrivate { topic: topic.clone(), key },
+                },
+            );
             if until == Until::Propagated {
                 state.handle(now, Input::Propagate(topic.clone()));
             }

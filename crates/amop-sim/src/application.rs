@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use amop_core::client::{Client, Delivered, Gap, Input as ClientInput, Order, Turn, Wanted};
-use amop_wire::{AnswerStatus, Attempt, Mode, NodeMessage, Reason, Topic};
+use amop_wire::{AnswerStatus, Attempt, Mode, MsgId, NodeMessage, Reason, Topic};
 
 use crate::contract::{Call, answer_to};
 use crate::due::Happening;
@@ -58,7 +58,7 @@ impl Default for Application {
 pub(crate) struct Inbox {
     waiting: VecDeque<Delivered>,
     /// Unicasts that were handed out and have no answer yet.
-    handling: Vec<(Attempt, AnswerStatus)>,
+    handling: Vec<(Attempt, MsgId, AnswerStatus)>,
     /// How far it is with the multicasts of each topic.
     orders: BTreeMap<Topic, Order>,
 }
@@ -126,7 +126,7 @@ impl World {
 
     /// The unicasts that a client's application works on.
     pub fn handling(&self, client: ClientId) -> impl Iterator<Item = Attempt> {
-        self.clients[client.0].inbox.handling.iter().map(|&(attempt, _)| attempt)
+        self.clients[client.0].inbox.handling.iter().map(|&(attempt, ..)| attempt)
     }
 
     /// An application is done with a unicast.
@@ -134,9 +134,9 @@ impl World {
         let slot = &mut self.clients[client];
         let Some(core) = slot.core.as_ref().filter(|_| slot.life == life) else { return };
         let handling = &mut slot.inbox.handling;
-        let Some(position) = handling.iter().position(|&(of, _)| of == attempt) else { return };
-        let (attempt, status) = handling.swap_remove(position);
-        let payload = answer_to(attempt.id, core.instance());
+        let Some(position) = handling.iter().position(|&(of, ..)| of == attempt) else { return };
+        let (attempt, id, status) = handling.swap_remove(position);
+        let payload = answer_to(id, core.instance());
         let mut inputs = vec![ClientInput::Answer { attempt, status, payload }];
         inputs.extend(self.take_waiting(client));
         self.client_batch(client, inputs);
@@ -169,7 +169,7 @@ impl World {
             let (life, delay) = (slot.life, slot.application.delay);
             match delivered.wanted {
                 Wanted::Answer(attempt) => {
-                    slot.inbox.handling.push((attempt, slot.application.status));
+                    slot.inbox.handling.push((attempt, delivered.id, slot.application.status));
                     self.after(delay, Happening::Handled { client, life, attempt });
                 }
                 Wanted::Ack(number) => {
@@ -198,7 +198,8 @@ impl World {
         self.tell(What::Did(Party::Client(client)), id.into(), format_args!("handles {id}"));
         self.note((id, call.instance));
         self.record.called(id, call);
-        if delivered.mode() == Mode::Multicast {
+        let is_private = self.record.publications.get(&id).is_some_and(|of| of.is_private);
+        if delivered.mode() == Mode::Multicast && !is_private {
             let wrong = self.record.sequences.handled(call.instance, id, &delivered.topic);
             self.record.broken.extend(wrong);
         }
@@ -209,6 +210,9 @@ impl World {
         let (by, Delivered { id, topic, .. }) = (core.instance(), delivered);
         let line = format_args!("misses {gap:?} before {id}");
         self.tell(What::Did(Party::Client(client)), (*id).into(), line);
+        if self.record.publications.get(id).is_some_and(|of| of.is_private) {
+            return;
+        }
         self.record.gaps.push((by, *id, gap));
         let wrong = self.record.sequences.missed(by, *id, topic, gap);
         self.record.broken.extend(wrong);

@@ -114,6 +114,7 @@ impl Coverage {
             ClientEffect::Published { end: PublishEnd::Receipt(_), .. } => self.code(Code::Ok),
             ClientEffect::Deliver(_)
             | ClientEffect::Propagated { .. }
+            | ClientEffect::Receivers { .. }
             | ClientEffect::Connected
             | ClientEffect::Disconnected
             | ClientEffect::Close(_) => {}
@@ -224,10 +225,13 @@ kinds!(node_effect, NODE_EFFECTS, NodeEffect, {
 });
 
 kinds!(client_input, CLIENT_INPUTS, ClientInput, {
-    ClientInput::LinkUp => "link up",
+    ClientInput::LinkUp { .. } => "link up",
     ClientInput::LinkDown => "link down",
     ClientInput::Message(_) => "message",
     ClientInput::Subscribe(_) => "subscribe",
+    ClientInput::SubscribePrivate { .. } => "subscribe private",
+    ClientInput::Allow { .. } => "allow",
+    ClientInput::Remove { .. } => "remove",
     ClientInput::Propagate(_) => "propagate",
     ClientInput::Unsubscribe(_) => "unsubscribe",
     ClientInput::Publish { .. } => "publish",
@@ -244,6 +248,7 @@ kinds!(client_effect, CLIENT_EFFECTS, ClientEffect, {
     ClientEffect::Published { .. } => "published",
     ClientEffect::Subscribed { .. } => "subscribed",
     ClientEffect::Propagated { .. } => "propagated",
+    ClientEffect::Receivers { .. } => "receivers",
     ClientEffect::Connected => "connected",
     ClientEffect::Disconnected => "disconnected",
     ClientEffect::Close(_) => "close",
@@ -254,6 +259,8 @@ kinds!(client_message, CLIENT_MESSAGES, ClientMessage, {
     ClientMessage::Subscribe(_) => "Subscribe",
     ClientMessage::Unsubscribe(_) => "Unsubscribe",
     ClientMessage::Propagate(_) => "Propagate",
+    ClientMessage::Watch(_) => "Watch",
+    ClientMessage::Handshake(_) => "ClientHandshake",
     ClientMessage::Publish(_) => "Publish",
     ClientMessage::Answer(_) => "Answer",
     ClientMessage::Refuse(_) => "Refuse",
@@ -264,6 +271,9 @@ kinds!(node_message, NODE_MESSAGES, NodeMessage, {
     NodeMessage::Attached { .. } => "Attached",
     NodeMessage::Subscribed { .. } => "Subscribed",
     NodeMessage::Propagated { .. } => "Propagated",
+    NodeMessage::Watched(_) => "Watched",
+    NodeMessage::Handshake(_) => "NodeHandshake",
+    NodeMessage::Outlived { .. } => "Outlived",
     NodeMessage::Delivery(_) => "Delivery",
     NodeMessage::Multicast(_) => "Multicast",
     NodeMessage::Outcome(_) => "Outcome",
@@ -287,16 +297,19 @@ kinds!(peer_message, PEER_MESSAGES, PeerMessage, {
     PeerMessage::Tree(_) => "Tree",
     PeerMessage::Probe => "Probe",
     PeerMessage::Held(_) => "Held",
+    PeerMessage::Handshake(_) => "PeerHandshake",
 });
 
 /// What the cores count of what they hold.
 const LIMITS: &[&str] = &[
     "subscriptions of one client",
+    "topics watched by one client",
     "deliveries to one client without an ack",
     "publishes of one client without an outcome",
     "publishes without an outcome",
     "pieces of numbers heard",
     "idempotency keys",
+    "nodes of publishers",
     "replies kept",
     "replies held",
     "ways back to other nodes",

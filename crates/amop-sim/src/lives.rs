@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use amop_core::client::Client;
 use amop_core::node::{Input as NodeInput, LinkId, Node};
 use amop_wire::{Epoch, Instant};
 
@@ -173,12 +172,14 @@ impl World {
     /// Starts a client that is down: a new instance, which subscribes to nothing.
     pub fn start_client(&mut self, client: ClientId) {
         let instance = self.draw_instance();
-        let slot = &mut self.clients[client.0];
-        if slot.core.is_some() {
+        if self.clients[client.0].core.is_some() {
             return;
         }
-        let mut core = Client::new(instance);
+        let mut core = self.new_client(client, instance);
         core.set_limits(self.limits.client);
+        let slot = &mut self.clients[client.0];
+        slot.key = None;
+        slot.allowed.clear();
         slot.core = Some(core);
         slot.paused_until = self.now;
         slot.wake_at = None;

@@ -158,6 +158,7 @@ impl World {
     /// Sends a message over a link, unless it has no room. The link of a client always has room in
     /// the direction of the node: a window of its own keeps a client from filling it.
     pub(crate) fn send<M: Message>(&mut self, from: Life, link: LinkId, message: &M) -> bool {
+        self.check_plaintext(message.payload());
         let latency = self.draw_latency();
         let lane = message.lane();
         let is_its = |state: &Link| state.ends.iter().position(|&end| end == Some(from));

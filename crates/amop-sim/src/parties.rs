@@ -14,6 +14,7 @@ use crate::contract::End;
 use crate::coverage::peer_message;
 use crate::due::Happening;
 use crate::network::{Kind, Party};
+use crate::private::sealed_id;
 use crate::story::{About, What};
 use crate::watch::Calm;
 use crate::world::World;
@@ -177,12 +178,14 @@ impl World {
                 let now = self.now;
                 self.coverage.client_input(&input);
                 let is_repeated = self.is_repeated(client, &input);
+                let sealed = sealed_id(&input);
                 let Some(core) = self.clients[client].core.as_mut() else { return };
                 core.handle(now, input);
                 let effects: Vec<ClientEffect> =
                     std::iter::from_fn(|| core.poll_effect()).collect();
                 self.coverage.dedup(is_repeated, &effects);
                 for effect in effects {
+                    self.check_sealing(client, sealed, &effect);
                     inputs.extend(self.client_effect(client, effect));
                 }
             }
@@ -229,6 +232,7 @@ impl World {
                     slot.wanted.remove(&topic);
                 }
             }
+            ClientEffect::Receivers { topic } => self.told_receivers(client, &topic),
             ClientEffect::Propagated { topic } => self.told_propagated(client, topic),
             ClientEffect::Connected | ClientEffect::Disconnected => {
                 let is_connected = effect == ClientEffect::Connected;
@@ -323,7 +327,8 @@ impl World {
             self.network.connect(self.now, Kind::Client, (Party::Client(client), life), acceptor);
         self.clients[client].link = Some(link);
         self.node_batch(node, [NodeInput::ClientUp { link, name }]);
-        self.client_batch(client, [ClientInput::LinkUp]);
+        let node = self.nodes[node].id;
+        self.client_batch(client, [ClientInput::LinkUp { node }]);
     }
 
     /// Looks after a link between nodes, as long as the world lasts: dials if none leads to the

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::contract::Publication;
 use crate::network::Party;
+use crate::private::SECRET;
 use crate::story::What;
 use crate::world::{ClientId, World};
 
@@ -44,13 +45,16 @@ impl World {
         let (publisher, counter) = (core.instance(), core.draw_counter());
         let id = MsgId { publisher, counter };
         let publication = Publication::new(mode, parse(topic), self.now, timeout);
-        let publication = Publication { terms, ..publication };
+        let topic = parse(topic);
+        let is_private = self.clients[client.0].allowed.contains_key(&topic);
+        let publication = Publication { terms, is_private, ..publication };
         self.record.publications.insert(id, publication);
         let line = format_args!("publishes {id} to {topic}: {mode:?}, {timeout:?}, {terms:?}");
         self.tell(What::Did(Party::Client(client.0)), id.into(), line);
         let payload = terms.key.map_or(id.to_string(), |key| format!("{key:?}"));
-        let (topic, payload) = (parse(topic), Bytes::from(payload));
-        if mode == Mode::Multicast {
+        let payload = if is_private { format!("{SECRET}{payload}") } else { payload };
+        let payload = Bytes::from(payload);
+        if mode == Mode::Multicast && !is_private {
             self.record.sequences.published(id, &topic);
         }
         let input = ClientInput::Publish { counter, key: 0, mode, terms, topic, payload, timeout };

@@ -123,6 +123,13 @@ impl World {
                 let entries: Vec<String> = entries.collect();
                 (format!("{kind} {}", entries.join(", ")), About::Nothing)
             }
+            PeerMessage::Handshake(handshake) => {
+                let (from, to) = (handshake.from, handshake.to);
+                (
+                    format!("{kind} {from} to {to}: {}", handshake_words(&handshake.payload)),
+                    About::Nothing,
+                )
+            }
             PeerMessage::Greeting(_)
             | PeerMessage::Heartbeat(_)
             | PeerMessage::Probe
@@ -149,6 +156,12 @@ fn node_words(message: &NodeMessage, to: Option<Instance>) -> Vec<(String, About
             (format!("{kind} {topic}: {code}"), About::Nothing)
         }
         NodeMessage::Propagated { topic } => (format!("{kind} {topic}"), About::Nothing),
+        NodeMessage::Watched(watched) => (format!("{kind} {watched:?}"), About::Nothing),
+        NodeMessage::Outlived { epoch } => (format!("{kind} {epoch:?}"), About::Nothing),
+        NodeMessage::Handshake(handshake) => {
+            let words = handshake_words(&handshake.payload);
+            (format!("{kind} of {}: {words}", handshake.from), About::Nothing)
+        }
         NodeMessage::Delivery(delivery) => {
             (format!("{kind} {}", delivery.attempt.number), delivery.attempt.id.into())
         }
@@ -176,7 +189,12 @@ fn client_words(message: &ClientMessage, from: Option<Instance>) -> (String, Abo
         }
         ClientMessage::Subscribe(topic)
         | ClientMessage::Unsubscribe(topic)
-        | ClientMessage::Propagate(topic) => (format!("{kind} {topic}"), About::Nothing),
+        | ClientMessage::Propagate(topic)
+        | ClientMessage::Watch(topic) => (format!("{kind} {topic}"), About::Nothing),
+        ClientMessage::Handshake(handshake) => {
+            let words = handshake_words(&handshake.payload);
+            (format!("{kind} to {}: {words}", handshake.to), About::Nothing)
+        }
         ClientMessage::Publish(publish) => {
             let text = format!("{kind} to {}, {:?}", publish.topic, publish.ttl);
             (text, about(from, publish.counter, 1))
@@ -190,6 +208,19 @@ fn client_words(message: &ClientMessage, from: Option<Instance>) -> (String, Abo
             (text, refuse.attempt.id.into())
         }
         ClientMessage::Acks(runs) => (format!("{kind} {runs:?}"), About::Nothing),
+    }
+}
+
+/// What a part of a handshake is, by its second byte (PRIV-3).
+fn handshake_words(payload: &[u8]) -> &'static str {
+    match payload.get(1) {
+        Some(1) => "challenge",
+        Some(2) => "proof",
+        Some(3) => "confirmation",
+        Some(4) => "lost",
+        Some(5) => "holds",
+        Some(_) => "?",
+        None => "here",
     }
 }
 

@@ -57,6 +57,8 @@ impl World {
             Code::NotSent | Code::NoSubscriber | Code::SubscriberUnreachable | Code::TimedOut
         );
         let Some(publication) = self.record.publications.get(&id) else { return };
+        // Of a private topic it hangs on keys too.
+        let is_excuse = is_excuse || publication.is_private;
         if is_excuse || publication.mode != Mode::Unicast || publication.terms.key.is_some() {
             return;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use amop_core::client::{Client, Input as ClientInput};
 use amop_core::node::{Input as NodeInput, LinkId, Node, Refused, Untruth};
-use amop_wire::{Code, Epoch, Instance, Instant, Name, Topic, Version};
+use amop_wire::{Code, Epoch, Instance, Instant, MsgId, Name, Topic, Version};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -49,6 +49,8 @@ pub struct World {
     /// Pairs of nodes that cannot dial each other; the smaller comes first.
     pub(crate) parted: BTreeSet<(usize, usize)>,
     pub(crate) record: Record,
+    /// The keys on the list when a sealed message left its publisher.
+    pub(crate) sealed_for: BTreeMap<MsgId, BTreeSet<u8>>,
     pub(crate) notary: Notary,
     pub(crate) coverage: Coverage,
     trace: DefaultHasher,
@@ -138,6 +140,10 @@ pub(crate) struct ClientSlot {
     pub(crate) wanted: BTreeSet<Topic>,
     /// What the application was told of its subscribes.
     pub(crate) subscribed: Vec<(Topic, Code)>,
+    /// With which key it subscribes to private topics.
+    pub(crate) key: Option<u8>,
+    /// Which keys it lets in, on the topics that it publishes to in private.
+    pub(crate) allowed: BTreeMap<Topic, BTreeSet<u8>>,
     /// What it was told that every node knows of, and when.
     pub(crate) propagated: Vec<(Topic, Instant)>,
 }
@@ -160,6 +166,7 @@ impl World {
             parted: BTreeSet::new(),
             notary: Notary::new(seed),
             record: Record { story: Some(Story::default()), ..Record::default() },
+            sealed_for: BTreeMap::new(),
             coverage: Coverage::default(),
             trace: DefaultHasher::new(),
             latency: Duration::from_millis(1),
@@ -235,6 +242,8 @@ impl World {
             inbox: Inbox::default(),
             wanted: BTreeSet::new(),
             subscribed: Vec::new(),
+            key: None,
+            allowed: BTreeMap::new(),
             propagated: Vec::new(),
         });
         let client = ClientId(self.clients.len() - 1);

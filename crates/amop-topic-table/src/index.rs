@@ -133,6 +133,20 @@ impl Index {
         }
     }
 
+    /// All subscribers of the topic, each where it is.
+    pub(crate) fn subscribers(&self, topic: &Topic) -> impl Iterator<Item = Candidate> {
+        let (one, many) = match self.topics.get(topic) {
+            None => (None, None),
+            Some(Subscribers::One { instance, generation, spread: [(place, _)] }) => {
+                let (instance, generation, place) = (*instance, *generation, *place);
+                (Some(Candidate { instance, generation, place }), None)
+            }
+            Some(Subscribers::Many(many)) => (None, Some(many)),
+        };
+        let count = many.map_or(0, |many| many.instances.len());
+        one.into_iter().chain((0..count).filter_map(move |at| Some(many?.candidate(at))))
+    }
+
     /// Every place with a subscriber, and how many it has.
     pub(crate) fn spread(&self, topic: &Topic) -> &[(Place, u32)] {
         match self.topics.get(topic) {
@@ -192,11 +206,8 @@ impl Many {
 
     /// The position of the instance with the highest score.
     fn best(&self, id: MsgId, excluded: &[Instance]) -> Option<usize> {
-        let left = mix(id.publisher.0, id.counter);
-        // A product with an odd factor keeps different hashes apart; all their bits decide its upper ones.
-        let factor = mix(left, id.counter) | 1;
-        let score = |hash: &u64| (hash ^ left).wrapping_mul(factor);
-        let scored = self.hashes.iter().map(score).enumerate();
+        let score = score_for(id);
+        let scored = self.hashes.iter().map(|&hash| score(hash)).enumerate();
         let best = if excluded.is_empty() {
             scored.max_by_key(|&(_, score)| score)
         } else {
@@ -211,7 +222,7 @@ impl Many {
         match self.instances.binary_search(&new.instance) {
             Err(position) => {
                 self.instances.insert(position, new.instance);
-                self.hashes.insert(position, mix(mix(new.instance.0, 1), 2));
+                self.hashes.insert(position, hash_of(new.instance));
                 self.seats.insert(position, (new.generation, new.place));
                 self.count(new.place);
             }
@@ -256,6 +267,26 @@ impl Many {
         }
         self.spread.retain(|&(_, count)| count > 0);
     }
+}
+
+/// Chooses one of some subscribers for a message as [`TopicTable`](crate::TopicTable) does: uniformly over
+/// many ids, the same for the same id as long as it is among them.
+#[must_use]
+pub fn choose_among(all: impl IntoIterator<Item = Instance>, id: MsgId) -> Option<Instance> {
+    let score = score_for(id);
+    all.into_iter().max_by_key(|&instance| score(hash_of(instance)))
+}
+
+/// Scores the hashes of instances for a message.
+fn score_for(id: MsgId) -> impl Fn(u64) -> u64 {
+    let left = mix(id.publisher.0, id.counter);
+    // A product with an odd factor keeps different hashes apart; all their bits decide its upper ones.
+    let factor = mix(left, id.counter) | 1;
+    move |hash| (hash ^ left).wrapping_mul(factor)
+}
+
+fn hash_of(instance: Instance) -> u64 {
+    mix(mix(instance.0, 1), 2)
 }
 
 /// Folds a 128-bit product: one multiplication, and every input bit moves many output bits.
@@ -322,6 +353,22 @@ mod tests {
             assert_eq!(index.choose(&topic(), id(counter), &[chosen]).unwrap().instance, next);
             index.insert(&topic(), node(1), Subscriber { instance: other, generation: Gen(1) });
         }
+    }
+
+    #[test]
+    fn a_choice_among_some_is_that_of_the_table() {
+        let mut index = Index::default();
+        let all = (1..=20).map(Instance);
+        for Instance(instance) in all.clone() {
+            index.insert(&topic(), node(1), subscriber(instance, 1));
+        }
+        let found: Vec<_> = index.subscribers(&topic()).map(|one| one.instance).collect();
+        assert_eq!(found, all.clone().collect::<Vec<_>>());
+        for counter in 0..200 {
+            let chosen = index.choose(&topic(), id(counter), &[]).map(|one| one.instance);
+            assert_eq!(choose_among(all.clone(), id(counter)), chosen);
+        }
+        assert_eq!(choose_among([], id(1)), None);
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod ways;
 
 pub use digest::set_digest;
 pub use graph::Graph;
-pub use index::{Candidate, Place};
+pub use index::{Candidate, Place, choose_among};
 pub use limits::Limits;
 pub use remote::Pull;
 pub use table::{Heard, TopicTable};

@@ -354,6 +354,11 @@ impl TopicTable {
         self.index.find(topic, instance)
     }
 
+    /// All subscribers of the topic, each where it is.
+    pub fn subscribers(&self, topic: &Topic) -> impl Iterator<Item = Candidate> {
+        self.index.subscribers(topic)
+    }
+
     /// Every place with a subscriber of the topic, and how many it has.
     #[must_use]
     pub fn spread(&self, topic: &Topic) -> &[(Place, u32)] {

@@ -8,9 +8,11 @@ use prost::Message as _;
 use crate::delivery::{AnswerStatus, Mode};
 use crate::fields::{bad, msg_id, no_payload, node_id, node_id_words, put, text, topic, ttl};
 use crate::generated::{self as pb, client_header::Kind};
+use crate::handshake::read_client_handshake;
 use crate::hot::{self, Hot};
 use crate::{
-    Frame, Gen, Instance, Lane, Message, MessageError, MsgId, NodeId, Reason, Recent, Terms, Topic,
+    ClientHandshake, Frame, Gen, Instance, Lane, Message, MessageError, MsgId, NodeId, Reason,
+    Recent, Terms, Topic,
 };
 
 /// A message from a client to its node.
@@ -29,6 +31,10 @@ pub enum ClientMessage {
     Unsubscribe(Topic),
     /// Asks to be told when every other node knows of this subscription.
     Propagate(Topic),
+    /// Wants to be told who subscribes to this topic.
+    Watch(Topic),
+    /// Says something to the other end of a private topic.
+    Handshake(ClientHandshake),
     /// Publishes.
     Publish(Publish),
     /// Handled a unicast.
@@ -109,8 +115,9 @@ impl Message for ClientMessage {
             Self::Attach { .. }
             | Self::Subscribe(_)
             | Self::Unsubscribe(_)
-            | Self::Propagate(_) => Lane::Control,
-            Self::Answer(_) | Self::Refuse(_) | Self::Acks(_) => Lane::Replies,
+            | Self::Propagate(_)
+            | Self::Watch(_) => Lane::Control,
+            Self::Answer(_) | Self::Refuse(_) | Self::Acks(_) | Self::Handshake(_) => Lane::Replies,
             Self::Publish(_) => Lane::Messages,
         }
     }
@@ -124,6 +131,8 @@ impl Message for ClientMessage {
             | Self::Subscribe(_)
             | Self::Unsubscribe(_)
             | Self::Propagate(_)
+            | Self::Watch(_)
+            | Self::Handshake(_)
             | Self::Refuse(_)
             | Self::Acks(_) => put(&pb::ClientHeader { kind: self.to_kind() }, buf),
         }
@@ -134,10 +143,12 @@ impl Message for ClientMessage {
         match self {
             Self::Publish(publish) => &publish.payload,
             Self::Answer(answer) => &answer.payload,
+            Self::Handshake(handshake) => &handshake.payload,
             Self::Attach { .. }
             | Self::Subscribe(_)
             | Self::Unsubscribe(_)
             | Self::Propagate(_)
+            | Self::Watch(_)
             | Self::Refuse(_)
             | Self::Acks(_) => &NONE,
         }
@@ -162,7 +173,7 @@ impl Message for ClientMessage {
     fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
         let header = pb::ClientHeader::decode(header).map_err(MessageError::Malformed)?;
         let kind = header.kind.ok_or(MessageError::UnknownKind)?;
-        if !matches!(kind, Kind::Publish(_) | Kind::Answer(_)) {
+        if !matches!(kind, Kind::Publish(_) | Kind::Answer(_) | Kind::Handshake(_)) {
             no_payload(&payload)?;
         }
         Ok(match kind {
@@ -178,6 +189,10 @@ impl Message for ClientMessage {
             }
             Kind::Propagate(propagate) => {
                 Self::Propagate(topic("propagate.topic", &propagate.topic)?)
+            }
+            Kind::Watch(watch) => Self::Watch(topic("watch.topic", &watch.topic)?),
+            Kind::Handshake(handshake) => {
+                Self::Handshake(read_client_handshake(&handshake, payload)?)
             }
             Kind::Refuse(refuse) => Self::Refuse(read_refuse(&refuse)?),
             Kind::Acks(acks) => Self::Acks(read_acks(&acks.runs)?),
@@ -206,6 +221,8 @@ impl ClientMessage {
             Self::Propagate(topic) => {
                 Kind::Propagate(pb::Propagate { topic: text(topic.as_bytes()) })
             }
+            Self::Watch(topic) => Kind::Watch(pb::Watch { topic: text(topic.as_bytes()) }),
+            Self::Handshake(handshake) => Kind::Handshake(handshake.to_proto()),
             Self::Refuse(Refuse { attempt, reason, fenced }) => Kind::Refuse(pb::Refuse {
                 publisher: Some(attempt.id.publisher.0),
                 counter: Some(attempt.id.counter),

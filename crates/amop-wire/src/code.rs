@@ -158,6 +158,12 @@ reasons! {
     ShuttingDown = 14, "shutting-down", "the node is shutting down";
     /// The subscriber knows the idempotency key with another payload or topic.
     KeyReused = 15, "key-reused", "the key was used before for another message";
+    /// No subscriber of a private topic has proved to hold a key on the publisher's list.
+    NoVerifiedReceiver = 16, "no-verified-receiver", "no subscriber has proved to hold a key on the list";
+    /// What came on a private topic could not be opened: its keys are gone, or it was altered.
+    CannotOpen = 17, "cannot-open", "what was sealed cannot be opened";
+    /// What came in the clear is for a subscriber that takes only what is sealed.
+    NotSealed = 18, "not-sealed", "the subscriber takes only what is sealed for it";
     /// A file of that name is there, and is not to be replaced.
     FileExists = 32, "file-exists", "a file of that name is there already";
     /// The file is longer than its receiver takes.

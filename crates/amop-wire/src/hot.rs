@@ -206,7 +206,8 @@ impl Hot for PeerAnswer {
     }
 }
 
-/// Its kind has the same number in both headers that carry it.
+/// Only one in the clear is read and written this way. Its kind has the same number in both headers
+/// that carry it.
 impl Hot for Multicast {
     const KIND: u8 = 9;
 
@@ -226,6 +227,7 @@ impl Hot for Multicast {
             sequence: fields.fixed64(4)?,
             from: recent.name("", fields.bytes(5)?).ok()?,
             topic: recent.topic("", fields.bytes(6)?).ok()?,
+            sealed: false,
             payload: Bytes::new(),
         };
         fields.end()?;

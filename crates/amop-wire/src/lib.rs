@@ -12,6 +12,7 @@ mod file_message;
 mod frame;
 #[expect(unreachable_pub, reason = "the .proto files document what is generated")]
 mod generated;
+mod handshake;
 mod hot;
 mod ids;
 mod in_order;
@@ -30,6 +31,7 @@ mod time;
 mod topic;
 mod transit;
 mod tree;
+mod watched;
 
 pub use announcement::{Announcement, AnnouncementChanges, Subscriber, TopicChange};
 pub use client_message::{AckRun, Answer, Attempt, ClientMessage, Publish, Refuse};
@@ -40,6 +42,7 @@ pub use file_label::{FileLabel, FileLabelError};
 pub use file_layout::FileLayout;
 pub use file_message::{FileBody, FileEnd, FileId, FileMessage, FileOffer, FileRoute};
 pub use frame::{Frame, FrameDecoder, FrameError, put_frame_head};
+pub use handshake::{ClientHandshake, NodeHandshake, PeerHandshake};
 pub use ids::{Epoch, Gen, Instance, MsgId, NodeId, Seq, Version};
 pub use lane::Lane;
 pub use message::{Message, MessageError};
@@ -49,8 +52,9 @@ pub use peer_message::{Multicast, PeerAnswer, PeerMessage, PeerReceiptRun, PeerR
 pub use recent::Recent;
 pub use relay::{Path, Relay, Returned};
 pub use signed::{AnnouncementHead, BadChain, Chain, SetDigest, SignedHead};
-pub use terms::{Key, Terms};
+pub use terms::{Key, Sealing, Terms};
 pub use time::Instant;
 pub use topic::{Topic, TopicError};
 pub use transit::{STAMP_BYTES, Transit, put_stamp};
 pub use tree::{Stop, Tree};
+pub use watched::{Seated, Watched};

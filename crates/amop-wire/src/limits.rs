@@ -47,6 +47,15 @@ pub const CHAIN_CERTIFICATES_MAX: usize = 4;
 /// Longest chain of certificates, in bytes of DER.
 pub const CHAIN_BYTES_MAX: usize = 16 << 10;
 
+/// Most topics whose subscribers one client watches.
+pub const WATCHES_PER_CLIENT_MAX: usize = 256;
+
+/// Most subscribers of one topic that those who watch it are told of.
+pub const WATCHED_SUBSCRIBERS_MAX: usize = 1024;
+
+/// Longest message of a verification, in bytes.
+pub const HANDSHAKE_BYTES_MAX: usize = 512;
+
 /// Most publishes of one client that a node holds at a time.
 pub const REQUESTS_PER_CLIENT_MAX: usize = 16_384;
 

@@ -9,10 +9,15 @@ use crate::client_message::Attempt;
 use crate::delivery::{AnswerStatus, Receipt};
 use crate::fields::{bad, msg_id, name, no_payload, node_id, put, text, topic, ttl};
 use crate::generated::{self as pb, node_header::Kind};
+use crate::handshake::read_node_handshake;
 use crate::hot::{self, Hot};
 use crate::limits::TRIED_MAX;
 use crate::peer_message::{Multicast, read_multicast};
-use crate::{Code, Epoch, Frame, Lane, Message, MessageError, Name, Reason, Recent, Terms, Topic};
+use crate::watched::{Watched, read_watched};
+use crate::{
+    Code, Epoch, Frame, Lane, Message, MessageError, Name, NodeHandshake, Reason, Recent, Terms,
+    Topic,
+};
 
 /// A message from a node to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +40,15 @@ pub enum NodeMessage {
     Propagated {
         /// To what.
         topic: Topic,
+    },
+    /// Who subscribes to a topic that the client watches.
+    Watched(Watched),
+    /// The other end of a private topic says something.
+    Handshake(NodeHandshake),
+    /// The node counts as a later life of itself from now on.
+    Outlived {
+        /// The life that it counts as.
+        epoch: Epoch,
     },
     /// A unicast for the client as a subscriber.
     Delivery(Delivery),
@@ -100,10 +114,12 @@ pub struct ReceiptRun {
 impl Message for NodeMessage {
     fn lane(&self) -> Lane {
         match self {
-            Self::Attached { .. } | Self::Subscribed { .. } | Self::Propagated { .. } => {
-                Lane::Control
-            }
-            Self::Outcome(_) | Self::Receipts(_) => Lane::Replies,
+            Self::Attached { .. }
+            | Self::Subscribed { .. }
+            | Self::Propagated { .. }
+            | Self::Watched(_)
+            | Self::Outlived { .. } => Lane::Control,
+            Self::Outcome(_) | Self::Receipts(_) | Self::Handshake(_) => Lane::Replies,
             Self::Delivery(_) | Self::Multicast(_) => Lane::Messages,
         }
     }
@@ -111,14 +127,18 @@ impl Message for NodeMessage {
     fn put_header(&self, buf: &mut BytesMut) {
         match self {
             Self::Delivery(delivery) if delivery.terms.are_usual() => delivery.put(buf),
-            Self::Multicast(multicast) => multicast.put(buf),
+            Self::Multicast(multicast) if !multicast.sealed => multicast.put(buf),
             Self::Outcome(outcome) if outcome.tried.is_empty() => outcome.put(buf),
             Self::Delivery(_)
+            | Self::Multicast(_)
+            | Self::Watched(_)
+            | Self::Handshake(_)
+            | Self::Outlived { .. }
             | Self::Attached { .. }
             | Self::Subscribed { .. }
             | Self::Propagated { .. }
             | Self::Outcome(_)
-            | Self::Receipts(_) => put(&pb::NodeHeader { kind: self.to_kind() }, buf),
+            | Self::Receipts(_) => put(&pb::NodeHeader { kind: Some(self.to_kind()) }, buf),
         }
     }
 
@@ -128,9 +148,12 @@ impl Message for NodeMessage {
             Self::Delivery(delivery) => &delivery.payload,
             Self::Multicast(multicast) => &multicast.payload,
             Self::Outcome(outcome) => &outcome.payload,
+            Self::Handshake(handshake) => &handshake.payload,
             Self::Attached { .. }
             | Self::Subscribed { .. }
             | Self::Propagated { .. }
+            | Self::Watched(_)
+            | Self::Outlived { .. }
             | Self::Receipts(_) => &NONE,
         }
     }
@@ -155,6 +178,9 @@ impl Message for NodeMessage {
             Self::Attached { .. }
             | Self::Subscribed { .. }
             | Self::Propagated { .. }
+            | Self::Watched(_)
+            | Self::Handshake(_)
+            | Self::Outlived { .. }
             | Self::Outcome(_)
             | Self::Receipts(_) => {}
         }
@@ -163,7 +189,7 @@ impl Message for NodeMessage {
     fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
         let header = pb::NodeHeader::decode(header).map_err(MessageError::Malformed)?;
         let kind = header.kind.ok_or(MessageError::UnknownKind)?;
-        if !matches!(kind, Kind::Delivery(_) | Kind::Multicast(_) | Kind::Outcome(_)) {
+        if !has_payload(&kind) {
             no_payload(&payload)?;
         }
         Ok(match kind {
@@ -178,6 +204,13 @@ impl Message for NodeMessage {
             Kind::Propagated(propagated) => {
                 Self::Propagated { topic: topic("propagated.topic", &propagated.topic)? }
             }
+            Kind::Watched(watched) => Self::Watched(read_watched(&watched)?),
+            Kind::Handshake(handshake) => {
+                Self::Handshake(read_node_handshake(&handshake, payload)?)
+            }
+            Kind::Outlived(outlived) => {
+                Self::Outlived { epoch: Epoch(outlived.epoch.unwrap_or_default()) }
+            }
             Kind::Delivery(delivery) => Self::Delivery(read_delivery(&delivery, payload)?),
             Kind::Multicast(multicast) => Self::Multicast(read_multicast(&multicast, payload)?),
             Kind::Outcome(outcome) => Self::Outcome(read_outcome(outcome, payload)?),
@@ -187,10 +220,13 @@ impl Message for NodeMessage {
 }
 
 impl NodeMessage {
-    /// All but what is always [`hot`].
-    fn to_kind(&self) -> Option<Kind> {
-        Some(match self {
-            Self::Multicast(_) => return None,
+    /// The general form, for what is not [`hot`].
+    fn to_kind(&self) -> Kind {
+        match self {
+            Self::Multicast(multicast) => Kind::Multicast(multicast.to_proto()),
+            Self::Watched(watched) => Kind::Watched(watched.to_proto()),
+            Self::Handshake(handshake) => Kind::Handshake(handshake.to_proto()),
+            Self::Outlived { epoch } => Kind::Outlived(pb::Outlived { epoch: Some(epoch.0) }),
             Self::Delivery(delivery) => Kind::Delivery(delivery.to_proto()),
             Self::Attached { epoch } => Kind::Attached(pb::Attached { epoch: Some(epoch.0) }),
             Self::Subscribed { topic, code, reason } => Kind::Subscribed(pb::Subscribed {
@@ -229,8 +265,12 @@ impl NodeMessage {
                 };
                 Kind::Receipts(pb::ClientReceipts { runs: runs.iter().map(run).collect() })
             }
-        })
+        }
     }
+}
+
+fn has_payload(kind: &Kind) -> bool {
+    matches!(kind, Kind::Delivery(_) | Kind::Multicast(_) | Kind::Outcome(_) | Kind::Handshake(_))
 }
 
 fn read_delivery(delivery: &pb::Delivery, payload: Bytes) -> Result<Delivery, MessageError> {

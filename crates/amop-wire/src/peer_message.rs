@@ -9,6 +9,7 @@ use crate::announcement::{Announcement, AnnouncementChanges, check_count};
 use crate::delivery::{AnswerStatus, Receipt};
 use crate::fields::{bad, msg_id, name, no_payload, node_id, node_id_words, put, topic, ttl};
 use crate::generated::{self as pb, peer_header::Kind};
+use crate::handshake::{PeerHandshake, read_peer_handshake};
 use crate::hot::{self, Hot};
 use crate::limits::NODES_MAX;
 use crate::probe::{put_held, read_held};
@@ -53,6 +54,8 @@ pub enum PeerMessage {
     Probe,
     /// The version of the receiver's announcement that counts at the sender.
     Held(Version),
+    /// A publisher and a subscriber of a private topic speak with each other.
+    Handshake(PeerHandshake),
 }
 
 /// A unicast on its way to the chosen subscriber's node.
@@ -124,6 +127,8 @@ pub struct Multicast {
     pub from: Name,
     /// To what.
     pub topic: Topic,
+    /// Whether the payload is sealed for a group.
+    pub sealed: bool,
     /// The message itself.
     pub payload: Bytes,
 }
@@ -153,7 +158,8 @@ impl Message for PeerMessage {
             | Self::Receipts(_)
             | Self::Returned(_)
             | Self::Probe
-            | Self::Held(_) => Lane::Replies,
+            | Self::Held(_)
+            | Self::Handshake(_) => Lane::Replies,
             Self::Relay(relay) => relay.lane,
             Self::Request(_) | Self::Multicast(_) | Self::Tree(_) => Lane::Messages,
         }
@@ -163,7 +169,7 @@ impl Message for PeerMessage {
         match self {
             Self::Request(request) if request.terms.are_usual() => request.put(buf),
             Self::Answer(answer) => answer.put(buf),
-            Self::Multicast(multicast) => multicast.put(buf),
+            Self::Multicast(multicast) if !multicast.sealed => multicast.put(buf),
             _ => put(&pb::PeerHeader { kind: self.to_kind() }, buf),
         }
     }
@@ -176,6 +182,7 @@ impl Message for PeerMessage {
             Self::Request(request) => &request.payload,
             Self::Answer(answer) => &answer.payload,
             Self::Multicast(multicast) => &multicast.payload,
+            Self::Handshake(handshake) => &handshake.payload,
             Self::Relay(relay) => &relay.frame.payload,
             Self::Tree(tree) => &tree.frame.payload,
             Self::Greeting(_)
@@ -228,6 +235,9 @@ impl Message for PeerMessage {
             Kind::Request(request) => Self::Request(read_request(&request, payload)?),
             Kind::Answer(answer) => Self::Answer(read_answer(&answer, payload)?),
             Kind::Multicast(multicast) => Self::Multicast(read_multicast(&multicast, payload)?),
+            Kind::Handshake(handshake) => {
+                Self::Handshake(read_peer_handshake(&handshake, payload)?)
+            }
             Kind::Relay(relay) => Self::Relay(Relay::read(relay, payload)?),
             Kind::Tree(tree) => Self::Tree(Tree::read(tree, payload)?),
             without_payload => {
@@ -239,10 +249,12 @@ impl Message for PeerMessage {
 }
 
 impl PeerMessage {
-    /// All but those that are [`hot`].
+    /// All but those that are always [`hot`].
     fn to_kind(&self) -> Option<Kind> {
         Some(match self {
-            Self::Answer(_) | Self::Multicast(_) => return None,
+            Self::Answer(_) => return None,
+            Self::Multicast(multicast) => Kind::Multicast(multicast.to_proto()),
+            Self::Handshake(handshake) => Kind::Handshake(handshake.to_proto()),
             Self::Request(request) => Kind::Request(request.to_proto()),
             Self::Greeting(epoch) => Kind::Greeting(pb::Greeting { epoch: Some(epoch.0) }),
             Self::Summary(entries) => {
@@ -319,6 +331,7 @@ fn read_bare(kind: Kind) -> Result<PeerMessage, MessageError> {
         | Kind::Answer(_)
         | Kind::Multicast(_)
         | Kind::Relay(_)
+        | Kind::Handshake(_)
         | Kind::Tree(_) => return Err(MessageError::UnknownKind),
     })
 }
@@ -357,6 +370,7 @@ pub(crate) fn read_multicast(
         sequence: multicast.sequence.unwrap_or_default(),
         from: name("multicast.from", &multicast.from)?,
         topic: topic("multicast.topic", &multicast.topic)?,
+        sealed: multicast.sealed.unwrap_or_default(),
         payload,
     })
 }

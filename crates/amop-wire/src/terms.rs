@@ -1,10 +1,10 @@
-//! What a unicast asks for beyond the usual.
+//! What a publish asks for beyond the usual.
 
 use sha2::{Digest, Sha256};
 
 use crate::fields::{node_id_words, text, ttl_millis};
 use crate::generated as pb;
-use crate::{Delivery, Publish, Request};
+use crate::{Delivery, Instance, MsgId, Multicast, Publish, Request};
 
 /// How often a unicast may be handled. The default is the usual: at most once, and two publishes are
 /// two messages.
@@ -16,6 +16,20 @@ pub struct Terms {
     pub at_least_once: bool,
     /// Whether another subscriber may have handled it. Set by the publisher's node.
     pub redelivered: bool,
+    /// Who can open the payload.
+    pub sealing: Sealing,
+}
+
+/// Who can open a payload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Sealing {
+    /// Everybody: it travels as it is.
+    #[default]
+    Clear,
+    /// It is a unicast, and this subscriber alone can: no other is asked.
+    For(Instance),
+    /// It is a multicast, and the verified subscribers can.
+    Group,
 }
 
 /// An idempotency key: 128 bits of a hash of what the application calls it.
@@ -36,6 +50,17 @@ impl Key {
     }
 }
 
+impl Key {
+    /// The key as a message id, for a choice that goes by it.
+    #[must_use]
+    pub fn as_id(self) -> MsgId {
+        let Self(key) = self;
+        #[expect(clippy::cast_possible_truncation, reason = "each is one half")]
+        let (publisher, counter) = (Instance((key >> 64) as u64), key as u64);
+        MsgId { publisher, counter }
+    }
+}
+
 impl Terms {
     /// Whether nothing is asked for; such terms do not travel.
     #[must_use]
@@ -44,7 +69,7 @@ impl Terms {
     }
 
     pub(crate) fn to_proto(self) -> Option<pb::Terms> {
-        let Self { key, at_least_once, redelivered } = self;
+        let Self { key, at_least_once, redelivered, sealing } = self;
         #[expect(clippy::cast_possible_truncation, reason = "each is one half")]
         let halves = key.map(|Key(key)| ((key >> 64) as u64, key as u64));
         (!self.are_usual()).then_some(pb::Terms {
@@ -52,6 +77,11 @@ impl Terms {
             key_low: halves.map(|(_, low)| low),
             at_least_once: Some(at_least_once),
             redelivered: Some(redelivered),
+            sealed_for: match sealing {
+                Sealing::For(Instance(instance)) => Some(instance),
+                Sealing::Clear | Sealing::Group => None,
+            },
+            sealed_for_group: (sealing == Sealing::Group).then_some(true),
         })
     }
 
@@ -68,6 +98,11 @@ impl Terms {
             key,
             at_least_once: terms.at_least_once.unwrap_or_default(),
             redelivered: terms.redelivered.unwrap_or_default(),
+            sealing: match (terms.sealed_for, terms.sealed_for_group.unwrap_or_default()) {
+                (Some(instance), _) => Sealing::For(Instance(instance)),
+                (None, true) => Sealing::Group,
+                (None, false) => Sealing::Clear,
+            },
         }
     }
 }
@@ -82,6 +117,21 @@ impl Publish {
             sequence: Some(self.sequence),
             topic: text(self.topic.as_bytes()),
             terms: self.terms.to_proto(),
+        }
+    }
+}
+
+impl Multicast {
+    /// The general form, for one that is sealed.
+    pub(crate) fn to_proto(&self) -> pb::Multicast {
+        pb::Multicast {
+            publisher: Some(self.id.publisher.0),
+            counter: Some(self.id.counter),
+            ttl_ms: Some(ttl_millis(self.ttl)),
+            sequence: Some(self.sequence),
+            from: text(self.from.as_bytes()),
+            topic: text(self.topic.as_bytes()),
+            sealed: self.sealed.then_some(true),
         }
     }
 }

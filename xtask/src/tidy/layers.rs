@@ -143,8 +143,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("amop-node", &["amop-core", "amop-p2p", "amop-topic-table", "amop-wire"]),
     ("amop-p2p", &["amop-wire"]),
     ("amop-pki", &["amop-wire"]),
-    ("amop-sdk", &["amop-core", "amop-files", "amop-p2p", "amop-wire"]),
-    ("amop-sim", &["amop-core", "amop-topic-table", "amop-wire"]),
+    ("amop-sdk", &["amop-auth", "amop-core", "amop-files", "amop-p2p", "amop-wire"]),
+    ("amop-sim", &["amop-auth", "amop-core", "amop-topic-table", "amop-wire"]),
     ("amop-topic-table", &["amop-wire"]),
     ("amop-wire", &[]),
 ];

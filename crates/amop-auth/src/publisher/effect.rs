@@ -77,8 +77,8 @@ pub enum Effect {
         /// What.
         message: Bytes,
     },
-    /// From now on a subscriber gets the messages of a topic: tell the home node (0x38), and look
-    /// again at what waits.
+    /// From now on a subscriber gets the messages of a topic (0x38 in AMOP's documents): look again at
+    /// what waits.
     Verified {
         /// Which topic.
         topic: Topic,
@@ -86,6 +86,14 @@ pub enum Effect {
         subscriber: Instance,
         /// By which key.
         key: PublicKey,
+    },
+    /// A subscriber that was verified was verified again, by the same key, and has other keys of a channel
+    /// now: what it could not open may go to it again.
+    Renewed {
+        /// Which topic.
+        topic: Topic,
+        /// Who.
+        subscriber: Instance,
     },
     /// A subscriber without a verdict gave no proof, or a false one: look again at what waits. It is
     /// asked again later.
@@ -95,7 +103,7 @@ pub enum Effect {
         /// Who.
         subscriber: Instance,
     },
-    /// From now on a subscriber that was verified gets nothing: tell the home node.
+    /// From now on a subscriber that was verified gets nothing.
     Withdrawn {
         /// Which topic.
         topic: Topic,

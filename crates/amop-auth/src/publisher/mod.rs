@@ -6,15 +6,15 @@
 //!       │       home node: Appeared (0x37)                                  │
 //!       │                        │ challenge (0x30) ──────────────────────▶ │
 //!       │                        │ ◀─────────────────────────  proof (0x31) │
-//!       │    home node ◀─ Verified (0x38)                                   │
+//!       │ ◀─ Verified (0x38)     │                                          │
 //!       │                        │ confirmation ──────────────────────────▶ │
 //!       │ seal_unicast, ───────▶ │ sealed payloads                          │
 //!       │ seal_multicast         │                                          │
 //! ```
 //!
 //! A verdict is about one subscriber instance on one topic, and belongs to the publisher that this machine
-//! is: nobody else can reach one, and nobody but it can act on one. What the home node is told is
-//! for its choice of a receiver; what keeps a message secret is that it is sealed for those verified alone.
+//! is: nobody else can reach one, and nobody but it can act on one. Nobody is told of it: the publisher
+//! chooses among those who are verified, and what keeps a message secret is that it is sealed for them alone.
 
 mod audience;
 mod effect;
@@ -201,6 +201,7 @@ impl Publisher {
                     Effect::Send { topic, to: subscriber, message: message.into() }
                 }
                 Step::Verified(key) => Effect::Verified { topic, subscriber, key },
+                Step::Renewed => Effect::Renewed { topic, subscriber },
                 Step::Refused => Effect::Refused { topic, subscriber },
                 Step::Withdrawn => Effect::Withdrawn { topic, subscriber },
             }

@@ -51,6 +51,7 @@ pub(crate) struct Desk<'a> {
 pub(crate) enum Step {
     Send(Vec<u8>),
     Verified(PublicKey),
+    Renewed,
     Refused,
     Withdrawn,
 }
@@ -257,7 +258,7 @@ impl Receiver {
         self.round = Round::Idle(Some(open.started + RENEW_AFTER));
         let confirm = Step::Send(verdict.confirmation());
         self.verdict = Some(verdict);
-        [confirm].into_iter().chain(is_news.then_some(Step::Verified(key))).collect()
+        vec![confirm, if is_news { Step::Verified(key) } else { Step::Renewed }]
     }
 
     fn fail(&mut self, now: Instant) -> Option<Step> {

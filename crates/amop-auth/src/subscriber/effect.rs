@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crate::{Exit, SecretKey};
 
 /// What happens to a subscriber.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Input {
     /// The client is attached to a node, newly or again.
     Attached(Exit),

@@ -318,6 +318,7 @@ impl World {
                 PublisherEffect::Refused { subscriber, .. } => {
                     self.told.push((to, Told::Refused(subscriber)));
                 }
+                PublisherEffect::Renewed { .. } => {}
                 PublisherEffect::Withdrawn { subscriber, .. } => {
                     self.told.push((to, Told::Withdrawn(subscriber)));
                 }

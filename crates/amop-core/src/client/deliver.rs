@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use amop_wire::{
-    AckRun, Answer, AnswerStatus, Attempt, ClientMessage, Delivery, Gen, Instant, MsgId, Multicast,
-    Reason, Refuse, Topic,
+    AckRun, AnswerStatus, Attempt, ClientMessage, Delivery, Gen, Instant, MsgId, Multicast, Reason,
+    Refuse, Sealing, Topic,
 };
 use bytes::Bytes;
 
@@ -14,7 +14,7 @@ use super::{Client, Delivered, Effect, State, Wanted};
 use crate::runs::push_run;
 
 impl Client {
-    pub(super) fn delivery(&mut self, now: Instant, delivery: Delivery) {
+    pub(super) fn delivery(&mut self, now: Instant, mut delivery: Delivery) {
         let attempt = delivery.attempt;
         match self.heard.hear(now, attempt.id, self.limits.heard_pieces) {
             Copy::First => {}
@@ -32,10 +32,19 @@ impl Client {
         if let Some(reason) = self.unwanted(delivery.ttl, &delivery.topic) {
             return self.refuse(now, attempt, reason);
         }
+        let payload = std::mem::take(&mut delivery.payload);
+        let sealing = delivery.terms.sealing;
+        let id = match self.unseal(now, &delivery.topic, attempt.id, sealing, payload) {
+            Ok((id, payload)) => {
+                delivery.payload = payload;
+                id
+            }
+            Err(reason) => return self.refuse(now, attempt, reason),
+        };
         let most = self.limits.keys;
         let keyed = delivery.terms.key.map(|key| self.keyed.enter(now, key, &delivery, most));
         match keyed.unwrap_or(Use::First) {
-            Use::First => self.deliver(now, delivery),
+            Use::First => self.deliver(now, id, delivery),
             Use::Joined => {}
             Use::Answered(status, payload) => self.answer(now, attempt, status, payload),
             Use::Other => self.refuse(now, attempt, Reason::KeyReused),
@@ -43,12 +52,12 @@ impl Client {
         }
     }
 
-    fn deliver(&mut self, now: Instant, delivery: Delivery) {
+    fn deliver(&mut self, now: Instant, id: MsgId, delivery: Delivery) {
         let Delivery { attempt, ttl, terms, from, topic, payload } = delivery;
         self.effects.push_back(Effect::Deliver(Delivered {
             generation: self.generation,
             expires: now + ttl,
-            id: attempt.id,
+            id,
             wanted: Wanted::Answer(attempt),
             sequence: 0,
             redelivered: terms.redelivered,
@@ -59,13 +68,17 @@ impl Client {
     }
 
     pub(super) fn multicast(&mut self, now: Instant, multicast: Multicast) {
-        let Multicast { id, ttl, sequence, from, topic, payload } = multicast;
+        let Multicast { id, ttl, sequence, from, topic, sealed, payload } = multicast;
         let number = self.multicasts;
         self.multicasts += 1;
         let copy = self.heard.hear(now, id, self.limits.heard_pieces);
         if copy != Copy::First || self.unwanted(ttl, &topic).is_some() {
             return self.ack(self.generation, number, true);
         }
+        let sealing = if sealed { Sealing::Group } else { Sealing::Clear };
+        let Ok((id, payload)) = self.unseal(now, &topic, id, sealing, payload) else {
+            return self.ack(self.generation, number, true);
+        };
         self.effects.push_back(Effect::Deliver(Delivered {
             generation: self.generation,
             expires: now + ttl,
@@ -91,6 +104,7 @@ impl Client {
     pub(super) fn refuse(&mut self, now: Instant, attempt: Attempt, reason: Reason) {
         let joined = self.keyed.refused(attempt.id);
         for attempt in joined.into_iter().chain([attempt]) {
+            self.drop_answer_key(attempt.id);
             let refuse = Refuse { attempt, reason, fenced: true };
             self.reply(now, attempt.id, ClientMessage::Refuse(refuse));
         }
@@ -103,8 +117,10 @@ impl Client {
         status: AnswerStatus,
         payload: Bytes,
     ) {
-        let answer = ClientMessage::Answer(Answer { attempt, status, payload });
-        self.reply(now, attempt.id, answer);
+        // What cannot be sealed any more stays without an answer: its publisher ends in doubt.
+        if let Some(answer) = self.seal_answer(now, attempt, status, payload) {
+            self.reply(now, attempt.id, ClientMessage::Answer(answer));
+        }
     }
 
     fn reply(&mut self, now: Instant, id: MsgId, reply: ClientMessage) {

@@ -1,24 +1,53 @@
 //! What goes into a client and what comes out of it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use amop_auth::{PublicKey, SecretKey};
 use amop_wire::{
     AnswerStatus, Attempt, ClientMessage, CloseReason, Code, Gen, Instant, Mode, MsgId, Name,
-    NodeMessage, Outcome, Reason, Receipt, Terms, Topic,
+    NodeId, NodeMessage, Outcome, Reason, Receipt, Terms, Topic,
 };
 use bytes::Bytes;
 
 /// What happens to a client.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// A link to a node is up.
-    LinkUp,
+    /// A link is up.
+    LinkUp {
+        /// To this node, as its certificate says.
+        node: NodeId,
+    },
     /// The link has ended.
     LinkDown,
     /// The node said something.
     Message(NodeMessage),
     /// The application wants the messages of a topic.
     Subscribe(Topic),
+    /// The application wants the messages of a private topic, and proves with this key that it may have
+    /// them. Of a client that has an [identity](super::Client::with_identity).
+    SubscribePrivate {
+        /// To what.
+        topic: Topic,
+        /// With which key.
+        key: SecretKey,
+    },
+    /// The application says who may receive what it publishes to a topic: from now on the holders of these
+    /// keys, and nobody else. Of a client that has an [identity](super::Client::with_identity), and of no
+    /// more than [`WATCHES_PER_CLIENT_MAX`](amop_wire::limits::WATCHES_PER_CLIENT_MAX) topics.
+    Allow {
+        /// Which topic.
+        topic: Topic,
+        /// All keys.
+        keys: BTreeSet<PublicKey>,
+    },
+    /// The application takes a key off the list of a topic. From now on nothing is sealed for it.
+    Remove {
+        /// Which topic.
+        topic: Topic,
+        /// Which key.
+        key: PublicKey,
+    },
     /// The application waits until every node knows of its subscription to a topic, which was handed
     /// in before: once that is so, [`Effect::Propagated`] says it.
     Propagate(Topic),
@@ -102,6 +131,12 @@ pub enum Effect {
         /// To what.
         topic: Topic,
     },
+    /// Who may receive on a private topic may be others than before: see
+    /// [`Client::verified`](super::Client::verified).
+    Receivers {
+        /// On which topic.
+        topic: Topic,
+    },
     /// The client is connected, and the node holds every subscription.
     Connected,
     /// The client was connected and is no longer.
@@ -117,7 +152,7 @@ pub struct Delivered {
     pub generation: Gen,
     /// It must not be handed out later than this: refuse it then.
     pub expires: Instant,
-    /// Which message.
+    /// Which message, as its publisher calls it.
     pub id: MsgId,
     /// What its publisher wants to hear.
     pub wanted: Wanted,

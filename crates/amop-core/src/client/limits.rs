@@ -3,6 +3,7 @@
 use amop_wire::limits::Occupancy;
 
 use super::Client;
+use super::private::HOMES_MAX;
 
 /// Bounds on what others can make a client hold. What is over the first two is refused, so that no
 /// message is taken twice; of the others the oldest goes, and its publisher may end in doubt.
@@ -33,10 +34,12 @@ impl Client {
     /// How full each collection is that others can fill.
     pub fn occupancy(&self) -> impl Iterator<Item = Occupancy> {
         let limits = self.limits;
+        let homes = self.private.as_ref().map_or(0, |private| private.homes_len());
         let all = [
             ("pieces of numbers heard", self.heard.len(), limits.heard_pieces),
             ("idempotency keys", self.keyed.len(), limits.keys),
             ("replies kept", self.replies.len(), limits.replies),
+            ("nodes of publishers", homes, HOMES_MAX),
             ("replies held", self.held.len(), limits.held_replies),
         ];
         all.into_iter().map(|(what, held, limit)| Occupancy { what, held, limit })

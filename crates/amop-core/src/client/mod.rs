@@ -18,6 +18,7 @@ mod heard;
 mod keyed;
 mod limits;
 mod order;
+mod private;
 mod publish;
 mod replies;
 mod sequences;
@@ -25,16 +26,20 @@ mod subscriptions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use amop_wire::{AckRun, ClientMessage, Gen, Instance, Instant, Mode, NodeMessage, Publish, Topic};
+use amop_wire::{
+    AckRun, ClientMessage, Gen, Instance, Instant, Mode, NodeId, NodeMessage, Publish, Topic,
+};
 
 pub use effect::{Delivered, Effect, Input, PublishEnd, Wanted};
 pub use limits::Limits;
 pub use order::{Gap, Order, Turn};
+pub use private::PRIVATE_MESSAGE_BYTES_MAX;
 
 use crate::by_counter::ByCounter;
 use crate::runs::take_lots;
 use heard::Heard;
 use keyed::Keyed;
+use private::{Draft, Private};
 use publish::Pending;
 use replies::Replies;
 use sequences::Sequences;
@@ -61,6 +66,8 @@ pub struct Client {
     heard: Heard,
     replies: Replies,
     keyed: Keyed,
+    /// What it has of private topics, if it may have any.
+    private: Option<Box<Private>>,
     /// When to look for publishes whose time is up: none is earlier.
     alarm: Option<Instant>,
     effects: VecDeque<Effect>,
@@ -97,6 +104,7 @@ impl Client {
             heard: Heard::default(),
             replies: Replies::default(),
             keyed: Keyed::default(),
+            private: None,
             alarm: None,
             effects: VecDeque::new(),
         }
@@ -121,6 +129,12 @@ impl Client {
         debug_assert!(self.effects.is_empty(), "drain every effect before the next input");
         match input {
             Input::Message(message) => self.handle_message(now, message),
+            Input::Publish { counter, key, mode, terms, topic, payload, timeout }
+                if self.is_private(&topic) =>
+            {
+                let draft = Draft::new(key, (mode, terms), topic, payload, now + timeout);
+                self.publish_private(now, counter, draft);
+            }
             Input::Publish { counter, key, mode, terms, topic, payload, timeout } => {
                 let sequence = match mode {
                     Mode::Unicast => 0,
@@ -140,10 +154,19 @@ impl Client {
                 self.refuse(now, attempt, reason);
             }
             Input::Ack { generation, number, refused } => self.ack(generation, number, refused),
-            Input::Subscribe(topic) => self.subscribe(topic),
+            Input::Subscribe(topic) => {
+                self.drop_key(now, &topic);
+                self.subscribe(now, topic);
+            }
+            Input::SubscribePrivate { topic, key } => {
+                self.hold_key(now, topic.clone(), key);
+                self.subscribe(now, topic);
+            }
+            Input::Allow { topic, keys } => self.allow(now, topic, keys),
+            Input::Remove { topic, key } => self.remove_key(now, topic, key),
             Input::Propagate(topic) => self.propagate(topic),
             Input::Unsubscribe(topic) => self.unsubscribe(now, topic),
-            Input::LinkUp => self.link_up(),
+            Input::LinkUp { node } => self.link_up(node),
             Input::LinkDown => self.link_down(),
             Input::EndOfBatch => self.send_acks(),
             Input::Timeout => self.handle_timeout(now),
@@ -158,7 +181,8 @@ impl Client {
     /// Says when to hand in [`Input::Timeout`]; coming early is harmless, coming late only slow.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.alarm
+        let private = self.private.as_ref().and_then(|private| private.poll_timeout());
+        self.alarm.into_iter().chain(private).min()
     }
 
     /// Whether the node has taken the client in and holds its subscriptions.
@@ -167,7 +191,10 @@ impl Client {
         matches!(self.state, State::Connected)
     }
 
-    fn link_up(&mut self) {
+    fn link_up(&mut self, node: NodeId) {
+        if let Some(private) = &mut self.private {
+            private.linked(node);
+        }
         self.generation.0 += 1;
         self.multicasts = 0;
         self.state = State::Attaching;
@@ -177,6 +204,9 @@ impl Client {
 
     fn link_down(&mut self) {
         self.subscriptions.link_down();
+        if let Some(private) = &mut self.private {
+            private.link_down();
+        }
         self.acks.clear(); // They name deliveries of the link that has ended.
         if self.is_connected() {
             self.effects.push_back(Effect::Disconnected);
@@ -188,13 +218,16 @@ impl Client {
         match message {
             NodeMessage::Multicast(multicast) => self.multicast(now, multicast),
             NodeMessage::Delivery(delivery) => self.delivery(now, delivery),
-            NodeMessage::Outcome(outcome) => self.outcome(outcome),
-            NodeMessage::Receipts(runs) => self.receipts(&runs),
+            NodeMessage::Outcome(outcome) => self.outcome(now, outcome),
+            NodeMessage::Receipts(runs) => self.receipts(now, &runs),
             NodeMessage::Subscribed { topic, code, reason } => {
                 self.subscribed(now, topic, code, reason);
             }
             NodeMessage::Propagated { topic } => self.propagated(topic),
-            NodeMessage::Attached { .. } => self.attached(now),
+            NodeMessage::Attached { epoch } => self.attached(now, epoch),
+            NodeMessage::Watched(watched) => self.watched(now, watched),
+            NodeMessage::Handshake(handshake) => self.handshake(now, handshake),
+            NodeMessage::Outlived { epoch } => self.attached_to(now, epoch),
         }
     }
 
@@ -208,6 +241,7 @@ impl Client {
             self.send(answer);
         }
         self.send_waiting(now);
+        self.look_again_at_all(now);
     }
 
     fn send_acks(&mut self) {

@@ -18,9 +18,16 @@ pub(super) struct Pending {
     deadline: Instant,
     /// The link that it was sent on.
     sent_on: Option<Gen>,
+    /// The draft that it is a part of, if it is sealed.
+    part_of: Option<u64>,
 }
 
 impl Pending {
+    /// A sealed message, sent on this link.
+    pub(super) fn of_draft(first: u64, deadline: Instant, sent_on: Gen) -> Self {
+        Self { key: 0, deadline, sent_on: Some(sent_on), part_of: Some(first) }
+    }
+
     /// When its time is up: when the node is given up, or at the deadline while it was not sent.
     fn until(&self) -> Instant {
         match self.sent_on {
@@ -33,13 +40,19 @@ impl Pending {
 impl Client {
     pub(super) fn publish(&mut self, now: Instant, key: usize, publish: Publish) {
         let counter = publish.counter;
-        let mut pending = Pending { key, deadline: now + publish.ttl, sent_on: None };
+        let mut pending =
+            Pending { key, deadline: now + publish.ttl, sent_on: None, part_of: None };
         if self.is_connected() {
             pending.sent_on = Some(self.generation);
             self.effects.push_back(Effect::Send(ClientMessage::Publish(publish)));
         } else {
             self.waiting.insert(counter, publish);
         }
+        self.await_end(counter, pending);
+    }
+
+    /// Waits for the end of a publish.
+    pub(super) fn await_end(&mut self, counter: u64, pending: Pending) {
         self.wake_by(pending.until());
         self.publishes.push(counter, pending);
     }
@@ -51,13 +64,18 @@ impl Client {
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.publishes_due(now);
+        self.private_due(now);
+    }
+
+    fn publishes_due(&mut self, now: Instant) {
         if self.alarm.is_none_or(|alarm| now < alarm) {
             return;
         }
         let due = |(counter, pending): (u64, &Pending)| (pending.until() <= now).then_some(counter);
         let due: Vec<u64> = self.publishes.iter().filter_map(due).collect();
         for counter in due {
-            self.expired(counter);
+            self.expired(now, counter);
         }
         let next = self.publishes.iter().map(|(_, pending)| pending.until()).min();
         self.alarm = next.map(|next| next.max(now + LOOK_EVERY));
@@ -74,24 +92,24 @@ impl Client {
         }
     }
 
-    pub(super) fn outcome(&mut self, outcome: Outcome) {
-        self.end(outcome.counter, PublishEnd::Outcome(outcome));
+    pub(super) fn outcome(&mut self, now: Instant, outcome: Outcome) {
+        self.end(now, outcome.counter, PublishEnd::Outcome(outcome));
     }
 
-    pub(super) fn receipts(&mut self, runs: &[ReceiptRun]) {
+    pub(super) fn receipts(&mut self, now: Instant, runs: &[ReceiptRun]) {
         // Runs cannot name more publishes than a client may have under way.
         let mut left = REQUESTS_PER_CLIENT_MAX as u64;
         for run in runs {
             let count = u64::from(run.count).min(left);
             left -= count;
             for counter in run.first..run.first + count {
-                self.end(counter, PublishEnd::Receipt(run.receipt));
+                self.end(now, counter, PublishEnd::Receipt(run.receipt));
             }
         }
     }
 
     /// Time is up: what was never sent was never handled; of the rest nobody knows.
-    pub(super) fn expired(&mut self, counter: u64) {
+    pub(super) fn expired(&mut self, now: Instant, counter: u64) {
         self.waiting.remove(&counter);
         let Some(pending) = self.publishes.get(counter) else { return };
         let (code, reason) = match pending.sent_on {
@@ -111,12 +129,14 @@ impl Client {
             tried: Vec::new(),
             payload: Bytes::new(),
         };
-        self.end(counter, PublishEnd::Outcome(outcome));
+        self.end(now, counter, PublishEnd::Outcome(outcome));
     }
 
-    fn end(&mut self, counter: u64, end: PublishEnd) {
-        if let Some(Pending { key, .. }) = self.publishes.remove(counter) {
-            self.effects.push_back(Effect::Published { counter, key, end });
+    fn end(&mut self, now: Instant, counter: u64, end: PublishEnd) {
+        let Some(Pending { key, part_of, .. }) = self.publishes.remove(counter) else { return };
+        match part_of {
+            None => self.effects.push_back(Effect::Published { counter, key, end }),
+            Some(first) => self.part_ended(now, first, counter, end),
         }
     }
 }

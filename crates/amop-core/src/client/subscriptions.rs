@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use amop_wire::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
-use amop_wire::{ClientMessage, CloseCode, CloseReason, Code, Instant, Reason, Topic};
+use amop_wire::{ClientMessage, CloseCode, CloseReason, Code, Epoch, Instant, Reason, Topic};
 
 use super::{Client, Effect, State};
 
@@ -60,7 +60,7 @@ impl Subscriptions {
 }
 
 impl Client {
-    pub(super) fn attached(&mut self, now: Instant) {
+    pub(super) fn attached(&mut self, now: Instant, epoch: Epoch) {
         if !matches!(self.state, State::Attaching) {
             let text = "attached without a request";
             return self
@@ -75,12 +75,15 @@ impl Client {
             }
         }
         self.state = State::Subscribing { open };
+        self.attached_to(now, epoch);
+        self.watch_all();
         self.connected_if_complete(now);
     }
 
-    pub(super) fn subscribe(&mut self, topic: Topic) {
+    pub(super) fn subscribe(&mut self, now: Instant, topic: Topic) {
         let Subscriptions { wanted, unpropagated, .. } = &mut self.subscriptions;
         if !wanted.contains_key(&topic) && wanted.len() >= SUBSCRIPTIONS_PER_CLIENT_MAX {
+            self.drop_key(now, &topic);
             let (code, reason) = (Code::Overloaded, Reason::TooManySubscriptions);
             return self.effects.push_back(Effect::Subscribed { topic, code, reason });
         }
@@ -109,6 +112,7 @@ impl Client {
 
     pub(super) fn unsubscribe(&mut self, now: Instant, topic: Topic) {
         self.subscriptions.remove(&topic);
+        self.drop_key(now, &topic);
         match &mut self.state {
             State::Offline | State::Attaching => {}
             State::Subscribing { open } => {
@@ -129,6 +133,7 @@ impl Client {
         }
         if code != Code::Ok {
             self.subscriptions.remove(&topic);
+            self.drop_key(now, &topic);
             self.effects.push_back(Effect::Subscribed { topic, code, reason });
         } else if let Some(told @ Told::Waits) = self.subscriptions.wanted.get_mut(&topic) {
             *told = Told::Knows;
@@ -153,7 +158,7 @@ impl Client {
 
 #[cfg(test)]
 mod tests {
-    use amop_wire::{Epoch, Instance, NodeMessage};
+    use amop_wire::{Instance, NodeId, NodeMessage};
 
     use super::super::Input;
     use super::*;
@@ -176,7 +181,7 @@ mod tests {
         let subscribed = NodeMessage::Subscribed { topic: topic.clone(), code, reason };
         let propagated = NodeMessage::Propagated { topic: topic.clone() };
 
-        told(Input::LinkUp);
+        told(Input::LinkUp { node: NodeId::from_bytes([1; 32]) });
         told(Input::Message(NodeMessage::Attached { epoch: Epoch(1) }));
         for _ in 0..2 {
             told(Input::Unsubscribe(topic.clone()));

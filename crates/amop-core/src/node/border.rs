@@ -85,7 +85,8 @@ impl Node {
             | PeerMessage::Tree(_)
             | PeerMessage::Returned(_)
             | PeerMessage::Probe
-            | PeerMessage::Held(_) => Ok(Some(message)),
+            | PeerMessage::Held(_)
+            | PeerMessage::Handshake(_) => Ok(Some(message)),
         }
     }
 

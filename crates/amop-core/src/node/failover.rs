@@ -7,7 +7,7 @@
 //! no end says that nobody did.
 
 use amop_topic_table::{Candidate, Place};
-use amop_wire::{Instance, Instant, MsgId};
+use amop_wire::{Instance, Instant, MsgId, Sealing};
 
 use super::Node;
 use super::pending::Pending;
@@ -21,7 +21,8 @@ impl Node {
         };
         let mut excluded = pending.excluded.clone();
         excluded.push(chosen.seat.at.instance);
-        if self.table.choose(&pending.topic, pending.choice(id), &excluded).is_none() {
+        let is_sealed = pending.terms.sealing != Sealing::Clear;
+        if is_sealed || self.table.choose(&pending.topic, pending.choice(id), &excluded).is_none() {
             return false;
         }
         if let Some(pending) = self.pending_mut(id) {

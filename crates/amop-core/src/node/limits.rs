@@ -2,7 +2,7 @@
 
 use amop_wire::limits::{
     NODES_MAX, Occupancy, REQUESTS_PER_CLIENT_MAX, REQUESTS_PER_NODE_MAX,
-    SUBSCRIPTIONS_PER_CLIENT_MAX, UNACKED_PER_CLIENT_MAX,
+    SUBSCRIPTIONS_PER_CLIENT_MAX, UNACKED_PER_CLIENT_MAX, WATCHES_PER_CLIENT_MAX,
 };
 
 use super::Node;
@@ -61,6 +61,7 @@ impl Node {
             ("deliveries to one client without an ack", unacked, limits.unacked_per_client),
             ("publishes of one client without an outcome", requests, limits.requests_per_client),
             ("publishes without an outcome", self.under_way, limits.requests_per_node),
+            ("topics watched by one client", self.watches.most(), WATCHES_PER_CLIENT_MAX),
             ("ways back to other nodes", self.ways_back.len(), limits.ways_back),
         ];
         let own = own.map(|(what, held, limit)| Occupancy { what, held, limit });

@@ -14,6 +14,8 @@
 //!                   ├─▶ exit       as exit node: push, pass back
 //!                   ├─▶ multicast  as home node: spread, count
 //!                   ├─▶ fanout     as exit node: fan out, report
+//!                   ├─▶ watches    who subscribes to the private topics of our clients
+//!                   ├─▶ handshake  what the ends of private topics say to each other
 //!                   ├─▶ untruth    what cannot be true
 //!                   └─▶ propagation  which subscriptions of our clients every node knows of
 //!  Effect ◀── poll_effect
@@ -28,6 +30,7 @@ mod effect;
 mod exit;
 mod failover;
 mod fanout;
+mod handshake;
 mod limits;
 mod links;
 mod multicast;
@@ -42,6 +45,7 @@ mod tree;
 mod unicast;
 mod unsent;
 mod untruth;
+mod watches;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -66,6 +70,7 @@ use propagation::Propagation;
 use publisher::Publisher;
 use session::Session;
 use sync::Announcer;
+use watches::Watches;
 
 /// One node: routes between its clients and its peers.
 #[derive(Debug)]
@@ -101,6 +106,7 @@ pub struct Node {
     places: Vec<(Place, u32)>,
     fanouts: Fanouts,
     propagation: Propagation,
+    watches: Watches,
     timers: Timers<Timer>,
     effects: VecDeque<Effect>,
     shutting_down: bool,
@@ -142,6 +148,7 @@ impl Node {
             places: Vec::new(),
             fanouts: Fanouts::default(),
             propagation: Propagation::default(),
+            watches: Watches::default(),
             timers: Timers::default(),
             effects: VecDeque::new(),
             shutting_down: false,
@@ -229,6 +236,8 @@ impl Node {
                 ClientMessage::Subscribe(_)
                 | ClientMessage::Unsubscribe(_)
                 | ClientMessage::Propagate(_)
+                | ClientMessage::Watch(_)
+                | ClientMessage::Handshake(_)
                 | ClientMessage::Publish(_)
                 | ClientMessage::Answer(_)
                 | ClientMessage::Refuse(_)
@@ -245,6 +254,8 @@ impl Node {
             ClientMessage::Subscribe(topic) => self.subscribe(instance, topic),
             ClientMessage::Unsubscribe(topic) => self.unsubscribe(instance, &topic),
             ClientMessage::Propagate(topic) => self.propagate(instance, topic),
+            ClientMessage::Watch(topic) => self.watch(link, instance, topic),
+            ClientMessage::Handshake(handshake) => self.handshake(instance, handshake),
             ClientMessage::Attach { .. } => {
                 self.close(link, CloseCode::Protocol, "the client attached twice on one link");
             }
@@ -265,7 +276,8 @@ impl Node {
             PeerMessage::Answer(_)
             | PeerMessage::Refusal(_)
             | PeerMessage::Receipts(_)
-            | PeerMessage::Held(_) => _ = self.heard_from(now, node, message),
+            | PeerMessage::Held(_)
+            | PeerMessage::Handshake(_) => _ = self.heard_from(now, node, message),
             PeerMessage::Relay(relay) => self.relayed(now, link, node, relay),
             PeerMessage::Returned(returned) => self.came_back(now, link, node, returned),
             PeerMessage::Tree(tree) => self.branched(now, link, node, tree),
@@ -300,12 +312,16 @@ impl Node {
         let lost = self.table.refresh_routes(now);
         let is_rerouted = lost.is_some();
         lost.into_iter().flatten().for_each(|node| self.node_lost(node));
+        if is_rerouted {
+            self.watches.touch_all();
+        }
         if is_rerouted || is_relinked {
             self.propagation.touch();
             self.reconsider(now, None);
         } else if !moved.is_empty() {
             self.reconsider(now, Some(&moved));
         }
+        self.tell_watchers();
         self.push_changes(now);
         self.confirm_propagation(now);
         self.report_fanouts();

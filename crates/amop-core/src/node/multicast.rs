@@ -13,7 +13,7 @@ use amop_topic_table::Place;
 use amop_wire::limits::REQUESTS_PER_NODE_MAX;
 use amop_wire::{
     Instance, Instant, MsgId, Multicast, NodeId, NodeMessage, PeerMessage, PeerReceiptRun, Publish,
-    Receipt, ReceiptRun,
+    Receipt, ReceiptRun, Sealing,
 };
 
 use super::publisher::Publisher;
@@ -127,7 +127,8 @@ impl Node {
     /// Sends one copy to every node that has a subscriber.
     pub(super) fn spread(&mut self, now: Instant, instance: Instance, publish: Publish) {
         let Some(publisher) = self.publishers.get_mut(&instance) else { return };
-        let Publish { counter, ttl, sequence, topic, payload, .. } = publish;
+        let Publish { counter, ttl, sequence, terms, topic, payload, .. } = publish;
+        let sealed = terms.sealing != Sealing::Clear;
         let until = now + ttl + REPORT_GRACE;
         let mut spread = Spread::new(until);
         let id = MsgId { publisher: instance, counter };
@@ -144,7 +145,11 @@ impl Node {
         if places.is_empty() {
             self.book(instance, [counter], |_| {});
         }
-        self.send_copies(now, &places, Multicast { id, ttl, sequence, from, topic, payload });
+        self.send_copies(
+            now,
+            &places,
+            Multicast { id, ttl, sequence, from, topic, sealed, payload },
+        );
         places.clear();
         self.places = places; // For its room.
     }
@@ -171,7 +176,7 @@ impl Node {
         }
     }
 
-    fn node_at(&self, place: Place) -> NodeId {
+    pub(super) fn node_at(&self, place: Place) -> NodeId {
         match place {
             Place::Here => self.id,
             Place::Node(node) => node,

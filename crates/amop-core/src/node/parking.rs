@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use amop_topic_table::Candidate;
-use amop_wire::{Instance, Instant, MsgId, Reason};
+use amop_wire::{Instance, Instant, MsgId, Reason, Sealing};
 
 use super::Node;
 use super::pending::Pending;
@@ -44,7 +44,9 @@ impl Node {
         } else {
             !pending.absent.is_empty()
         };
-        if !is_awaited || until <= now {
+        // For whom else a sealed one may be, and for whom to wait, only its publisher can say.
+        let is_sealed = pending.terms.sealing != Sealing::Clear;
+        if is_sealed || !is_awaited || until <= now {
             return self.exhausted(id);
         }
         pending.held_until = Some(until);

@@ -2,7 +2,9 @@
 
 use amop_topic_table::{Candidate, Place};
 use amop_wire::limits::TRIED_MAX;
-use amop_wire::{Instance, Instant, Key, MsgId, Name, Path, Publish, Reason, Terms, Topic};
+use amop_wire::{
+    Instance, Instant, Key, MsgId, Name, Path, Publish, Reason, Sealing, Terms, Topic,
+};
 use bytes::Bytes;
 
 use super::LinkId;
@@ -114,10 +116,12 @@ impl Chosen {
 impl Pending {
     pub(super) fn new(publish: Publish, deadline: Instant, base: u32) -> Self {
         let Publish { terms, topic, payload, .. } = publish;
+        let is_sealed = terms.sealing != Sealing::Clear;
         Self {
             topic,
             payload,
-            terms: Terms { redelivered: false, ..terms },
+            // Of one that is sealed its publisher knows who else was asked.
+            terms: Terms { redelivered: is_sealed && terms.redelivered, ..terms },
             deadline,
             base,
             attempts: 0,
@@ -136,10 +140,7 @@ impl Pending {
 
     /// What the choice goes by: publishes with one key go to one subscriber.
     pub(super) fn choice(&self, id: MsgId) -> MsgId {
-        #[expect(clippy::cast_possible_truncation, reason = "each is one half")]
-        let of_key =
-            |Key(key): Key| MsgId { publisher: Instance((key >> 64) as u64), counter: key as u64 };
-        self.terms.key.map_or(id, of_key)
+        self.terms.key.map_or(id, Key::as_id)
     }
 
     /// When to look after it again, at the latest.

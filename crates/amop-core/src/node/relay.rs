@@ -76,6 +76,9 @@ impl Node {
             PeerMessage::Request(_) | PeerMessage::Multicast(_) | PeerMessage::Probe => {
                 self.note_way_back(path);
             }
+            PeerMessage::Handshake(handshake) if handshake.from_publisher => {
+                self.note_way_back(path);
+            }
             PeerMessage::Answer(answer) => self.way_answered(now, answer.id, path),
             _ => self.table.way_worked(path),
         }
@@ -109,6 +112,7 @@ impl Node {
             PeerMessage::Receipts(runs) => self.receipts(node, &runs),
             PeerMessage::Probe => self.probed(node),
             PeerMessage::Held(version) => self.held(node, version),
+            PeerMessage::Handshake(handshake) => self.hand_over(node, handshake),
             // These are between neighbours.
             PeerMessage::Greeting(_)
             | PeerMessage::Summary(_)

@@ -116,7 +116,9 @@ impl Node {
         }
         let Some(session) = self.sessions.remove(&instance) else { return };
         self.propagation.forget_session(instance);
+        self.watches.forget(instance);
         for topic in &session.topics {
+            self.watches.touch(topic);
             self.table.unsubscribe(topic, instance);
         }
         self.moved.insert(instance);
@@ -145,6 +147,7 @@ impl Node {
         let subscriber = Subscriber { instance, generation: session.generation };
         self.table.subscribe(topic, subscriber).map_err(|_| Reason::TooManySubscriptions)?;
         session.topics.insert(topic.clone());
+        self.watches.touch(topic);
         self.moved.insert(instance);
         Ok(())
     }
@@ -154,6 +157,7 @@ impl Node {
             && session.topics.remove(topic)
         {
             self.propagation.forget(instance, topic);
+            self.watches.touch(topic);
             self.table.unsubscribe(topic, instance);
         }
     }

@@ -15,8 +15,8 @@ use std::time::Duration;
 use amop_topic_table::{Heard, Pull, TableFull};
 use amop_wire::limits::NODES_MAX;
 use amop_wire::{
-    Announcement, AnnouncementChanges, Chain, CloseCode, Epoch, Instant, NodeId, PeerMessage, Seq,
-    SignedHead, Version,
+    Announcement, AnnouncementChanges, Chain, CloseCode, Epoch, Instance, Instant, NodeId,
+    NodeMessage, PeerMessage, Seq, SignedHead, Version,
 };
 use bytes::Bytes;
 
@@ -181,6 +181,11 @@ impl Node {
         let epoch = Epoch(seen.0.saturating_add(1));
         self.epoch = epoch;
         self.table.raise_epoch(epoch);
+        self.watches.touch_all();
+        let attached: BTreeSet<Instance> = self.sessions.keys().copied().collect();
+        for instance in attached {
+            self.tell_client(instance, NodeMessage::Outlived { epoch });
+        }
         self.effects.push_back(Effect::Event(Event::Outlived { seen, epoch }));
     }
 
@@ -215,6 +220,7 @@ impl Node {
             self.announcer.news.insert(announcement.signed().node());
             let all = announcement.topics().iter().flat_map(|(_, all)| all);
             self.moved.extend(all.map(|subscriber| subscriber.instance));
+            self.watches.touch_all();
         }
     }
 
@@ -228,10 +234,16 @@ impl Node {
         if changes.signed().node() == self.id {
             return self.outlived(now, changes.version().epoch);
         }
+        let life = |node: &Self| Some(node.table.version_of(changes.signed().node())?.epoch);
+        let before = life(self);
         let heard = self.table.apply_changes(now, peer, &changes);
+        if life(self) != before {
+            self.watches.touch_all();
+        }
         if self.weigh(link, changes.signed(), heard) {
             let all = changes.changes().iter();
             self.moved.extend(all.map(|change| change.subscriber.instance));
+            changes.changes().iter().for_each(|change| self.watches.touch(&change.topic));
             if changes.fits() {
                 self.tell_peers(Some(peer), &PeerMessage::Changes(changes));
             }

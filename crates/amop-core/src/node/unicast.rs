@@ -19,7 +19,7 @@ use rand_chacha::rand_core::Rng;
 
 use amop_wire::{
     AnswerStatus, Attempt, Code, Delivery, Instance, Instant, MsgId, NodeId, NodeMessage, Outcome,
-    PeerAnswer, PeerMessage, PeerRefusal, Publish, Reason, Request,
+    PeerAnswer, PeerMessage, PeerRefusal, Publish, Reason, Request, Sealing,
 };
 
 use amop_topic_table::{Candidate, Place};
@@ -41,9 +41,7 @@ impl Node {
     /// Tries the subscriber that is next by the choice, or ends the unicast when none is left.
     pub(super) fn try_next(&mut self, now: Instant, id: MsgId) {
         while let Some(pending) = self.pending(id) {
-            let Some(candidate) =
-                self.table.choose(&pending.topic, pending.choice(id), &pending.excluded)
-            else {
+            let Some(candidate) = self.choose(pending, id) else {
                 if self.readmit(id) {
                     continue;
                 }
@@ -59,6 +57,17 @@ impl Node {
                 Ok(()) => return,
                 Err(reason) => self.exclude(id, candidate.place, reason, false),
             }
+        }
+    }
+
+    /// The subscriber that is next: of a sealed unicast, none but the one that can open it.
+    fn choose(&self, pending: &Pending, id: MsgId) -> Option<Candidate> {
+        match pending.terms.sealing {
+            Sealing::Clear | Sealing::Group => {
+                self.table.choose(&pending.topic, pending.choice(id), &pending.excluded)
+            }
+            Sealing::For(instance) if pending.excluded.contains(&instance) => None,
+            Sealing::For(instance) => self.table.find(&pending.topic, instance),
         }
     }
 

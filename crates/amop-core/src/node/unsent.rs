@@ -1,6 +1,8 @@
 //! What the driver had no room for, and what relays gave back: it was not handled and never will be.
 
-use amop_wire::{Instant, NodeId, NodeMessage, PeerMessage, PeerRefusal, Reason, Refuse, Request};
+use amop_wire::{
+    CloseCode, Instant, NodeId, NodeMessage, PeerMessage, PeerRefusal, Reason, Refuse, Request,
+};
 
 use super::{Link, LinkId, Node};
 
@@ -18,10 +20,16 @@ impl Node {
                 let refuse = Refuse { attempt, reason, fenced: false };
                 self.refuse(now, instance, &refuse);
             }
+            // Whoever watches must know all: the next link begins with all of it.
+            NodeMessage::Watched(_) => {
+                self.close(link, CloseCode::SlowReader, "no room to tell who subscribes");
+            }
             // An outcome that is lost reads as 102 at the client, a receipt as unknown.
             NodeMessage::Attached { .. }
             | NodeMessage::Subscribed { .. }
             | NodeMessage::Propagated { .. }
+            | NodeMessage::Handshake(_)
+            | NodeMessage::Outlived { .. }
             | NodeMessage::Outcome(_)
             | NodeMessage::Receipts(_) => {}
         }
@@ -47,7 +55,8 @@ impl Node {
                 self.refused(now, node, &refusal);
             }
             PeerMessage::Multicast(multicast) => self.copy_unsent(node, multicast.id),
-            // Answers and receipts that are lost leave doubt, tables are told again, probes repeated.
+            // Answers and receipts that are lost leave doubt, tables are told again, probes and
+            // challenges repeated.
             PeerMessage::Answer(_)
             | PeerMessage::Refusal(_)
             | PeerMessage::Receipts(_)
@@ -61,7 +70,8 @@ impl Node {
             | PeerMessage::Returned(_)
             | PeerMessage::Tree(_)
             | PeerMessage::Probe
-            | PeerMessage::Held(_) => {}
+            | PeerMessage::Held(_)
+            | PeerMessage::Handshake(_) => {}
         }
     }
 }

@@ -13,6 +13,7 @@ mod multicast;
 mod net;
 mod order;
 mod parked;
+mod private;
 mod propagated;
 mod routes;
 mod scene;

@@ -1,7 +1,7 @@
 //! Unicasts that ask for more than the usual: at least once, and idempotency keys.
 
 use amop_sim::{ClientId, End};
-use amop_wire::{AnswerStatus, Code, Key, Mode, MsgId, Reason, Terms};
+use amop_wire::{AnswerStatus, Code, Key, Mode, MsgId, Reason, Sealing, Terms};
 
 use crate::scene::{SECOND, Scene, deaf, millis, slow};
 
@@ -184,4 +184,5 @@ fn keyed(key: u128) -> Terms {
     Terms { key: Some(Key(key)), ..Terms::default() }
 }
 
-const AT_LEAST_ONCE: Terms = Terms { key: None, at_least_once: true, redelivered: false };
+const AT_LEAST_ONCE: Terms =
+    Terms { key: None, at_least_once: true, redelivered: false, sealing: Sealing::Clear };

@@ -5,10 +5,11 @@ use std::time::Duration;
 use amop_wire::limits::{TRIED_MAX, TTL_MAX};
 use amop_wire::{
     AckRun, Announcement, AnnouncementChanges, AnnouncementHead, Answer, AnswerStatus, Attempt,
-    Chain, ClientMessage, Code, Delivery, Epoch, Frame, Gen, Instance, Key, Lane, Mode, MsgId,
-    Multicast, Name, NodeId, NodeMessage, Outcome, Path, PeerAnswer, PeerMessage, PeerReceiptRun,
-    PeerRefusal, Publish, Reason, Receipt, ReceiptRun, Refuse, Relay, Request, Returned, Role, Seq,
-    SetDigest, SignedHead, Stop, Subscriber, Terms, Topic, TopicChange, Tree, Version,
+    Chain, ClientHandshake, ClientMessage, Code, Delivery, Epoch, Frame, Gen, Instance, Key, Lane,
+    Mode, MsgId, Multicast, Name, NodeHandshake, NodeId, NodeMessage, Outcome, Path, PeerAnswer,
+    PeerHandshake, PeerMessage, PeerReceiptRun, PeerRefusal, Publish, Reason, Receipt, ReceiptRun,
+    Refuse, Relay, Request, Returned, Role, Sealing, Seated, Seq, SetDigest, SignedHead, Stop,
+    Subscriber, Terms, Topic, TopicChange, Tree, Version, Watched,
 };
 use bytes::Bytes;
 use proptest::collection::vec;
@@ -41,6 +42,10 @@ pub(crate) fn client_messages() -> impl Strategy<Value = ClientMessage> {
         topics().prop_map(ClientMessage::Subscribe),
         topics().prop_map(ClientMessage::Unsubscribe),
         topics().prop_map(ClientMessage::Propagate),
+        topics().prop_map(ClientMessage::Watch),
+        (instances(), prop::option::of(nodes()), topics(), payloads())
+            .prop_map(|(to, home, topic, payload)| ClientHandshake { to, home, topic, payload })
+            .prop_map(ClientMessage::Handshake),
         publish.prop_map(ClientMessage::Publish),
         answer.prop_map(ClientMessage::Answer),
         refuse.prop_map(ClientMessage::Refuse),
@@ -59,8 +64,8 @@ pub(crate) fn node_messages() -> impl Strategy<Value = NodeMessage> {
             payload,
         },
     );
-    let nodes = (prop::option::of(names()), vec(names(), 0..=TRIED_MAX));
-    let outcome = ((any::<u64>(), codes(), reasons(), any::<u32>(), statuses()), nodes, payloads())
+    let tried = (prop::option::of(names()), vec(names(), 0..=TRIED_MAX));
+    let outcome = ((any::<u64>(), codes(), reasons(), any::<u32>(), statuses()), tried, payloads())
         .prop_map(|((counter, code, reason, attempts, status), (answered_by, tried), payload)| {
             Outcome { counter, code, reason, attempts, status, answered_by, tried, payload }
         });
@@ -77,6 +82,17 @@ pub(crate) fn node_messages() -> impl Strategy<Value = NodeMessage> {
             reason
         }),
         topics().prop_map(|topic| NodeMessage::Propagated { topic }),
+        epochs().prop_map(|epoch| NodeMessage::Outlived { epoch }),
+        watched().prop_map(NodeMessage::Watched),
+        (instances(), prop::option::of(nodes()), names(), topics(), payloads())
+            .prop_map(|(from, home, name, topic, payload)| NodeHandshake {
+                from,
+                home,
+                name,
+                topic,
+                payload,
+            })
+            .prop_map(NodeMessage::Handshake),
         delivery.prop_map(NodeMessage::Delivery),
         multicasts().prop_map(NodeMessage::Multicast),
         outcome.prop_map(NodeMessage::Outcome),
@@ -140,6 +156,16 @@ pub(crate) fn peer_messages() -> impl Strategy<Value = PeerMessage> {
         trees().prop_map(PeerMessage::Tree),
         Just(PeerMessage::Probe),
         versions().prop_map(PeerMessage::Held),
+        (instances(), instances(), any::<bool>(), names(), topics(), payloads())
+            .prop_map(|(from, to, from_publisher, name, topic, payload)| PeerHandshake {
+                from,
+                to,
+                from_publisher,
+                name,
+                topic,
+                payload,
+            })
+            .prop_map(PeerMessage::Handshake),
         request.prop_map(PeerMessage::Request),
         answer.prop_map(PeerMessage::Answer),
         refusal.prop_map(PeerMessage::Refusal),
@@ -303,22 +329,41 @@ fn ids() -> impl Strategy<Value = MsgId> {
 }
 
 fn multicasts() -> impl Strategy<Value = Multicast> {
-    (ids(), ttls(), any::<u64>(), names(), topics(), payloads()).prop_map(
-        |(id, ttl, sequence, from, topic, payload)| Multicast {
+    (ids(), ttls(), any::<u64>(), names(), topics(), any::<bool>(), payloads()).prop_map(
+        |(id, ttl, sequence, from, topic, sealed, payload)| Multicast {
             id,
             ttl,
             sequence,
             from,
             topic,
+            sealed,
             payload,
         },
     )
 }
 
+fn watched() -> impl Strategy<Value = Watched> {
+    let seated = (instances(), nodes(), epochs()).prop_map(|(instance, node, epoch)| Seated {
+        instance,
+        node,
+        epoch,
+    });
+    (any::<bool>(), topics(), vec(seated, 0..9), vec(instances(), 0..9))
+        .prop_map(|(is_all, topic, present, gone)| Watched { is_all, topic, present, gone })
+}
+
 fn terms() -> impl Strategy<Value = Terms> {
     let key = proptest::option::of(any::<u128>().prop_map(Key));
-    let terms = (key, any::<bool>(), any::<bool>())
-        .prop_map(|(key, at_least_once, redelivered)| Terms { key, at_least_once, redelivered });
+    let sealing =
+        prop_oneof![Just(Sealing::Clear), instances().prop_map(Sealing::For), Just(Sealing::Group)];
+    let terms = (key, any::<bool>(), any::<bool>(), sealing).prop_map(
+        |(key, at_least_once, redelivered, sealing)| Terms {
+            key,
+            at_least_once,
+            redelivered,
+            sealing,
+        },
+    );
     prop_oneof![Just(Terms::default()), terms]
 }
 

@@ -86,7 +86,7 @@ fn a_publish_with_terms_of_its_own_keeps_its_bytes() {
             ttl: TTL,
             mode: Mode::Unicast,
             sequence: 0,
-            terms: Terms { key, at_least_once: true, redelivered: false },
+            terms: Terms { key, at_least_once: true, ..Terms::default() },
             topic: topic("quote"),
             payload: "how much?".into(),
         }),

@@ -11,6 +11,7 @@ mod node;
 mod numbers;
 mod offsets;
 mod peer;
+mod private;
 mod probe;
 #[path = "../common/walk.rs"]
 mod walk;

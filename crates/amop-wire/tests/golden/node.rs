@@ -86,6 +86,7 @@ fn a_multicast_has_the_same_bytes_for_a_client_as_between_nodes() {
             sequence: 0x7172_7374_7576_7778,
             from: name("pay.sdk.bank-a.amop"),
             topic: topic("quote"),
+            sealed: false,
             payload: "how much?".into(),
         }),
         "00000049 003e

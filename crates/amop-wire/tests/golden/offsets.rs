@@ -197,6 +197,7 @@ fn node_messages(fill: Fill) -> Vec<NodeMessage> {
             sequence: fill.u64(),
             from: name("pay.sdk.bank-a.amop"),
             topic: topic("quote"),
+            sealed: false,
             payload: Bytes::new(),
         }),
         NodeMessage::Outcome(Outcome {
@@ -263,6 +264,7 @@ fn peer_messages(fill: Fill) -> Vec<PeerMessage> {
             sequence: fill.u64(),
             from,
             topic,
+            sealed: false,
             payload,
         }),
         PeerMessage::Receipts(vec![PeerReceiptRun { first: id, count: fill.u32(), receipt }]),

@@ -337,6 +337,7 @@ fn a_multicast_keeps_its_bytes() {
             sequence: 0x7172_7374_7576_7778,
             from: name("pay.sdk.bank-a.amop"),
             topic: topic("quote"),
+            sealed: false,
             payload: "how much?".into(),
         }),
         "00000049 003e

@@ -1,0 +1,152 @@
+//! Private topics in a world: who holds which key, who lets which in, and that nobody else reads a word.
+//!
+//! Keys are numbers here. Every frame that is sent is searched for what must be sealed, and whoever opens a
+//! message must hold a key that was on the list when the message left its publisher.
+
+use std::collections::BTreeSet;
+
+use amop_auth::{Entropy, Identity, PublicKey, SecretKey};
+use amop_core::client::{Client, Effect as ClientEffect, Input as ClientInput};
+use amop_wire::{ClientMessage, Instance, MsgId, NodeMessage, Publish, Sealing, Topic};
+use sha2::{Digest, Sha256};
+
+use crate::network::Party;
+use crate::publishing::parse;
+use crate::story::{About, What};
+use crate::world::{ClientId, World};
+
+/// What every payload to a private topic begins with.
+pub(crate) const SECRET: &str = "secret ";
+
+/// The key of this number: the same in every world.
+#[must_use]
+pub fn key(number: u8) -> SecretKey {
+    SecretKey::generate(&mut Entropy::new([number; 32]))
+}
+
+impl World {
+    /// A client gives a topic a list of keys: what it publishes there is private from now on.
+    pub fn allow(&mut self, client: ClientId, topic: &str, keys: &[u8]) {
+        let topic = parse(topic);
+        self.clients[client.0].allowed.insert(topic.clone(), keys.iter().copied().collect());
+        let keys: BTreeSet<PublicKey> = keys.iter().map(|&number| key(number).public()).collect();
+        self.client_batch(client.0, [ClientInput::Allow { topic, keys }]);
+    }
+
+    /// A client takes a key off the list of a topic.
+    pub fn remove_key(&mut self, client: ClientId, topic: &str, number: u8) {
+        let topic = parse(topic);
+        if let Some(keys) = self.clients[client.0].allowed.get_mut(&topic) {
+            keys.remove(&number);
+        }
+        let key = key(number).public();
+        self.client_batch(client.0, [ClientInput::Remove { topic, key }]);
+    }
+
+    /// Subscribes to a private topic with a key. All private topics of a client share one.
+    pub fn subscribe_private(&mut self, client: ClientId, topic: &str, number: u8) {
+        let topic = parse(topic);
+        let slot = &mut self.clients[client.0];
+        slot.key = Some(number);
+        if slot.wanted.insert(topic.clone()) {
+            self.topics_changed.insert(topic.clone(), self.now);
+        }
+        let key = key(number);
+        self.client_batch(client.0, [ClientInput::SubscribePrivate { topic, key }]);
+    }
+
+    /// Who would get what a client publishes to a private topic now.
+    ///
+    /// # Panics
+    ///
+    /// If the client is down.
+    #[must_use]
+    pub fn verified(&self, client: ClientId, topic: &str) -> Vec<Instance> {
+        let core = self.clients[client.0].core.as_ref().expect("the client lives");
+        core.verified(self.now, &parse(topic)).into_iter().map(|(instance, _)| instance).collect()
+    }
+
+    /// The core of a client that begins its life: what it draws follows from its instance.
+    pub(crate) fn new_client(&self, client: ClientId, instance: Instance) -> Client {
+        let name = self.clients[client.0].name.clone();
+        let certificate = Sha256::digest(name.as_bytes()).into();
+        let seed = |purpose: u8| {
+            let mut hash = Sha256::new();
+            hash.update(instance.0.to_be_bytes());
+            hash.update([purpose]);
+            hash.finalize().into()
+        };
+        let identity = Identity { name, certificate, instance };
+        Client::new(instance).with_identity(identity, [seed(1), seed(2)])
+    }
+
+    pub(crate) fn told_receivers(&mut self, client: usize, topic: &Topic) {
+        let Some(core) = &self.clients[client].core else { return };
+        let verified = core.verified(self.now, topic);
+        let line = format_args!("may send to {} on {topic}", verified.len());
+        self.tell(What::Did(Party::Client(client)), About::Nothing, line);
+    }
+
+    /// Notes for whom a message is sealed when it leaves, and who may not have opened it.
+    pub(crate) fn check_sealing(
+        &mut self,
+        client: usize,
+        sealed: Option<MsgId>,
+        effect: &ClientEffect,
+    ) {
+        match effect {
+            ClientEffect::Send(ClientMessage::Publish(publish)) => self.leaves(client, publish),
+            ClientEffect::Deliver(delivered) => {
+                let is_secret = delivered.payload.starts_with(SECRET.as_bytes());
+                let key = self.clients[client].key;
+                let may = sealed.and_then(|id| self.sealed_for.get(&id));
+                let may = may.zip(key).is_some_and(|(may, key)| may.contains(&key));
+                if is_secret && !may {
+                    let id = delivered.id;
+                    let what = format!("{id}: opened by c{client} with key {key:?}, not listed");
+                    self.record.broken.push(what);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn leaves(&mut self, client: usize, publish: &Publish) {
+        let Some(core) = &self.clients[client].core else { return };
+        let id = MsgId { publisher: core.instance(), counter: publish.counter };
+        let Some(allowed) = self.clients[client].allowed.get(&publish.topic) else { return };
+        let key_of = |instance: Instance| {
+            let is_it = |core: &Client| core.instance() == instance;
+            self.clients.iter().find(|slot| slot.core.as_ref().is_some_and(is_it))?.key
+        };
+        let wrong = match publish.terms.sealing {
+            Sealing::Clear => Some("left in the clear".to_owned()),
+            Sealing::For(instance) => {
+                let key = key_of(instance);
+                let is_listed = key.is_some_and(|key| allowed.contains(&key));
+                (!is_listed).then(|| format!("sealed for {instance} with key {key:?}, not listed"))
+            }
+            Sealing::Group => None,
+        };
+        self.record.broken.extend(wrong.map(|wrong| format!("{id}: {wrong}")));
+        self.sealed_for.insert(id, allowed.clone());
+    }
+
+    /// Nothing that must be sealed is ever seen on a link.
+    pub(crate) fn check_plaintext(&mut self, payload: &[u8]) {
+        let words = SECRET.as_bytes();
+        if !self.sealed_for.is_empty() && payload.windows(words.len()).any(|window| window == words)
+        {
+            self.record.broken.push("the plaintext of a private topic is on a link".to_owned());
+        }
+    }
+}
+
+/// The id on the wire of a sealed message that comes to a client.
+pub(crate) fn sealed_id(input: &ClientInput) -> Option<MsgId> {
+    match input {
+        ClientInput::Message(NodeMessage::Delivery(delivery)) => Some(delivery.attempt.id),
+        ClientInput::Message(NodeMessage::Multicast(multicast)) => Some(multicast.id),
+        _ => None,
+    }
+}
