@@ -10,6 +10,7 @@ use clap::{ArgAction, Args as Arguments, Parser, Subcommand};
 
 use crate::cert::args::Cert;
 use crate::exit::EXIT_CODES;
+use crate::key::{HeldArgs, Key, SealArgs};
 
 /// Sends and receives AMOP messages, makes certificates, runs a demo network.
 #[derive(Clone, Debug, Parser)]
@@ -104,6 +105,10 @@ pub(crate) enum Command {
     /// Send a message to one subscriber and print its answer
     #[command(before_help = "Example: amop request quote '{\"pair\":\"USDCNY\"}'")]
     Request(Request),
+    /// Make and show the keys of private topics
+    #[command(before_help = "Example: amop key new hr.key")]
+    #[command(subcommand)]
+    Key(Key),
     /// Make, request, sign, install, look at and revoke certificates
     #[command(before_help = "Example: amop cert quick --agency bank-a --node n1 --app payments")]
     #[command(subcommand)]
@@ -146,6 +151,8 @@ pub(crate) struct Sub {
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) reply: String,
     #[command(flatten)]
+    pub(crate) held: HeldArgs,
+    #[command(flatten)]
     pub(crate) link: LinkArgs,
 }
 
@@ -160,6 +167,8 @@ pub(crate) struct Publish {
     /// Send it to all subscribers, and print how many took it
     #[arg(long, conflicts_with_all = ["at_least_once", "idempotency_key"])]
     pub(crate) multicast: bool,
+    #[command(flatten)]
+    pub(crate) seal: SealArgs,
     #[command(flatten)]
     pub(crate) terms: TermsArgs,
     #[command(flatten)]
@@ -185,6 +194,8 @@ pub(crate) struct Request {
     /// The message: a text, `-` for standard input, `@FILE` for a file
     #[arg(value_name = "PAYLOAD | - | @FILE", default_value = "", hide_default_value = true)]
     pub(crate) payload: String,
+    #[command(flatten)]
+    pub(crate) seal: SealArgs,
     #[command(flatten)]
     pub(crate) terms: TermsArgs,
     #[command(flatten)]

@@ -10,6 +10,7 @@ mod connect;
 mod demo;
 mod exit;
 mod files;
+mod key;
 mod out;
 mod payload;
 mod publish;
@@ -90,6 +91,7 @@ async fn run(args: Args, out: &mut Out, stop: &Stop) -> Result<(), Failure> {
             let link = request.link.clone().or(&before);
             stop.or(publish::request(&request, &link, out)).await
         }
+        Command::Key(command) => key::run(&command, out),
         Command::Cert(cert) => cert::run(&cert, out),
     }
 }

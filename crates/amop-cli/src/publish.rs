@@ -1,13 +1,15 @@
 //! `amop pub` and `amop request`: one message, and how it ended.
 
 use amop_sdk::{
-    Answer, AnswerStatus, Bytes, Client, Code, MulticastReceipt, Name, PublishError, Reason,
+    Answer, AnswerStatus, Bytes, Client, Code, MulticastReceipt, Name, PublicKey, PublishError,
+    Reason,
 };
 use serde::Serialize;
 
 use crate::args::{self, LinkArgs, TermsArgs};
 use crate::connect::connect;
-use crate::exit::Failure;
+use crate::exit::{Failure, chain};
+use crate::key;
 use crate::out::Out;
 use crate::payload;
 use crate::text::{Payload, millis, printable, size, span};
@@ -19,7 +21,9 @@ pub(crate) async fn publish(
     out: &mut Out,
 ) -> Result<(), Failure> {
     let (topic, payload) = (&args.topic, payload::read(&args.payload).await?);
+    let keys = key::receivers(&args.seal)?;
     let client = connect(link).await?;
+    make_private(&client, topic, keys)?;
     if args.multicast {
         let sent = size(payload.len());
         let ended = client.multicast(topic, payload).await;
@@ -44,7 +48,9 @@ pub(crate) async fn request(
     out: &mut Out,
 ) -> Result<(), Failure> {
     let (topic, payload) = (&args.topic, payload::read(&args.payload).await?);
+    let keys = key::receivers(&args.seal)?;
     let client = connect(link).await?;
+    make_private(&client, topic, keys)?;
     let ended = ask(&client, topic, payload, &args.terms).await;
     client.close().await;
     let answer = ended?;
@@ -58,6 +64,18 @@ pub(crate) async fn request(
     }
     out.aside(format!("  {}", summary(&answer)));
     Ok(())
+}
+
+/// Seals what is sent to a topic for these keys, if there are any.
+fn make_private(client: &Client, topic: &str, keys: Vec<PublicKey>) -> Result<(), Failure> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    client
+        .private(topic)
+        .to(keys)
+        .map(drop)
+        .map_err(|error| Failure::of_code(Code::Invalid, "not-private", chain(&error)))
 }
 
 /// Gets an answer out of a subscriber, and a good one.
@@ -150,6 +168,12 @@ fn failed(topic: &str, error: &PublishError) -> Failure {
     if !error.tried().is_empty() {
         let tried: Vec<_> = error.tried().iter().map(ToString::to_string).collect();
         failure = failure.node(tried.join(", "));
+    }
+    if reason == Reason::NoVerifiedReceiver {
+        let text = format!(
+            "who is to read it runs `amop sub {topic} --topic-key FILE`; then send it again"
+        );
+        return failure.next(text);
     }
     match next(code, topic) {
         Some(next) => failure.next(next),

@@ -8,7 +8,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-use amop_sdk::{Client, Event, Message, Mode, SubscribeError, Subscription};
+use amop_sdk::{Client, Event, Message, Mode, SecretKey, SubscribeError, Subscription};
 use futures_util::StreamExt;
 use serde::Serialize;
 use tokio::time::sleep;
@@ -17,6 +17,7 @@ use crate::args::{LinkArgs, Sub};
 use crate::clock::{self, Timestamp};
 use crate::connect::connect;
 use crate::exit::{Exit, Failure};
+use crate::key;
 use crate::out::Out;
 use crate::stop::{Asked, Stop};
 use crate::text::{Payload, printable, size};
@@ -29,11 +30,12 @@ pub(crate) async fn run(
     out: &mut Out,
     stop: &Stop,
 ) -> Result<(), Failure> {
+    let key = key::held(&args.held)?;
     let client = tokio::select! {
         client = connect(link) => client?,
         asked = stop.asked() => return Err(Failure::Stopped(asked)),
     };
-    let ended = print_messages(&client, args, out, stop).await;
+    let ended = print_messages(&client, args, key, out, stop).await;
     client.close().await;
     ended
 }
@@ -41,11 +43,12 @@ pub(crate) async fn run(
 async fn print_messages(
     client: &Client,
     args: &Sub,
+    key: Option<SecretKey>,
     out: &mut Out,
     stop: &Stop,
 ) -> Result<(), Failure> {
     let mut events = client.events();
-    let mut subscriptions = Subscriptions::open(client, args).await?;
+    let mut subscriptions = Subscriptions::open(client, args, key).await?;
     out.note(format!("subscribed to {}", subscriptions.names()));
 
     let mut reader_gone = pin!(Out::reader_gone());
@@ -83,13 +86,16 @@ struct Subscriptions {
 }
 
 impl Subscriptions {
-    async fn open(client: &Client, args: &Sub) -> Result<Self, Failure> {
+    async fn open(client: &Client, args: &Sub, key: Option<SecretKey>) -> Result<Self, Failure> {
         let mut open: Vec<Subscription> = Vec::new();
         for topic in &args.topics {
             if open.iter().any(|subscription| subscription.topic().as_str() == topic) {
                 continue; // Typed twice.
             }
-            let subscribe = client.subscribe(topic);
+            let subscribe = match &key {
+                Some(key) => client.subscribe_private(topic, key.clone()),
+                None => client.subscribe(topic),
+            };
             let subscribe = if args.propagated { subscribe.propagated() } else { subscribe };
             open.push(subscribe.await.map_err(|error| not_subscribed(&error))?);
         }

@@ -337,6 +337,7 @@ impl<T> fmt::Debug for Pending<T> {
 
 #[cfg(test)]
 mod tests {
+    use amop_core::client::Client;
     use amop_wire::Instance;
 
     use super::*;
@@ -355,7 +356,7 @@ mod tests {
 
     #[test]
     fn a_publish_that_nobody_waits_for_leaves_nothing() {
-        let driver = Arc::new(Driver::new(Instance(1)));
+        let driver = Arc::new(Driver::new(Client::new(Instance(1))));
         let lease = Lease::new(Arc::clone(&driver));
         let submit = |lease| match poll(&mut request(lease).submit()) {
             Poll::Ready(Ok(pending)) => pending,

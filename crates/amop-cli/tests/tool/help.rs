@@ -4,8 +4,20 @@ use std::path::Path;
 
 use crate::support::{amop, run, text};
 
-const COMMANDS: [&[&str]; 7] =
-    [&[], &["demo"], &["sub"], &["pub"], &["request"], &["cert"], &["cert", "quick"]];
+const COMMANDS: [&[&str]; 12] = [
+    &[],
+    &["demo"],
+    &["sub"],
+    &["pub"],
+    &["request"],
+    &["key"],
+    &["key", "new"],
+    &["key", "import"],
+    &["key", "public"],
+    &["key", "fingerprint"],
+    &["cert"],
+    &["cert", "quick"],
+];
 
 #[tokio::test]
 async fn the_help_of_every_command_begins_with_an_example_and_fits_a_screen() {

@@ -8,4 +8,5 @@ mod demo;
 mod endings;
 mod help;
 mod messages;
+mod private;
 mod support;
