@@ -67,6 +67,7 @@ impl World {
     /// Subscribes.
     pub fn subscribe(&mut self, client: ClientId, topic: &str) {
         let topic = parse(topic);
+        self.clients[client.0].keys.remove(&topic);
         if self.clients[client.0].wanted.insert(topic.clone()) {
             self.topics_changed.insert(topic.clone(), self.now);
         }
@@ -76,6 +77,7 @@ impl World {
     /// Unsubscribes: what waits for the application is refused.
     pub fn unsubscribe(&mut self, client: ClientId, topic: &str) {
         let topic = parse(topic);
+        self.clients[client.0].keys.remove(&topic);
         if self.clients[client.0].wanted.remove(&topic) {
             self.topics_changed.insert(topic.clone(), self.now);
         }

@@ -178,7 +178,7 @@ impl World {
         let mut core = self.new_client(client, instance);
         core.set_limits(self.limits.client);
         let slot = &mut self.clients[client.0];
-        slot.key = None;
+        slot.keys.clear();
         slot.allowed.clear();
         slot.core = Some(core);
         slot.paused_until = self.now;

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::network::Party;
 use crate::publishing::parse;
 use crate::story::{About, What};
-use crate::world::{ClientId, World};
+use crate::world::{ClientId, ClientSlot, World};
 
 /// What every payload to a private topic begins with.
 pub(crate) const SECRET: &str = "secret ";
@@ -43,11 +43,15 @@ impl World {
         self.client_batch(client.0, [ClientInput::Remove { topic, key }]);
     }
 
-    /// Subscribes to a private topic with a key. All private topics of a client share one.
+    /// Subscribes to a private topic with a key.
     pub fn subscribe_private(&mut self, client: ClientId, topic: &str, number: u8) {
         let topic = parse(topic);
         let slot = &mut self.clients[client.0];
-        slot.key = Some(number);
+        slot.keys.insert(topic.clone(), number);
+        if let Some(core) = &slot.core {
+            let held = self.held.entry((core.instance(), topic.clone())).or_default();
+            held.insert(number);
+        }
         if slot.wanted.insert(topic.clone()) {
             self.topics_changed.insert(topic.clone(), self.now);
         }
@@ -80,6 +84,13 @@ impl World {
         Client::new(instance).with_identity(identity, [seed(1), seed(2)])
     }
 
+    /// Whether a topic is a matter of keys for anybody.
+    pub(crate) fn has_keys(&self, topic: &Topic) -> bool {
+        let is_one =
+            |slot: &ClientSlot| slot.allowed.contains_key(topic) || slot.keys.contains_key(topic);
+        self.clients.iter().any(is_one)
+    }
+
     pub(crate) fn told_receivers(&mut self, client: usize, topic: &Topic) {
         let Some(core) = &self.clients[client].core else { return };
         let verified = core.verified(self.now, topic);
@@ -98,7 +109,7 @@ impl World {
             ClientEffect::Send(ClientMessage::Publish(publish)) => self.leaves(client, publish),
             ClientEffect::Deliver(delivered) => {
                 let is_secret = delivered.payload.starts_with(SECRET.as_bytes());
-                let key = self.clients[client].key;
+                let key = self.clients[client].keys.get(&delivered.topic).copied();
                 let may = sealed.and_then(|id| self.sealed_for.get(&id));
                 let may = may.zip(key).is_some_and(|(may, key)| may.contains(&key));
                 if is_secret && !may {
@@ -115,16 +126,12 @@ impl World {
         let Some(core) = &self.clients[client].core else { return };
         let id = MsgId { publisher: core.instance(), counter: publish.counter };
         let Some(allowed) = self.clients[client].allowed.get(&publish.topic) else { return };
-        let key_of = |instance: Instance| {
-            let is_it = |core: &Client| core.instance() == instance;
-            self.clients.iter().find(|slot| slot.core.as_ref().is_some_and(is_it))?.key
-        };
         let wrong = match publish.terms.sealing {
             Sealing::Clear => Some("left in the clear".to_owned()),
             Sealing::For(instance) => {
-                let key = key_of(instance);
-                let is_listed = key.is_some_and(|key| allowed.contains(&key));
-                (!is_listed).then(|| format!("sealed for {instance} with key {key:?}, not listed"))
+                let held = self.held.get(&(instance, publish.topic.clone()));
+                let is_listed = held.is_some_and(|held| !held.is_disjoint(allowed));
+                (!is_listed).then(|| format!("sealed for {instance} with {held:?}, not listed"))
             }
             Sealing::Group => None,
         };

@@ -51,6 +51,8 @@ pub struct World {
     pub(crate) record: Record,
     /// The keys on the list when a sealed message left its publisher.
     pub(crate) sealed_for: BTreeMap<MsgId, BTreeSet<u8>>,
+    /// The keys that a client ever subscribed with.
+    pub(crate) held: BTreeMap<(Instance, Topic), BTreeSet<u8>>,
     pub(crate) notary: Notary,
     pub(crate) coverage: Coverage,
     trace: DefaultHasher,
@@ -140,8 +142,8 @@ pub(crate) struct ClientSlot {
     pub(crate) wanted: BTreeSet<Topic>,
     /// What the application was told of its subscribes.
     pub(crate) subscribed: Vec<(Topic, Code)>,
-    /// With which key it subscribes to private topics.
-    pub(crate) key: Option<u8>,
+    /// With which keys it subscribes to private topics.
+    pub(crate) keys: BTreeMap<Topic, u8>,
     /// Which keys it lets in, on the topics that it publishes to in private.
     pub(crate) allowed: BTreeMap<Topic, BTreeSet<u8>>,
     /// What it was told that every node knows of, and when.
@@ -167,6 +169,7 @@ impl World {
             notary: Notary::new(seed),
             record: Record { story: Some(Story::default()), ..Record::default() },
             sealed_for: BTreeMap::new(),
+            held: BTreeMap::new(),
             coverage: Coverage::default(),
             trace: DefaultHasher::new(),
             latency: Duration::from_millis(1),
@@ -242,7 +245,7 @@ impl World {
             inbox: Inbox::default(),
             wanted: BTreeSet::new(),
             subscribed: Vec::new(),
-            key: None,
+            keys: BTreeMap::new(),
             allowed: BTreeMap::new(),
             propagated: Vec::new(),
         });

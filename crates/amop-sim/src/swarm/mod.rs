@@ -11,6 +11,7 @@ mod chaos;
 mod choice;
 mod liar;
 mod plan;
+mod private;
 mod quiet;
 mod steps;
 
@@ -79,6 +80,7 @@ pub struct Swarm {
     detour_max: Duration,
     troubles: Vec<Trouble>,
     harshness: usize,
+    is_private: bool,
     /// What is going to be done, and when.
     agenda: BTreeMap<(Instant, usize), Deed>,
     liar: Liar,
@@ -114,6 +116,7 @@ impl Swarm {
             detour_max: plan.detour_max,
             troubles: plan.troubles.clone(),
             harshness: plan.harshness,
+            is_private: plan.is_private,
             agenda: BTreeMap::new(),
             liar: Liar::default(),
             choices: Choices::default(),

@@ -33,6 +33,8 @@ pub struct Plan {
     pub detour_max: Duration,
     /// Whether nodes and clients hold little.
     pub is_tight: bool,
+    /// Whether there are private topics.
+    pub is_private: bool,
 }
 
 /// A connected graph.
@@ -82,6 +84,7 @@ impl Plan {
             harshness: [3, 10, 25][draw(0, 2)],
             detour_max: Duration::from_millis([0, 50, 400][draw(0, 2)]),
             is_tight: draw(0, 9) == 0,
+            is_private: draw(0, 2) == 0,
         }
     }
 }

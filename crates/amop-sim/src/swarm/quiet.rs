@@ -18,6 +18,9 @@ impl Swarm {
         self.violations.extend(self.world.wrong_views());
         self.change_subscriptions();
         self.reach_everybody();
+        if self.is_private {
+            self.check_private();
+        }
     }
 
     /// SEQ-3: a change is known everywhere within a second, since nothing is lost any more.

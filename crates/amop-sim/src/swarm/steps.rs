@@ -19,6 +19,9 @@ impl Swarm {
         }
         let most = [4000, 4000, 4000, 12_000][self.pick(4)];
         let timeout = millis(self.world.draw(most));
+        if self.is_private && self.world.draw(4) == 0 {
+            return self.private_step(client, timeout);
+        }
         match self.world.draw(27) {
             0..=12 => self.publish(client, Mode::Unicast, &topic, timeout),
             13..=18 => self.publish(client, Mode::Multicast, &topic, timeout),

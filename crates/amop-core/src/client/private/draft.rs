@@ -5,7 +5,7 @@
 
 use amop_wire::limits::TRIED_MAX;
 use amop_wire::{
-    AnswerStatus, Code, Epoch, Instance, Instant, Mode, MsgId, Name, NodeId, Outcome, Reason,
+    AnswerStatus, Code, Epoch, Instance, Instant, Key, Mode, MsgId, Name, NodeId, Outcome, Reason,
     Terms, Topic,
 };
 use bytes::Bytes;
@@ -77,7 +77,7 @@ impl Draft {
     /// What the choice goes by: publishes with one key go to one subscriber.
     pub(super) fn choice(&self, publisher: Instance, first: u64) -> MsgId {
         let id = MsgId { publisher, counter: first };
-        self.terms.key.map_or(id, |key| key.as_id())
+        self.terms.key.map_or(id, Key::as_id)
     }
 
     /// Whether nobody was asked so far.
