@@ -10,10 +10,11 @@
 
 mod cli;
 
+use std::error::Error;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
-use amop_sdk::{Client, Code, PublishError};
+use amop_sdk::{Client, Code, PublishError, read_public_key};
 use clap::Parser;
 
 /// Publishes to a topic and prints how each message ended.
@@ -24,6 +25,9 @@ struct Arguments {
     /// To all subscribers, instead of one that answers.
     #[arg(long)]
     multicast: bool,
+    /// Seal them for who holds this public key; several with commas.
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    private: Vec<String>,
     /// How many messages.
     #[arg(long, default_value_t = 1)]
     count: u32,
@@ -40,6 +44,10 @@ async fn main() -> ExitCode {
             return ExitCode::from(code.number());
         }
     };
+    if let Err(error) = make_private(&client, &arguments) {
+        eprintln!("error {}: {}", Code::Invalid, cli::chain(&*error));
+        return ExitCode::from(Code::Invalid.number());
+    }
     let mut first_failure = Code::Ok;
     for number in 0..arguments.count {
         if let Err(error) = publish(&client, &arguments, number).await {
@@ -51,6 +59,15 @@ async fn main() -> ExitCode {
     }
     client.close().await;
     ExitCode::from(first_failure.number())
+}
+
+/// Has what is published sealed, if there are keys.
+fn make_private(client: &Client, to: &Arguments) -> Result<(), Box<dyn Error>> {
+    let keys = to.private.iter().map(|key| read_public_key(key)).collect::<Result<Vec<_>, _>>()?;
+    if !keys.is_empty() {
+        client.private(&to.connection.topic).to(keys)?;
+    }
+    Ok(())
 }
 
 async fn publish(client: &Client, to: &Arguments, number: u32) -> Result<(), PublishError> {

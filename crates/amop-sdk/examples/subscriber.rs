@@ -10,10 +10,11 @@ mod cli;
 
 use std::error::Error;
 use std::io::{Write, stdout};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use amop_sdk::{Code, Mode, SubscribeError};
+use amop_sdk::{Code, Mode, SubscribeError, read_key_file};
 use clap::Parser;
 
 /// Subscribes to a topic, prints what comes and answers what wants an answer.
@@ -21,11 +22,14 @@ use clap::Parser;
 struct Arguments {
     #[command(flatten)]
     connection: cli::Connection,
+    /// Read a private topic with the key in this file.
+    #[arg(long, value_name = "FILE")]
+    private: Option<PathBuf>,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(&Arguments::parse().connection).await {
+    match run(&Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let code =
@@ -36,9 +40,14 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(connection: &cli::Connection) -> Result<(), Box<dyn Error>> {
+async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let connection = &arguments.connection;
     let client = connection.connect().await?;
-    let mut subscription = client.subscribe(&connection.topic).await?;
+    let subscribe = match &arguments.private {
+        Some(file) => client.subscribe_private(&connection.topic, read_key_file(file, None)?),
+        None => client.subscribe(&connection.topic),
+    };
+    let mut subscription = subscribe.await?;
     let mut out = stdout();
     writeln!(out, "Subscriber {} success {}", connection.topic, utc())?;
     while let Some(message) = subscription.next().await {

@@ -11,6 +11,7 @@ mod checks;
 mod failures;
 mod keep;
 mod network;
+mod private;
 mod report;
 mod routes;
 mod scene;
@@ -75,6 +76,7 @@ async fn check(
     report.check("multicast", checks::multicast(&scene)).await?;
     report.check("same node", checks::same_node(&scene)).await?;
     report.check("nobody", checks::nobody(&scene)).await?;
+    report.check("private", private::private(&scene)).await?;
     report.check("too slow", checks::too_slow(&scene, deadline(args))).await?;
     let failover = failures::failover(&scene, certificates, &mut network);
     report.check("failover", failover).await?;
@@ -120,4 +122,4 @@ fn deadline(args: &Demo) -> Duration {
 }
 
 /// How many checks there are.
-const CHECKS: usize = 11;
+const CHECKS: usize = 12;

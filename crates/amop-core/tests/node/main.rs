@@ -6,4 +6,5 @@ mod border;
 mod early;
 mod home;
 mod home_and_exit;
+mod private;
 mod ways;

@@ -43,6 +43,9 @@ impl Swarm {
         self.world.subscribe_private(holder, &topic, 1);
         // Who failed to prove anything for long is asked again within a minute.
         self.world.run_for(70 * SECOND);
+        // PRIV-13: who has subscribed again says at the first message that it has no keys.
+        self.world.publish(publisher, Mode::Multicast, &topic, 5 * SECOND);
+        self.world.run_for(5 * SECOND);
         let Some(home) = self.world.home_of(publisher) else { return };
         let (name, reach) =
             (topic.parse::<Topic>().expect("a valid topic"), self.world.in_reach(home.0));

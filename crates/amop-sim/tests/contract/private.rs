@@ -33,7 +33,7 @@ fn handlers(world: &World, id: MsgId) -> Vec<Instance> {
     world.record().publication(id).calls.iter().map(|call| call.instance).collect()
 }
 
-/// PRIV-1, PRIV-2, PRIV-16: the same topic, the same node, no listed key: not a word.
+/// PRIV-1, PRIV-2, PRIV-17: the same topic, the same node, no listed key: not a word.
 #[test]
 fn who_holds_a_listed_key_gets_unicasts_and_multicasts_and_nobody_else_does() {
     for far in [false, true] {
@@ -202,7 +202,7 @@ fn a_subscriber_that_moves_while_it_is_asked_is_asked_where_it_is() {
     scene.end();
 }
 
-/// PRIV-15: what the subscriber says goes to where its publisher is now.
+/// PRIV-16: what the subscriber says goes to where its publisher is now.
 #[test]
 fn a_publisher_that_moves_keeps_its_verdicts_and_is_found() {
     let mut scene = private(&[1]);

@@ -4,14 +4,14 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use amop_wire::limits::{
-    CHAIN_BYTES_MAX, CHAIN_CERTIFICATES_MAX, HEAD_BYTES_MAX, HEADER_BYTES_MAX, NAME_BYTES_MAX,
-    NODES_MAX, PAYLOAD_BYTES_MAX, SIGNATURE_BYTES_MAX, TOPIC_BYTES_MAX, TOPICS_PER_NODE_MAX,
-    TRIED_MAX, TTL_MAX,
+    CHAIN_BYTES_MAX, CHAIN_CERTIFICATES_MAX, HANDSHAKE_BYTES_MAX, HEAD_BYTES_MAX, HEADER_BYTES_MAX,
+    NAME_BYTES_MAX, NODES_MAX, PAYLOAD_BYTES_MAX, SIGNATURE_BYTES_MAX, TOPIC_BYTES_MAX,
+    TOPICS_PER_NODE_MAX, TRIED_MAX, TTL_MAX, WATCHED_SUBSCRIBERS_MAX,
 };
 use amop_wire::{
-    AckRun, Announcement, AnnouncementHead, AnswerStatus, Chain, ClientMessage, Code, FrameError,
-    Message, MessageError, Mode, Name, NodeMessage, Outcome, PeerMessage, Publish, Reason,
-    SetDigest, SignedHead, Terms, Version,
+    AckRun, Announcement, AnnouncementHead, AnswerStatus, Chain, ClientMessage, Code, Epoch, Frame,
+    FrameError, Instance, Message, MessageError, Mode, Name, NodeId, NodeMessage, Outcome,
+    PeerMessage, Publish, Reason, Seated, SetDigest, SignedHead, Terms, Version, Watched,
 };
 use bytes::Bytes;
 
@@ -229,6 +229,51 @@ fn more_acks_than_a_header_holds_are_refused_before_they_travel() {
     assert_eq!(decoded(encoded(&acks(limit)).unwrap()), Ok(acks(limit)));
     let refused = encoded(&acks(limit + 1));
     assert!(matches!(refused, Err(FrameError::HeaderTooLong { .. })));
+}
+
+#[test]
+fn a_handshake_may_have_512_bytes_whoever_says_it() {
+    assert_eq!(HANDSHAKE_BYTES_MAX, 512);
+    let frame = |kind: u64, body: Fields, bytes: usize| Frame {
+        header: Fields::new().message(kind, body).into(),
+        payload: vec![0; bytes].into(),
+    };
+    let for_client = || Fields::new().bytes(3, NAME).bytes(4, "quote");
+    let for_peer = || Fields::new().bytes(4, NAME).bytes(5, "quote");
+    let is_taken = |bytes: usize| {
+        let of_client = frame(17, Fields::new().bytes(3, "quote"), bytes);
+        [
+            ClientMessage::from_frame(of_client).is_ok(),
+            NodeMessage::from_frame(frame(17, for_client(), bytes)).is_ok(),
+            PeerMessage::from_frame(frame(20, for_peer(), bytes)).is_ok(),
+        ]
+    };
+    assert_eq!(is_taken(HANDSHAKE_BYTES_MAX), [true; 3]);
+    assert_eq!(is_taken(HANDSHAKE_BYTES_MAX + 1), [false; 3]);
+}
+
+#[test]
+fn who_watches_is_told_of_1024_subscribers_in_one_frame() {
+    let watched = |present: usize, gone: usize| {
+        let (node, epoch) = (NodeId::from_bytes([1; 32]), Epoch(u64::MAX));
+        let seated = |n: usize| Seated { instance: Instance(n as u64), node, epoch };
+        NodeMessage::Watched(Watched {
+            is_all: true,
+            topic: "t".repeat(TOPIC_BYTES_MAX).parse().expect("a valid topic"),
+            present: (0..present).map(seated).collect(),
+            gone: (0..gone).map(|n| Instance(n as u64)).collect(),
+        })
+    };
+    let limit = WATCHED_SUBSCRIBERS_MAX;
+    for (message, is_taken) in [
+        (watched(limit, 0), true),
+        (watched(0, limit), true),
+        (watched(limit + 1, 0), false),
+        (watched(0, limit + 1), false),
+    ] {
+        let bytes = encoded(&message).expect("it fits a header");
+        assert_eq!(decoded::<NodeMessage>(bytes) == Ok(message), is_taken);
+    }
 }
 
 /// Takes the one body and refuses a field of the other.
