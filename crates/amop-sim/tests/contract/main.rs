@@ -14,6 +14,7 @@ mod net;
 mod order;
 mod parked;
 mod private;
+mod private_lies;
 mod propagated;
 mod routes;
 mod scene;
