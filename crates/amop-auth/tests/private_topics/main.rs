@@ -4,5 +4,6 @@
 mod attacks;
 mod bounds;
 mod chaos;
+mod noise;
 mod scenarios;
 mod world;

@@ -122,6 +122,23 @@ fn a_removed_key_gets_nothing_that_was_queued_or_comes_later() {
     scene.end();
 }
 
+/// PRIV-8, PRIV-12: the group has another key once a member is gone.
+#[test]
+fn a_removed_key_opens_no_later_multicast_though_it_comes() {
+    let mut scene = private(&[1, 2]);
+    let (stays, removed) = (scene.holder(scene.b, 1), scene.holder(scene.b, 2));
+    let before = scene.multicast(SECOND);
+    scene.world.run_for(SECOND);
+    assert_eq!(scene.receipt(before).acked, 2);
+    scene.world.remove_key(scene.publisher, "t", 2);
+    let after = scene.multicast(SECOND);
+    scene.world.run_for(SECOND);
+    assert_eq!((scene.receipt(after).acked, scene.receipt(after).refused), (1, 1));
+    assert_eq!(handlers(&scene.world, after), [scene.world.instance(stays)]);
+    assert!(scene.world.lives(removed));
+    scene.end();
+}
+
 /// PRIV-15: the home node tries the one that it is sealed for; the next is up to the publisher.
 #[test]
 fn a_definite_no_seals_it_anew_for_the_next_who_is_verified() {
