@@ -12,7 +12,7 @@ use crate::generated::{self as pb, node_header::Kind};
 use crate::handshake::read_node_handshake;
 use crate::hot::{self, Hot};
 use crate::limits::TRIED_MAX;
-use crate::peer_message::{Multicast, read_multicast};
+use crate::multicast::{Multicast, read_multicast};
 use crate::watched::{Watched, read_watched};
 use crate::{
     Code, Epoch, Frame, Lane, Message, MessageError, Name, NodeHandshake, Reason, Recent, Terms,

@@ -12,6 +12,7 @@ use crate::generated::{self as pb, peer_header::Kind};
 use crate::handshake::{PeerHandshake, read_peer_handshake};
 use crate::hot::{self, Hot};
 use crate::limits::NODES_MAX;
+use crate::multicast::{Multicast, read_multicast};
 use crate::probe::{put_held, read_held};
 use crate::{
     Chain, Epoch, Frame, Instance, Lane, Message, MessageError, MsgId, Name, NodeId, Reason,
@@ -111,26 +112,6 @@ pub struct PeerRefusal {
     /// Whether the subscriber refuses every other copy of it as well, forever; else only this one
     /// was refused.
     pub fenced: bool,
-}
-
-/// A multicast on its way to a node that has subscribers, and on to each of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Multicast {
-    /// Which multicast.
-    pub id: MsgId,
-    /// What is left until the deadline, at most [`TTL_MAX`](crate::limits::TTL_MAX). Travels in
-    /// whole milliseconds, rounded up.
-    pub ttl: Duration,
-    /// Numbers the multicasts of this publisher to this topic, one after another.
-    pub sequence: u64,
-    /// Who published, as its node attests it.
-    pub from: Name,
-    /// To what.
-    pub topic: Topic,
-    /// Whether the payload is sealed for a group.
-    pub sealed: bool,
-    /// The message itself.
-    pub payload: Bytes,
 }
 
 /// Multicasts `first`, `first + 1`, … of one publisher that all ended alike at one exit node.
@@ -356,21 +337,6 @@ fn read_answer(answer: &pb::PeerAnswer, payload: Bytes) -> Result<PeerAnswer, Me
         attempt: answer.attempt.unwrap_or_default(),
         status: AnswerStatus::from_number("answer.status", answer.status)?,
         subscriber: Instance(answer.subscriber.unwrap_or_default()),
-        payload,
-    })
-}
-
-pub(crate) fn read_multicast(
-    multicast: &pb::Multicast,
-    payload: Bytes,
-) -> Result<Multicast, MessageError> {
-    Ok(Multicast {
-        id: msg_id(multicast.publisher, multicast.counter),
-        ttl: ttl("multicast.ttl_ms", multicast.ttl_ms)?,
-        sequence: multicast.sequence.unwrap_or_default(),
-        from: name("multicast.from", &multicast.from)?,
-        topic: topic("multicast.topic", &multicast.topic)?,
-        sealed: multicast.sealed.unwrap_or_default(),
         payload,
     })
 }

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use crate::fields::{node_id_words, text, ttl_millis};
 use crate::generated as pb;
-use crate::{Delivery, Instance, MsgId, Multicast, Publish, Request};
+use crate::{Delivery, Instance, MsgId, Publish, Request};
 
 /// How often a unicast may be handled. The default is the usual: at most once, and two publishes are
 /// two messages.
@@ -117,21 +117,6 @@ impl Publish {
             sequence: Some(self.sequence),
             topic: text(self.topic.as_bytes()),
             terms: self.terms.to_proto(),
-        }
-    }
-}
-
-impl Multicast {
-    /// The general form, for one that is sealed.
-    pub(crate) fn to_proto(&self) -> pb::Multicast {
-        pb::Multicast {
-            publisher: Some(self.id.publisher.0),
-            counter: Some(self.id.counter),
-            ttl_ms: Some(ttl_millis(self.ttl)),
-            sequence: Some(self.sequence),
-            from: text(self.from.as_bytes()),
-            topic: text(self.topic.as_bytes()),
-            sealed: self.sealed.then_some(true),
         }
     }
 }
