@@ -98,7 +98,7 @@ async fn people_read_a_table() {
     let table = text(&ended.stdout);
     assert!(table.starts_with("AMOP demo · three banks on this machine · files in "), "{table}");
     assert!(table.contains("\n 3 unicast      200 requests to `quote`"), "{table}");
-    assert!(table.ends_with("\n\n11 of 11 passed.  Play with it:  amop demo --keep\n"), "{table}");
+    assert!(table.ends_with("\n\n12 of 12 passed.  Play with it:  amop demo --keep\n"), "{table}");
     let widest = table.lines().map(|line| line.chars().count()).max();
     assert!(widest <= Some(100), "{table}");
     assert!(
