@@ -7,7 +7,7 @@
 //! challenge      1 │ 1 │ nonce (32) │ ephemeral (32) │ certificate's SHA-256 (32) │ seconds valid u32
 //! proof          1 │ 2 │ publisher's nonce (32) │ topic key (33) │ nonce (32) │ ephemeral (32) │ signature (64)
 //! confirmation   1 │ 3 │ publisher's nonce (32) │ confirmation (32)
-//! lost           1 │ 4 │ id of a key u64
+//! lost           1 │ 4 │ id of a key u64, or 0 for all keys
 //! ```
 //!
 //! The other kinds are sealed, and have the form that the module `seal` gives them.

@@ -22,6 +22,11 @@ use crate::window::Window;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct KeyId(pub(crate) u64);
 
+impl KeyId {
+    /// In a message about lost keys: all of them.
+    pub(crate) const ALL: Self = Self(0);
+}
+
 /// The end of a key that seals.
 pub(crate) struct Sealer {
     id: KeyId,

@@ -200,8 +200,7 @@ impl World {
         self.tell(What::Did(Party::Client(client)), id.into(), format_args!("handles {id}"));
         self.note((id, call.instance));
         self.record.called(id, call);
-        let is_private = self.record.publications.get(&id).is_some_and(|of| of.is_private);
-        if delivered.mode() == Mode::Multicast && !is_private {
+        if delivered.mode() == Mode::Multicast && !self.has_keys(&delivered.topic) {
             let wrong = self.record.sequences.handled(call.instance, id, &delivered.topic);
             self.record.broken.extend(wrong);
         }
@@ -212,7 +211,7 @@ impl World {
         let (by, Delivered { id, topic, .. }) = (core.instance(), delivered);
         let line = format_args!("misses {gap:?} before {id}");
         self.tell(What::Did(Party::Client(client)), (*id).into(), line);
-        if self.record.publications.get(id).is_some_and(|of| of.is_private) {
+        if self.has_keys(topic) {
             return;
         }
         self.record.gaps.push((by, *id, gap));

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::network::Party;
 use crate::publishing::parse;
 use crate::story::{About, What};
-use crate::world::{ClientId, ClientSlot, World};
+use crate::world::{ClientId, World};
 
 /// What every payload to a private topic begins with.
 pub(crate) const SECRET: &str = "secret ";
@@ -28,6 +28,7 @@ impl World {
     /// A client gives a topic a list of keys: what it publishes there is private from now on.
     pub fn allow(&mut self, client: ClientId, topic: &str, keys: &[u8]) {
         let topic = parse(topic);
+        self.private_topics.insert(topic.clone());
         self.clients[client.0].allowed.insert(topic.clone(), keys.iter().copied().collect());
         let keys: BTreeSet<PublicKey> = keys.iter().map(|&number| key(number).public()).collect();
         self.client_batch(client.0, [ClientInput::Allow { topic, keys }]);
@@ -46,6 +47,7 @@ impl World {
     /// Subscribes to a private topic with a key.
     pub fn subscribe_private(&mut self, client: ClientId, topic: &str, number: u8) {
         let topic = parse(topic);
+        self.private_topics.insert(topic.clone());
         let slot = &mut self.clients[client.0];
         slot.keys.insert(topic.clone(), number);
         if let Some(core) = &slot.core {
@@ -84,11 +86,9 @@ impl World {
         Client::new(instance).with_identity(identity, [seed(1), seed(2)])
     }
 
-    /// Whether a topic is a matter of keys for anybody.
+    /// Whether a topic is a matter of keys for anybody, or ever was.
     pub(crate) fn has_keys(&self, topic: &Topic) -> bool {
-        let is_one =
-            |slot: &ClientSlot| slot.allowed.contains_key(topic) || slot.keys.contains_key(topic);
-        self.clients.iter().any(is_one)
+        self.private_topics.contains(topic)
     }
 
     pub(crate) fn told_receivers(&mut self, client: usize, topic: &Topic) {

@@ -51,6 +51,8 @@ pub struct World {
     pub(crate) record: Record,
     /// The keys on the list when a sealed message left its publisher.
     pub(crate) sealed_for: BTreeMap<MsgId, BTreeSet<u8>>,
+    /// Those that anybody ever had keys for.
+    pub(crate) private_topics: BTreeSet<Topic>,
     /// The keys that a client ever subscribed with.
     pub(crate) held: BTreeMap<(Instance, Topic), BTreeSet<u8>>,
     pub(crate) notary: Notary,
@@ -169,6 +171,7 @@ impl World {
             notary: Notary::new(seed),
             record: Record { story: Some(Story::default()), ..Record::default() },
             sealed_for: BTreeMap::new(),
+            private_topics: BTreeSet::new(),
             held: BTreeMap::new(),
             coverage: Coverage::default(),
             trace: DefaultHasher::new(),

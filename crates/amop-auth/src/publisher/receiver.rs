@@ -181,10 +181,11 @@ impl Receiver {
         channels.into_iter().flatten().find(|channel| channel.id() == id)
     }
 
-    /// Takes note that the subscriber has no channel of this name. Anybody on the way can say so, hence
+    /// Takes note that the subscriber has no channel of this name, or none at all. Anybody on the way can say so, hence
     /// the verdict stays, and the renewal waits as after a failure.
     pub(crate) fn lost(&mut self, now: Instant, id: KeyId) {
-        let is_current = self.verdict.as_ref().is_some_and(|verdict| verdict.channel.id() == id);
+        let is_it = |channel: &Channel| id == KeyId::ALL || channel.id() == id;
+        let is_current = self.verdict.as_ref().is_some_and(|verdict| is_it(&verdict.channel));
         if let (true, Round::Idle(due)) = (is_current, &self.round) {
             let soon = now + BACKOFF_MIN;
             self.round = Round::Idle(Some(due.map_or(soon, |due| due.min(soon))));

@@ -136,7 +136,8 @@ impl Peer {
         });
         if !self.groups.iter().any(|(id, _)| *id == head.key) {
             let Some(wrap) = wrap else {
-                learned.lost = Some(head.key);
+                let has_channel = self.channels.iter().any(|held| held.until > now);
+                learned.lost = Some(if has_channel { head.key } else { KeyId::ALL });
                 return Err(OpenError::UnknownKey);
             };
             self.unwrap(now, head.key, wrap, learned)?;
