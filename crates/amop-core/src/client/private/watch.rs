@@ -127,25 +127,30 @@ impl Client {
         for &subscriber in &gone {
             self.tell_publisher(now, publisher::Input::Gone { topic: topic.clone(), subscriber });
         }
+        let mut back = BTreeSet::new();
         for Seated { instance: subscriber, node, epoch } in present {
             if !is_all {
                 self.renewed(&topic, subscriber);
             }
             let (topic, exit) = (topic.clone(), Exit { node, epoch });
             self.tell_publisher(now, publisher::Input::Appeared { topic, subscriber, exit });
+            back.insert(subscriber);
         }
-        if is_all && self.generation.0 > 1 {
-            self.tell_where_we_are(now, &topic);
+        if self.generation.0 > 1 {
+            self.tell_where_we_are(now, &topic, &back);
         }
         self.fail_over_from(now, &topic, &gone);
         self.look_again(now, &topic);
         self.effects.push_back(Effect::Receivers { topic });
     }
 
-    /// Tells who has a channel with us at which node we are now: its words for us go there.
-    fn tell_where_we_are(&mut self, now: Instant, topic: &Topic) {
+    /// Tells those of them who have a channel with us at which node we are now: their words for us go
+    /// there. Who was away when we came here has not heard of it.
+    fn tell_where_we_are(&mut self, now: Instant, topic: &Topic, present: &BTreeSet<Instance>) {
         for (subscriber, _) in self.verified(now, topic) {
-            self.send_handshake(topic.clone(), subscriber, None, Bytes::new());
+            if present.contains(&subscriber) {
+                self.send_handshake(topic.clone(), subscriber, None, Bytes::new());
+            }
         }
     }
 
@@ -167,11 +172,11 @@ impl Client {
         let Some(home) = home else {
             return self.tell_publisher(now, publisher::Input::Message { topic, from, message });
         };
-        let Some(private) = self.private.as_mut().filter(|it| it.subscriber.is_private(&topic))
-        else {
+        let Some(private) = &mut self.private else { return };
+        private.homes.note(from, home); // Also where we have no key yet: nobody says it again.
+        if !private.subscriber.is_private(&topic) {
             return;
-        };
-        private.homes.note(from, home);
+        }
         let input = amop_auth::subscriber::Input::Message { topic, from, name, message };
         private.subscriber.handle(now, input);
         self.drain_subscriber();
