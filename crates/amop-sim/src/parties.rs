@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use amop_core::client::{Client, Effect as ClientEffect, Input as ClientInput, PublishEnd};
 use amop_core::node::{Effect as NodeEffect, Event, Input as NodeInput, LinkId, Node};
-use amop_wire::{Code, Instant, MsgId, Name, Outcome};
+use amop_wire::{Code, Instant, Lane, Message, MsgId, Name, Outcome};
 
 use crate::contract::End;
 use crate::coverage::peer_message;
@@ -126,6 +126,9 @@ impl World {
                 None
             }
             NodeEffect::ToPeer { link, message } if self.is_denied(node, &message) => {
+                if message.lane() == Lane::Replies {
+                    self.disturb(self.now); // Nobody says it again.
+                }
                 Some(NodeInput::UnsentToPeer { link, message })
             }
             NodeEffect::ToPeer { link, message } => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use amop_wire::limits::REQUESTS_PER_CLIENT_MAX;
 use amop_wire::{
-    AnswerStatus, ClientMessage, Code, Gen, Instant, Outcome, Publish, Reason, ReceiptRun,
+    AnswerStatus, ClientMessage, Code, Gen, Instant, Outcome, Publish, Reason, ReceiptRun, Topic,
 };
 use bytes::Bytes;
 
@@ -90,6 +90,18 @@ impl Client {
             let publish = Publish { ttl, ..publish };
             self.effects.push_back(Effect::Send(ClientMessage::Publish(publish)));
         }
+    }
+
+    /// Takes back what waits for a connection and goes to a topic: with its counter, the driver's key and
+    /// its deadline.
+    pub(super) fn take_waiting(&mut self, topic: &Topic) -> Vec<(u64, usize, Instant, Publish)> {
+        let is_its = |_: &u64, publish: &mut Publish| publish.topic == *topic;
+        let its: Vec<(u64, Publish)> = self.waiting.extract_if(.., is_its).collect();
+        let take = |(counter, publish)| {
+            let Pending { key, deadline, .. } = self.publishes.remove(counter)?;
+            Some((counter, key, deadline, publish))
+        };
+        its.into_iter().filter_map(take).collect()
     }
 
     pub(super) fn outcome(&mut self, now: Instant, outcome: Outcome) {

@@ -75,7 +75,11 @@ impl Swarm {
                 receipt.acked as usize == holders && receipt.unknown == 0
             }
             Some((_, End::Outcome { code: Code::Ok, .. })) => holders > 0,
-            Some((_, End::Outcome { code: Code::NoSubscriber, .. })) => holders == 0,
+            // Who was verified once and has no key any more may be asked in vain.
+            Some((
+                _,
+                End::Outcome { code: Code::NoSubscriber | Code::SubscriberUnreachable, .. },
+            )) => holders == 0,
             Some((_, End::Outcome { .. })) | None => false,
         }
     }

@@ -65,6 +65,22 @@ fn who_holds_a_listed_key_gets_unicasts_and_multicasts_and_nobody_else_does() {
     }
 }
 
+/// PRIV-1: the list comes while the message waits for a connection.
+#[test]
+fn what_waits_for_a_connection_is_sealed_if_its_topic_becomes_private() {
+    let mut scene = Scene::new();
+    let key_holder = scene.holder(scene.b, 1);
+    scene.world.cut_client(scene.publisher, millis(0), millis(0));
+    scene.world.run_for(millis(1));
+    let ids = [scene.unicast(5 * SECOND), scene.multicast(5 * SECOND)];
+    scene.world.allow(scene.publisher, "t", &[1]);
+    scene.world.run_for(3 * SECOND);
+    for id in ids {
+        assert_eq!(handlers(&scene.world, id), [scene.world.instance(key_holder)]);
+    }
+    scene.end();
+}
+
 /// PRIV-9.
 #[test]
 fn a_message_waits_while_somebody_is_verified_and_ends_with_100_if_nobody_is() {
@@ -231,6 +247,26 @@ fn a_publisher_that_moves_keeps_its_verdicts_and_is_found() {
     let id = scene.unicast(5 * SECOND);
     scene.world.run_for(6 * SECOND);
     assert_eq!((scene.code(id), scene.calls(id)), (Code::Ok, 1));
+    scene.end();
+}
+
+/// PRIV-13, PRIV-16: it was not there when the publisher moved, and it has lost its keys.
+#[test]
+fn who_comes_back_without_keys_is_verified_anew_wherever_its_publisher_is_by_then() {
+    let mut scene = private(&[1]);
+    let holder = scene.holder(scene.b, 1);
+    scene.world.unsubscribe(holder, "t");
+    scene.world.run_for(millis(100));
+    scene.world.move_client(scene.publisher, scene.b, millis(1));
+    scene.world.run_for(SECOND);
+    scene.world.subscribe_private(holder, "t", 1);
+    scene.world.run_for(SECOND);
+    let first = scene.multicast(SECOND);
+    scene.world.run_for(2 * SECOND);
+    let second = scene.multicast(SECOND);
+    scene.world.run_for(SECOND);
+    assert_eq!(scene.receipt(first).targets(), 1);
+    assert_eq!((scene.receipt(second).acked, scene.receipt(second).refused), (1, 0));
     scene.end();
 }
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 use amop_auth::{Exit, PublicKey, Receivers, publisher};
 use amop_wire::limits::WATCHES_PER_CLIENT_MAX;
 use amop_wire::{
-    ClientMessage, Epoch, Instance, Instant, NodeHandshake, NodeId, Seated, Topic, Watched,
+    ClientMessage, Epoch, Instance, Instant, NodeHandshake, NodeId, Publish, Seated, Topic, Watched,
 };
 use bytes::Bytes;
 
 use super::super::{Client, Effect, State};
+use super::Draft;
 
 /// A topic that this client publishes to in private.
 #[derive(Debug, Default)]
@@ -59,7 +60,16 @@ impl Client {
         }
         private.outlets.entry(topic.clone()).or_default();
         self.tell_publisher(now, publisher::Input::Allow { topic: topic.clone(), keys });
-        if is_new && matches!(self.state, State::Subscribing { .. } | State::Connected) {
+        if !is_new {
+            return;
+        }
+        // What has not left yet is sealed as well.
+        for (counter, key, deadline, publish) in self.take_waiting(&topic) {
+            let Publish { mode, terms, payload, .. } = publish;
+            let draft = Draft::new(key, (mode, terms), topic.clone(), payload, deadline);
+            self.publish_private(now, counter, draft);
+        }
+        if matches!(self.state, State::Subscribing { .. } | State::Connected) {
             self.send(ClientMessage::Watch(topic));
         }
     }
