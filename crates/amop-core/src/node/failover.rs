@@ -7,7 +7,7 @@
 //! no end says that nobody did.
 
 use amop_topic_table::{Candidate, Place};
-use amop_wire::{Instance, Instant, MsgId, Sealing};
+use amop_wire::{Instance, Instant, MsgId, PeerRefusal, Sealing};
 
 use super::Node;
 use super::pending::Pending;
@@ -51,21 +51,20 @@ impl Node {
         pending.doubted().find(is_elsewhere).map(|at| at.instance)
     }
 
-    /// One that was in doubt will never handle it.
-    pub(super) fn doubted_refused(
-        &mut self,
-        id: MsgId,
-        attempt: u32,
-        place: Place,
-        subscriber: Instance,
-    ) {
+    /// One that was in doubt will never handle a copy, or none of them.
+    pub(super) fn doubted_refused(&mut self, now: Instant, refusal: &PeerRefusal, place: Place) {
+        let &PeerRefusal { id, attempt, subscriber, fenced, .. } = refusal;
         let Some(pending) = self.pending_mut(id) else { return };
         if !pending.is_doubted(attempt, place, subscriber) {
             return;
         }
-        pending.clear(subscriber);
+        if fenced {
+            pending.clear(subscriber);
+        } else {
+            pending.doubted_copy_refused(refusal, place);
+        }
         if pending.chosen.is_none() && !pending.is_parked {
-            self.exhausted(id);
+            self.park_or_end(now, id);
         }
     }
 

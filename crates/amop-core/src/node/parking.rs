@@ -37,6 +37,9 @@ impl Node {
     pub(super) fn park_or_end(&mut self, now: Instant, id: MsgId) {
         let Some(publisher) = self.publishers.get_mut(&id.publisher) else { return };
         let Some(pending) = publisher.unicasts.get_mut(id.counter) else { return };
+        if !pending.doubted.is_empty() {
+            return; // Somebody may handle it still.
+        }
         let half = pending.deadline.saturating_since(now) / 2;
         let until = pending.held_until.unwrap_or(now + half.min(PARKED_MAX));
         let is_awaited = if pending.attempts == 0 {

@@ -3,7 +3,7 @@
 use amop_topic_table::{Candidate, Place};
 use amop_wire::limits::TRIED_MAX;
 use amop_wire::{
-    Instance, Instant, Key, MsgId, Name, Path, Publish, Reason, Sealing, Terms, Topic,
+    Instance, Instant, Key, MsgId, Name, Path, PeerRefusal, Publish, Reason, Sealing, Terms, Topic,
 };
 use bytes::Bytes;
 
@@ -70,7 +70,7 @@ pub(super) struct Seat {
 #[derive(Debug)]
 pub(super) struct Doubted {
     attempt: u32,
-    at: Candidate,
+    chosen: Chosen,
 }
 
 impl Chosen {
@@ -110,6 +110,12 @@ impl Chosen {
             *open = open.saturating_sub(1);
         }
         self.open > 0 || self.former.iter().any(|(_, open)| *open > 0)
+    }
+}
+
+impl Doubted {
+    fn was_asked(&self, attempt: u32, place: Place, subscriber: Instance) -> bool {
+        self.attempt == attempt && self.chosen.was_asked(place, subscriber)
     }
 }
 
@@ -162,10 +168,7 @@ impl Pending {
 
     /// Whether it was with this subscriber at this place, in that attempt, and is in doubt.
     pub(super) fn is_doubted(&self, attempt: u32, place: Place, subscriber: Instance) -> bool {
-        let is_it = |doubted: &Doubted| {
-            (doubted.attempt, doubted.at.place, doubted.at.instance) == (attempt, place, subscriber)
-        };
-        self.doubted.iter().any(is_it)
+        self.doubted.iter().any(|doubted| doubted.was_asked(attempt, place, subscriber))
     }
 
     /// Whether it cannot have been with this subscriber in that attempt.
@@ -192,19 +195,34 @@ impl Pending {
         let Some(chosen) = self.chosen.take() else { return };
         self.doubted_at = None;
         self.excluded.push(chosen.seat.at.instance);
-        self.doubted.push(Doubted { attempt: self.attempt(), at: chosen.seat.at });
+        self.doubted.push(Doubted { attempt: self.attempt(), chosen });
         self.terms.redelivered = true;
     }
 
     /// One that was in doubt will never handle it, whichever copy it gets.
     pub(super) fn clear(&mut self, subscriber: Instance) {
-        self.doubted.retain(|doubted| doubted.at.instance != subscriber);
+        self.doubted.retain(|doubted| doubted.chosen.seat.at.instance != subscriber);
+    }
+
+    /// A copy of that attempt was refused; if that was the last, its subscriber is in doubt no more.
+    pub(super) fn doubted_copy_refused(&mut self, refusal: &PeerRefusal, place: Place) {
+        let &PeerRefusal { attempt, subscriber, reason, .. } = refusal;
+        let mut absent = None;
+        self.doubted.retain_mut(|doubted| {
+            let was_asked = doubted.was_asked(attempt, place, subscriber);
+            let is_doubted = !was_asked || doubted.chosen.copy_refused(place);
+            if !is_doubted {
+                absent = Absent::new(doubted.chosen.seat.at, reason);
+            }
+            is_doubted
+        });
+        self.absent.extend(absent);
     }
 
     /// Those in doubt that may be asked once more, and where they were asked so far.
     pub(super) fn doubted(&self) -> impl Iterator<Item = Candidate> {
         let is_left = self.doubted.len() < DOUBTED_MAX;
-        self.doubted.iter().map(|doubted| doubted.at).filter(move |_| is_left)
+        self.doubted.iter().map(|doubted| doubted.chosen.seat.at).filter(move |_| is_left)
     }
 
     /// Lets one that was in doubt be asked once more; an answer to what it was asked before counts.

@@ -310,9 +310,7 @@ impl Node {
         let &PeerRefusal { id, attempt, reason, subscriber, fenced } = refusal;
         if !self.is_with(id, attempt, place, subscriber) {
             self.unasked(node, id, attempt, subscriber);
-            if fenced {
-                self.doubted_refused(id, attempt, place, subscriber);
-            }
+            self.doubted_refused(now, refusal, place);
         } else if reason == Reason::KeyReused && self.is_first(id) {
             let code = Code::IdReused;
             self.finish(id, |counter| Outcome { code, reason, ..success(counter) });

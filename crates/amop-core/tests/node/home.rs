@@ -109,8 +109,18 @@ impl Home {
     }
 
     pub(crate) fn publish_as(&mut self, mode: Mode, topic: &str, counter: u64) -> Vec<Effect> {
+        self.publish_on(Terms::default(), mode, topic, counter)
+    }
+
+    pub(crate) fn publish_on(
+        &mut self,
+        terms: Terms,
+        mode: Mode,
+        topic: &str,
+        counter: u64,
+    ) -> Vec<Effect> {
         let publish = Publish {
-            terms: Terms::default(),
+            terms,
             counter,
             ttl: Duration::from_secs(1),
             mode,

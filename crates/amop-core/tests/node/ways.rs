@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use amop_core::node::{Effect, Input, LinkId};
 use amop_wire::{
-    Announcement, Gen, Instance, Name, NodeId, NodeMessage, PeerMessage, Reason, Relay, Returned,
-    Subscriber,
+    Announcement, Gen, Instance, Mode, Name, NodeId, NodeMessage, PeerMessage, Reason, Relay,
+    Returned, Subscriber, Terms,
 };
 
 use crate::home::{Home, OTHER_PEER, PEER, announcement, peer_name, version};
@@ -19,13 +19,13 @@ fn with_two_ways() -> Home {
     announce(&mut home, PEER, relays);
     let relays = announcement(version(1), other, neighbours, Vec::new());
     announce(&mut home, OTHER_PEER, relays);
-    subscribed_at(&mut home, FAR, Gen(1));
+    subscribed_at(&mut home, FAR, Instance(8), Gen(1));
     home
 }
 
 /// Another node behind both relays announces the subscriber of `far`.
-fn subscribed_at(home: &mut Home, name: &str, generation: Gen) -> Vec<Effect> {
-    let subscriber = Subscriber { instance: Instance(8), generation };
+fn subscribed_at(home: &mut Home, name: &str, instance: Instance, generation: Gen) -> Vec<Effect> {
+    let subscriber = Subscriber { instance, generation };
     let topics = vec![("far".parse().unwrap(), vec![subscriber])];
     let relays = [peer_name(), OTHER.parse().unwrap()].map(|relay| NodeId::of(&relay)).to_vec();
     announce(home, PEER, announcement(version(1), name.parse().unwrap(), relays, topics))
@@ -71,7 +71,7 @@ fn a_no_to_a_copy_counts_although_its_subscriber_is_somewhere_else_by_then() {
     let mut home = with_two_ways();
     let effects = home.publish_to("far", 1);
     let (first, to_far) = relayed(&effects).expect("it goes over a relay");
-    let effects = subscribed_at(&mut home, FARTHER, Gen(2));
+    let effects = subscribed_at(&mut home, FARTHER, Instance(8), Gen(2));
     let mut next = relayed(&effects);
     assert!(next.is_some(), "it follows its subscriber");
     assert_eq!(relayed(&give_back(&mut home, first, to_far)), None);
@@ -79,6 +79,25 @@ fn a_no_to_a_copy_counts_although_its_subscriber_is_somewhere_else_by_then() {
         next = relayed(&give_back(&mut home, link, relay));
     }
     assert_eq!(end_after_a_while(&mut home), Some((Reason::NoPath, 1)), "nobody has it");
+}
+
+/// TERM-1, UNI-2: the relays give the copy back after its subscriber was given up in doubt.
+#[test]
+fn a_no_counts_of_one_in_doubt_as_well() {
+    let mut home = with_two_ways();
+    let terms = Terms { at_least_once: true, ..Terms::default() };
+    let effects = home.publish_on(terms, Mode::Unicast, "far", 1);
+    let mut copies = vec![relayed(&effects).expect("it goes over a relay")];
+    // Somebody else comes, so the map is another one; and the first gives no word for half of the time.
+    let effects = subscribed_at(&mut home, FARTHER, Instance(9), Gen(1));
+    copies.push(relayed(&effects).expect("it is sent again"));
+    home.now = home.now + Duration::from_millis(500);
+    let effects = home.handle(Input::Timeout);
+    copies.push(relayed(&effects).expect("the other is asked"));
+    while let Some((link, relay)) = copies.pop() {
+        copies.extend(relayed(&give_back(&mut home, link, relay)));
+    }
+    assert_eq!(end_after_a_while(&mut home), Some((Reason::NoPath, 2)), "nobody has it");
 }
 
 /// How the unicast ends once it has waited for half of its time.
