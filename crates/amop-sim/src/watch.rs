@@ -58,7 +58,7 @@ impl World {
         );
         let Some(publication) = self.record.publications.get(&id) else { return };
         // Of a private topic it hangs on keys too.
-        let is_excuse = is_excuse || publication.is_private;
+        let is_excuse = is_excuse || self.has_keys(&publication.topic);
         if is_excuse || publication.mode != Mode::Unicast || publication.terms.key.is_some() {
             return;
         }
