@@ -46,7 +46,10 @@ impl Node {
     pub(super) fn returned(&self, pending: &Pending) -> Option<Instance> {
         let is_elsewhere = |at: &Candidate| {
             let now_at = self.table.find(&pending.topic, at.instance);
-            now_at.is_some_and(|now_at| !pending.doubted().any(|asked| asked == now_at))
+            let was_asked = |now_at: Candidate| {
+                pending.missed_at.contains(&now_at) || pending.doubted().any(|at| at == now_at)
+            };
+            now_at.is_some_and(|now_at| !was_asked(now_at))
         };
         pending.doubted().find(is_elsewhere).map(|at| at.instance)
     }

@@ -28,6 +28,8 @@ pub(super) struct Pending {
     pub(super) doubted_at: Option<Instant>,
     /// Who may handle it although another was asked since.
     pub(super) doubted: Vec<Doubted>,
+    /// Where one in doubt was asked once more, and was not either.
+    pub(super) missed_at: Vec<Candidate>,
     /// Who is not asked any more.
     pub(super) excluded: Vec<Instance>,
     /// The nodes of those who said a definite no.
@@ -134,6 +136,7 @@ impl Pending {
             chosen: None,
             doubted_at: None,
             doubted: Vec::new(),
+            missed_at: Vec::new(),
             excluded: Vec::new(),
             tried: Vec::new(),
             reason: None,
@@ -183,7 +186,11 @@ impl Pending {
     pub(super) fn exclude(&mut self, reason: Reason, name: Option<&Name>, may_return: bool) {
         let Some(chosen) = self.chosen.take() else { return };
         self.doubted_at = None;
-        self.excluded.push(chosen.seat.at.instance);
+        let instance = chosen.seat.at.instance;
+        self.excluded.push(instance);
+        if self.doubted.iter().any(|doubted| doubted.chosen.seat.at.instance == instance) {
+            self.missed_at.push(chosen.seat.at);
+        }
         self.absent.extend(Absent::new(chosen.seat.at, reason).filter(|_| may_return));
         self.reason = Some(reason);
         self.reached |= reason != Reason::NoPath;

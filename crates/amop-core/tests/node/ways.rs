@@ -100,6 +100,30 @@ fn a_no_counts_of_one_in_doubt_as_well() {
     assert_eq!(end_after_a_while(&mut home), Some((Reason::NoPath, 2)), "nobody has it");
 }
 
+/// TERM-1: it is announced elsewhere, and every way there is given back at once.
+#[test]
+fn one_in_doubt_is_asked_once_where_it_has_come_back() {
+    let mut home = with_two_ways();
+    let terms = Terms { at_least_once: true, ..Terms::default() };
+    home.publish_on(terms, Mode::Unicast, "far", 1);
+    subscribed_at(&mut home, FARTHER, Instance(9), Gen(1));
+    home.now = home.now + Duration::from_millis(500);
+    let effects = home.handle(Input::Timeout);
+    let mut copies: Vec<_> = relayed(&effects).into_iter().collect();
+    let farther: Name = FARTHER.parse().unwrap();
+    let at = |instance, generation| Subscriber { instance, generation };
+    let both = vec![at(Instance(8), Gen(2)), at(Instance(9), Gen(1))];
+    let relays = [peer_name(), OTHER.parse().unwrap()].map(|relay| NodeId::of(&relay)).to_vec();
+    let moved = announcement(version(2), farther, relays, vec![("far".parse().unwrap(), both)]);
+    copies.extend(relayed(&announce(&mut home, PEER, moved)));
+    let mut count = copies.len();
+    while let Some((link, relay)) = copies.pop() {
+        copies.extend(relayed(&give_back(&mut home, link, relay)));
+        count += copies.len();
+        assert!(count < 100, "it is sent to and fro without end");
+    }
+}
+
 /// How the unicast ends once it has waited for half of its time.
 fn end_after_a_while(home: &mut Home) -> Option<(Reason, u32)> {
     home.now = home.now + Duration::from_millis(500);
