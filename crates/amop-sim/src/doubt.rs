@@ -26,8 +26,10 @@ impl World {
         };
         let timeout = publication.deadline.saturating_since(publication.at);
         let is_undisturbed = self.disturbed_until + BEFORE < publication.at;
-        // With a key it may wait for the answer to another one.
+        // With a key it may wait for the answer to another one. With little room a way back is forgotten,
+        // and the no with it if the map shows none.
         if is_undisturbed
+            && !self.is_tight()
             && publication.terms.key.is_none()
             && publication.delivered_to.is_empty()
             && self.is_time_enough(timeout, self.nodes.len())
