@@ -89,7 +89,8 @@ impl Chosen {
                 Some((_, open)) => *open += self.open,
                 None => self.former.push((place, self.open)),
             }
-            self.open = 0;
+            let back = self.former.iter().position(|(former, _)| *former == seat.at.place);
+            self.open = back.map_or(0, |back| self.former.swap_remove(back).1);
         }
         self.seat = seat;
         self.ways.clear();
@@ -240,3 +241,27 @@ impl Pending {
 
 /// Most times that a subscriber is given up in doubt and another one asked, or the same elsewhere.
 const DOUBTED_MAX: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amop_wire::{Gen, NodeId};
+
+    #[test]
+    fn copies_to_a_place_count_together_however_often_it_was_left() {
+        let place = |number| Place::Node(NodeId::from_bytes([number; 32]));
+        let seat = |number| {
+            let (instance, generation) = (Instance(1), Gen(1));
+            let at = Candidate { place: place(number), instance, generation };
+            Seat { at, link: LinkId(1) }
+        };
+        let mut chosen = Chosen::new(seat(1), Instant::default());
+        for number in [2, 1] {
+            chosen.move_to(seat(number));
+            chosen.open += 1;
+        }
+        assert!(chosen.copy_refused(place(1)), "two went there, and one elsewhere");
+        assert!(chosen.copy_refused(place(2)));
+        assert!(!chosen.copy_refused(place(1)), "that was the last");
+    }
+}
