@@ -323,7 +323,8 @@ const LIMITS: &[&str] = &[
 /// What no world can show in this version, since nothing produces it or the border of the SDK takes
 /// it out before a core sees it. A node that shuts down closes the link on which it would say 203,
 /// and only one that lies to its own client makes that close its link. What the number of nodes
-/// bounds would take more of them. No file is sent.
+/// bounds would take more of them, and so do topics and publishers of one client. No file is sent. That
+/// a node's clients are there when it learns of a later life of itself is too rare to count on.
 const ABSENT: &[(&str, &str)] = &[
     ("client effect", "close"),
     ("code", "103"),
@@ -331,8 +332,11 @@ const ABSENT: &[(&str, &str)] = &[
     ("code", "202"),
     ("code", "203"),
     ("code", "206"),
+    ("limit", "nodes of publishers"),
     ("limit", "other nodes"),
     ("limit", "nodes on the map"),
+    ("limit", "topics watched by one client"),
+    ("node message", "Outlived"),
     ("reason", "bad-topic"),
     ("reason", "payload-too-long"),
     ("reason", "file-exists"),
