@@ -229,7 +229,7 @@ impl Pending {
 
     /// Those in doubt that may be asked once more, and where they were asked so far.
     pub(super) fn doubted(&self) -> impl Iterator<Item = Candidate> {
-        let is_left = self.doubted.len() < DOUBTED_MAX;
+        let is_left = self.doubted.len() + self.missed_at.len() < DOUBTED_MAX;
         self.doubted.iter().map(|doubted| doubted.chosen.seat.at).filter(move |_| is_left)
     }
 
@@ -239,7 +239,8 @@ impl Pending {
     }
 }
 
-/// Most times that a subscriber is given up in doubt and another one asked, or the same elsewhere.
+/// Most times that a subscriber is given up in doubt and another one asked, or the same elsewhere, in vain or
+/// not.
 const DOUBTED_MAX: usize = 16;
 
 #[cfg(test)]
