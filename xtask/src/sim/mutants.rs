@@ -76,9 +76,22 @@ fn read(directory: &Path) -> Result<Vec<Mutant>> {
     paths.into_iter().map(mutant).collect()
 }
 
-/// Copies the files that differ, so that cargo builds only what has changed.
+/// Makes one directory like another: copies the files that differ, so that cargo builds only what has
+/// changed, and removes what is there no more, which cargo would build as well.
 fn copy(from: &Path, to: &Path, target_dir: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
+    for entry in fs::read_dir(to)? {
+        let stale = entry?;
+        let is_built = stale.file_name().to_string_lossy().starts_with("target");
+        if is_built || from.join(stale.file_name()).exists() {
+            continue;
+        }
+        if stale.file_type()?.is_dir() {
+            fs::remove_dir_all(stale.path())?;
+        } else {
+            fs::remove_file(stale.path())?;
+        }
+    }
     for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {
         let entry = entry?;
         let (path, name) = (entry.path(), entry.file_name());
@@ -145,7 +158,7 @@ const WIDTH_MAX: usize = 90;
 
 #[cfg(test)]
 mod tests {
-    use super::{SURVIVES, read, verdict};
+    use super::{SURVIVES, copy, read, verdict};
     use std::path::Path;
 
     #[test]
@@ -159,6 +172,26 @@ mod tests {
         let alive = r#"{"seeds": 2000, "choices_are_unfair": false, "failures": []}"#;
         assert_eq!(verdict(alive).unwrap().by, SURVIVES);
         assert!(verdict("").is_err());
+    }
+
+    #[test]
+    fn a_copy_loses_what_its_original_has_lost_and_keeps_what_was_built() {
+        let dir = std::env::temp_dir().join(format!("mutants-{}", std::process::id()));
+        let (from, to) = (dir.join("from"), dir.join("to"));
+        let write = |path: &Path, text: &str| {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write(&from.join("tests/new/main.rs"), "new");
+        write(&to.join("tests/old.rs"), "old");
+        write(&to.join("tests/gone/main.rs"), "old");
+        write(&to.join("target/built"), "built");
+        copy(&from, &to, &from.join("target")).unwrap();
+        let is_there = |path: &str| to.join(path).exists();
+        let found =
+            ["tests/new/main.rs", "target/built", "tests/old.rs", "tests/gone"].map(is_there);
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(found, [true, true, false, false]);
     }
 
     /// A patch that no longer applies fails here already, without a build.
