@@ -49,8 +49,6 @@ pub struct Publication {
     pub stopped_until: Instant,
     /// Whether its publisher lives to see the end.
     pub publisher_lives: bool,
-    /// Whether its topic is a private one of its publisher.
-    pub is_private: bool,
     /// Whom the publisher's node knew to subscribe when it accepted this.
     pub known: BTreeSet<Instance>,
     /// Whose applications got it.
@@ -169,7 +167,6 @@ impl Publication {
             ends: Vec::new(),
             stopped_until: at,
             publisher_lives: true,
-            is_private: false,
             known: BTreeSet::new(),
             delivered_to: BTreeSet::new(),
         }

@@ -47,15 +47,14 @@ impl World {
         let publication = Publication::new(mode, parse(topic), self.now, timeout);
         let topic = parse(topic);
         let is_sealed = self.clients[client.0].allowed.contains_key(&topic);
-        let is_private = self.has_keys(&topic);
-        let publication = Publication { terms, is_private, ..publication };
+        let publication = Publication { terms, ..publication };
         self.record.publications.insert(id, publication);
         let line = format_args!("publishes {id} to {topic}: {mode:?}, {timeout:?}, {terms:?}");
         self.tell(What::Did(Party::Client(client.0)), id.into(), line);
         let payload = terms.key.map_or(id.to_string(), |key| format!("{key:?}"));
         let payload = if is_sealed { format!("{SECRET}{payload}") } else { payload };
         let payload = Bytes::from(payload);
-        if mode == Mode::Multicast && !is_private {
+        if mode == Mode::Multicast && !self.has_keys(&topic) {
             self.record.sequences.published(id, &topic);
         }
         let input = ClientInput::Publish { counter, key: 0, mode, terms, topic, payload, timeout };
