@@ -16,10 +16,10 @@ use bytes::{Bytes, BytesMut};
 /// [`Outbox::send`](crate::Outbox::send), which leaves it empty.
 #[derive(Debug, Default)]
 pub struct Batch {
-    lanes: [LaneBuffer; 3],
+    lanes: [LaneBuffer; 4],
     /// The time on the clock of its owner, who puts stamps.
     now: Option<Instant>,
-    stamped_at: [Option<Instant>; 3],
+    stamped_at: [Option<Instant>; 4],
 }
 
 impl Batch {
@@ -52,6 +52,12 @@ impl Batch {
         self.lanes.iter().map(LaneBuffer::bytes).sum()
     }
 
+    /// The bytes staged on one lane, with everything that frames add.
+    #[must_use]
+    pub fn bytes_on(&self, lane: Lane) -> usize {
+        self.lanes[index(lane)].bytes()
+    }
+
     /// Whether nothing is staged.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -63,7 +69,7 @@ impl Batch {
         self.lanes.iter_mut().for_each(LaneBuffer::clear);
     }
 
-    pub(crate) fn lanes_mut(&mut self) -> &mut [LaneBuffer; 3] {
+    pub(crate) fn lanes_mut(&mut self) -> &mut [LaneBuffer; 4] {
         &mut self.lanes
     }
 
@@ -326,7 +332,7 @@ mod tests {
     fn any_note() -> impl Strategy<Value = Note> {
         let size = prop_oneof![0_usize..300, 8000_usize..9000, 60_000_usize..70_000];
         let header = prop::collection::vec(any::<u8>(), 0..40);
-        (0_usize..3, header, size).prop_map(|(lane, header, size)| {
+        (0_usize..4, header, size).prop_map(|(lane, header, size)| {
             let payload: Vec<u8> = (0_u8..=255).cycle().take(size).collect();
             Note { lane: Lane::ALL[lane], header, payload: payload.into() }
         })
@@ -343,9 +349,9 @@ mod tests {
             encoded_first: bool,
         ) {
             let mut staged = Batch::default();
-            let mut waiting: [LaneBuffer; 3] = Default::default();
-            let mut lanes: [FrameDecoder; 3] = Default::default();
-            let mut got: [Vec<(Bytes, Bytes)>; 3] = Default::default();
+            let mut waiting: [LaneBuffer; 4] = Default::default();
+            let mut lanes: [FrameDecoder; 4] = Default::default();
+            let mut got: [Vec<(Bytes, Bytes)>; 4] = Default::default();
             for (i, notes) in batches.iter().enumerate() {
                 let mut bytes = 0;
                 for note in notes {

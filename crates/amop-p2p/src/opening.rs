@@ -18,7 +18,7 @@ pub(crate) enum LaneError {
 }
 
 /// In the order of [`Lane::ALL`].
-pub(crate) type Lanes = [(LaneWriter, LaneReader); 3];
+pub(crate) type Lanes = [(LaneWriter, LaneReader); 4];
 
 /// Opens the lanes and waits until the acceptor has opened its side of each.
 pub(crate) async fn open_lanes(connection: &Connection) -> Result<Lanes, LaneError> {
@@ -50,7 +50,7 @@ pub(crate) async fn accept_lanes(connection: &Connection) -> Result<Lanes, LaneE
 }
 
 async fn begin(send: &mut SendStream, lane: Lane) -> Result<(), LaneError> {
-    let priority = 2 - i32::from(lane.number());
+    let priority = 3 - i32::from(lane.number());
     let begun = match send.set_priority(priority) {
         Ok(()) => send.write_all(&[lane.number()]).await,
         Err(closed) => Err(closed.into()),

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use amop_wire::{CloseCode, CloseReason};
+use amop_wire::{CloseCode, CloseReason, Lane};
 use bytes::Bytes;
 
 use crate::batch::{Batch, LaneBuffer};
@@ -24,8 +24,9 @@ pub struct Outbox {
 
 impl Outbox {
     pub(crate) fn new(bytes_max: usize) -> Self {
-        let shared =
-            Shared { queued_bytes: AtomicUsize::new(0), bytes_max, queue: Mutex::default() };
+        let (queued_bytes, queued_file_bytes) = Default::default();
+        let queue = Mutex::default();
+        let shared = Shared { queued_bytes, queued_file_bytes, bytes_max, queue };
         Self { shared: Arc::new(shared) }
     }
 
@@ -44,6 +45,8 @@ impl Outbox {
             batch.clear();
             return;
         }
+        let file_bytes = batch.bytes_on(Lane::Files);
+        self.shared.queued_file_bytes.fetch_add(file_bytes, Ordering::Relaxed);
         for (lane, staged) in queue.lanes.iter_mut().zip(batch.lanes_mut()) {
             if !staged.is_empty() {
                 lane.append(staged);
@@ -68,6 +71,14 @@ impl Outbox {
     #[must_use]
     pub fn has_room(&self, extra_bytes: usize) -> bool {
         self.queued_bytes().saturating_add(extra_bytes) <= self.shared.bytes_max
+    }
+
+    /// Whether more than so many staged bytes may wait on the lane for files. What waits there stands before what other transfers
+    /// send later, so that it is little: at most 256 KiB, and what was staged last.
+    #[must_use]
+    pub fn has_file_room(&self, staged_bytes: usize) -> bool {
+        let queued_bytes = self.shared.queued_file_bytes.load(Ordering::Relaxed);
+        queued_bytes.saturating_add(staged_bytes) < FILE_BYTES_MAX
     }
 
     /// Closes the link once everything queued before has been received by the peer, at the latest
@@ -102,7 +113,7 @@ impl Outbox {
     pub(crate) fn take(
         &self,
         waker: &Waker,
-        idle: [bool; 3],
+        idle: [bool; 4],
         mut put: impl FnMut(usize, Bytes),
     ) -> Option<Request> {
         let mut queue = self.lock();
@@ -118,9 +129,10 @@ impl Outbox {
         })
     }
 
-    /// Tells that QUIC took so many bytes, or that they were given up.
-    pub(crate) fn written(&self, bytes: usize) {
+    /// Tells that QUIC took so many bytes, or that they were given up: on all lanes, and of them for files.
+    pub(crate) fn written(&self, bytes: usize, file_bytes: usize) {
         self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.shared.queued_file_bytes.fetch_sub(file_bytes, Ordering::Relaxed);
     }
 
     /// Tells that the link has ended, and forgets what waits.
@@ -131,6 +143,7 @@ impl Outbox {
         queue.waker = None;
         queue.lanes = Default::default();
         self.shared.queued_bytes.store(0, Ordering::Relaxed);
+        self.shared.queued_file_bytes.store(0, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -154,13 +167,15 @@ pub(crate) enum Request {
 struct Shared {
     /// Counts what is in `queue` and what the writers took out of it but QUIC did not take yet.
     queued_bytes: AtomicUsize,
+    /// What of it is on the lane for files.
+    queued_file_bytes: AtomicUsize,
     bytes_max: usize,
     queue: Mutex<Queue>,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    lanes: [LaneBuffer; 3],
+    lanes: [LaneBuffer; 4],
     /// How to wake the link; `None` while it is awake.
     waker: Option<Waker>,
     request: Option<Request>,
@@ -184,11 +199,13 @@ fn wake(mut queue: MutexGuard<'_, Queue>) {
     }
 }
 
+/// How many bytes wait on the lane for files before it takes no more. They are in nobody's way on other lanes,
+/// but what QUIC has taken of them is, for a moment.
+const FILE_BYTES_MAX: usize = 256 << 10;
+
 #[cfg(test)]
 mod tests {
     use std::task::Wake;
-
-    use amop_wire::Lane;
 
     use super::*;
     use crate::testing::Note;
@@ -218,7 +235,7 @@ mod tests {
         }
 
         /// What one run of the link takes, and what it is asked to do.
-        fn take(&self, idle: [bool; 3]) -> (usize, Option<Request>) {
+        fn take(&self, idle: [bool; 4]) -> (usize, Option<Request>) {
             self.outbox.link_runs();
             let mut bytes = 0;
             let waker = Arc::clone(&self.wakes).into();
@@ -245,7 +262,7 @@ mod tests {
     fn a_sleeping_link_is_woken_once_and_a_running_one_not_at_all() {
         let pair = Pair::new(1000);
         pair.send(Lane::Control, 10);
-        assert_eq!((pair.take([true; 3]).0, pair.wakes()), (10, 0));
+        assert_eq!((pair.take([true; 4]).0, pair.wakes()), (10, 0));
 
         pair.send(Lane::Control, 10);
         pair.send(Lane::Messages, 10);
@@ -254,13 +271,13 @@ mod tests {
         pair.outbox.link_runs();
         pair.send(Lane::Replies, 10);
         assert_eq!(pair.wakes(), 1, "it is running");
-        assert_eq!(pair.take([true; 3]).0, 30);
+        assert_eq!(pair.take([true; 4]).0, 30);
     }
 
     #[test]
     fn an_empty_batch_wakes_nobody() {
         let pair = Pair::new(1000);
-        pair.take([true; 3]);
+        pair.take([true; 4]);
         pair.outbox.send(&mut Batch::default());
         assert_eq!(pair.wakes(), 0);
     }
@@ -270,30 +287,44 @@ mod tests {
         let pair = Pair::new(1000);
         pair.send(Lane::Control, 10);
         pair.send(Lane::Messages, 100);
-        assert_eq!(pair.take([true, true, false]).0, 10);
-        assert_eq!(pair.take([true; 3]).0, 100);
+        assert_eq!(pair.take([true, true, false, true]).0, 10);
+        assert_eq!(pair.take([true; 4]).0, 100);
     }
 
     #[test]
     fn bytes_count_as_queued_until_quic_took_them() {
         let pair = Pair::new(100);
         pair.send(Lane::Control, 60);
-        pair.take([true; 3]);
+        pair.take([true; 4]);
         assert_eq!(pair.outbox.queued_bytes(), 60);
         assert!(pair.outbox.has_room(40) && !pair.outbox.has_room(41));
-        pair.outbox.written(50);
+        pair.outbox.written(50, 0);
         assert_eq!(pair.outbox.queued_bytes(), 10);
         assert!(pair.outbox.has_room(90));
         assert!(!pair.outbox.has_room(usize::MAX));
     }
 
     #[test]
+    fn what_waits_for_other_lanes_takes_no_room_from_files_and_what_quic_took_gives_it_back() {
+        let pair = Pair::new(1 << 20);
+        pair.send(Lane::Messages, 2 * FILE_BYTES_MAX);
+        pair.send(Lane::Files, FILE_BYTES_MAX - 1);
+        assert!(pair.outbox.has_file_room(0) && !pair.outbox.has_file_room(1));
+        pair.send(Lane::Files, FRAME_LENGTHS_BYTES);
+        assert!(!pair.outbox.has_file_room(0));
+        pair.take([true; 4]);
+        assert!(!pair.outbox.has_file_room(0), "QUIC has not taken it");
+        pair.outbox.written(100, FRAME_LENGTHS_BYTES);
+        assert!(pair.outbox.has_file_room(0));
+    }
+
+    #[test]
     fn twice_the_agreed_bytes_may_wait_and_one_more_ends_the_link() {
         let pair = Pair::new(100);
         pair.send(Lane::Messages, 200);
-        assert!(pair.take([false; 3]).1.is_none());
+        assert!(pair.take([false; 4]).1.is_none());
         pair.send(Lane::Control, 7);
-        let (_, request) = pair.take([false; 3]);
+        let (_, request) = pair.take([false; 4]);
         assert!(matches!(request, Some(Request::Abort(r)) if r.code == CloseCode::SlowReader));
     }
 
@@ -301,26 +332,26 @@ mod tests {
     fn the_first_close_counts_and_is_told_once() {
         let pair = Pair::new(1000);
         pair.send(Lane::Control, 10);
-        pair.take([false; 3]);
+        pair.take([false; 4]);
         pair.outbox.close(reason("first"));
         pair.outbox.close(reason("second"));
         pair.send(Lane::Control, 10);
         assert_eq!(pair.wakes(), 1);
 
-        let (bytes, request) = pair.take([true; 3]);
+        let (bytes, request) = pair.take([true; 4]);
         assert_eq!(bytes, 10, "what was sent before the close, and nothing else");
         assert!(matches!(request, Some(Request::Close(r)) if r == reason("first")));
-        assert!(pair.take([true; 3]).1.is_none());
+        assert!(pair.take([true; 4]).1.is_none());
     }
 
     #[test]
     fn an_abort_overtakes_a_close_but_not_another_abort() {
         let pair = Pair::new(1000);
         pair.outbox.close(reason("close"));
-        pair.take([true; 3]);
+        pair.take([true; 4]);
         pair.outbox.abort(reason("abort"));
         pair.outbox.abort(reason("again"));
-        let (_, request) = pair.take([true; 3]);
+        let (_, request) = pair.take([true; 4]);
         assert!(matches!(request, Some(Request::Abort(r)) if r == reason("abort")));
     }
 
@@ -328,13 +359,13 @@ mod tests {
     fn an_outbox_without_a_link_takes_everything_and_keeps_nothing() {
         let pair = Pair::new(1000);
         pair.send(Lane::Control, 10);
-        pair.take([false; 3]);
+        pair.take([false; 4]);
         pair.outbox.ended();
         pair.send(Lane::Control, 10);
         pair.outbox.close(reason("late"));
         pair.outbox.abort(reason("late"));
         assert_eq!((pair.outbox.queued_bytes(), pair.wakes()), (0, 0));
-        let (bytes, request) = pair.take([true; 3]);
+        let (bytes, request) = pair.take([true; 4]);
         assert!(bytes == 0 && request.is_none());
     }
 }

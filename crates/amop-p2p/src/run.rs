@@ -27,6 +27,7 @@ use bytes::Bytes;
 use quinn::ConnectionError;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::batch::index;
 use crate::lane::{LaneReader, LaneWriter, Read, Wrote};
 use crate::link::{Guard, Link, LinkEnd, end_of};
 use crate::outbox::Request;
@@ -36,8 +37,8 @@ use crate::stalls::Stalls;
 /// A running link.
 pub(crate) struct Runner {
     /// In the order of [`Lane::ALL`], most urgent first, like the writers.
-    readers: [LaneReader; 3],
-    writers: [LaneWriter; 3],
+    readers: [LaneReader; 4],
+    writers: [LaneWriter; 4],
     /// `None` while the link is open.
     ending: Option<Ending>,
     /// What the last read gave. Both are kept for their room.
@@ -162,7 +163,8 @@ impl Runner {
             let more = self.writers[i].poll_write(cx);
             *wrote = Wrote { bytes: wrote.bytes + more.bytes, blocked: more.blocked };
         }
-        self.guard.outbox.written(wrote.iter().map(|wrote| wrote.bytes).sum());
+        let file_bytes = wrote[index(Lane::Files)].bytes;
+        self.guard.outbox.written(wrote.iter().map(|wrote| wrote.bytes).sum(), file_bytes);
         self.stalls.note(&wrote, self.settings.stall_timeout, now);
         if self.writers.iter().any(LaneWriter::is_stopped) {
             self.peer_finished();
@@ -252,6 +254,7 @@ impl Runner {
             Lane::Control => "control",
             Lane::Replies => "replies",
             Lane::Messages => "messages",
+            Lane::Files => "files",
         };
         self.break_off(format!("{name} lane: {what}"))
     }

@@ -118,7 +118,7 @@ fn ack_frequency() -> AckFrequencyConfig {
 }
 
 /// How many streams a link has: one for each lane.
-const LANE_COUNT: u32 = 3;
+const LANE_COUNT: u32 = 4;
 
 const INITIAL_UDP_PAYLOAD_BYTES: u16 = 1200;
 

@@ -13,14 +13,14 @@ use crate::lane::Wrote;
 /// The deadlines of the lanes of one link, most urgent lane first.
 #[derive(Debug, Default)]
 pub(crate) struct Stalls {
-    deadlines: [Option<Instant>; 3],
+    deadlines: [Option<Instant>; 4],
 }
 
 impl Stalls {
     /// Takes in what an attempt to write gave. The clock is read only if a lane is blocked.
     pub(crate) fn note(
         &mut self,
-        wrote: &[Wrote; 3],
+        wrote: &[Wrote; 4],
         patience: Duration,
         now: impl Fn() -> Instant,
     ) {
@@ -57,7 +57,7 @@ mod tests {
     }
 
     /// The first deadline, in seconds, after attempts to write at the given seconds.
-    fn first_after(attempts: &[(u64, [Wrote; 3])]) -> Option<u64> {
+    fn first_after(attempts: &[(u64, [Wrote; 4])]) -> Option<u64> {
         let (start, mut stalls) = (epoch(), Stalls::default());
         for (second, wrote) in attempts {
             stalls.note(wrote, PATIENCE, || start + Duration::from_secs(*second));
@@ -67,29 +67,34 @@ mod tests {
 
     #[test]
     fn a_lane_that_stands_has_the_deadline_of_its_last_byte() {
-        assert_eq!(first_after(&[(0, [EMPTY, EMPTY, FLOWS])]), None);
+        assert_eq!(first_after(&[(0, [EMPTY, EMPTY, FLOWS, EMPTY])]), None);
         assert_eq!(
-            first_after(&[(0, [EMPTY, EMPTY, STANDS]), (5, [EMPTY, EMPTY, STANDS])]),
+            first_after(&[(0, [EMPTY, EMPTY, STANDS, EMPTY]), (5, [EMPTY, EMPTY, STANDS, EMPTY])]),
             Some(10)
         );
         assert_eq!(
-            first_after(&[(0, [EMPTY, EMPTY, STANDS]), (5, [EMPTY, EMPTY, CRAWLS])]),
+            first_after(&[(0, [EMPTY, EMPTY, STANDS, EMPTY]), (5, [EMPTY, EMPTY, CRAWLS, EMPTY])]),
             Some(15)
         );
-        assert_eq!(first_after(&[(0, [EMPTY, EMPTY, STANDS]), (5, [EMPTY, EMPTY, FLOWS])]), None);
+        assert_eq!(
+            first_after(&[(0, [EMPTY, EMPTY, STANDS, EMPTY]), (5, [EMPTY, EMPTY, FLOWS, EMPTY])]),
+            None
+        );
     }
 
     #[test]
     fn a_more_urgent_lane_that_moves_puts_the_others_off_and_not_the_reverse() {
-        let starved = [(0, [EMPTY, EMPTY, STANDS]), (5, [EMPTY, FLOWS, STANDS])];
+        let starved = [(0, [EMPTY, EMPTY, STANDS, EMPTY]), (5, [EMPTY, FLOWS, STANDS, EMPTY])];
         assert_eq!(first_after(&starved), Some(15));
-        let unread = [(0, [EMPTY, STANDS, EMPTY]), (5, [EMPTY, STANDS, FLOWS])];
+        let unread = [(0, [EMPTY, STANDS, EMPTY, EMPTY]), (5, [EMPTY, STANDS, FLOWS, EMPTY])];
         assert_eq!(first_after(&unread), Some(10));
     }
 
     #[test]
     fn the_first_deadline_of_all_lanes_counts() {
-        let two = [(0, [EMPTY, EMPTY, STANDS]), (3, [STANDS, EMPTY, STANDS])];
+        let files = [(0, [EMPTY, EMPTY, EMPTY, STANDS])];
+        assert_eq!(first_after(&files), Some(10));
+        let two = [(0, [EMPTY, EMPTY, STANDS, EMPTY]), (3, [STANDS, EMPTY, STANDS, EMPTY])];
         assert_eq!(first_after(&two), Some(10));
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct Link {
     /// Whether and why an end has closed the link: it sends nothing more.
     closed: [Option<CloseReason>; 2],
     /// When the last frame arrives, by sending end and lane.
-    last_arrival: [[Instant; 3]; 2],
+    last_arrival: [[Instant; 4]; 2],
     /// Bytes on their way, by sending end.
     queued_bytes: [usize; 2],
     /// How much longer than on others messages take.
@@ -174,7 +174,9 @@ impl World {
             (Party::Client(_) | Party::Stranger(_), _, _)
             | (Party::Node(_), Lane::Control, Kind::Client) => usize::MAX,
             (Party::Node(_), Lane::Control, Kind::Peer) => self.control_bytes_max,
-            (Party::Node(_), Lane::Replies | Lane::Messages, _) => self.link_bytes_max,
+            (Party::Node(_), Lane::Replies | Lane::Messages | Lane::Files, _) => {
+                self.link_bytes_max
+            }
         };
         if state.queued_bytes[end] + bytes.len() > bytes_max {
             self.lost(lane);

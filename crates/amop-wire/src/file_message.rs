@@ -1,7 +1,7 @@
 //! What the two ends of a file transfer say to each other.
 //!
 //! A message is the same on all its way: it names both ends, so that nodes pass it on without knowing
-//! the transfer. It is not one of the messages of a link, because links have no lane for files yet.
+//! the transfer. It travels on a lane of its own, on links of clients and of peers alike.
 
 use std::fmt;
 
@@ -13,7 +13,8 @@ use crate::fields::{bad, name, no_payload, node_id, node_id_words, put, text, to
 use crate::generated::{self as pb, file_header::Kind};
 use crate::limits::FILE_PIECE_BYTES_MAX;
 use crate::{
-    Code, FileLabel, FileLayout, Frame, Instance, MessageError, Name, NodeId, Reason, Topic,
+    Code, FileLabel, FileLayout, Frame, Instance, Lane, Message, MessageError, Name, NodeId,
+    Reason, Topic,
 };
 
 /// One message of a transfer.
@@ -45,6 +46,11 @@ pub struct FileEnd {
     pub instance: Instance,
     /// Where it is attached.
     pub node: NodeId,
+}
+
+impl FileEnd {
+    /// Whom a sender names that has not been told who receives: its home node chooses (FILE-4).
+    pub const ANY: Self = Self { instance: Instance(0), node: NodeId::from_bytes([0; 32]) };
 }
 
 /// What a message says. The first four kinds go to the receiver, the others to the sender, and the last
@@ -147,17 +153,16 @@ impl fmt::Debug for FileId {
     }
 }
 
-impl FileMessage {
-    /// Appends the encoded header.
-    ///
-    /// Nothing is checked here: a value over its limit encodes, and the receiver refuses it.
-    pub fn put_header(&self, buf: &mut BytesMut) {
+impl Message for FileMessage {
+    fn lane(&self) -> Lane {
+        Lane::Files
+    }
+
+    fn put_header(&self, buf: &mut BytesMut) {
         put(&pb::FileHeader { kind: Some(self.to_kind()) }, buf);
     }
 
-    /// The opaque bytes after the header: those of a piece.
-    #[must_use]
-    pub fn payload(&self) -> &Bytes {
+    fn payload(&self) -> &Bytes {
         static NONE: Bytes = Bytes::new();
         match &self.body {
             FileBody::Piece { data, .. } => data,
@@ -173,12 +178,7 @@ impl FileMessage {
         }
     }
 
-    /// Reads a message from a frame. Any bytes give a message or an error.
-    ///
-    /// # Errors
-    ///
-    /// Every [`MessageError`] is the remote's fault and final: close the link.
-    pub fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
+    fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
         let header = pb::FileHeader::decode(header).map_err(MessageError::Malformed)?;
         let kind = header.kind.ok_or(MessageError::UnknownKind)?;
         if !matches!(kind, Kind::Piece(_)) {
@@ -204,7 +204,9 @@ impl FileMessage {
         let round = route.round.unwrap_or_default();
         Ok(Self { route: read_route(route)?, round, body })
     }
+}
 
+impl FileMessage {
     fn to_kind(&self) -> Kind {
         let route = Some(self.put_route());
         match &self.body {

@@ -8,13 +8,15 @@ pub enum Lane {
     Control,
     /// Answers, outcomes, acks and receipts.
     Replies,
-    /// Publications, requests, multicasts and deliveries. Least urgent.
+    /// Publications, requests, multicasts and deliveries.
     Messages,
+    /// What the ends of file transfers say to each other. Least urgent.
+    Files,
 }
 
 impl Lane {
     /// Every lane, most urgent first; the position is the lane's number on the wire.
-    pub const ALL: [Self; 3] = [Self::Control, Self::Replies, Self::Messages];
+    pub const ALL: [Self; 4] = [Self::Control, Self::Replies, Self::Messages, Self::Files];
 
     /// The lane's number on the wire: 0 is the most urgent.
     #[must_use]
@@ -23,6 +25,7 @@ impl Lane {
             Self::Control => 0,
             Self::Replies => 1,
             Self::Messages => 2,
+            Self::Files => 3,
         }
     }
 }

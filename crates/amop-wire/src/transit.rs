@@ -18,7 +18,7 @@ pub struct Transit {
     /// The least difference between the clocks in microseconds, and when it was seen.
     floor: Option<(i64, Instant)>,
     /// The last stamp of each lane, in milliseconds.
-    stamps: [Option<i64>; 3],
+    stamps: [Option<i64>; 4],
 }
 
 impl Transit {
@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn whatever_a_sender_claims_is_harmless() {
-        let mut transit = Transit { stamps: [Some(i64::MAX), None, Some(i64::MIN)], floor: None };
+        let mut transit =
+            Transit { stamps: [Some(i64::MAX), None, Some(i64::MIN), None], floor: None };
         stamp(&mut transit, 5, Lane::Messages, (1 << 31) - 1);
         let _ = transit.held_up(at(u64::MAX), Lane::Messages);
         let _ = transit.held_up(at(0), Lane::Control);

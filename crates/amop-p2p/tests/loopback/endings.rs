@@ -26,7 +26,7 @@ async fn closing_delivers_everything_queued_before_and_drops_what_comes_after() 
     let (dialed, accepted) = link(&a, &b).await;
     let (to_b, mut at_b) = (dialed.outbox(), Running::start(accepted));
     let notes: Vec<_> = (0..60_u8)
-        .map(|i| Note::new(Lane::ALL[usize::from(i) % 3], [i], vec![i; 100 * KIB]))
+        .map(|i| Note::new(Lane::ALL[usize::from(i) % 4], [i], vec![i; 100 * KIB]))
         .collect();
 
     to_b.send(&mut batch(&notes));

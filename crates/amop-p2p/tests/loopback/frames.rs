@@ -44,7 +44,7 @@ async fn frames_of_every_size_arrive_in_order_on_every_lane_in_both_directions()
     let notes: Vec<_> = (0..sizes.len() * 3)
         .map(|i| {
             let payload: Vec<u8> = (0_u8..251).cycle().skip(i).take(sizes[i / 3]).collect();
-            Note::new(Lane::ALL[i % 3], format!("note {i}"), payload)
+            Note::new(Lane::ALL[i % 4], format!("note {i}"), payload)
         })
         .collect();
 

@@ -17,7 +17,7 @@ const PEER: &str = "n1.node.bank-x.amop";
 /// A dialer that can write anything on its lanes.
 struct Hostile {
     connection: Connection,
-    lanes: [(SendStream, RecvStream); 3],
+    lanes: [(SendStream, RecvStream); 4],
 }
 
 async fn connect(acceptor: &Endpoint) -> Connection {

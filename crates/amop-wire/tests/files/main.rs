@@ -9,7 +9,7 @@ mod total;
 
 use amop_wire::{
     FileBody, FileEnd, FileId, FileLabel, FileLayout, FileMessage, FileOffer, FileRoute, Frame,
-    FrameDecoder, Instance, MessageError, NodeId, put_frame_head,
+    FrameDecoder, Instance, Message, MessageError, NodeId, put_frame_head,
 };
 use bytes::{Bytes, BytesMut};
 

@@ -3,7 +3,7 @@
 use amop_wire::limits::FILE_BYTES_MAX;
 use amop_wire::{
     Code, FileBody, FileEnd, FileId, FileLabel, FileLayout, FileMessage, FileOffer, FileRoute,
-    Frame, Instance, NodeId, Reason,
+    Frame, Instance, Message, NodeId, Reason,
 };
 use bytes::Bytes;
 use proptest::collection::vec;
