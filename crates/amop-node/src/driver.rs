@@ -5,17 +5,20 @@
 //! sent is staged for each destination, and each destination is woken at most once at the end. What
 //! peers announce passes the [`Border`] first.
 
+mod events;
+mod files;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use amop_core::node::{Effect, Event, Input, LinkId, Node};
+use amop_core::node::{Effect, Input, LinkId, Node};
 use amop_p2p::{Batch, Link, Outbox};
 use amop_wire::{
     ClientMessage, CloseCode, CloseReason, Epoch, Frame, Instant, Lane, Message, MessageError,
     Name, PeerMessage, Recent, Transit,
 };
 use tokio::sync::{Notify, watch};
-use tracing::{debug, error, info, warn};
+use tracing::{error, warn};
 
 use crate::border::Border;
 use crate::complaints::Complaints;
@@ -227,8 +230,9 @@ impl Driver {
     /// and sets the timer.
     fn end_batch(&self, now: Instant, mut state: MutexGuard<'_, State>) {
         state.handle(now, Input::EndOfBatch);
+        let look_at = state.stage_files(now);
         state.send_staged();
-        let wanted = state.core.poll_timeout();
+        let wanted = [state.core.poll_timeout(), look_at].into_iter().flatten().min();
         let earlier = match (wanted, state.timer_at) {
             (Some(wanted), Some(set)) => wanted < set,
             (Some(_), None) => true,
@@ -334,35 +338,6 @@ impl State {
                 out.is_staged = false;
                 out.outbox.send(&mut out.batch);
             }
-        }
-    }
-
-    fn tell(&mut self, now: Instant, event: &Event) {
-        match event {
-            Event::ClientAttached { name, instance, generation } => {
-                debug!(client = %name, %instance, generation = generation.0, "client attached");
-            }
-            Event::ClientDetached { name, instance } => {
-                debug!(client = %name, %instance, "client detached");
-            }
-            Event::PeerLinked { name, epoch } => {
-                info!(peer = %name, epoch = epoch.0, "peer linked");
-            }
-            Event::Superseded { by } => {
-                self.is_superseded = true;
-                error!(
-                    by = by.0,
-                    "another process runs with the name of this node; this one gives way and stops"
-                );
-            }
-            Event::Outlived { seen, epoch } => warn!(
-                seen = seen.0,
-                epoch = epoch.0,
-                "others knew a later life of this node; is another process running with its name?"
-            ),
-            Event::Refused { peer, what } => self.complaints.refused(now, peer, what),
-            Event::Untrue { by, what } => self.complaints.untrue(now, by, what),
-            Event::PeerLost { name } => warn!(peer = %name, "peer lost"),
         }
     }
 }

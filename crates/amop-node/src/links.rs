@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use amop_core::node::{Input, LinkId};
 use amop_p2p::{Dialer, Endpoint, Handshake, HandshakeError, Link, LinkEnd, Target};
-use amop_wire::{CloseCode, Name, Recent, Transit};
+use amop_wire::{CloseCode, Lane, Name, Recent, Transit};
 use tracing::{debug, info, warn};
 
 use crate::driver::Driver;
@@ -96,8 +96,9 @@ async fn run_client(driver: &Driver, link: Link) {
         }
         Ok(id) => {
             let (mut recent, mut transit) = (Recent::default(), Transit::default());
-            let run = link.run(|lane, frames| {
-                driver.client_frames(id, lane, frames, (&mut recent, &mut transit))
+            let run = link.run(|lane, frames| match lane {
+                Lane::Files => driver.file_frames(id, frames, (&mut recent, &mut transit)),
+                _ => driver.client_frames(id, lane, frames, (&mut recent, &mut transit)),
             });
             let end = run.await;
             ended(driver, id, &name, remote, &end);
@@ -116,8 +117,9 @@ async fn run_peer(driver: &Driver, link: Link) {
         }
         Ok(id) => {
             let (mut recent, mut transit) = (Recent::default(), Transit::default());
-            let run = link.run(|lane, frames| {
-                driver.peer_frames(id, &name, lane, frames, (&mut recent, &mut transit))
+            let run = link.run(|lane, frames| match lane {
+                Lane::Files => driver.file_frames(id, frames, (&mut recent, &mut transit)),
+                _ => driver.peer_frames(id, &name, lane, frames, (&mut recent, &mut transit)),
             });
             let end = run.await;
             ended(driver, id, &name, remote, &end);

@@ -208,6 +208,7 @@ kinds!(node_input, NODE_INPUTS, NodeInput, {
     NodeInput::LinkDown { .. } => "link down",
     NodeInput::Client { .. } => "client",
     NodeInput::Peer { .. } => "peer",
+    NodeInput::File { .. } => "file",
     NodeInput::UnsentToClient { .. } => "unsent to client",
     NodeInput::UnsentToPeer { .. } => "unsent to peer",
     NodeInput::EndOfBatch => "end of batch",

@@ -1,7 +1,8 @@
 //! What goes into a node and what comes out of it.
 
 use amop_wire::{
-    Chain, ClientMessage, CloseReason, Epoch, Gen, Instance, Name, NodeMessage, PeerMessage,
+    Chain, ClientMessage, CloseReason, Epoch, FileMessage, Gen, Instance, Name, NodeMessage,
+    PeerMessage,
 };
 use bytes::Bytes;
 
@@ -49,6 +50,14 @@ pub enum Input {
         link: LinkId,
         /// What.
         message: PeerMessage,
+    },
+    /// Something came on the lane for files. What is to be sent there is
+    /// [taken](super::Node::poll_file), and is no effect.
+    File {
+        /// On which link, of a client or a peer.
+        link: LinkId,
+        /// What.
+        message: FileMessage,
     },
     /// The effect that would have sent this was not performed, because the link has no room. The
     /// client will never see it. It is handed in right after the effects of the input that caused

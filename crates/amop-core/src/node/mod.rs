@@ -16,6 +16,7 @@
 //!                   ├─▶ fanout     as exit node: fan out, report
 //!                   ├─▶ watches    who subscribes to the private topics of our clients
 //!                   ├─▶ handshake  what the ends of private topics say to each other
+//!                   ├─▶ transfer   file messages on their way
 //!                   ├─▶ untruth    what cannot be true
 //!                   └─▶ propagation  which subscriptions of our clients every node knows of
 //!  Effect ◀── poll_effect
@@ -41,6 +42,7 @@ mod publisher;
 mod relay;
 mod session;
 mod sync;
+mod transfer;
 mod tree;
 mod unicast;
 mod unsent;
@@ -70,6 +72,7 @@ use propagation::Propagation;
 use publisher::Publisher;
 use session::Session;
 use sync::Announcer;
+use transfer::Transfers;
 use watches::Watches;
 
 /// One node: routes between its clients and its peers.
@@ -107,6 +110,7 @@ pub struct Node {
     fanouts: Fanouts,
     propagation: Propagation,
     watches: Watches,
+    transfers: Transfers,
     timers: Timers<Timer>,
     effects: VecDeque<Effect>,
     shutting_down: bool,
@@ -149,6 +153,7 @@ impl Node {
             fanouts: Fanouts::default(),
             propagation: Propagation::default(),
             watches: Watches::default(),
+            transfers: Transfers::default(),
             timers: Timers::default(),
             effects: VecDeque::new(),
             shutting_down: false,
@@ -167,6 +172,7 @@ impl Node {
             Input::Peer { link, message } => self.handle_peer(now, link, message),
             Input::ClientUp { link, name } => self.client_up(now, link, name),
             Input::PeerUp { link, name, dialed } => self.peer_up(now, link, name, dialed),
+            Input::File { link, message } => self.file(now, link, message),
             Input::LinkDown { link } => self.link_down(now, link),
             Input::UnsentToClient { link, message } => self.unsent_to_client(now, link, message),
             Input::UnsentToPeer { link, message } => self.unsent_to_peer(now, link, message),

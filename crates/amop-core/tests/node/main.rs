@@ -4,6 +4,7 @@
 
 mod border;
 mod early;
+mod files;
 mod home;
 mod home_and_exit;
 mod private;

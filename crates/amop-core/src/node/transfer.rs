@@ -1,0 +1,232 @@
+//! File messages on their way from client to client, as a node passes them on.
+//!
+//! ```text
+//!   link ──▶ file ──▶ towards the end that it names ──▶ the lane of that link ──▶ poll_file ──▶ driver
+//!                                                                                     │
+//!   link ◀── the sender's neighbour is told what was passed on (FILE-12) ◀────────────┘
+//! ```
+//!
+//! A node passes on one message after another, by what it knows of the network at that moment, and
+//! keeps nothing but the bounded queues of each link: what is lost with a link the ends send again.
+//! As home node it chooses who receives what its client sends to nobody by name, and says who sends.
+//!
+//! The driver takes what waits when a link has room, so nothing here waits for a slow link.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use amop_wire::{
+    Code, FileBody, FileEnd, FileMessage, FileOffer, Instance, Instant, MsgId, Reason,
+};
+
+use super::{Link, LinkId, Node};
+use crate::transfer::{FileLane, FileWindows, Queued};
+
+/// What waits on the lanes for files.
+#[derive(Debug, Default)]
+pub(super) struct Transfers {
+    links: BTreeMap<LinkId, LinkFiles>,
+    /// Links on which something may be sent.
+    ready: BTreeSet<LinkId>,
+}
+
+/// The files of one link.
+#[derive(Debug, Default)]
+struct LinkFiles {
+    /// What is to be sent on it, and on which link it came.
+    lane: FileLane<LinkId>,
+    /// What came on it and was passed on.
+    windows: FileWindows,
+}
+
+/// Why a message gets no further.
+enum Stopped {
+    /// No node leads there.
+    NoWay,
+    /// Its client is not attached here, though it should be.
+    ClientGone,
+}
+
+impl Transfers {
+    /// Forgets a link: what waits for it was not sent, and its ends notice.
+    pub(super) fn link_down(&mut self, link: LinkId) {
+        self.links.remove(&link);
+        self.ready.remove(&link);
+    }
+
+    fn push(&mut self, now: Instant, to: LinkId, from: LinkId, message: FileMessage) -> Queued {
+        self.ready.insert(to);
+        self.links.entry(to).or_default().lane.push(now, from, message)
+    }
+
+    /// A transfer ended at its receiver, behind the first link: the second leads to its sender.
+    fn forget(&mut self, receiver: LinkId, sender: LinkId, message: &FileMessage) {
+        if let Some(files) = self.links.get_mut(&receiver) {
+            files.lane.forget(&message.route);
+        }
+        if let Some(files) = self.links.get_mut(&sender) {
+            files.windows.forget(&message.route);
+        }
+    }
+}
+
+impl Node {
+    /// The links on which file messages may wait, for the driver to [take](Self::poll_file) as far as
+    /// there is room.
+    pub fn file_links(&self) -> impl Iterator<Item = LinkId> {
+        self.transfers.ready.iter().copied()
+    }
+
+    /// Takes the next file message to send on a link; `None` until something new waits there.
+    ///
+    /// Taking it lets whoever sent it go on, so it is taken when it can be sent and not earlier.
+    pub fn poll_file(&mut self, now: Instant, link: LinkId) -> Option<FileMessage> {
+        let files = self.transfers.links.get_mut(&link);
+        let Some((from, message)) = files.and_then(|files| files.lane.pop()) else {
+            self.transfers.ready.remove(&link);
+            return None;
+        };
+        if let Some(from) = from
+            && let Some(files) = self.transfers.links.get_mut(&from)
+            && let Some(window) = files.windows.passed(&message)
+        {
+            self.transfers.push(now, from, from, window);
+        }
+        Some(message)
+    }
+
+    /// A file message came on a link.
+    pub(super) fn file(&mut self, now: Instant, link: LinkId, message: FileMessage) {
+        let client = match self.links.get(&link) {
+            Some(Link::Client { instance: Some(instance), .. }) => Some(*instance),
+            Some(Link::Client { instance: None, .. }) | None => return,
+            Some(Link::Peer { .. }) => None,
+        };
+        // Room for what its neighbour is told.
+        self.transfers.links.entry(link).or_default();
+        if let FileBody::Window { passed } = message.body {
+            if let Some(files) = self.transfers.links.get_mut(&link) {
+                files.lane.handle_window(&message.route, message.round, passed);
+                self.transfers.ready.insert(link);
+            }
+            return;
+        }
+        match client {
+            Some(client) => self.file_of_client(now, link, client, message),
+            None => self.pass_file(now, link, message),
+        }
+    }
+
+    /// A client speaks for itself only.
+    fn file_of_client(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        client: Instance,
+        mut message: FileMessage,
+    ) {
+        let here = FileEnd { instance: client, node: self.id };
+        let end =
+            if is_forth(&message.body) { message.route.sender } else { message.route.receiver };
+        if end != here {
+            return; // It may have been attached elsewhere when it said this.
+        }
+        if let FileBody::Offer(offer) = &mut message.body {
+            let Some(session) = self.sessions.get(&client) else { return };
+            offer.from = session.name.clone();
+            if message.route.receiver == FileEnd::ANY {
+                match self.choose_receiver(offer) {
+                    Some(receiver) => message.route.receiver = receiver,
+                    None => {
+                        let body = FileBody::Refused(Code::NoSubscriber, Reason::NoSubscriber);
+                        return self.reply_to_file(now, link, &message, body);
+                    }
+                }
+            }
+        }
+        self.pass_file(now, link, message);
+    }
+
+    /// Chooses who receives a file: the same one for the same file while the subscribers stay.
+    fn choose_receiver(&self, offer: &FileOffer) -> Option<FileEnd> {
+        #[expect(clippy::cast_possible_truncation, reason = "each is one half")]
+        let (high, low) = ((offer.id.0 >> 64) as u64, offer.id.0 as u64);
+        let id = MsgId { publisher: Instance(high), counter: low };
+        let chosen = self.table.choose(&offer.topic, id, &[])?;
+        Some(FileEnd { instance: chosen.instance, node: self.node_at(chosen.place) })
+    }
+
+    /// Passes a message on towards the end that it is for.
+    fn pass_file(&mut self, now: Instant, from: LinkId, message: FileMessage) {
+        let is_forth = is_forth(&message.body);
+        let end = if is_forth { message.route.receiver } else { message.route.sender };
+        let to = match self.link_to_end(end) {
+            Ok(to) if to != from || end.node == self.id => to,
+            // Back where it came from: two nodes see the network differently, and soon will not.
+            Ok(_) => return self.file_stopped(now, from, &message, Stopped::NoWay),
+            Err(why) => return self.file_stopped(now, from, &message, why),
+        };
+        if let FileBody::Offer(offer) = &message.body
+            && end.node == self.id
+            && !self.sessions.get(&end.instance).is_some_and(|it| it.topics.contains(&offer.topic))
+        {
+            return self.file_stopped(now, from, &message, Stopped::ClientGone);
+        }
+        if matches!(message.body, FileBody::Done { .. } | FileBody::Refused(..)) {
+            self.transfers.forget(from, to, &message);
+        }
+        let offer = matches!(message.body, FileBody::Offer(_)).then(|| message.clone());
+        if self.transfers.push(now, to, from, message) == Queued::Full
+            && let Some(offer) = offer
+        {
+            self.reply_to_file(now, from, &offer, FileBody::Wait);
+        }
+    }
+
+    /// The link on which an end of a transfer is reached.
+    fn link_to_end(&self, end: FileEnd) -> Result<LinkId, Stopped> {
+        if end.node == self.id {
+            let session = self.sessions.get(&end.instance).ok_or(Stopped::ClientGone)?;
+            return Ok(session.link);
+        }
+        let direct = self.link_back(end.node);
+        let next = || self.link_back(self.table.next_hop(end.node)?);
+        direct.or_else(next).ok_or(Stopped::NoWay)
+    }
+
+    /// A message gets no further. Who offers, or asks for a client that was here, is told (FILE-13).
+    fn file_stopped(&mut self, now: Instant, from: LinkId, message: &FileMessage, why: Stopped) {
+        let body = match (&message.body, why) {
+            (FileBody::Offer(_), Stopped::NoWay) => {
+                FileBody::Refused(Code::NoSubscriber, Reason::NoPath)
+            }
+            (FileBody::Offer(_), Stopped::ClientGone) => {
+                FileBody::Refused(Code::SubscriberUnreachable, Reason::SubscriberGone)
+            }
+            (FileBody::Ask { .. }, Stopped::ClientGone) => FileBody::Again,
+            (_, Stopped::NoWay | Stopped::ClientGone) => return,
+        };
+        self.reply_to_file(now, from, message, body);
+    }
+
+    /// Says something to the sender of a message that came on this link.
+    fn reply_to_file(&mut self, now: Instant, link: LinkId, to: &FileMessage, body: FileBody) {
+        let FileMessage { route, round, .. } = *to;
+        self.transfers.push(now, link, link, FileMessage { route, round, body });
+    }
+}
+
+/// Whether a message goes from the sender to the receiver.
+fn is_forth(body: &FileBody) -> bool {
+    match body {
+        FileBody::Offer(_)
+        | FileBody::Piece { .. }
+        | FileBody::Ask { .. }
+        | FileBody::Cancel(_) => true,
+        FileBody::Credit { .. }
+        | FileBody::Wait
+        | FileBody::Again
+        | FileBody::Done { .. }
+        | FileBody::Refused(..)
+        | FileBody::Window { .. } => false,
+    }
+}

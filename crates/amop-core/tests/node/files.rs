@@ -1,0 +1,194 @@
+//! What a node does with file messages: chooses who receives, says who sends, passes on, and holds little.
+
+use amop_core::node::{Input, LinkId};
+use amop_wire::limits::{FILE_PIECE_BYTES_MAX, FILE_WINDOW_BYTES, TRANSFERS_MAX};
+use amop_wire::{
+    ClientMessage, Code, FileBody, FileEnd, FileId, FileLayout, FileMessage, FileOffer, FileRoute,
+    Instance, NodeId, Reason,
+};
+use bytes::Bytes;
+
+use crate::home::{CLIENT, Home, PEER, PUBLISHER, SUBSCRIBER, peer_name};
+
+impl Home {
+    /// Hands in a file message and answers all that may be sent then.
+    fn file(&mut self, link: LinkId, message: FileMessage) -> Vec<(LinkId, FileMessage)> {
+        self.hold(link, message);
+        self.sent()
+    }
+
+    /// Hands in a file message, while no link has room.
+    fn hold(&mut self, link: LinkId, message: FileMessage) {
+        assert_eq!(self.handle(Input::File { link, message }), []);
+    }
+
+    fn sent(&mut self) -> Vec<(LinkId, FileMessage)> {
+        let mut sent = Vec::new();
+        loop {
+            let Some(link) = self.node.file_links().next() else { return sent };
+            while let Some(message) = self.node.poll_file(self.now, link) {
+                sent.push((link, message));
+            }
+        }
+    }
+
+    fn here(&self) -> FileEnd {
+        FileEnd { instance: PUBLISHER, node: self.node.id() }
+    }
+
+    /// From our client to the subscriber at the peer.
+    fn forth(&self) -> FileRoute {
+        FileRoute { transfer: 1, sender: self.here(), receiver: there() }
+    }
+
+    /// From the subscriber at the peer, as a sender, to our client.
+    fn back(&self) -> FileRoute {
+        FileRoute { transfer: 1, sender: there(), receiver: self.here() }
+    }
+}
+
+fn there() -> FileEnd {
+    FileEnd { instance: SUBSCRIBER, node: NodeId::of(&peer_name()) }
+}
+
+fn of(route: FileRoute, body: FileBody) -> FileMessage {
+    FileMessage { route, round: 1, body }
+}
+
+fn offer(topic: &str) -> FileBody {
+    let offer = FileOffer {
+        id: FileId(7),
+        layout: FileLayout::new(5).unwrap(),
+        modified_ms: 0,
+        sha256: [1; 32],
+        list_sha256: [2; 32],
+        from: "liar.sdk.bank-z.amop".parse().unwrap(),
+        topic: topic.parse().unwrap(),
+        label: "a.csv".parse().unwrap(),
+    };
+    FileBody::Offer(Box::new(offer))
+}
+
+fn piece(start: u64) -> FileBody {
+    FileBody::Piece { start, data: Bytes::from(vec![0; FILE_PIECE_BYTES_MAX]) }
+}
+
+/// FILE-4
+#[test]
+fn an_offer_to_nobody_by_name_goes_to_a_subscriber_with_the_certified_name_of_its_sender() {
+    let mut home = Home::new();
+    let to_any = FileRoute { receiver: FileEnd::ANY, ..home.forth() };
+    let sent = home.file(CLIENT, of(to_any, offer("t")));
+    let [(PEER, FileMessage { route, round: 1, body: FileBody::Offer(offer) })] = &sent[..] else {
+        panic!("{sent:?}")
+    };
+    assert_eq!(*route, home.forth());
+    assert_eq!(offer.from.as_dns(), "app.sdk.bank-a.amop");
+}
+
+/// FILE-13
+#[test]
+fn an_offer_is_refused_at_once_if_nobody_subscribes_or_no_way_leads_there() {
+    let mut home = Home::new();
+    let to_any = FileRoute { receiver: FileEnd::ANY, ..home.forth() };
+    let sent = home.file(CLIENT, of(to_any, offer("nobody")));
+    let refused = FileBody::Refused(Code::NoSubscriber, Reason::NoSubscriber);
+    assert_eq!(sent, [(CLIENT, of(to_any, refused))]);
+
+    let unknown = FileEnd { instance: SUBSCRIBER, node: NodeId::from_bytes([9; 32]) };
+    let nowhere = FileRoute { receiver: unknown, ..home.forth() };
+    let sent = home.file(CLIENT, of(nowhere, offer("t")));
+    let refused = FileBody::Refused(Code::NoSubscriber, Reason::NoPath);
+    assert_eq!(sent, [(CLIENT, of(nowhere, refused))]);
+    assert_eq!(home.file(CLIENT, of(nowhere, piece(0))), [], "what is no offer is dropped");
+}
+
+#[test]
+fn a_client_speaks_for_no_other() {
+    let mut home = Home::new();
+    let other = FileEnd { instance: Instance(99), node: home.node.id() };
+    let as_sender = FileRoute { sender: other, ..home.forth() };
+    assert_eq!(home.file(CLIENT, of(as_sender, offer("t"))), []);
+    let as_receiver = FileRoute { receiver: other, ..home.back() };
+    assert_eq!(home.file(CLIENT, of(as_receiver, FileBody::Again)), []);
+    let done = FileBody::Done { sha256: [1; 32] };
+    assert_eq!(home.file(CLIENT, of(home.back(), done.clone())), [(PEER, of(home.back(), done))]);
+}
+
+/// FILE-13
+#[test]
+fn only_a_subscriber_is_offered_files_and_who_asks_for_one_that_is_gone_begins_again() {
+    let mut home = Home::new();
+    let gone = FileBody::Refused(Code::SubscriberUnreachable, Reason::SubscriberGone);
+    let sent = home.file(PEER, of(home.back(), offer("t")));
+    assert_eq!(sent, [(PEER, of(home.back(), gone.clone()))], "it has not subscribed");
+
+    home.client(ClientMessage::Subscribe("t".parse().unwrap()));
+    let sent = home.file(PEER, of(home.back(), offer("t")));
+    assert!(matches!(&sent[..], [(CLIENT, _)]), "{sent:?}");
+
+    home.handle(Input::LinkDown { link: CLIENT });
+    let ask = FileBody::Ask { sent: 1 };
+    assert_eq!(home.file(PEER, of(home.back(), ask)), [(PEER, of(home.back(), FileBody::Again))]);
+    assert_eq!(home.file(PEER, of(home.back(), offer("t"))), [(PEER, of(home.back(), gone))]);
+    assert_eq!(home.file(PEER, of(home.back(), piece(0))), []);
+}
+
+#[test]
+fn nothing_goes_back_where_it_came_from() {
+    let mut home = Home::new();
+    let sent = home.file(PEER, of(FileRoute { sender: there(), ..home.forth() }, piece(0)));
+    assert_eq!(sent, []);
+}
+
+/// FILE-12
+#[test]
+fn a_node_holds_a_mebibyte_of_a_transfer_and_says_what_it_passed_on() {
+    let mut home = Home::new();
+    let route = home.forth();
+    let piece_bytes = FILE_PIECE_BYTES_MAX as u64;
+    let all = FILE_WINDOW_BYTES / piece_bytes;
+    for n in 0..all + 3 {
+        home.hold(CLIENT, of(route, piece(n * piece_bytes)));
+    }
+    let sent = home.sent();
+    let to_peer = sent.iter().filter(|(link, _)| *link == PEER).count();
+    assert_eq!(to_peer as u64, all, "what comes past that is dropped");
+    let windows = sent.iter().filter(|(link, _)| *link == CLIENT).map(|(_, message)| &message.body);
+    let quarter = FILE_WINDOW_BYTES / 4;
+    let told = (1..=4).map(|n| FileBody::Window { passed: n * quarter }).collect::<Vec<_>>();
+    assert_eq!(windows.cloned().collect::<Vec<_>>(), told);
+
+    home.hold(CLIENT, of(route, piece(all * piece_bytes)));
+    assert_eq!(home.sent(), [], "the neighbour has passed on nothing");
+    let window = of(route, FileBody::Window { passed: quarter });
+    assert_eq!(home.file(PEER, window), [(PEER, of(route, piece(all * piece_bytes)))]);
+}
+
+/// FILE-11
+#[test]
+fn who_offers_one_transfer_too_many_is_told_to_wait_until_one_is_over() {
+    let mut home = Home::new();
+    let route = |home: &Home, n: usize| FileRoute { transfer: n as u64, ..home.forth() };
+    for n in 0..TRANSFERS_MAX {
+        let sent = home.file(CLIENT, of(route(&home, n), offer("t")));
+        assert!(matches!(&sent[..], [(PEER, _)]), "{sent:?}");
+    }
+    let late = route(&home, TRANSFERS_MAX);
+    let wait = of(late, FileBody::Wait);
+    assert_eq!(home.file(CLIENT, of(late, offer("t"))), [(CLIENT, wait)]);
+    let done = of(route(&home, 0), FileBody::Done { sha256: [1; 32] });
+    assert_eq!(home.file(PEER, done.clone()), [(CLIENT, done)]);
+    let sent = home.file(CLIENT, of(late, offer("t")));
+    assert!(matches!(&sent[..], [(PEER, _)]), "{sent:?}");
+}
+
+/// What a link lost with it does not come out on the next one.
+#[test]
+fn what_waits_for_a_link_ends_with_it() {
+    let mut home = Home::new();
+    let route = home.forth();
+    home.hold(CLIENT, of(route, piece(0)));
+    home.handle(Input::LinkDown { link: PEER });
+    assert_eq!(home.sent(), []);
+}

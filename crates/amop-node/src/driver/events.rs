@@ -1,0 +1,38 @@
+//! Tells what the core wants told: one line in the log for each event.
+
+use amop_core::node::Event;
+use amop_wire::Instant;
+use tracing::{debug, error, info, warn};
+
+use super::State;
+
+impl State {
+    pub(super) fn tell(&mut self, now: Instant, event: &Event) {
+        match event {
+            Event::ClientAttached { name, instance, generation } => {
+                debug!(client = %name, %instance, generation = generation.0, "client attached");
+            }
+            Event::ClientDetached { name, instance } => {
+                debug!(client = %name, %instance, "client detached");
+            }
+            Event::PeerLinked { name, epoch } => {
+                info!(peer = %name, epoch = epoch.0, "peer linked");
+            }
+            Event::Superseded { by } => {
+                self.is_superseded = true;
+                error!(
+                    by = by.0,
+                    "another process runs with the name of this node; this one gives way and stops"
+                );
+            }
+            Event::Outlived { seen, epoch } => warn!(
+                seen = seen.0,
+                epoch = epoch.0,
+                "others knew a later life of this node; is another process running with its name?"
+            ),
+            Event::Refused { peer, what } => self.complaints.refused(now, peer, what),
+            Event::Untrue { by, what } => self.complaints.untrue(now, by, what),
+            Event::PeerLost { name } => warn!(peer = %name, "peer lost"),
+        }
+    }
+}
