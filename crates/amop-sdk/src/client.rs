@@ -1,5 +1,6 @@
 //! The handle with which an application publishes and subscribes.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use bytes::Bytes;
 
 use crate::builder::ClientBuilder;
 use crate::event::Events;
+use crate::files::{ReceiveFiles, SendFile};
 use crate::lease::Lease;
 use crate::outcome::{Answer, MulticastReceipt, answer, receipt};
 use crate::private::Private;
@@ -96,6 +98,27 @@ impl Client {
     ) -> Publish<MulticastReceipt> {
         let lease = Arc::clone(&self.lease);
         Publish::new(lease, Mode::Multicast, topic, payload.into(), self.timeout, receipt)
+    }
+
+    /// Sends a file to one subscriber of the topic, which must [receive files](Self::receive_files); await
+    /// it, or [start](SendFile::start) it to follow it.
+    ///
+    /// It has ended well once the file is complete, checked, and safe on the receiver's disk. The same file
+    /// sent again goes on where it was, and moves nothing if it is there. Public topics only.
+    pub fn send_file(&self, topic: impl IntoTopic, path: impl Into<PathBuf>) -> SendFile {
+        SendFile::new(Arc::clone(&self.lease), self.name.clone(), topic, path.into())
+    }
+
+    /// Subscribes to a topic and receives the files that are sent there into a directory; await it.
+    ///
+    /// The directory must be there. A file appears under its name when it is complete and right, and never
+    /// replaces another unless the [settings](ReceiveFiles::settings) say so. Public topics only: whoever
+    /// has subscribed with a key gets no files.
+    pub fn receive_files(&self, topic: impl IntoTopic, dir: impl Into<PathBuf>) -> ReceiveFiles {
+        let topic = topic.into_topic();
+        // A topic that is none is told when this is awaited; then nothing is subscribed to.
+        let subscribe = Subscribe::new(Arc::clone(&self.lease), topic.clone(), self.timeout);
+        ReceiveFiles::new(Arc::clone(&self.lease), topic, subscribe, dir.into())
     }
 
     pub(crate) fn lease(&self) -> &Arc<Lease> {

@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use amop_core::client::{Client, Input};
 use amop_wire::{
-    CloseCode, CloseReason, Frame, Instance, Instant, Lane, Message, MessageError, NodeMessage,
-    Recent, Transit,
+    CloseCode, CloseReason, FileMessage, Frame, Instance, Instant, Lane, Message, MessageError,
+    NodeMessage, Recent, Transit,
 };
 use tokio::sync::{Notify, broadcast, watch};
 
@@ -98,6 +98,12 @@ impl Driver {
                     held_up = transit.held_up(now, lane);
                     continue;
                 };
+                if lane == Lane::Files {
+                    let message = FileMessage::from_frame(frame);
+                    let message = message.map_err(|error| malformed(&error))?;
+                    state.files.handle_message(now, self.instance, message);
+                    continue;
+                }
                 let mut message =
                     NodeMessage::read(frame, recent).map_err(|error| malformed(&error))?;
                 message.deduct(held_up);

@@ -18,6 +18,11 @@ impl Lease {
     pub(crate) fn new(driver: Arc<Driver>) -> Arc<Self> {
         Arc::new(Self { driver })
     }
+
+    /// What threads may hold of the client, without keeping it open.
+    pub(crate) fn driver(&self) -> &Arc<Driver> {
+        &self.driver
+    }
 }
 
 impl Deref for Lease {

@@ -7,6 +7,7 @@ mod driver;
 mod entropy;
 mod environment;
 mod event;
+mod files;
 mod key_file;
 mod lease;
 mod message;
@@ -24,6 +25,7 @@ mod topic;
 
 pub use amop_auth::{Fingerprint, PublicKey, PublicKeyError, SecretKey, SecretKeyError};
 pub use amop_core::client::{Gap, PRIVATE_MESSAGE_BYTES_MAX};
+pub use amop_files::{FolderError, Overwrite, Pattern, Settings as FolderSettings, SourceError};
 pub use amop_p2p::{
     DialError, EndpointError, HandshakeError, Identity, IdentityError, LinkEnd, RevocationError,
     Revocations, Settings, Trust, TrustError,
@@ -37,6 +39,10 @@ pub use client::Client;
 pub use connect_error::{AttemptError, ConnectError};
 pub use environment::EnvError;
 pub use event::{Event, Events};
+pub use files::{
+    FileReceiver, FileSending, FileSent, IncomingFile, Progress, ReceiveFileError, ReceiveFiles,
+    SendFile, SendFileError,
+};
 pub use key_file::{KeyFileError, generate_key, read_key_file, read_public_key, write_key_file};
 pub use message::{Message, ReplyError};
 pub use outcome::{Answer, MulticastReceipt, PublishError};

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use amop_p2p::{Batch, Link, Outbox};
-use amop_wire::{Answer, ClientMessage, CloseReason, Instant, Name};
+use amop_wire::{Answer, ClientMessage, CloseReason, FileMessage, Instant, Lane, Message, Name};
 use tracing::warn;
 
 /// What leaves a client. Without a link, nothing does.
@@ -81,6 +81,21 @@ impl Outgoing {
         })
     }
 
+    /// Whether there is a link and it takes more on its lane for files.
+    pub(crate) fn has_file_room(&self) -> bool {
+        let staged_bytes = self.batch.bytes_on(Lane::Files);
+        self.link.as_ref().is_some_and(|link| link.outbox.has_file_room(staged_bytes))
+    }
+
+    /// Whether there is a link that takes no more on its lane for files.
+    pub(crate) fn lacks_file_room(&self) -> bool {
+        self.link.is_some() && !self.has_file_room()
+    }
+
+    pub(crate) fn stage_file(&mut self, message: &FileMessage) {
+        self.push(message);
+    }
+
     /// Stages a message, or holds it if it is an answer without room.
     pub(crate) fn stage(&mut self, message: ClientMessage) {
         match message {
@@ -117,7 +132,7 @@ impl Outgoing {
         }
     }
 
-    fn push(&mut self, message: &ClientMessage) {
+    fn push<M: Message>(&mut self, message: &M) {
         if let Err(error) = self.batch.push(message) {
             warn!(%error, "a message was not sent");
         }

@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use crate::connect_error::AttemptError;
 use crate::event::{EVENTS_MAX, Event};
+use crate::files::Files;
 use crate::outgoing::{LinkOut, Outgoing};
 use crate::publishes::Publishes;
 use crate::queue::{Queue, Status};
@@ -30,6 +31,7 @@ pub(crate) struct State {
     pub(crate) outgoing: Outgoing,
     pub(crate) publishes: Publishes,
     pub(crate) queues: BTreeMap<Topic, Queue>,
+    pub(crate) files: Files,
     /// When to look what applications have taken of what they were handed.
     settle_at: Option<Instant>,
     /// What the timer is set to.
@@ -71,6 +73,7 @@ impl State {
             outgoing: Outgoing::default(),
             publishes: Publishes::default(),
             queues: BTreeMap::new(),
+            files: Files::default(),
             settle_at: None,
             timer_at: None,
             bounced: VecDeque::new(),
@@ -121,7 +124,7 @@ impl State {
                 }
                 Effect::Propagated { topic } => self.propagated(&topic),
                 Effect::Receivers { .. } => self.has_other_receivers = true,
-                Effect::Connected => self.connected(),
+                Effect::Connected => self.connected(now),
                 Effect::Disconnected => {} // Told by `link_down`, which knows why.
                 Effect::Close(reason) => {
                     warn!(%reason, "closing the link");
@@ -142,6 +145,7 @@ impl State {
         let Some(LinkOut { endpoint, .. }) = self.outgoing.link_down() else { return false };
         let was_connected = self.core.is_connected();
         self.handle(now, Input::LinkDown);
+        self.files.link_down(now);
         for Answer { attempt, status, payload } in self.outgoing.take_held() {
             // It was never sent, so it may go out on the next link.
             self.handle(now, Input::Answer { attempt, status, payload });
@@ -163,10 +167,11 @@ impl State {
         }
     }
 
-    fn connected(&mut self) {
+    fn connected(&mut self, now: Instant) {
         let Some(LinkOut { endpoint, node, .. }) = self.outgoing.link() else { return };
         info!(%endpoint, %node, "connected");
         self.told.push(Event::Connected { endpoint: *endpoint, node: node.clone() });
+        self.files.connected(now, NodeId::of(node));
         self.phase = self.phase.max(Phase::Running);
     }
 
@@ -177,6 +182,7 @@ impl State {
             return;
         }
         self.phase = Phase::Closing;
+        self.files.close(now);
         for queue in self.queues.values_mut() {
             let refused = queue.drain().map(|waiting| waiting.refusal(Reason::SubscriberGone));
             self.bounced.extend(refused);
@@ -193,6 +199,7 @@ impl State {
         let end_of_time = Instant::after_start(Duration::MAX);
         self.phase = Phase::Closed;
         self.outgoing.link_down();
+        self.files.finish();
         self.handle(end_of_time, Input::LinkDown);
         self.handle(end_of_time, Input::Timeout);
         for queue in self.queues.values_mut() {
@@ -250,6 +257,7 @@ impl State {
     /// Does what is due at `now`.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.handle(now, Input::Timeout);
+        self.files.handle_timeout(now);
         if self.settle_at.is_some_and(|at| at <= now) {
             self.settle_at = None;
             let core = &mut self.core;
@@ -265,6 +273,7 @@ impl State {
     /// Sends what was staged, and lets those in who find room now.
     pub(crate) fn end_turn(&mut self, now: Instant) {
         self.handle(now, Input::EndOfBatch);
+        self.stage_files(now);
         self.outgoing.send();
         if self.phase == Phase::Closing && !self.outgoing.holds() {
             self.outgoing.close(CloseReason::new(CloseCode::Done, "the client was closed"));
@@ -277,10 +286,22 @@ impl State {
         }
     }
 
+    /// Stages what waits for the link's files as far as there is room, and has more read.
+    fn stage_files(&mut self, now: Instant) {
+        self.files.ask_for_reads(now);
+        while self.outgoing.has_file_room()
+            && let Some(message) = self.files.take_message()
+        {
+            self.outgoing.stage_file(&message);
+        }
+        self.files.ask_for_reads(now);
+    }
+
     /// When the timer must ring, at the latest.
     pub(crate) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let look_at = self.waits_for_link().then(|| now + LOOK_AGAIN_AFTER);
-        [self.core.poll_timeout(), self.settle_at, look_at].into_iter().flatten().min()
+        let files = self.files.poll_timeout();
+        [self.core.poll_timeout(), files, self.settle_at, look_at].into_iter().flatten().min()
     }
 
     /// Whether something waits for nothing but room on the link, which tells nobody when it has
@@ -288,6 +309,7 @@ impl State {
     fn waits_for_link(&self) -> bool {
         let next = self.publishes.next_payload_bytes();
         self.outgoing.holds()
+            || self.outgoing.lacks_file_room()
             || next.is_some_and(|bytes| {
                 self.publishes.has_room(bytes) && !self.outgoing.has_room(bytes)
             })

@@ -15,6 +15,13 @@ pub trait IntoTopic {
     fn into_topic(self) -> Result<Topic, TopicError>;
 }
 
+/// What was made of a text before.
+impl IntoTopic for Result<Topic, TopicError> {
+    fn into_topic(self) -> Result<Topic, TopicError> {
+        self
+    }
+}
+
 impl IntoTopic for Topic {
     fn into_topic(self) -> Result<Topic, TopicError> {
         Ok(self)

@@ -48,9 +48,22 @@ enum Stopped {
 
 impl Transfers {
     /// Forgets a link: what waits for it was not sent, and its ends notice.
-    pub(super) fn link_down(&mut self, link: LinkId) {
-        self.links.remove(&link);
+    pub(super) fn link_down(&mut self, now: Instant, link: LinkId) {
         self.ready.remove(&link);
+        let Some(files) = self.links.remove(&link) else { return };
+        for (from, message) in files.lane.drain() {
+            self.passed(now, from, &message);
+        }
+    }
+
+    /// A message is not held here any more: its neighbour may send as much again. So it is also with what
+    /// was dropped, or else what follows would wait for the next round.
+    fn passed(&mut self, now: Instant, from: LinkId, message: &FileMessage) {
+        if let Some(files) = self.links.get_mut(&from)
+            && let Some(window) = files.windows.passed(message)
+        {
+            self.push(now, from, from, window);
+        }
     }
 
     fn push(&mut self, now: Instant, to: LinkId, from: LinkId, message: FileMessage) -> Queued {
@@ -85,11 +98,8 @@ impl Node {
             self.transfers.ready.remove(&link);
             return None;
         };
-        if let Some(from) = from
-            && let Some(files) = self.transfers.links.get_mut(&from)
-            && let Some(window) = files.windows.passed(&message)
-        {
-            self.transfers.push(now, from, from, window);
+        if let Some(from) = from {
+            self.transfers.passed(now, from, &message);
         }
         Some(message)
     }
@@ -195,6 +205,7 @@ impl Node {
 
     /// A message gets no further. Who offers, or asks for a client that was here, is told (FILE-13).
     fn file_stopped(&mut self, now: Instant, from: LinkId, message: &FileMessage, why: Stopped) {
+        self.transfers.passed(now, from, message);
         let body = match (&message.body, why) {
             (FileBody::Offer(_), Stopped::NoWay) => {
                 FileBody::Refused(Code::NoSubscriber, Reason::NoPath)

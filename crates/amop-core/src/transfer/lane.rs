@@ -103,6 +103,11 @@ impl<F: Copy> FileLane<F> {
         Some((Some(from), message))
     }
 
+    /// Takes everything that waits for receivers, and where it came from: the link is gone.
+    pub fn drain(self) -> impl Iterator<Item = (F, FileMessage)> {
+        self.transfers.into_values().flat_map(|queue| queue.messages)
+    }
+
     /// How many bytes of pieces of this transfer may be pushed: a sender reads no more than that.
     #[must_use]
     pub fn room_bytes(&self, route: &FileRoute) -> u64 {

@@ -163,6 +163,18 @@ impl Sender {
         }
     }
 
+    /// Between whom it goes.
+    #[must_use]
+    pub fn route(&self) -> FileRoute {
+        self.route
+    }
+
+    /// The present round, 0 before the first.
+    #[must_use]
+    pub fn round(&self) -> u32 {
+        self.round
+    }
+
     /// How many bytes of the stream the receiver has, of how many: for a progress bar.
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {

@@ -192,3 +192,23 @@ fn what_waits_for_a_link_ends_with_it() {
     home.handle(Input::LinkDown { link: PEER });
     assert_eq!(home.sent(), []);
 }
+
+/// FILE-12: whoever sends on finds room for the question that follows.
+#[test]
+fn what_is_dropped_for_want_of_a_way_counts_as_passed_on() {
+    let mut home = Home::new();
+    let route = home.forth();
+    let quarter = FILE_WINDOW_BYTES / 4;
+    let in_quarter = quarter / FILE_PIECE_BYTES_MAX as u64;
+    for n in 0..in_quarter {
+        home.hold(CLIENT, of(route, piece(n)));
+    }
+    home.handle(Input::LinkDown { link: PEER });
+    let window = of(route, FileBody::Window { passed: quarter });
+    assert_eq!(home.sent(), [(CLIENT, window)], "what waited for the link that is lost");
+    for n in 0..in_quarter {
+        home.hold(CLIENT, of(route, piece(n)));
+    }
+    let window = of(route, FileBody::Window { passed: 2 * quarter });
+    assert_eq!(home.sent(), [(CLIENT, window)], "and what has no link to wait for");
+}

@@ -5,6 +5,7 @@
 mod bad_node;
 mod closing;
 mod connecting;
+mod files;
 mod private;
 mod propagated;
 mod publishing;

@@ -1,0 +1,243 @@
+//! How an application sends a file.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, Weak, mpsc};
+use std::time::Duration;
+
+use amop_core::transfer::{End, Pace, Sender, SenderInput};
+use amop_files::{Source, SourceError};
+use amop_wire::{Code, FileEnd, FileRoute, Name, NodeId, Reason, Topic, TopicError};
+use tokio::sync::{oneshot, watch};
+
+use super::outbound::{Outbound, Wanted, Ways};
+use super::{Files, Progress};
+use crate::driver::Driver;
+use crate::lease::Lease;
+use crate::topic::IntoTopic;
+
+/// A file that is about to be sent: await it for the end, or [`start`](Self::start) it to follow it.
+#[must_use = "nothing is sent before this is started or awaited"]
+pub struct SendFile {
+    lease: Arc<Lease>,
+    name: Name,
+    topic: Result<Topic, TopicError>,
+    path: PathBuf,
+    patience: Duration,
+    bytes_per_second: Option<u64>,
+}
+
+impl SendFile {
+    pub(crate) fn new(lease: Arc<Lease>, name: Name, topic: impl IntoTopic, path: PathBuf) -> Self {
+        let topic = topic.into_topic();
+        Self { lease, name, topic, path, patience: PATIENCE, bytes_per_second: None }
+    }
+
+    /// Sets how long the receiver may be silent, or nobody be there who takes its place: 60 s unless
+    /// it was set.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Sends no more than so many bytes in a second. There is no limit unless it was set.
+    pub fn limit(mut self, bytes_per_second: u64) -> Self {
+        self.bytes_per_second = Some(bytes_per_second);
+        self
+    }
+
+    /// Hashes the file, which takes as long as reading it, and begins to send it.
+    ///
+    /// # Errors
+    ///
+    /// [`SendFileError`] if nothing can be sent.
+    pub async fn start(self) -> Result<FileSending, SendFileError> {
+        let Self { lease, name, topic, path, patience, bytes_per_second } = self;
+        let topic = topic.map_err(SendFileError::BadTopic)?;
+        if lease.look(|state| state.core.is_private(&topic)) {
+            return Err(SendFileError::Private { topic });
+        }
+        let opened = tokio::task::spawn_blocking(move || Source::open(&path, &mut |_| {}));
+        let source = opened.await.map_err(|_| SendFileError::Closed)?;
+        let source = source.map_err(SendFileError::Unreadable)?;
+        let offer = source.offer(source.id(), name, topic);
+        let (size, sha256, layout) = (offer.layout.size(), offer.sha256, offer.layout);
+        let (reads, wanted) = mpsc::channel();
+        let progress = watch::Sender::new(Progress { received: 0, total: size });
+        let (followed, (ended, end)) = (progress.subscribe(), oneshot::channel());
+        let instance = lease.instance();
+        let transfer = lease.turn(|state, now| {
+            if !state.is_open() {
+                return Err(SendFileError::Closed);
+            }
+            let files = &mut state.files;
+            files.last_transfer += 1;
+            let transfer = files.last_transfer;
+            let sender = FileEnd { instance, node: files.home.unwrap_or(NOWHERE) };
+            let route = FileRoute { transfer, sender, receiver: FileEnd::ANY };
+            let sender = Sender::new(now, route, offer, patience);
+            let pace = bytes_per_second.map(|limit| Pace::new(now, limit));
+            let list_bytes = layout.list_bytes();
+            let outbound = Outbound::new(sender, Ways { list_bytes, pace, reads, progress, ended });
+            files.outbound.insert(transfer, outbound);
+            if let Some(home) = files.home {
+                files.act_on(now, transfer, |outbound, now| outbound.link_up(now, home));
+            }
+            Ok(transfer)
+        })?;
+        read(Arc::downgrade(lease.driver()), transfer, source, wanted);
+        Ok(FileSending { lease, transfer, size, sha256, progress: followed, end: Some(end) })
+    }
+}
+
+impl IntoFuture for SendFile {
+    type Output = Result<FileSent, SendFileError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async { self.start().await?.done().await })
+    }
+}
+
+impl fmt::Debug for SendFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendFile")
+            .field("topic", &self.topic)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads for one transfer until that is over, on a thread that may wait for the disk.
+fn read(driver: Weak<Driver>, transfer: u64, mut source: Source, wanted: mpsc::Receiver<Wanted>) {
+    std::thread::spawn(move || {
+        while let Ok(Wanted { round, start, bytes }) = wanted.recv() {
+            let input = match source.read(start, bytes) {
+                Ok(data) => SenderInput::Read { round, data },
+                Err(error) => SenderInput::ReadFailed(error.reason()),
+            };
+            let Some(driver) = driver.upgrade() else { return };
+            driver.turn(|state, now| {
+                let files: &mut Files = &mut state.files;
+                files.act_on(now, transfer, |outbound, now| outbound.tell(now, input));
+            });
+        }
+    });
+}
+
+/// A file on its way. Dropping it gives the file up; what the receiver has of it stays, and the same file
+/// sent again goes on there.
+#[derive(Debug)]
+pub struct FileSending {
+    lease: Arc<Lease>,
+    transfer: u64,
+    size: u64,
+    sha256: [u8; 32],
+    progress: watch::Receiver<Progress>,
+    end: Option<oneshot::Receiver<(End, u64)>>,
+}
+
+impl FileSending {
+    /// The size of the file, in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The SHA-256 of the file.
+    #[must_use]
+    pub fn sha256(&self) -> &[u8; 32] {
+        &self.sha256
+    }
+
+    /// Waits until the receiver has more than before; `None` once there is nothing more to wait for.
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn next_progress(&mut self) -> Option<Progress> {
+        self.progress.changed().await.ok()?;
+        Some(*self.progress.borrow_and_update())
+    }
+
+    /// Waits for the end: once it is there, file and directory are safe on the receiver's disk.
+    ///
+    /// # Errors
+    ///
+    /// [`SendFileError::Failed`] with the code, or [`SendFileError::Closed`].
+    pub async fn done(mut self) -> Result<FileSent, SendFileError> {
+        let end = self.end.take().expect("it is taken here only");
+        let (end, moved_bytes) = end.await.map_err(|_| SendFileError::Closed)?;
+        match end.code {
+            Code::Ok => Ok(FileSent { size: self.size, sha256: self.sha256, moved_bytes }),
+            code => Err(SendFileError::Failed { code, reason: end.reason }),
+        }
+    }
+}
+
+impl Drop for FileSending {
+    fn drop(&mut self) {
+        let transfer = self.transfer;
+        self.lease.turn(|state, now| state.files.act_on(now, transfer, Outbound::cancel));
+    }
+}
+
+/// A file that arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileSent {
+    /// Its size, in bytes.
+    pub size: u64,
+    /// Its SHA-256, which the receiver has checked.
+    pub sha256: [u8; 32],
+    /// How many bytes were sent for it: less than its size if the receiver had some of it, more if some were
+    /// sent twice.
+    pub moved_bytes: u64,
+}
+
+/// Why a file was not sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendFileError {
+    /// The topic is none; nothing was sent.
+    #[error("bad topic")]
+    BadTopic(#[source] TopicError),
+    /// The client has made this topic private, and files cannot be sealed so far; nothing was sent.
+    #[error("{topic} is private, and files go to public topics only")]
+    Private {
+        /// The topic.
+        topic: Topic,
+    },
+    /// The file cannot be read or sent; nothing was sent.
+    #[error("the file cannot be sent")]
+    Unreadable(#[source] SourceError),
+    /// The client was closed. The receiver may have the file.
+    #[error("the client is closed")]
+    Closed,
+    /// It ended so (FILE-10). The receiver has it only if the code is 102, and then perhaps.
+    #[error("{code}: {reason}")]
+    Failed {
+        /// The code.
+        code: Code,
+        /// The reason behind it.
+        reason: Reason,
+    },
+}
+
+impl SendFileError {
+    /// The code of FILE-10, if it got so far.
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::Failed { code, .. } => Some(*code),
+            Self::BadTopic(_) => Some(Code::Invalid),
+            Self::Private { .. } => Some(Code::NotPermitted),
+            Self::Unreadable(_) | Self::Closed => None,
+        }
+    }
+}
+
+/// A client that is not connected is at no node.
+const NOWHERE: NodeId = NodeId::from_bytes([0; 32]);
+
+/// How long a receiver may be silent.
+const PATIENCE: Duration = Duration::from_secs(60);
