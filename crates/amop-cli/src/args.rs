@@ -11,6 +11,7 @@ use clap::{ArgAction, Args as Arguments, Parser, Subcommand};
 use crate::cert::args::Cert;
 use crate::exit::EXIT_CODES;
 use crate::key::{HeldArgs, Key, SealArgs};
+use crate::transfer::args::{Receive, Send};
 
 /// Sends and receives AMOP messages, makes certificates, runs a demo network.
 #[derive(Clone, Debug, Parser)]
@@ -105,6 +106,12 @@ pub(crate) enum Command {
     /// Send a message to one subscriber and print its answer
     #[command(before_help = "Example: amop request quote '{\"pair\":\"USDCNY\"}'")]
     Request(Request),
+    /// Send a file to one client that receives files
+    #[command(before_help = "Example: amop send report.csv reports")]
+    Send(Send),
+    /// Receive files into a directory
+    #[command(before_help = "Example: amop receive reports inbox")]
+    Receive(Receive),
     /// Make and show the keys of private topics
     #[command(before_help = "Example: amop key new hr.key")]
     #[command(subcommand)]

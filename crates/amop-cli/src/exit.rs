@@ -49,7 +49,7 @@ Exit codes:
                      73 a file cannot be made           78 configuration wrong
   99 not sent  100 no subscriber  101 subscriber unreachable  102 timed out, may have been handled
   103 over a limit  201 invalid  202 not permitted  203 draining  204 overloaded  205 id reused
-  130 Ctrl-C with nothing done  143 SIGTERM; a reader of the output that goes away is no failure";
+  206 file refused  130 Ctrl-C with nothing done  143 SIGTERM; a reader that goes away: 0";
 
 /// Why a command ends before it is done.
 #[derive(Debug)]

@@ -18,6 +18,7 @@ mod shell;
 mod stop;
 mod sub;
 mod text;
+mod transfer;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -90,6 +91,14 @@ async fn run(args: Args, out: &mut Out, stop: &Stop) -> Result<(), Failure> {
         Command::Request(request) => {
             let link = request.link.clone().or(&before);
             stop.or(publish::request(&request, &link, out)).await
+        }
+        Command::Send(send) => {
+            let link = send.link.clone().or(&before);
+            stop.or(transfer::send(&send, &link, out)).await
+        }
+        Command::Receive(receive) => {
+            let link = receive.link.clone().or(&before);
+            transfer::receive(&receive, &link, out, stop).await
         }
         Command::Key(command) => key::run(&command, out),
         Command::Cert(cert) => cert::run(&cert, out),

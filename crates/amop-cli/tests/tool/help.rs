@@ -4,12 +4,14 @@ use std::path::Path;
 
 use crate::support::{amop, run, text};
 
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 14] = [
     &[],
     &["demo"],
     &["sub"],
     &["pub"],
     &["request"],
+    &["send"],
+    &["receive"],
     &["key"],
     &["key", "new"],
     &["key", "import"],
@@ -35,7 +37,7 @@ async fn the_help_of_every_command_begins_with_an_example_and_fits_a_screen() {
 async fn the_help_lists_the_exit_codes() {
     let output = run(&mut amop(Path::new("."), &["help"])).await;
     let help = text(&output.stdout);
-    for code in [0, 1, 2, 65, 66, 69, 73, 74, 76, 77, 78, 99, 100, 101, 102, 103, 201, 130] {
+    for code in [0, 1, 2, 65, 66, 69, 73, 74, 76, 77, 78, 99, 100, 101, 102, 103, 201, 206, 130] {
         assert!(help.contains(&format!(" {code} ")), "{code} in {help}");
     }
 }

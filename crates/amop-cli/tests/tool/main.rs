@@ -6,6 +6,7 @@ mod authorities;
 mod certificates;
 mod demo;
 mod endings;
+mod files;
 mod help;
 mod messages;
 mod private;

@@ -233,4 +233,4 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 const IDLE_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Far longer than anything here takes: a test that waits so long has failed.
-const TIME_MAX: Duration = Duration::from_secs(60);
+pub(crate) const TIME_MAX: Duration = Duration::from_secs(60);

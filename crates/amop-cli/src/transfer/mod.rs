@@ -1,0 +1,229 @@
+//! `amop send` and `amop receive`: files from disk to disk.
+//!
+//! Both print a file as `sha256sum` does, once it is complete and safe on the receiver's disk, so that
+//! the two ends can be compared. Progress goes to standard error, if somebody looks.
+
+pub(crate) mod args;
+
+use std::path::PathBuf;
+use std::pin::{Pin, pin};
+
+use amop_sdk::{
+    Client, FileSent, IncomingFile, Progress, ReceiveFileError, SendFileError, SubscribeError,
+};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use serde::Serialize;
+
+use crate::args::LinkArgs;
+use crate::connect::connect;
+use crate::exit::{Exit, Failure};
+use crate::out::Out;
+use crate::stop::{Asked, Stop};
+use crate::text::{hex, printable};
+use args::{Receive, Send};
+
+/// Sends one file, and prints what has arrived.
+pub(crate) async fn send(args: &Send, link: &LinkArgs, out: &mut Out) -> Result<(), Failure> {
+    let client = connect(link).await?;
+    let sent = send_file(&client, args, out).await;
+    client.close().await;
+    let FileSent { size, sha256, moved_bytes, .. } = sent.map_err(|error| not_sent(&error))?;
+    let file = args.file.to_string_lossy();
+    if out.is_json() {
+        return out.json(&SentObject {
+            kind_of_object: "file-sent",
+            file: &file,
+            topic: &args.topic,
+            size,
+            sha256: hex(&sha256),
+            moved_bytes,
+        });
+    }
+    out.line(format!("{}  {}", hex(&sha256), printable(file.as_bytes())))
+}
+
+async fn send_file(client: &Client, args: &Send, out: &Out) -> Result<FileSent, SendFileError> {
+    let mut send = client.send_file(&args.topic, &args.file);
+    if let Some(limit) = args.limit {
+        send = send.limit(limit);
+    }
+    let mut sending = send.start().await?;
+    let mut told = Told::default();
+    while let Some(progress) = sending.next_progress().await {
+        told.tell(progress, out);
+    }
+    sending.done().await
+}
+
+/// Receives files until as many came as were wanted, the reader of the output is gone, or a signal
+/// asks for the end. What is under way then goes on when somebody receives there again.
+pub(crate) async fn receive(
+    args: &Receive,
+    link: &LinkArgs,
+    out: &mut Out,
+    stop: &Stop,
+) -> Result<(), Failure> {
+    let client = tokio::select! {
+        client = connect(link) => client?,
+        asked = stop.asked() => return Err(Failure::Stopped(asked)),
+    };
+    let receive = client.receive_files(&args.topic, &args.dir).settings(args.settings());
+    let receive = if args.propagated { receive.propagated() } else { receive };
+    let ended = match receive.await {
+        Err(error) => Err(not_received(&error)),
+        Ok(mut files) => {
+            out.note(format!("receiving files of `{}`", args.topic));
+            let ended = print_files(&mut files, args, out, stop).await;
+            // Closed first, so that senders are not told that their files were given up.
+            client.close().await;
+            ended
+        }
+    };
+    client.close().await;
+    ended
+}
+
+async fn print_files(
+    files: &mut amop_sdk::FileReceiver,
+    args: &Receive,
+    out: &mut Out,
+    stop: &Stop,
+) -> Result<(), Failure> {
+    let mut reader_gone = pin!(Out::reader_gone());
+    let mut coming: FuturesUnordered<Pin<Box<dyn Future<Output = Came> + std::marker::Send>>> =
+        FuturesUnordered::new();
+    let mut count = 0;
+    while args.count != Some(count) {
+        tokio::select! {
+            biased; // Files without end do not keep the command from ending.
+            asked = stop.asked() => return stopped(asked, count),
+            () = &mut reader_gone => return Err(Failure::ClosedPipe),
+            Some(came) = coming.next() => count += u64::from(show(came, args, out)?),
+            incoming = files.next() => match incoming {
+                Some(incoming) => {
+                    out.aside(format!("{} comes from {}", printable(incoming.name().as_bytes()), incoming.from()));
+                    coming.push(Box::pin(Came::wait(incoming)));
+                }
+                None => return Err(not_received(&ReceiveFileError::Subscribe(SubscribeError::Closed))),
+            },
+        }
+    }
+    Ok(())
+}
+
+/// A file that came to its end.
+struct Came {
+    name: String,
+    from: String,
+    size: u64,
+    sha256: String,
+    end: Result<PathBuf, ReceiveFileError>,
+}
+
+impl Came {
+    async fn wait(incoming: IncomingFile) -> Self {
+        let (name, from) = (incoming.name().to_owned(), incoming.from().as_dns().to_owned());
+        let (size, sha256) = (incoming.size(), hex(incoming.sha256()));
+        Self { name, from, size, sha256, end: incoming.done().await }
+    }
+}
+
+/// Prints what became of a file, and says whether it is there.
+fn show(came: Came, args: &Receive, out: &mut Out) -> Result<bool, Failure> {
+    let Came { name, from, size, sha256, end } = came;
+    match end {
+        Err(error) => {
+            out.note(format!("{} is not received: {error}", printable(name.as_bytes())));
+            return Ok(false);
+        }
+        Ok(path) if out.is_json() => out.json(&ReceivedObject {
+            kind_of_object: "file-received",
+            file: &path.to_string_lossy(),
+            topic: &args.topic,
+            from: &from,
+            size,
+            sha256,
+        })?,
+        Ok(path) => {
+            out.line(format!("{sha256}  {}", printable(path.to_string_lossy().as_bytes())))?;
+        }
+    }
+    Ok(true)
+}
+
+/// How much people were told.
+#[derive(Default)]
+struct Told {
+    tenths: u64,
+}
+
+impl Told {
+    /// Tells of each tenth once.
+    fn tell(&mut self, Progress { received, total }: Progress, out: &Out) {
+        let tenths = received * 10 / total.max(1);
+        if tenths > self.tenths {
+            self.tenths = tenths;
+            out.aside(format!("{} %: {received} of {total} bytes", tenths * 10));
+        }
+    }
+}
+
+fn stopped(asked: Asked, count: u64) -> Result<(), Failure> {
+    if asked == Asked::Interrupt && count > 0 { Ok(()) } else { Err(Failure::Stopped(asked)) }
+}
+
+fn not_sent(error: &SendFileError) -> Failure {
+    match error {
+        SendFileError::Unreadable(source) => {
+            Failure::new(Exit::NO_INPUT, "unreadable", error.to_string()).because(source)
+        }
+        SendFileError::Failed { code, reason } => {
+            Failure::of_code(*code, reason.kind(), format!("the file was not received: {reason}"))
+        }
+        error => match error.code() {
+            Some(code) => Failure::of_code(code, "not-sent", error.to_string()),
+            None => Failure::new(Exit::OTHER, "closed", error.to_string()),
+        },
+    }
+}
+
+fn not_received(error: &ReceiveFileError) -> Failure {
+    match error {
+        ReceiveFileError::Folder(source) => {
+            Failure::new(Exit::CANNOT_CREATE, "directory", error.to_string()).because(source)
+        }
+        ReceiveFileError::Subscribe(source) => {
+            Failure::of_code(source.code(), "not-subscribed", source.to_string())
+        }
+        ReceiveFileError::Failed { code, reason } => {
+            Failure::of_code(*code, reason.kind(), error.to_string())
+        }
+        error => Failure::new(Exit::OTHER, "closed", error.to_string()),
+    }
+}
+
+/// A file that arrived, for programs.
+#[derive(Serialize)]
+struct SentObject<'a> {
+    #[serde(rename = "type")]
+    kind_of_object: &'static str,
+    file: &'a str,
+    topic: &'a str,
+    size: u64,
+    sha256: String,
+    /// What was sent for it: less if the receiver had some of it.
+    moved_bytes: u64,
+}
+
+/// A file that came, for programs.
+#[derive(Serialize)]
+struct ReceivedObject<'a> {
+    #[serde(rename = "type")]
+    kind_of_object: &'static str,
+    file: &'a str,
+    topic: &'a str,
+    from: &'a str,
+    size: u64,
+    sha256: String,
+}

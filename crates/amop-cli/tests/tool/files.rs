@@ -1,0 +1,151 @@
+//! `amop send` and `amop receive` against a node.
+
+use std::fs;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::process::Output;
+
+use tokio::time::timeout;
+
+use crate::support::{Running, Site, TIME_MAX, keys, object, objects, run, text};
+
+const MIB: usize = 1 << 20;
+
+/// Starts `amop receive t in` with these arguments more.
+async fn receiver(site: &Site, more: &[&str]) -> Running {
+    fs::create_dir_all(site.dir.path().join("in")).unwrap();
+    let mut running = Running::start(&mut site.amop(&[&["receive", "t", "in"], more].concat()));
+    running.error_line("receiving files of `t`").await;
+    running
+}
+
+/// Makes a file whose content repeats nowhere.
+fn file(site: &Site, name: &str, size: usize) {
+    let words = 0..u32::try_from(size.div_ceil(4)).unwrap();
+    let mut content: Vec<u8> = words.flat_map(|word| (word | 1 << 30).to_le_bytes()).collect();
+    content.truncate(size);
+    fs::write(site.dir.path().join(name), content).unwrap();
+}
+
+async fn send(site: &Site, arguments: &[&str]) -> Output {
+    run(&mut site.amop(&[&["send"], arguments].concat())).await
+}
+
+fn is_same(site: &Site, name: &str) -> bool {
+    let dir = site.dir.path();
+    fs::read(dir.join(name)).unwrap() == fs::read(dir.join("in").join(name)).unwrap()
+}
+
+#[tokio::test]
+async fn both_ends_print_what_sha256sum_prints() {
+    let site = Site::start().await;
+    let mut receiving = receiver(&site, &["-n", "4"]).await;
+    for (name, size) in [("0", 0), ("1", 1), ("chunk", 2 * MIB), ("more", 2 * MIB + 1)] {
+        file(&site, name, size);
+        let sent = send(&site, &[name, "t"]).await;
+        assert_eq!(sent.status.code(), Some(0), "{sent:?}");
+        assert!(sent.stderr.is_empty(), "nobody looks: {sent:?}");
+        let line = text(&sent.stdout);
+        let hash = line.trim_end().strip_suffix(&format!("  {name}")).unwrap();
+        assert_eq!(receiving.line().await, format!("{hash}  in/{name}"));
+        assert!(is_same(&site, name));
+        if size == 0 {
+            assert!(hash.starts_with("e3b0c44298fc1c149afbf4c8996fb924"), "{hash}");
+        }
+    }
+    assert_eq!(receiving.end().await.0, Some(0));
+}
+
+#[tokio::test]
+async fn sixty_four_mebibytes_arrive_and_programs_learn_of_it() {
+    let site = Site::start().await;
+    let receiving = receiver(&site, &["-n", "1", "--json"]).await;
+    file(&site, "big.bin", 64 * MIB);
+    let sent = object(&send(&site, &["big.bin", "t", "--json"]).await);
+    let (code, stdout, _) = receiving.end().await;
+    assert_eq!(code, Some(0));
+    let received = objects(&stdout).remove(0);
+    assert_eq!(keys(&sent), ["file", "moved_bytes", "sha256", "size", "topic", "type"]);
+    assert_eq!(keys(&received), ["file", "from", "sha256", "size", "topic", "type"]);
+    assert_eq!((&sent["size"], &received["size"]), (&(64 * MIB).into(), &(64 * MIB).into()));
+    assert_eq!(sent["sha256"], received["sha256"]);
+    assert_eq!(received["from"], "payments.sdk.bank-a.amop");
+    assert!(is_same(&site, "big.bin"));
+}
+
+/// FILE-9: a part survives; at most two chunks move twice.
+#[tokio::test]
+async fn a_receiver_that_is_killed_goes_on_where_it_was() {
+    let site = Site::start().await;
+    let killed = receiver(&site, &[]).await;
+    file(&site, "big.bin", 24 * MIB);
+    let mut sending = site.amop(&["send", "big.bin", "t", "--limit", "6M", "--json"]);
+    let sending = Running::start(&mut sending);
+    timeout(TIME_MAX, has_byte_at(&site.dir.path().join("in/.amop-part"), 8 * MIB)).await.unwrap();
+    killed.signal("KILL").await;
+    killed.end().await;
+    assert!(!site.dir.path().join("in/big.bin").exists());
+
+    let again = receiver(&site, &["-n", "1"]).await;
+    let (code, stdout, stderr) = sending.end().await;
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(again.end().await.0, Some(0));
+    assert!(is_same(&site, "big.bin"));
+    let moved = objects(&stdout).remove(0)["moved_bytes"].as_u64().unwrap();
+    assert!(moved <= (24 * MIB + 12 * 32 + 4 * MIB) as u64, "{moved}");
+}
+
+/// Waits until a byte that is not zero stands there in a part of a file, for which room was made.
+async fn has_byte_at(parts: &Path, offset: usize) {
+    loop {
+        for part in fs::read_dir(parts).into_iter().flatten() {
+            let path = part.unwrap().path();
+            let mut word = [0; 4];
+            if path.extension().is_some_and(|extension| extension == "data")
+                && let Ok(mut data) = fs::File::open(path)
+                && data.seek(SeekFrom::Start(offset as u64)).is_ok()
+                && data.read_exact(&mut word).is_ok()
+                && word != [0; 4]
+            {
+                return;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_receiver_does_not_take_is_a_failure_with_a_code() {
+    let site = Site::start().await;
+    file(&site, "a.csv", 10);
+    file(&site, "b.txt", 10);
+    file(&site, "long.csv", 2048);
+    let refused = |output: &Output, code: u8, kind: &str| {
+        assert_eq!(output.status.code(), Some(code.into()), "{output:?}");
+        let object = object(output);
+        assert_eq!((&object["code"], &object["kind"]), (&code.into(), &kind.into()));
+    };
+    refused(&send(&site, &["a.csv", "t", "--json"]).await, 100, "no-subscriber");
+
+    let receiving = receiver(&site, &["--accept", "*.csv", "--max", "1k"]).await;
+    refused(&send(&site, &["b.txt", "t", "--json"]).await, 206, "file-not-wanted");
+    refused(&send(&site, &["long.csv", "t", "--json"]).await, 206, "file-too-long");
+    assert_eq!(send(&site, &["a.csv", "t"]).await.status.code(), Some(0));
+    file(&site, "a.csv", 11);
+    refused(&send(&site, &["a.csv", "t", "--json"]).await, 206, "file-exists");
+    receiving.signal("TERM").await;
+    assert_eq!(receiving.end().await.0, Some(143));
+
+    let receiving = receiver(&site, &["-n", "1", "--overwrite", "always"]).await;
+    assert_eq!(send(&site, &["a.csv", "t"]).await.status.code(), Some(0));
+    assert!(is_same(&site, "a.csv"));
+    assert_eq!(receiving.end().await.0, Some(0));
+}
+
+#[tokio::test]
+async fn a_file_or_a_directory_that_is_missing_is_said_to_be() {
+    let site = Site::start().await;
+    assert_eq!(send(&site, &["nothing", "t"]).await.status.code(), Some(66));
+    let received = run(&mut site.amop(&["receive", "t", "nowhere"])).await;
+    assert_eq!(received.status.code(), Some(73), "{received:?}");
+}
