@@ -9,6 +9,7 @@
 mod certificates;
 mod checks;
 mod failures;
+mod file;
 mod keep;
 mod network;
 mod private;
@@ -77,6 +78,7 @@ async fn check(
     report.check("same node", checks::same_node(&scene)).await?;
     report.check("nobody", checks::nobody(&scene)).await?;
     report.check("private", private::private(&scene)).await?;
+    report.check("file", file::file(&scene)).await?;
     report.check("too slow", checks::too_slow(&scene, deadline(args))).await?;
     let failover = failures::failover(&scene, certificates, &mut network);
     report.check("failover", failover).await?;
@@ -122,4 +124,4 @@ fn deadline(args: &Demo) -> Duration {
 }
 
 /// How many checks there are.
-const CHECKS: usize = 12;
+const CHECKS: usize = 13;
