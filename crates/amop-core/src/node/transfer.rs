@@ -122,7 +122,14 @@ impl Node {
         }
         match client {
             Some(client) => self.file_of_client(now, link, client, message),
-            None => self.pass_file(now, link, message),
+            None => self.file_of_peer(now, link, message),
+        }
+    }
+
+    /// No other node speaks for the clients of this one.
+    fn file_of_peer(&mut self, now: Instant, link: LinkId, message: FileMessage) {
+        if speaker(&message).node != self.id {
+            self.pass_file(now, link, message);
         }
     }
 
@@ -135,9 +142,7 @@ impl Node {
         mut message: FileMessage,
     ) {
         let here = FileEnd { instance: client, node: self.id };
-        let end =
-            if is_forth(&message.body) { message.route.sender } else { message.route.receiver };
-        if end != here {
+        if speaker(&message) != here {
             return; // It may have been attached elsewhere when it said this.
         }
         if let FileBody::Offer(offer) = &mut message.body {
@@ -224,6 +229,11 @@ impl Node {
         let FileMessage { route, round, .. } = *to;
         self.transfers.push(now, link, link, FileMessage { route, round, body });
     }
+}
+
+/// The end that says a message.
+fn speaker(message: &FileMessage) -> FileEnd {
+    if is_forth(&message.body) { message.route.sender } else { message.route.receiver }
 }
 
 /// Whether a message goes from the sender to the receiver.

@@ -115,6 +115,16 @@ fn a_client_speaks_for_no_other() {
     assert_eq!(home.file(CLIENT, of(home.back(), done.clone())), [(PEER, of(home.back(), done))]);
 }
 
+#[test]
+fn no_other_node_speaks_for_a_client_of_this_one() {
+    let mut home = Home::new();
+    home.client(ClientMessage::Subscribe("t".parse().unwrap()));
+    let to_itself = FileRoute { receiver: home.here(), ..home.forth() };
+    assert_eq!(home.file(PEER, of(to_itself, offer("t"))), []);
+    assert_eq!(home.file(PEER, of(to_itself, FileBody::Again)), []);
+    assert_eq!(home.file(CLIENT, of(to_itself, offer("t"))).len(), 1, "it may send to itself");
+}
+
 /// FILE-13
 #[test]
 fn only_a_subscriber_is_offered_files_and_who_asks_for_one_that_is_gone_begins_again() {
