@@ -314,7 +314,9 @@ mod tests {
         assert!(!pair.outbox.has_file_room(0));
         pair.take([true; 4]);
         assert!(!pair.outbox.has_file_room(0), "QUIC has not taken it");
-        pair.outbox.written(100, FRAME_LENGTHS_BYTES);
+        pair.outbox.written(100, 0);
+        assert!(!pair.outbox.has_file_room(0), "QUIC took something else");
+        pair.outbox.written(FRAME_LENGTHS_BYTES, FRAME_LENGTHS_BYTES);
         assert!(pair.outbox.has_file_room(0));
     }
 
