@@ -249,8 +249,7 @@ mod tests {
     #[test]
     fn every_code_of_amop_is_explained_in_the_help() {
         for code in Code::ALL {
-            let shown = EXIT_CODES.contains(&format!(" {code} "));
-            assert_eq!(shown, code != Code::FileRefused, "{code}: there are no files yet");
+            assert!(EXIT_CODES.contains(&format!(" {code} ")), "{code}");
         }
     }
 }

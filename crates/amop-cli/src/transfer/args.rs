@@ -31,13 +31,14 @@ pub(crate) struct Receive {
     /// End after this many files
     #[arg(short = 'n', value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
-    /// Whether a file replaces one of the same name
+    /// Replace files of the same name never, if newer, or always
     #[arg(long, value_enum, value_name = "WHEN", default_value = "never")]
+    #[arg(hide_possible_values = true)]
     pub(crate) overwrite: When,
     /// Refuse longer files, as in 500k, 20M or 4G
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub(crate) max: Option<u64>,
-    /// Take only names like this, as in '*.csv'; several are alternatives
+    /// Take only such names, as in '*.csv'; may be repeated
     #[arg(long, value_name = "PATTERN")]
     pub(crate) accept: Vec<Pattern>,
     /// Begin once all nodes in reach know; fails after --timeout
