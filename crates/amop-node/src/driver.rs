@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use amop_core::node::{Effect, Input, LinkId, Node};
-use amop_p2p::{Batch, Link, Outbox};
+use amop_p2p::{Batch, Encoded, Link, Outbox};
 use amop_wire::{
     ClientMessage, CloseCode, CloseReason, Epoch, Frame, Instant, Lane, Message, MessageError,
-    Name, PeerMessage, Recent, Transit,
+    Name, NodeMessage, PeerMessage, Recent, Transit,
 };
 use tokio::sync::{Notify, watch};
 use tracing::{error, warn};
@@ -285,6 +285,7 @@ impl State {
                     let unsent = |message| Input::UnsentToClient { link, message };
                     self.stage(now, link, message, unsent);
                 }
+                Effect::ToClients { links, message } => self.stage_for_all(now, &links, &message),
                 Effect::ToPeer { link, message } => {
                     let unsent = |message| Input::UnsentToPeer { link, message };
                     self.stage(now, link, message, unsent);
@@ -329,6 +330,27 @@ impl State {
                 }
             }
             Err(error) => warn!(?link, %error, "a message was not sent"),
+        }
+    }
+
+    /// Stages one message for several clients.
+    fn stage_for_all(&mut self, now: Instant, links: &[LinkId], message: &NodeMessage) {
+        let encoded = match Encoded::new(message) {
+            Ok(encoded) => encoded,
+            Err(error) => return warn!(%error, "a message was not sent"),
+        };
+        for &link in links {
+            let Some(out) = self.links.get_mut(&link) else { continue };
+            if !out.outbox.has_room(out.batch.bytes() + encoded.bytes()) {
+                let message = message.clone();
+                self.follow_ups.push(Input::UnsentToClient { link, message });
+                continue;
+            }
+            out.batch.set_now(now);
+            out.batch.push_encoded(&encoded);
+            if !std::mem::replace(&mut out.is_staged, true) {
+                self.staged.push(link);
+            }
         }
     }
 

@@ -106,7 +106,7 @@ impl Encoded {
     /// [`FrameError`] if the message is over a limit.
     pub fn new<M: Message>(message: &M) -> Result<Self, FrameError> {
         let payload = message.payload().clone();
-        let mut head = BytesMut::new();
+        let mut head = BytesMut::with_capacity(USUAL_HEAD_BYTES);
         put_frame_head(&mut head, payload.len(), |head| message.put_header(head))?;
         Ok(Self { lane: message.lane(), head: head.freeze(), payload })
     }

@@ -82,7 +82,9 @@ impl Coverage {
     pub(crate) fn node_effect(&mut self, effect: &NodeEffect) {
         self.count(1, node_effect(effect));
         match effect {
-            NodeEffect::ToClient { message, .. } => self.count(5, node_message(message)),
+            NodeEffect::ToClient { message, .. } | NodeEffect::ToClients { message, .. } => {
+                self.count(5, node_message(message));
+            }
             NodeEffect::ToPeer { message, .. } => {
                 self.count(6, peer_message(message));
                 if let PeerMessage::Refusal(refusal) = message {
@@ -219,6 +221,7 @@ kinds!(node_input, NODE_INPUTS, NodeInput, {
 
 kinds!(node_effect, NODE_EFFECTS, NodeEffect, {
     NodeEffect::ToClient { .. } => "to client",
+    NodeEffect::ToClients { .. } => "to clients",
     NodeEffect::ToPeer { .. } => "to peer",
     NodeEffect::Sign { .. } => "sign",
     NodeEffect::Close { .. } => "close",

@@ -63,7 +63,9 @@ impl World {
                 let now = self.now;
                 let Some(core) = self.nodes[node].core.as_mut() else { return };
                 core.handle(now, input);
-                let effects: Vec<NodeEffect> = std::iter::from_fn(|| core.poll_effect()).collect();
+                let effects = std::iter::from_fn(|| core.poll_effect());
+                let effects = effects.inspect(|effect| self.coverage.node_effect(effect));
+                let effects: Vec<NodeEffect> = effects.flat_map(one_by_one).collect();
                 let unsent =
                     effects.into_iter().filter_map(|effect| self.node_effect(node, effect));
                 inputs.extend(unsent);
@@ -115,12 +117,12 @@ impl World {
     /// could not be.
     fn node_effect(&mut self, node: usize, effect: NodeEffect) -> Option<NodeInput> {
         let from = (Party::Node(node), self.nodes[node].life);
-        self.coverage.node_effect(&effect);
         match effect {
             NodeEffect::ToClient { link, message } => {
                 let sent = self.send(from, link, &message);
                 (!sent).then_some(NodeInput::UnsentToClient { link, message })
             }
+            NodeEffect::ToClients { .. } => unreachable!("taken apart before"),
             NodeEffect::ToPeer { message, .. } if self.is_swallowed(node, &message) => {
                 self.disturb(self.now);
                 None
@@ -354,5 +356,16 @@ impl World {
         if !is_linked && !is_dialing && !is_parted && self.nodes[to].core.is_some() {
             self.link_nodes(from, to);
         }
+    }
+}
+
+/// What is for several clients, as an effect for each.
+fn one_by_one(effect: NodeEffect) -> Vec<NodeEffect> {
+    match effect {
+        NodeEffect::ToClients { links, message } => {
+            let each = |link| NodeEffect::ToClient { link, message: message.clone() };
+            links.into_iter().map(each).collect()
+        }
+        other => vec![other],
     }
 }

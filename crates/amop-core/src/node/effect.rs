@@ -103,6 +103,14 @@ pub enum Effect {
         /// This.
         message: NodeMessage,
     },
+    /// Send this to several clients, so encode it once. If a link has no room, that is an
+    /// [`UnsentToClient`](Input::UnsentToClient) of its own.
+    ToClients {
+        /// On each of these links.
+        links: Box<[LinkId]>,
+        /// This.
+        message: NodeMessage,
+    },
     /// Send this to a peer.
     ToPeer {
         /// On this link.

@@ -5,7 +5,6 @@
 //! runs of alike ones.
 
 use std::collections::BTreeMap;
-use std::iter;
 use std::time::Duration;
 
 use amop_wire::{
@@ -25,6 +24,8 @@ pub(super) struct Fanouts {
     next: u64,
     /// What the one timer of all of them is set to: no deadline is earlier.
     alarm: Option<Instant>,
+    /// Where a multicast goes; empty in between, kept for its room.
+    links: Vec<LinkId>,
     /// Reports to home nodes that wait for the end of the batch.
     reports: BTreeMap<NodeId, Vec<PeerReceiptRun>>,
 }
@@ -121,10 +122,8 @@ impl Node {
         let mut fanout =
             Fanout { home, id, deadline: now + ttl, open: 0, receipt: Receipt::default() };
         let number = FanoutId(fanouts.next);
-        let topic = multicast.topic.clone();
-        // The last copy is no copy: most subscribers are alone.
-        let copies = iter::repeat_n(multicast, table.own_subscribers(&topic).count());
-        for (subscriber, copy) in table.own_subscribers(&topic).zip(copies) {
+        let links = &mut fanouts.links;
+        for subscriber in table.own_subscribers(&multicast.topic) {
             let Some(session) = sessions.get_mut(&subscriber.instance) else { continue };
             if session.unacked.len() >= limits.unacked_per_client {
                 fanout.receipt.refused += 1;
@@ -132,9 +131,15 @@ impl Node {
             }
             fanout.open += 1;
             session.unacked.push(number);
-            let message = NodeMessage::Multicast(copy);
-            effects.push_back(Effect::ToClient { link: session.link, message });
+            links.push(session.link);
         }
+        let message = NodeMessage::Multicast(multicast);
+        match links[..] {
+            [] => {}
+            [link] => effects.push_back(Effect::ToClient { link, message }),
+            [..] => effects.push_back(Effect::ToClients { links: links[..].into(), message }),
+        }
+        links.clear();
         fanouts.start(fanout, timers);
     }
 
