@@ -3,6 +3,7 @@
 //! Criterion's suites are named to cargo one by one. A bare `cargo bench` would also hand
 //! criterion's options to the harnesses of libraries and binaries, which refuse them.
 
+mod instructions;
 mod nats_server;
 
 use crate::{
@@ -42,6 +43,12 @@ enum Harness {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Count the instructions of the core's hot functions with callgrind, which needs valgrind.
+    #[command(before_help = "Example: cargo xtask bench instructions unicast_home")]
+    Instructions {
+        /// The functions to count; all of them when absent.
+        names: Vec<String>,
+    },
 }
 
 impl Bench {
@@ -53,6 +60,7 @@ impl Bench {
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
         match &self.harness {
             Some(Harness::TwoHop { args }) => run_two_hop(workspace, args),
+            Some(Harness::Instructions { names }) => instructions::run(workspace, names),
             None => {
                 let benches = workspace
                     .members

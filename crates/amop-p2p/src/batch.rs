@@ -124,6 +124,9 @@ pub(crate) struct LaneBuffer {
     segments: Vec<Bytes>,
     tail: BytesMut,
     segment_bytes: usize,
+    /// How long the tail was when it was last made a segment. It will be about as long again, and
+    /// growing there step by step would copy it each time.
+    last_tail_bytes: usize,
 }
 
 impl LaneBuffer {
@@ -197,6 +200,7 @@ impl LaneBuffer {
     fn cut(&mut self) {
         if !self.tail.is_empty() {
             self.segment_bytes += self.tail.len();
+            self.last_tail_bytes = self.tail.len();
             self.segments.push(self.tail.split().freeze());
         }
     }
@@ -208,7 +212,8 @@ impl LaneBuffer {
             self.cut();
         }
         if self.tail.capacity() - self.tail.len() < bytes {
-            self.tail.reserve(bytes.max(GROW_BYTES));
+            let usual = self.last_tail_bytes.saturating_sub(self.tail.len());
+            self.tail.reserve(bytes.max(GROW_BYTES).max(usual));
         }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Queue {
     taken: Taken,
     settled: u64,
     /// Of messages that were settled to make room, until the driver comes for them.
-    acks: Vec<Input>,
+    acks: Vec<(Gen, u64)>,
     waker: Option<Waker>,
     /// Whether the application was told that the queue is full.
     full_told: bool,
@@ -181,9 +181,11 @@ impl Queue {
     }
 
     /// Settles what the application has taken; `ack` is called for each multicast, in order.
-    pub(crate) fn settle(&mut self, ack: impl FnMut(Input)) {
+    pub(crate) fn settle(&mut self, mut ack: impl FnMut(Input)) {
         self.settle_taken();
-        self.acks.drain(..).for_each(ack);
+        for (generation, number) in self.acks.drain(..) {
+            ack(Input::Ack { generation, number, refused: false });
+        }
     }
 
     /// Settles the next message that was handed over without an ack: it was refused.
@@ -208,9 +210,7 @@ impl Queue {
         let taken = self.taken.get();
         while self.settled < taken {
             let Some(handed) = self.settle_next() else { return };
-            if let Some((generation, number)) = handed.ack {
-                self.acks.push(Input::Ack { generation, number, refused: false });
-            }
+            self.acks.extend(handed.ack);
         }
     }
 

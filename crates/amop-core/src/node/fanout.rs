@@ -34,7 +34,7 @@ pub(super) struct Fanouts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FanoutId(pub(super) u64);
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Fanout {
     home: NodeId,
     id: MsgId,
@@ -63,7 +63,7 @@ impl Fanouts {
         }
         fanout.open -= 1;
         if fanout.open == 0
-            && let Some(fanout) = self.open.remove(number)
+            && let Some(fanout) = self.open.end(number, |fanout| *fanout)
         {
             self.report(&fanout);
         }
@@ -103,7 +103,7 @@ impl Fanouts {
             .map(|(number, _)| number)
             .collect();
         for number in due {
-            if let Some(mut fanout) = self.open.remove(number) {
+            if let Some(mut fanout) = self.open.end(number, |fanout| *fanout) {
                 fanout.receipt.unknown += fanout.open;
                 self.report(&fanout);
             }

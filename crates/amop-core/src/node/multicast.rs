@@ -264,7 +264,7 @@ impl Node {
             if spread.awaited.is_empty() {
                 let receipt = spread.receipt();
                 push_run(receipts, ReceiptRun { first: counter, count: 1, receipt });
-                multicasts.remove(counter);
+                multicasts.end(counter, |_| ());
                 ended += 1;
             }
         }

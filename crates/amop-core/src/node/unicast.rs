@@ -274,8 +274,8 @@ impl Node {
     /// Ends a unicast; attempts and nodes tried are filled in here.
     fn finish(&mut self, id: MsgId, outcome: impl FnOnce(u64) -> Outcome) {
         let Some(publisher) = self.publishers.get_mut(&id.publisher) else { return };
-        let Some(pending) = publisher.unicasts.remove(id.counter) else { return };
-        let Pending { attempts, tried, .. } = pending;
+        let known = |pending: &mut Pending| (pending.attempts, std::mem::take(&mut pending.tried));
+        let Some((attempts, tried)) = publisher.unicasts.end(id.counter, known) else { return };
         let outcome = Outcome { attempts, tried, ..outcome(id.counter) };
         self.tell_client(id.publisher, NodeMessage::Outcome(outcome));
         self.ended(id.publisher, 1);
