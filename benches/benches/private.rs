@@ -85,6 +85,7 @@ async fn requests() -> Result<(Vec<f64>, f64, f64)> {
         sdk_listen: any,
         peers: Vec::new(),
         settings: Settings::default(),
+        workers: 1,
     };
     let node = Node::start(config).await?;
     let mut clients = Vec::new();

@@ -11,7 +11,7 @@ use amop_wire::{Name, NameError, Role};
 use serde::Deserialize;
 
 use crate::crl;
-use crate::node::NodeConfig;
+use crate::node::{NodeConfig, WORKERS_MAX};
 
 /// A configuration file that was read and checked, with the certificates that it names.
 #[derive(Clone, Debug)]
@@ -96,6 +96,8 @@ struct NodeSection {
     #[serde(default = "default_domain")]
     domain: String,
     state_dir: Option<PathBuf>,
+    #[serde(default = "default_workers")]
+    workers: usize,
 }
 
 #[derive(Deserialize)]
@@ -146,13 +148,20 @@ fn default_domain() -> String {
 }
 
 /// Named after the node, since several may have their configurations in one directory.
+fn default_workers() -> usize {
+    1
+}
+
 fn default_state_dir(name: &Name) -> PathBuf {
     format!("{}.state", name.as_dns()).into()
 }
 
 impl File {
     fn check(self, file: &Path) -> Result<Config, ConfigError> {
-        let NodeSection { name, agency, domain, state_dir } = &self.node;
+        let NodeSection { name, agency, domain, state_dir, workers } = &self.node;
+        if !(1..=WORKERS_MAX).contains(workers) {
+            return Err(ConfigError::BadWorkers { file: file.into(), value: *workers });
+        }
         let name =
             Name::new(name, Role::Node, agency, domain).map_err(|source| ConfigError::BadName {
                 file: file.into(),
@@ -177,6 +186,7 @@ impl File {
             sdk_listen: self.sdk.listen,
             peers,
             settings: Settings::default(),
+            workers: *workers,
         };
         let crl = self.tls.crl.map(|crl| file.parent().unwrap_or(Path::new("")).join(crl));
         Ok(Config { node, state_dir, crl, log: self.log })
@@ -293,6 +303,14 @@ pub enum ConfigError {
         configured: Box<str>,
         /// What the certificate says.
         certified: Box<str>,
+    },
+    /// `node.workers` is out of its range.
+    #[error("{}: `node.workers` is {value}; give it a number from 1 to {WORKERS_MAX}", .file.display())]
+    BadWorkers {
+        /// The configuration file.
+        file: PathBuf,
+        /// The value.
+        value: usize,
     },
     /// A peer has no address to dial.
     #[error("{}: `p2p.peer` {peer:?} has no `addr`; give it at least one host:port", .file.display())]

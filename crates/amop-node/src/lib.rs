@@ -10,7 +10,8 @@ mod expiry;
 mod links;
 mod node;
 mod trust;
+mod workers;
 
 pub use config::{Config, ConfigError, LogConfig, LogFormat};
 pub use epoch::StateError;
-pub use node::{Node, NodeConfig, StartError, Status};
+pub use node::{Node, NodeConfig, StartError, Status, WORKERS_MAX};

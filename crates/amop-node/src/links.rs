@@ -14,7 +14,7 @@ use crate::driver::Driver;
 pub(crate) async fn accept_clients(driver: Arc<Driver>, endpoint: Endpoint) {
     while let Some(handshake) = endpoint.accept().await {
         let driver = driver.clone();
-        tokio::spawn(async move {
+        endpoint.workers().spawn(async move {
             let Some(link) = complete(handshake, "client").await else { return };
             run_client(&driver, link).await;
         });
@@ -25,7 +25,7 @@ pub(crate) async fn accept_clients(driver: Arc<Driver>, endpoint: Endpoint) {
 pub(crate) async fn accept_peers(driver: Arc<Driver>, endpoint: Endpoint) {
     while let Some(handshake) = endpoint.accept().await {
         let driver = driver.clone();
-        tokio::spawn(async move {
+        endpoint.workers().spawn(async move {
             let Some(link) = complete(handshake, "peer").await else { return };
             run_peer(&driver, link).await;
         });

@@ -19,6 +19,7 @@ use crate::driver::Driver;
 use crate::epoch::{StateDir, StateError, epoch_by_clock};
 use crate::links::{accept_clients, accept_peers, dial_peer};
 use crate::trust::LiveTrust;
+use crate::workers::Threads;
 
 /// What a node needs to run.
 #[derive(Clone, Debug)]
@@ -33,9 +34,15 @@ pub struct NodeConfig {
     pub sdk_listen: SocketAddr,
     /// Whom to link with, and where they can be dialed.
     pub peers: Vec<(Name, Vec<Target>)>,
-    /// Tuning of the links.
+    /// Tuning of the links. Its [`workers`](Settings::workers) are replaced by those below.
     pub settings: Settings,
+    /// On how many threads links are worked on, at least 1 and at most [`WORKERS_MAX`]. More serve a node on
+    /// a machine with more cores; one alone costs least.
+    pub workers: usize,
 }
+
+/// The most [`workers`](NodeConfig::workers).
+pub const WORKERS_MAX: usize = 64;
 
 /// A running node. Dropping it stops it without waiting; [`shutdown`](Self::shutdown) waits. Its
 /// state directory is free again once it has stopped.
@@ -240,7 +247,7 @@ struct Started {
 }
 
 fn run_thread(
-    config: NodeConfig,
+    mut config: NodeConfig,
     trust: LiveTrust,
     state_dir: Option<PathBuf>,
     started: oneshot::Sender<Result<Started, StartError>>,
@@ -269,6 +276,15 @@ fn run_thread(
             return;
         }
     };
+    let count = config.workers.clamp(1, WORKERS_MAX);
+    let threads = match Threads::start(count, config.identity.name(), runtime.handle()) {
+        Ok(threads) => threads,
+        Err(error) => {
+            let _ = started.send(Err(StartError::Thread(error)));
+            return;
+        }
+    };
+    config.settings.workers = threads.workers();
     runtime.block_on(async {
         let (p2p, sdk) = match listen(&config) {
             Ok(endpoints) => endpoints,

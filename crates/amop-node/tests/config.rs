@@ -137,6 +137,22 @@ fn names_that_no_certificate_can_carry_are_refused() {
 }
 
 #[test]
+fn a_node_has_one_worker_unless_told_otherwise_and_not_more_than_64() {
+    let with = |line: &str| {
+        let dir = directory(&GOOD.replace("[tls]", &format!("{line}\n[tls]")));
+        Config::from_file(dir.path().join("amop.toml"))
+    };
+    assert_eq!(with("").unwrap().node.workers, 1);
+    assert_eq!(with("workers = 64").unwrap().node.workers, 64);
+    for wrong in ["workers = 0", "workers = 65"] {
+        let error = with(wrong).unwrap_err();
+        assert!(matches!(error, ConfigError::BadWorkers { .. }), "{error}");
+        assert!(error.to_string().contains("`node.workers`"), "{error}");
+    }
+    assert!(matches!(with("workers = -1").unwrap_err(), ConfigError::Syntax { .. }));
+}
+
+#[test]
 fn a_peer_without_an_address_is_refused() {
     let (error, text) = error("[\"198.51.100.9:30300\"]", "[]");
     assert!(matches!(error, ConfigError::NoAddress { .. }), "{text}");

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use amop_wire::{CloseCode, Name, Role};
-use quinn::{ConnectError, ServerConfig, TokioRuntime, TransportConfig, VarInt};
+use quinn::{ConnectError, ServerConfig, TransportConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -21,6 +21,7 @@ use crate::open::OpenLinks;
 use crate::settings::Settings;
 use crate::tls::Tls;
 use crate::trust::Trust;
+use crate::workers::Workers;
 
 /// A socket that accepts links, dials them, or both. Cheap to clone.
 ///
@@ -103,7 +104,7 @@ impl Endpoint {
     ) -> Result<Self, EndpointError> {
         let dialing = settings.transport(Side::Dialer)?;
         let config = settings.endpoint(identity.reset_keys())?;
-        let quinn = quinn::Endpoint::new(config, server, socket, Arc::new(TokioRuntime))
+        let quinn = quinn::Endpoint::new(config, server, socket, settings.workers.runtime())
             .map_err(EndpointError::Socket)?;
         Ok(Self {
             quinn,
@@ -118,6 +119,12 @@ impl Endpoint {
             half_open: Arc::default(),
             stopping: Arc::new(watch::Sender::new(false)),
         })
+    }
+
+    /// Where the work of its links is done.
+    #[must_use]
+    pub fn workers(&self) -> &Workers {
+        &self.context.settings.workers
     }
 
     /// The address of the socket.

@@ -27,6 +27,7 @@ mod tls;
 mod trust;
 mod verdict;
 mod verify;
+mod workers;
 
 pub use backoff::Backoff;
 pub use batch::{Batch, Encoded};
@@ -42,3 +43,4 @@ pub use party::{Fingerprint, Party};
 pub use revocation::{ListDates, RevocationError, Revocations};
 pub use settings::{Settings, UDP_PAYLOAD_BYTES_MAX};
 pub use trust::{Trust, TrustError};
+pub use workers::Workers;

@@ -14,6 +14,7 @@ use crate::congestion::Congestion;
 use crate::endpoint::EndpointError;
 use crate::kind::Side;
 use crate::reset::ResetKeys;
+use crate::workers::Workers;
 
 /// What can be tuned about the links of an endpoint.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub struct Settings {
     pub handshake_timeout: Duration,
     /// How long a closing link waits for the peer to receive what was queued before. 2 s.
     pub flush_timeout: Duration,
+    /// Where the work of links is done. Where the endpoint is made.
+    pub workers: Workers,
 }
 
 impl Default for Settings {
@@ -52,6 +55,7 @@ impl Default for Settings {
             stall_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(5),
             flush_timeout: Duration::from_secs(2),
+            workers: Workers::default(),
         }
     }
 }

@@ -46,6 +46,7 @@ impl Network {
                 sdk_listen: ANY_PORT,
                 peers: network.targets(shape),
                 settings: Settings::default(),
+                workers: 1,
             };
             network.nodes.push(Member::start(config).await?);
         }

@@ -40,6 +40,7 @@ pub(crate) fn config(consortium: &Consortium, agency: &str) -> NodeConfig {
         sdk_listen: ANY,
         peers: Vec::new(),
         settings: Settings::default(),
+        workers: 1,
     }
 }
 

@@ -14,3 +14,4 @@ mod routes;
 mod subscribing;
 mod support;
 mod terms;
+mod workers;

@@ -86,6 +86,7 @@ impl Net {
                 sdk_listen: ANY,
                 peers: dials.iter().map(target).collect(),
                 settings: Settings::default(),
+                workers: 1,
             };
             nodes.push(Node::start(config).await.unwrap());
         }

@@ -25,15 +25,20 @@ pub(crate) fn trust(consortium: &Consortium) -> Trust {
 
 /// Starts the node of an agency.
 pub(crate) async fn start(consortium: &Consortium, agency: &str) -> Node {
-    let config = NodeConfig {
+    Node::start(config(consortium, agency)).await.unwrap()
+}
+
+/// What the node of an agency needs.
+pub(crate) fn config(consortium: &Consortium, agency: &str) -> NodeConfig {
+    NodeConfig {
         identity: identity(consortium.node(agency, "n1").unwrap()),
         trust: trust(consortium),
         p2p_listen: ANY,
         sdk_listen: ANY,
         peers: Vec::new(),
         settings: Settings::default(),
-    };
-    Node::start(config).await.unwrap()
+        workers: 1,
+    }
 }
 
 /// A builder for a client of bank-a, without an endpoint.
