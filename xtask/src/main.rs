@@ -7,6 +7,7 @@
 mod bench;
 mod ci;
 mod codegen;
+mod fuzz;
 mod package;
 mod process;
 mod sim;
@@ -36,6 +37,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Package(package) => package.run(&workspace),
         Chore::Bench(bench) => bench.run(&workspace),
         Chore::Sim(sim) => sim.run(&workspace),
+        Chore::Fuzz(fuzz) => fuzz.run(&workspace),
     }
 }
 
@@ -73,6 +75,9 @@ enum Chore {
     /// Run random simulated worlds in which everything fails, and check that the contract holds.
     #[command(before_help = "Example: cargo xtask sim --seeds 3000", after_help = sim::EXAMPLES)]
     Sim(sim::Sim),
+    /// Fuzz everything that reads foreign bytes, with libFuzzer, which needs a C++ compiler.
+    #[command(before_help = "Example: cargo xtask fuzz --seconds 60 private_proof")]
+    Fuzz(fuzz::Fuzz),
 }
 
 #[cfg(test)]

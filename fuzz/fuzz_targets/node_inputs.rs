@@ -1,0 +1,4 @@
+//! Hands bytes of libFuzzer to the target `node_inputs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz_targets::one("node_inputs", data));
