@@ -200,8 +200,12 @@ impl World {
         self.tell(What::Did(Party::Client(client)), id.into(), format_args!("handles {id}"));
         self.note((id, call.instance));
         self.record.called(id, call);
-        if delivered.mode() == Mode::Multicast && !self.has_keys(&delivered.topic) {
-            let wrong = self.record.sequences.handled(call.instance, id, &delivered.topic);
+        if delivered.mode() == Mode::Multicast {
+            let wrong = if self.has_keys(&delivered.topic) {
+                self.record.sealed_order.handled(call.instance, delivered)
+            } else {
+                self.record.sequences.handled(call.instance, id, &delivered.topic)
+            };
             self.record.broken.extend(wrong);
         }
     }
@@ -212,7 +216,8 @@ impl World {
         let line = format_args!("misses {gap:?} before {id}");
         self.tell(What::Did(Party::Client(client)), (*id).into(), line);
         if self.has_keys(topic) {
-            return;
+            let wrong = self.record.sealed_order.missed(by, delivered, gap);
+            return self.record.broken.extend(wrong);
         }
         self.record.gaps.push((by, *id, gap));
         let wrong = self.record.sequences.missed(by, *id, topic, gap);
@@ -224,6 +229,7 @@ impl World {
         slot.inbox.orders.remove(topic);
         if let Some(core) = &slot.core {
             self.record.sequences.unsubscribed(core.instance(), topic);
+            self.record.sealed_order.unsubscribed(core.instance(), topic);
         }
     }
 

@@ -12,6 +12,7 @@ use amop_wire::{
 use bytes::Bytes;
 
 use crate::keys;
+use crate::sealed_order::SealedOrder;
 use crate::sequence::Sequences;
 use crate::story::Story;
 
@@ -22,6 +23,7 @@ pub struct Record {
     /// What was found broken while it happened.
     pub(crate) broken: Vec<String>,
     pub(crate) sequences: Sequences,
+    pub(crate) sealed_order: SealedOrder,
     pub(crate) gaps: Vec<(Instance, MsgId, Gap)>,
     pub(crate) story: Option<Story>,
 }

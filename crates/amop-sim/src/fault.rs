@@ -43,6 +43,8 @@ pub enum Fault {
     Swallow,
     /// [`set_denying`](crate::World::set_denying)
     Deny,
+    /// [`set_forging`](crate::World::set_forging)
+    Forge,
     /// [`say`](crate::World::say)
     Lie,
     /// [`set_tight`](crate::World::set_tight)
@@ -51,7 +53,7 @@ pub enum Fault {
 
 impl Fault {
     /// Each of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Detour,
         Self::Tail,
         Self::Room,
@@ -72,6 +74,7 @@ impl Fault {
         Self::Move,
         Self::Swallow,
         Self::Deny,
+        Self::Forge,
         Self::Lie,
         Self::TightLimits,
     ];
@@ -100,6 +103,7 @@ impl Fault {
             Self::Move => "move",
             Self::Swallow => "swallow",
             Self::Deny => "deny",
+            Self::Forge => "forge",
             Self::Lie => "lie",
             Self::TightLimits => "tight limits",
         }

@@ -56,7 +56,10 @@ impl World {
     /// Hands a batch of inputs to a node, if it is up, and performs what comes of it.
     pub(crate) fn node_batch(&mut self, node: usize, batch: impl IntoIterator<Item = NodeInput>) {
         for input in batch.into_iter().chain([NodeInput::EndOfBatch]) {
-            let mut inputs = Vec::from_iter(self.admit(node, input));
+            let mut inputs = self.forged_inputs(node, input);
+            inputs.reverse();
+            let mut inputs: Vec<_> =
+                inputs.into_iter().filter_map(|input| self.admit(node, input)).collect();
             while let Some(input) = inputs.pop() {
                 self.learn_what_is_known(node, &input);
                 self.coverage.node_input(&input);
@@ -119,6 +122,12 @@ impl World {
         let from = (Party::Node(node), self.nodes[node].life);
         match effect {
             NodeEffect::ToClient { link, message } => {
+                if let Some(forged) = self.forged_messages(node, link, &message) {
+                    for (link, message) in forged {
+                        self.send(from, link, &message);
+                    }
+                    return None;
+                }
                 let sent = self.send(from, link, &message);
                 (!sent).then_some(NodeInput::UnsentToClient { link, message })
             }
@@ -184,6 +193,7 @@ impl World {
                 self.coverage.client_input(&input);
                 let is_repeated = self.is_repeated(client, &input);
                 let sealed = sealed_id(&input);
+                self.learn_seats(client, &input);
                 let Some(core) = self.clients[client].core.as_mut() else { return };
                 core.handle(now, input);
                 let effects: Vec<ClientEffect> =
@@ -191,6 +201,7 @@ impl World {
                 self.coverage.dedup(is_repeated, &effects);
                 for effect in effects {
                     self.check_sealing(client, sealed, &effect);
+                    self.check_nonces(client, &effect);
                     inputs.extend(self.client_effect(client, effect));
                 }
             }

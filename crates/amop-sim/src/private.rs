@@ -3,7 +3,7 @@
 //! Keys are numbers here. Every frame that is sent is searched for what must be sealed, and whoever opens a
 //! message must hold a key that was on the list when the message left its publisher.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use amop_auth::{Entropy, Identity, PublicKey, SecretKey};
 use amop_core::client::{Client, Effect as ClientEffect, Input as ClientInput};
@@ -11,9 +11,24 @@ use amop_wire::{ClientMessage, Instance, MsgId, NodeMessage, Publish, Sealing, T
 use sha2::{Digest, Sha256};
 
 use crate::network::Party;
+use crate::nonces::Nonces;
 use crate::publishing::parse;
 use crate::story::{About, What};
+use crate::verdicts::Verdicts;
 use crate::world::{ClientId, World};
+
+/// What a world knows of private topics.
+#[derive(Debug, Default)]
+pub(crate) struct Secrets {
+    /// The keys on the list when a sealed message left its publisher.
+    sealed_for: BTreeMap<MsgId, BTreeSet<u8>>,
+    /// Those that anybody ever had keys for.
+    private_topics: BTreeSet<Topic>,
+    /// The keys that a client ever subscribed with.
+    pub(crate) held: BTreeMap<(Instance, Topic), BTreeSet<u8>>,
+    pub(crate) verdicts: Verdicts,
+    pub(crate) nonces: Nonces,
+}
 
 /// What every payload to a private topic begins with.
 pub(crate) const SECRET: &str = "secret ";
@@ -28,7 +43,7 @@ impl World {
     /// A client gives a topic a list of keys: what it publishes there is private from now on.
     pub fn allow(&mut self, client: ClientId, topic: &str, keys: &[u8]) {
         let topic = parse(topic);
-        self.private_topics.insert(topic.clone());
+        self.secrets.private_topics.insert(topic.clone());
         self.clients[client.0].allowed.insert(topic.clone(), keys.iter().copied().collect());
         let keys: BTreeSet<PublicKey> = keys.iter().map(|&number| key(number).public()).collect();
         self.client_batch(client.0, [ClientInput::Allow { topic, keys }]);
@@ -47,11 +62,11 @@ impl World {
     /// Subscribes to a private topic with a key.
     pub fn subscribe_private(&mut self, client: ClientId, topic: &str, number: u8) {
         let topic = parse(topic);
-        self.private_topics.insert(topic.clone());
+        self.secrets.private_topics.insert(topic.clone());
         let slot = &mut self.clients[client.0];
         slot.keys.insert(topic.clone(), number);
         if let Some(core) = &slot.core {
-            let held = self.held.entry((core.instance(), topic.clone())).or_default();
+            let held = self.secrets.held.entry((core.instance(), topic.clone())).or_default();
             held.insert(number);
         }
         if slot.wanted.insert(topic.clone()) {
@@ -88,14 +103,15 @@ impl World {
 
     /// Whether a topic is a matter of keys for anybody, or ever was.
     pub(crate) fn has_keys(&self, topic: &Topic) -> bool {
-        self.private_topics.contains(topic)
+        self.secrets.private_topics.contains(topic)
     }
 
     pub(crate) fn told_receivers(&mut self, client: usize, topic: &Topic) {
         let Some(core) = &self.clients[client].core else { return };
-        let verified = core.verified(self.now, topic);
-        let line = format_args!("may send to {} on {topic}", verified.len());
+        let verified = core.verified(self.now, topic).len();
+        let line = format_args!("may send to {verified} on {topic}");
         self.tell(What::Did(Party::Client(client)), About::Nothing, line);
+        self.check_verdicts(client, topic);
     }
 
     /// Notes for whom a message is sealed when it leaves, and who may not have opened it.
@@ -110,7 +126,7 @@ impl World {
             ClientEffect::Deliver(delivered) => {
                 let is_secret = delivered.payload.starts_with(SECRET.as_bytes());
                 let key = self.clients[client].keys.get(&delivered.topic).copied();
-                let may = sealed.and_then(|id| self.sealed_for.get(&id));
+                let may = sealed.and_then(|id| self.secrets.sealed_for.get(&id));
                 let may = may.zip(key).is_some_and(|(may, key)| may.contains(&key));
                 if is_secret && !may {
                     let id = delivered.id;
@@ -129,20 +145,21 @@ impl World {
         let wrong = match publish.terms.sealing {
             Sealing::Clear => Some("left in the clear".to_owned()),
             Sealing::For(instance) => {
-                let held = self.held.get(&(instance, publish.topic.clone()));
+                let held = self.secrets.held.get(&(instance, publish.topic.clone()));
                 let is_listed = held.is_some_and(|held| !held.is_disjoint(allowed));
                 (!is_listed).then(|| format!("sealed for {instance} with {held:?}, not listed"))
             }
-            Sealing::Group => None,
+            Sealing::Group => self.record.sealed_order.leaves(id.publisher, publish),
         };
         self.record.broken.extend(wrong.map(|wrong| format!("{id}: {wrong}")));
-        self.sealed_for.insert(id, allowed.clone());
+        self.secrets.sealed_for.insert(id, allowed.clone());
     }
 
     /// Nothing that must be sealed is ever seen on a link.
     pub(crate) fn check_plaintext(&mut self, payload: &[u8]) {
         let words = SECRET.as_bytes();
-        if !self.sealed_for.is_empty() && payload.windows(words.len()).any(|window| window == words)
+        if !self.secrets.sealed_for.is_empty()
+            && payload.windows(words.len()).any(|window| window == words)
         {
             self.record.broken.push("the plaintext of a private topic is on a link".to_owned());
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use amop_core::client::{Client, Input as ClientInput};
 use amop_core::node::{Input as NodeInput, LinkId, Node, Refused, Untruth};
-use amop_wire::{Code, Epoch, Instance, Instant, MsgId, Name, Topic, Version};
+use amop_wire::{Code, Epoch, Instance, Instant, Name, Topic, Version};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -14,9 +14,11 @@ use crate::application::{Application, Inbox};
 use crate::contract::Record;
 use crate::coverage::Coverage;
 use crate::due::Happening;
+use crate::forger::Forger;
 use crate::limits::Limits;
 use crate::network::{Network, Party};
 use crate::notary::Notary;
+use crate::private::Secrets;
 use crate::story::Story;
 use crate::stranger::Stranger;
 use crate::watch::Calm;
@@ -49,12 +51,7 @@ pub struct World {
     /// Pairs of nodes that cannot dial each other; the smaller comes first.
     pub(crate) parted: BTreeSet<(usize, usize)>,
     pub(crate) record: Record,
-    /// The keys on the list when a sealed message left its publisher.
-    pub(crate) sealed_for: BTreeMap<MsgId, BTreeSet<u8>>,
-    /// Those that anybody ever had keys for.
-    pub(crate) private_topics: BTreeSet<Topic>,
-    /// The keys that a client ever subscribed with.
-    pub(crate) held: BTreeMap<(Instance, Topic), BTreeSet<u8>>,
+    pub(crate) secrets: Secrets,
     pub(crate) notary: Notary,
     pub(crate) coverage: Coverage,
     trace: DefaultHasher,
@@ -101,6 +98,7 @@ pub(crate) struct NodeSlot {
     pub(crate) seen: Vec<Option<Version>>,
     pub(crate) swallows: bool,
     pub(crate) denies: bool,
+    pub(crate) forger: Option<Forger>,
     /// The announcements that it did not believe, and who passed them on.
     pub(crate) refused: Vec<(Name, Refused)>,
     /// Whom it blamed, and for what.
@@ -170,9 +168,7 @@ impl World {
             parted: BTreeSet::new(),
             notary: Notary::new(seed),
             record: Record { story: Some(Story::default()), ..Record::default() },
-            sealed_for: BTreeMap::new(),
-            private_topics: BTreeSet::new(),
-            held: BTreeMap::new(),
+            secrets: Secrets::default(),
             coverage: Coverage::default(),
             trace: DefaultHasher::new(),
             latency: Duration::from_millis(1),
@@ -215,6 +211,7 @@ impl World {
             seen: Vec::new(),
             swallows: false,
             denies: false,
+            forger: None,
             refused: Vec::new(),
             blamed: Vec::new(),
             swallowed_until: Instant::default(),

@@ -65,6 +65,7 @@ pub(super) enum Deed {
     EndControlRoom,
     EndTail,
     EndSwallow(NodeId),
+    EndForge(NodeId),
 }
 
 impl Trouble {
@@ -284,6 +285,7 @@ impl Swarm {
                 self.world.set_swallowing(node, false);
                 self.world.set_denying(node, false);
             }
+            Deed::EndForge(node) => self.world.set_forging(node, false),
         }
     }
 
@@ -331,6 +333,7 @@ impl Swarm {
         self.world.set_tight(false);
         for node in self.nodes.clone() {
             self.perform(Deed::EndSwallow(node));
+            self.perform(Deed::EndForge(node));
             if self.is_shut_down(node) {
                 self.world.crash(node, millis(10));
             }

@@ -81,6 +81,7 @@ pub struct Swarm {
     troubles: Vec<Trouble>,
     harshness: usize,
     is_private: bool,
+    has_forger: bool,
     /// What is going to be done, and when.
     agenda: BTreeMap<(Instant, usize), Deed>,
     liar: Liar,
@@ -117,6 +118,7 @@ impl Swarm {
             troubles: plan.troubles.clone(),
             harshness: plan.harshness,
             is_private: plan.is_private,
+            has_forger: plan.has_forger,
             agenda: BTreeMap::new(),
             liar: Liar::default(),
             choices: Choices::default(),

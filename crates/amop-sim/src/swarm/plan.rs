@@ -35,6 +35,8 @@ pub struct Plan {
     pub is_tight: bool,
     /// Whether there are private topics.
     pub is_private: bool,
+    /// Whether nodes deceive the ends of those.
+    pub has_forger: bool,
 }
 
 /// A connected graph.
@@ -85,6 +87,7 @@ impl Plan {
             detour_max: Duration::from_millis([0, 50, 400][draw(0, 2)]),
             is_tight: draw(0, 9) == 0,
             is_private: draw(0, 2) == 0,
+            has_forger: draw(0, 1) == 0,
         }
     }
 }

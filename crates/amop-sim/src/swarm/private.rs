@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use amop_wire::{Code, Mode, MsgId, Terms, Topic};
 
-use super::{SECOND, Swarm};
+use super::chaos::Deed;
+use super::{SECOND, Swarm, millis};
 use crate::{ClientId, End};
 
 impl Swarm {
     /// One thing that an application does with a private topic.
     pub(super) fn private_step(&mut self, client: ClientId, timeout: Duration) {
         let topic = self.any_private_topic();
+        if self.has_forger && self.world.draw(8) == 0 {
+            return self.forge();
+        }
         match self.world.draw(16) {
             0 => {
                 let keys: Vec<u8> = KEYS.into_iter().filter(|_| self.world.draw(2) == 0).collect();
@@ -33,6 +37,14 @@ impl Swarm {
                 self.world.publish_on(terms, client, mode, &topic, timeout);
             }
         }
+    }
+
+    /// A node deceives the ends of private topics for a while.
+    fn forge(&mut self) {
+        let node = self.world.any(&self.nodes);
+        self.world.set_forging(node, true);
+        let span = millis(self.world.draw(20_000));
+        self.plan(span, Deed::EndForge(node));
     }
 
     /// Once nothing fails any more, who holds a listed key is verified and gets what is published.
