@@ -10,6 +10,7 @@ mod certificates;
 mod checks;
 mod failures;
 mod file;
+mod glass;
 mod keep;
 mod network;
 mod private;
@@ -77,7 +78,7 @@ async fn check(
     report.check("multicast", checks::multicast(&scene)).await?;
     report.check("same node", checks::same_node(&scene)).await?;
     report.check("nobody", checks::nobody(&scene)).await?;
-    report.check("private", private::private(&scene)).await?;
+    report.check("private", private::private(&scene, certificates, &network)).await?;
     report.check("file", file::file(&scene)).await?;
     report.check("too slow", checks::too_slow(&scene, deadline(args))).await?;
     let failover = failures::failover(&scene, certificates, &mut network);
