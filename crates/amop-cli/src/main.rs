@@ -12,6 +12,7 @@ mod exit;
 mod files;
 mod key;
 mod out;
+mod password;
 mod payload;
 mod publish;
 mod shell;
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
     let code = runtime.block_on(run_until_stopped(args, out));
     // A thread may still wait for standard input.
     runtime.shutdown_background();
-    cert::restore_terminal();
+    password::restore_terminal();
     code
 }
 

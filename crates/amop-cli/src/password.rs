@@ -1,4 +1,4 @@
-//! Passwords of authorities' keys: from a file that only its owner can read, or typed without being seen.
+//! Passwords of keys, of authorities and of private topics: from a file that only its owner can read, or typed without being seen.
 //!
 //! Never from the command line or the environment, which other processes can see. A command that is
 //! interrupted while somebody types must not leave the terminal silent: [`restore_terminal`] mends that.
@@ -25,17 +25,10 @@ pub(crate) fn existing(file: Option<&Path>, key: &Path) -> Result<Zeroizing<Stri
 
 /// Gets the password for a key that is being made: typed twice.
 pub(crate) fn new(file: Option<&Path>, key: &Path) -> Result<Zeroizing<String>, Failure> {
-    let Some(file) = file else {
-        let mut terminal = Terminal::open(key)?;
-        let first = terminal.ask(&format!("new password for {}: ", key.display()))?;
-        let second = terminal.ask("again: ")?;
-        return if first == second {
-            not_empty(first)
-        } else {
-            Err(Failure::new(Exit::USAGE, "passwords-differ", "the two passwords differ"))
-        };
-    };
-    from_file(file)
+    match file {
+        Some(file) => from_file(file),
+        None => Terminal::open(key)?.ask_twice(key),
+    }
 }
 
 /// Shows again what is typed, if a command was interrupted while it asked for a password.
@@ -94,6 +87,14 @@ impl Terminal {
         })
     }
 
+    fn ask_twice(&mut self, key: &Path) -> Result<Zeroizing<String>, Failure> {
+        let first = self.ask(&format!("new password for {}: ", key.display()))?;
+        if first == self.ask("again: ")? {
+            return not_empty(first);
+        }
+        Err(Failure::new(Exit::USAGE, "passwords-differ", "the two passwords differ"))
+    }
+
     fn ask(&mut self, what: &str) -> Result<Zeroizing<String>, Failure> {
         let failed = |error: std::io::Error| {
             Failure::new(Exit::IO, "terminal", "cannot use the terminal").because(&error)
@@ -102,12 +103,14 @@ impl Terminal {
         let mut silent = modes.clone();
         silent.local_modes.remove(LocalModes::ECHO);
         *SILENCED.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some((self.0.try_clone().map_err(failed)?, modes));
+            Some((self.0.try_clone().map_err(failed)?, modes.clone()));
         tcsetattr(self.0.as_fd(), OptionalActions::Flush, &silent)
             .map_err(|error| failed(error.into()))?;
         let answer = write!(self.0, "{what}")
             .and_then(|()| first_line(&mut BufReader::new(self.0.try_clone()?)));
-        restore_terminal();
+        SILENCED.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // If the terminal is gone, nobody types there.
+        let _ = tcsetattr(self.0.as_fd(), OptionalActions::Flush, &modes);
         // The line feed that was typed is not seen either.
         let _ = writeln!(self.0);
         answer.map_err(failed)
@@ -120,6 +123,11 @@ static SILENCED: Mutex<Option<(File, Termios)>> = Mutex::new(None);
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Read;
+    use std::os::unix::fs::OpenOptionsExt;
+    use std::thread;
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
     use super::*;
 
@@ -138,5 +146,60 @@ mod tests {
         }
         fs::write(&path, "\nsecret\n").unwrap();
         read(0o600).unwrap_err();
+    }
+
+    /// A terminal with somebody at the keyboard, who types these lines, each once it is asked for.
+    fn typed<T>(lines: &[&str], ask: impl FnOnce(&mut Terminal) -> T) -> (T, String) {
+        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&keyboard).unwrap();
+        unlockpt(&keyboard).unwrap();
+        let name = ptsname(&keyboard, Vec::new()).unwrap().into_string().unwrap();
+        let flags = i32::try_from(rustix::fs::OFlags::NOCTTY.bits()).unwrap();
+        let open = || File::options().read(true).write(true).custom_flags(flags).open(&name);
+        let mut terminal = Terminal(open().unwrap());
+        let modes = |terminal: &Terminal| tcgetattr(terminal.0.as_fd()).unwrap().local_modes;
+        let before = modes(&terminal);
+        assert!(before.contains(LocalModes::ECHO));
+        let mut keyboard = File::from(keyboard);
+        let lines: Vec<String> = lines.iter().map(|line| format!("{line}\n")).collect();
+        let somebody = thread::spawn(move || {
+            let mut shown = Vec::new();
+            let mut read_until = |keyboard: &mut File, end: &[u8]| {
+                while !shown.ends_with(end) {
+                    let mut byte = [0];
+                    keyboard.read_exact(&mut byte).unwrap();
+                    shown.extend(byte);
+                }
+            };
+            for line in lines {
+                read_until(&mut keyboard, b": ");
+                keyboard.write_all(line.as_bytes()).unwrap();
+                read_until(&mut keyboard, b"\n");
+            }
+            (String::from_utf8(shown).unwrap(), keyboard)
+        });
+        let asked = ask(&mut terminal);
+        let (shown, _keyboard) = somebody.join().unwrap();
+        assert_eq!(modes(&terminal), before, "it shows again what is typed");
+        (asked, shown)
+    }
+
+    #[test]
+    fn what_is_typed_is_read_and_never_shown() {
+        let (asked, shown) = typed(&["päss word "], |terminal| terminal.ask("password of k: "));
+        assert_eq!(*asked.unwrap(), "päss word ");
+        assert_eq!(shown, "password of k: \r\n");
+    }
+
+    #[test]
+    fn a_new_password_is_typed_twice_alike_and_is_not_empty() {
+        let chosen = |lines: &[&str]| {
+            let (chosen, shown) = typed(lines, |terminal| terminal.ask_twice(Path::new("k")));
+            assert_eq!(shown, "new password for k: \r\nagain: \r\n");
+            chosen.map(|password| password.to_string())
+        };
+        assert_eq!(chosen(&["secret", "secret"]).unwrap(), "secret");
+        chosen(&["secret", "Secret"]).unwrap_err();
+        chosen(&["", ""]).unwrap_err();
     }
 }

@@ -11,7 +11,8 @@ use amop_pki::{
 use crate::exit::{Exit, Failure};
 
 use super::args::AuthorityArgs;
-use super::{password, place};
+use super::place;
+use crate::password;
 
 /// The files of an authority whose key is open.
 #[derive(Debug)]

@@ -14,8 +14,9 @@ use crate::out::Out;
 
 use super::args::{InitAgency, InitRoot, LIST_DAYS, Renew, Request as RequestArgs, Secrecy};
 use super::authority::{certificates, not_issued};
+use super::place;
 use super::show::{self, CertificateObject, RequestObject};
-use super::{password, place};
+use crate::password;
 
 /// `amop cert init-root`.
 pub(crate) fn root(args: &InitRoot, out: &mut Out) -> Result<(), Failure> {

@@ -11,7 +11,6 @@ mod authority;
 mod install;
 mod look;
 mod make;
-mod password;
 mod place;
 mod quick;
 mod revoke;
@@ -24,7 +23,6 @@ use crate::out::Out;
 
 use args::{Cert, Crl};
 
-pub(crate) use password::restore_terminal;
 pub(crate) use quick::quick;
 
 /// Runs one of the commands.

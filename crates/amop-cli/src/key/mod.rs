@@ -4,7 +4,6 @@
 //! appears nowhere else: not on the screen, in arguments or the environment.
 
 mod args;
-mod password;
 
 use std::fs;
 use std::io::{Read, stdin};
@@ -22,9 +21,9 @@ pub(crate) use args::{HeldArgs, Key, SealArgs};
 use crate::exit::{Exit, Failure, chain};
 use crate::files::NewFiles;
 use crate::out::Out;
+use crate::password;
 use crate::text::hex;
 use args::{Import, New, Public};
-use password::Password;
 
 /// Runs one of the commands.
 pub(crate) fn run(command: &Key, out: &mut Out) -> Result<(), Failure> {
@@ -67,7 +66,7 @@ fn secret(path: &Path, password_file: Option<&Path>) -> Result<SecretKey, Failur
         Err(KeyFileError::NoKey { source: SecretKeyError::Encrypted, .. }) => path,
         Err(error) => return Err(bad_key(&error)),
     };
-    let password = Password::of_existing(password_file, &encrypted.display().to_string())?;
+    let password = password::existing(password_file, encrypted)?;
     read_key_file(path, Some(password.as_bytes())).map_err(|error| bad_key(&error))
 }
 
@@ -99,7 +98,8 @@ fn source(Import { source, source_password_file, .. }: &Import) -> Result<Secret
         .map_err(|error| Failure::new(Exit::IO, "input", "cannot read the key").because(&error))?;
     let key = match SecretKey::from_pem(&pem) {
         Err(SecretKeyError::Encrypted) => {
-            let password = Password::of_existing(source_password_file.as_deref(), "that key")?;
+            let file = source_password_file.as_deref();
+            let password = password::existing(file, Path::new("the key on standard input"))?;
             SecretKey::from_encrypted_pem(&pem, password.as_bytes())
         }
         key => key,
@@ -113,10 +113,10 @@ fn write(key: &SecretKey, new: &New, out: &mut Out) -> Result<(), Failure> {
     let public_path = public_path(&new.file);
     let password = match (&new.password_file, new.encrypt) {
         (None, false) => None,
-        (file, _) => Some(Password::of_new(file.as_deref())?),
+        (file, _) => Some(password::new(file.as_deref(), &new.file)?),
     };
     // First what is least to be lost: no public half is left behind without its key.
-    write_key_file(&new.file, key, password.as_ref().map(Password::as_bytes))
+    write_key_file(&new.file, key, password.as_ref().map(|password| password.as_bytes()))
         .map_err(|error| bad_key(&error))?;
     let mut files = NewFiles::default();
     files.public(public_path.clone(), &key.public().to_pem());

@@ -71,8 +71,10 @@ async fn a_key_is_shown_by_its_public_half_alone() {
 #[tokio::test]
 async fn a_key_with_a_password_is_read_with_it_and_imported_without_change() {
     let dir = tempdir().unwrap();
-    fs::write(dir.path().join("pw"), "correct horse\n").unwrap();
-    fs::write(dir.path().join("wrong"), "battery\n").unwrap();
+    for (file, password) in [("pw", "correct horse\n"), ("wrong", "battery\n")] {
+        fs::write(dir.path().join(file), password).unwrap();
+        fs::set_permissions(dir.path().join(file), Permissions::from_mode(0o600)).unwrap();
+    }
     let made = ["key", "new", "hr.key", "--password-file", "pw"];
     let made = run(&mut amop(dir.path(), &made)).await;
     let fingerprint = text(&made.stdout);
@@ -87,6 +89,11 @@ async fn a_key_with_a_password_is_read_with_it_and_imported_without_change() {
     let plain = fs::read(dir.path().join("plain.key")).unwrap();
     let mut import = amop(dir.path(), &["key", "import", "-", "b.key"]);
     assert_eq!(text(&run_with_input(&mut import, &plain).await.stdout), fingerprint);
+
+    fs::set_permissions(dir.path().join("pw"), Permissions::from_mode(0o644)).unwrap();
+    let exposed = ["key", "fingerprint", "hr.key", "--password-file", "pw", "--json"];
+    let exposed = run(&mut amop(dir.path(), &exposed)).await;
+    assert_eq!(object(&exposed)["kind"], "open-password", "{exposed:?}");
 }
 
 #[tokio::test]
