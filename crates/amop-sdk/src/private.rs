@@ -1,5 +1,6 @@
 //! Private topics as a publisher has them: a list of keys, and who has proved to hold one.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -89,11 +90,7 @@ impl PrivateTopic {
     ///
     /// [`PrivateError`]; nothing has changed.
     pub fn allow(&self, keys: impl IntoIterator<Item = PublicKey>) -> Result<(), PrivateError> {
-        let keys: std::collections::BTreeSet<PublicKey> =
-            keys.into_iter().take(KEYS_MAX + 1).collect();
-        if keys.len() > KEYS_MAX {
-            return Err(PrivateError::TooManyKeys);
-        }
+        let keys = listed(keys)?;
         let topic = self.topic.clone();
         self.client.lease().turn(|state, now| {
             let has_room = state.core.private_topics() < WATCHES_PER_CLIENT_MAX;
@@ -184,5 +181,32 @@ pub enum PrivateError {
     TooManyTopics,
 }
 
+/// A list of keys, each of which counts once.
+fn listed(keys: impl IntoIterator<Item = PublicKey>) -> Result<BTreeSet<PublicKey>, PrivateError> {
+    let mut list = BTreeSet::new();
+    for key in keys {
+        list.insert(key);
+        if list.len() > KEYS_MAX {
+            return Err(PrivateError::TooManyKeys);
+        }
+    }
+    Ok(list)
+}
+
 /// Most keys on a list: as many subscribers as a topic may have.
 const KEYS_MAX: usize = amop_auth::limits::SUBSCRIBERS_PER_TOPIC_MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate_key;
+
+    #[test]
+    fn a_list_has_1024_keys_and_whatever_is_named_twice_counts_once() {
+        let keys: Vec<PublicKey> = (0..=KEYS_MAX).map(|_| generate_key().public()).collect();
+        assert_eq!(listed(keys[..1024].iter().copied()).unwrap().len(), 1024);
+        assert!(matches!(listed(keys.iter().copied()), Err(PrivateError::TooManyKeys)));
+        let often = vec![keys[0]; 3000].into_iter().chain([keys[1]]);
+        assert_eq!(listed(often).unwrap(), [keys[0], keys[1]].into());
+    }
+}

@@ -1,8 +1,8 @@
 //! Private topics between real clients over real nodes.
 
 use amop_sdk::{
-    Code, KeyFileError, PublicKey, Reason, SecretKey, generate_key, read_key_file, read_public_key,
-    write_key_file,
+    Code, KeyFileError, PrivateError, PublicKey, Reason, SecretKey, generate_key, read_key_file,
+    read_public_key, write_key_file,
 };
 use tempfile::tempdir;
 
@@ -66,6 +66,19 @@ async fn a_subscription_that_is_made_again_is_verified_again() {
         echo.abort();
         assert!(echo.await.unwrap_err().is_cancelled());
     }
+}
+
+/// PRIV-18: the node would close the link over one topic more.
+#[tokio::test]
+async fn a_client_has_256_private_topics_and_is_told_so_at_the_next() {
+    let (_node, _, publisher) = pair().await;
+    let key = generate_key().public();
+    let private = |n: usize| publisher.private(format!("t{n}")).to([key]);
+    for n in (0..256).chain([0]) {
+        private(n).unwrap();
+    }
+    assert!(matches!(private(256), Err(PrivateError::TooManyTopics)));
+    assert!(matches!(publisher.private(" ").to([key]), Err(PrivateError::BadTopic(_))));
 }
 
 #[test]
