@@ -155,6 +155,28 @@ fn a_removed_key_opens_no_later_multicast_though_it_comes() {
     scene.end();
 }
 
+/// PRIV-17, MULTI-7: numbers and gaps are judged as they leave and as they come, whatever lies between.
+#[test]
+fn multicasts_on_a_private_topic_come_in_order_and_every_hole_is_told() {
+    let mut scene = private(&[1, 2]);
+    let (stays, leaves) = (scene.holder(scene.b, 1), scene.holder(scene.b, 2));
+    for _ in 0..2 {
+        let id = scene.multicast(SECOND);
+        scene.unicast(SECOND);
+        scene.world.run_for(millis(100));
+        assert_eq!(scene.receipt(id).acked, 2);
+    }
+    scene.world.cut_client(leaves, millis(5), millis(5));
+    scene.world.run_for(millis(20));
+    let missed = scene.multicast(SECOND);
+    scene.world.run_for(SECOND);
+    let next = scene.multicast(SECOND);
+    scene.world.run_for(SECOND);
+    assert_eq!(handlers(&scene.world, missed), [scene.world.instance(stays)]);
+    assert_eq!(scene.receipt(next).acked, 2);
+    scene.end();
+}
+
 /// PRIV-15: the home node tries the one that it is sealed for; the next is up to the publisher.
 #[test]
 fn a_definite_no_seals_it_anew_for_the_next_who_is_verified() {
