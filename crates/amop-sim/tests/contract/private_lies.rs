@@ -123,6 +123,38 @@ fn a_node_cannot_speak_for_a_subscriber_of_another_one() {
     scene.end();
 }
 
+/// PRIV-2 to PRIV-5, PRIV-7: the nodes of both ends hand handshakes to the wrong one, play them again and in
+/// another's name, and say that subscribers are elsewhere.
+#[test]
+fn nodes_that_deceive_both_ends_have_nobody_verified_who_should_not_be_and_do_no_lasting_harm() {
+    let mut scene = Scene::new();
+    let (a, b) = (scene.a, scene.b);
+    scene.world.allow(scene.publisher, "t", &[1]);
+    for node in [a, b] {
+        scene.world.set_forging(node, true);
+    }
+    let holders = [1, 7, 8].map(|key| {
+        let holder = scene.world.client(&format!("c{key}.sdk.bank-b.amop"), &[b]);
+        scene.world.subscribe_private(holder, "t", key);
+        holder
+    });
+    let [alice, others @ ..] = holders.map(|holder| scene.world.instance(holder));
+    for round in 0..300 {
+        scene.world.run_for(millis(200));
+        let verified = scene.world.verified(scene.publisher, "t");
+        assert!(!others.iter().any(|other| verified.contains(other)), "{round}: {verified:?}");
+        if round % 50 == 0 {
+            scene.world.cut_client(holders[round % 3], millis(1), millis(1));
+        }
+    }
+    for node in [a, b] {
+        scene.world.set_forging(node, false);
+    }
+    scene.world.run_for(70 * SECOND);
+    assert_eq!(scene.world.verified(scene.publisher, "t"), [alice]);
+    scene.end();
+}
+
 /// PRIV-18: statements name the epoch of the exit node, so its clients must know which one counts.
 #[test]
 fn who_is_attached_to_a_node_that_was_outlived_is_verified_there() {
