@@ -47,19 +47,15 @@ impl Heard {
     pub(super) fn hear(&mut self, now: Instant, id: MsgId, pieces_max: usize) -> Copy {
         let bit = id.counter % PIECE_BITS;
         let key = MsgId { counter: id.counter / PIECE_BITS, ..id };
-        if !self.pieces.contains_key(&key) {
-            self.forget(now);
-            if self.pieces.len() >= pieces_max {
-                return Copy::NoRoom;
-            }
+        if let Some(piece) = self.pieces.get_mut(&key) {
+            return piece.note(now, bit);
         }
-        let new = || Piece { bits: [0; PIECE_WORDS], at: now };
-        let piece = self.pieces.entry(key).or_insert_with(new);
-        piece.at = now;
-        let word = usize::try_from(bit / 64).expect("a piece is small");
-        let (before, mask) = (piece.bits[word], 1 << (bit % 64));
-        piece.bits[word] |= mask;
-        if before & mask == 0 { Copy::First } else { Copy::Repeat }
+        self.forget(now);
+        if self.pieces.len() >= pieces_max {
+            return Copy::NoRoom;
+        }
+        let new = Piece { bits: [0; PIECE_WORDS], at: now };
+        self.pieces.entry(key).or_insert(new).note(now, bit)
     }
 
     fn forget(&mut self, now: Instant) {
@@ -67,6 +63,16 @@ impl Heard {
             self.pieces.retain(|_, piece| now < piece.at + REMEMBERED);
             self.forget_at = now + FORGET_EVERY;
         }
+    }
+}
+
+impl Piece {
+    fn note(&mut self, now: Instant, bit: u64) -> Copy {
+        self.at = now;
+        let word = usize::try_from(bit / 64).expect("a piece is small");
+        let (before, mask) = (self.bits[word], 1 << (bit % 64));
+        self.bits[word] |= mask;
+        if before & mask == 0 { Copy::First } else { Copy::Repeat }
     }
 }
 

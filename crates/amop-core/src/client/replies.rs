@@ -5,6 +5,7 @@
 //! gets no word, and ends in doubt.
 
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use amop_wire::{ClientMessage, Instant, Message, MsgId};
@@ -12,43 +13,66 @@ use amop_wire::{ClientMessage, Instant, Message, MsgId};
 use crate::id_map::IdMap;
 
 /// Replies by the messages that they are to.
+///
+/// They lie one behind the other in the order in which they were given, so that a busy subscriber, which
+/// replaces all of them within a second, writes to memory in a row. Only their numbers are looked up at random.
 #[derive(Debug, Default)]
 pub(super) struct Replies {
-    kept: IdMap<MsgId, ClientMessage>,
-    /// In the order in which they were given, with the moment until which they are kept.
-    order: VecDeque<(MsgId, Instant)>,
+    kept: VecDeque<Kept>,
+    /// The number of the reply at the front.
+    first: u64,
+    numbers: IdMap<MsgId, u64>,
     payload_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Kept {
+    id: MsgId,
+    until: Instant,
+    reply: ClientMessage,
 }
 
 impl Replies {
     pub(super) fn len(&self) -> usize {
-        self.order.len()
+        self.kept.len()
     }
 
     /// Keeps a reply, and no more than so many in all. What is old or over a limit makes room, the
     /// oldest first.
     pub(super) fn keep(&mut self, now: Instant, id: MsgId, reply: &ClientMessage, most: usize) {
         self.payload_bytes += reply.payload().len();
-        match self.kept.insert(id, reply.clone()) {
-            Some(before) => self.payload_bytes -= before.payload().len(),
-            None => self.order.push_back((id, now + KEPT)),
+        match self.numbers.entry(id) {
+            Entry::Occupied(number) => {
+                let before = &mut self.kept[position(self.first, *number.get())].reply;
+                self.payload_bytes -= before.payload().len();
+                *before = reply.clone();
+            }
+            Entry::Vacant(number) => {
+                number.insert(self.first + self.kept.len() as u64);
+                self.kept.push_back(Kept { id, until: now + KEPT, reply: reply.clone() });
+            }
         }
-        while let Some(&(oldest, until)) = self.order.front() {
-            let is_over = self.order.len() > most || self.payload_bytes > PAYLOAD_BYTES_MAX;
-            if !is_over && now < until {
+        while let Some(Kept { id, until, reply }) = self.kept.front() {
+            let is_over = self.kept.len() > most || self.payload_bytes > PAYLOAD_BYTES_MAX;
+            if !is_over && now < *until {
                 return;
             }
-            self.order.pop_front();
-            if let Some(reply) = self.kept.remove(&oldest) {
-                self.payload_bytes -= reply.payload().len();
-            }
+            self.payload_bytes -= reply.payload().len();
+            self.numbers.remove(id);
+            self.first += 1;
+            self.kept.pop_front();
         }
     }
 
     /// What was replied.
     pub(super) fn get(&self, id: MsgId) -> Option<&ClientMessage> {
-        self.kept.get(&id)
+        let number = self.numbers.get(&id)?;
+        Some(&self.kept[position(self.first, *number)].reply)
     }
+}
+
+fn position(first: u64, number: u64) -> usize {
+    usize::try_from(number - first).expect("the numbers are of those that are kept")
 }
 
 /// How long a reply is kept while others come: longer than a lost link or a silent relay goes
@@ -90,7 +114,7 @@ mod tests {
             REPLIES_MAX,
         );
         assert_eq!(replies.get(id(REPLIES_MAX as u64)), Some(&answer(REPLIES_MAX as u64, 1)));
-        assert_eq!(replies.order.len(), 2);
+        assert_eq!(replies.len(), 2);
         replies.keep(Instant::default(), id(100_001), &answer(100_001, 1), REPLIES_MAX);
         assert_eq!(replies.get(id(REPLIES_MAX as u64)), None);
         assert!(replies.get(id(100_000)).is_some());
@@ -102,7 +126,7 @@ mod tests {
         let mut replies = Replies::default();
         replies.keep(Instant::default(), id(1), &answer(1, 10), REPLIES_MAX);
         replies.keep(Instant::default(), id(1), &answer(1, 4), REPLIES_MAX);
-        assert_eq!((replies.order.len(), replies.payload_bytes), (1, 4));
+        assert_eq!((replies.len(), replies.payload_bytes), (1, 4));
     }
 
     #[test]
@@ -114,6 +138,6 @@ mod tests {
         assert!(replies.get(id(1)).is_some());
         replies.keep(at(30), id(3), &answer(3, 10), REPLIES_MAX);
         assert_eq!(replies.get(id(1)), None);
-        assert_eq!((replies.order.len(), replies.payload_bytes), (2, 20));
+        assert_eq!((replies.len(), replies.payload_bytes), (2, 20));
     }
 }
