@@ -82,7 +82,7 @@ impl Settings {
             Side::Acceptor => LANE_COUNT,
         };
         let mut mtu = MtuDiscoveryConfig::default();
-        mtu.upper_bound(self.udp_payload_max);
+        mtu.upper_bound(self.udp_payload_max).minimum_change(PROBE_STEP_BYTES);
 
         let mut transport = TransportConfig::default();
         transport
@@ -123,6 +123,11 @@ fn ack_frequency() -> AckFrequencyConfig {
 
 /// How many streams a link has: one for each lane.
 const LANE_COUNT: u32 = 4;
+
+/// The search for the largest payload ends when its steps are shorter than this. Each probe is padding that
+/// the other end looks at byte by byte, which is a good part of what a short-lived link costs. With
+/// these steps the search ends at 6500 bytes where they pass, and at 1446 on a path of 1500.
+const PROBE_STEP_BYTES: u16 = 64;
 
 const INITIAL_UDP_PAYLOAD_BYTES: u16 = 1200;
 
