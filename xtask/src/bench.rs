@@ -104,7 +104,8 @@ fn run_two_hop(workspace: &Workspace, args: &[OsString]) -> Result<()> {
     // Of the whole workspace, so that dependencies have the features that they have in every other
     // release build, and are not built again.
     let mut build = process::cargo(&workspace.root);
-    build.args(["build", "--locked", "--release", "--workspace", "--bin", NODE, "--bin", TWO_HOP]);
+    build.args(["build", "--locked", "--profile", profile(args), "--workspace"]);
+    build.args(["--bin", NODE, "--bin", TWO_HOP]);
     let wants_nats = wants_nats(args);
     if wants_nats {
         build.args(["--features", "benches/nats"]);
@@ -124,6 +125,11 @@ fn run_two_hop(workspace: &Workspace, args: &[OsString]) -> Result<()> {
     process::run(&mut two_hop)
 }
 
+/// What is measured is built as it is shipped, which takes minutes; what only has to work is not.
+fn profile(args: &[OsString]) -> &'static str {
+    if args.iter().any(|word| word == "--smoke") { "release" } else { "dist" }
+}
+
 /// Whether NATS is among what follows `--vs`.
 fn wants_nats(args: &[OsString]) -> bool {
     let words: Vec<_> = args.iter().map(|word| word.to_string_lossy()).collect();
@@ -133,7 +139,7 @@ fn wants_nats(args: &[OsString]) -> bool {
 }
 
 fn two_hop_command(workspace: &Workspace, args: &[OsString]) -> Command {
-    let built = workspace.target_dir.join("release");
+    let built = workspace.target_dir.join(profile(args));
     let executable = |name: &str| built.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     let mut command = Command::new(executable(TWO_HOP));
     // Ours goes first: behind a `--` of the caller it would be no option any more.
@@ -206,11 +212,13 @@ mod tests {
 
         let command = two_hop_command(&workspace, &args);
 
-        assert_eq!(command.get_program(), "/t/release/two-hop");
+        assert_eq!(command.get_program(), "/t/dist/two-hop");
         assert_eq!(
             command.get_args().collect::<Vec<_>>(),
-            ["--node-binary", "/t/release/amop-node", "--json", "--save", "x", "--", "-n", "3"]
+            ["--node-binary", "/t/dist/amop-node", "--json", "--save", "x", "--", "-n", "3"]
         );
+        let smoke = two_hop_command(&workspace, &["--vs=raw", "--smoke"].map(Into::into));
+        assert_eq!(smoke.get_program(), "/t/release/two-hop");
     }
 
     #[test]
