@@ -6,12 +6,14 @@
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use amop_wire::{Code, MsgId};
 use serde::Serialize;
 
 use crate::out::Out;
 use crate::stop::Asked;
+use crate::text::millis;
 
 /// The exit codes other than those of AMOP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +75,7 @@ pub(crate) struct Report {
     sentence: String,
     id: Option<String>,
     node: Option<String>,
+    retry_after: Option<Duration>,
     /// Further lines for people: what it is about, and the text.
     lines: Vec<(&'static str, String)>,
 }
@@ -120,6 +123,14 @@ impl Failure {
         self
     }
 
+    /// Adds when the same would be within the limits.
+    pub(crate) fn retry_after(mut self, span: Duration) -> Self {
+        if let Self::Untold(report) = &mut self {
+            report.retry_after = Some(span);
+        }
+        self
+    }
+
     /// Adds a line for people.
     pub(crate) fn line(mut self, about: &'static str, text: impl Into<String>) -> Self {
         if let Self::Untold(report) = &mut self {
@@ -148,7 +159,8 @@ impl Failure {
 
     fn untold(exit: u8, code: Option<Code>, kind: &'static str, sentence: String) -> Self {
         let lines = Vec::new();
-        Self::Untold(Box::new(Report { exit, code, kind, sentence, id: None, node: None, lines }))
+        let (id, node, retry_after) = (None, None, None);
+        Self::Untold(Box::new(Report { exit, code, kind, sentence, id, node, retry_after, lines }))
     }
 }
 
@@ -175,6 +187,7 @@ impl Report {
             id: self.id.as_deref(),
             node: self.node.as_deref(),
             may_have_been_handled: self.code.map(Code::may_have_been_handled),
+            retry_after_ms: self.retry_after.map(millis),
             why: self.line_about("why"),
             next: self.line_about("next"),
         }
@@ -197,6 +210,7 @@ struct ErrorObject<'a> {
     id: Option<&'a str>,
     node: Option<&'a str>,
     may_have_been_handled: Option<bool>,
+    retry_after_ms: Option<f64>,
     why: Option<&'a str>,
     next: Option<&'a str>,
 }
@@ -241,7 +255,7 @@ mod tests {
         let text = serde_json::to_string(&report(&failure).to_object()).unwrap();
         let expected = concat!(
             r#"{"type":"error","exit":102,"code":102,"kind":"deadline","message":"late","#,
-            r#""id":null,"node":null,"may_have_been_handled":true,"why":null,"next":null}"#
+            r#""id":null,"node":null,"may_have_been_handled":true,"retry_after_ms":null,"why":null,"next":null}"#
         );
         assert_eq!(text, expected);
     }

@@ -175,6 +175,10 @@ fn failed(topic: &str, error: &PublishError) -> Failure {
         );
         return failure.next(text);
     }
+    if let Some(wait) = error.retry_after() {
+        let text = format!("the message was not handled; send it again in {}", span(wait));
+        return failure.retry_after(wait).next(text);
+    }
     match next(code, topic) {
         Some(next) => failure.next(next),
         None => failure,

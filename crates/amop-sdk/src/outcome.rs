@@ -62,6 +62,7 @@ pub struct PublishError {
     id: Option<MsgId>,
     attempts: u32,
     tried: Vec<Name>,
+    retry_after: Option<Duration>,
 }
 
 impl PublishError {
@@ -95,6 +96,13 @@ impl PublishError {
         &self.tried
     }
 
+    /// With [`Code::Limited`]: after how long the same message will be within the limits, if nothing
+    /// else is published meanwhile that counts to them.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     /// Whether a subscriber may have handled the message, or may yet: true for
     /// [`Code::TimedOut`] only. Otherwise it is safe to publish it again.
     #[must_use]
@@ -125,7 +133,7 @@ impl PublishError {
 
     fn unsent(code: Code, reason: Reason, detail: Option<String>) -> Self {
         let detail = detail.map(String::into_boxed_str);
-        Self { code, reason, detail, id: None, attempts: 0, tried: Vec::new() }
+        Self { code, reason, detail, id: None, attempts: 0, tried: Vec::new(), retry_after: None }
     }
 
     fn of(id: MsgId, outcome: &Outcome) -> Self {
@@ -136,6 +144,7 @@ impl PublishError {
             id: Some(id),
             attempts: outcome.attempts,
             tried: outcome.tried.clone(),
+            retry_after: outcome.retry_after,
         }
     }
 
@@ -154,6 +163,9 @@ impl fmt::Display for PublishError {
         match &self.detail {
             Some(detail) => write!(f, "{}: {detail}", self.code)?,
             None => write!(f, "{}: {}", self.code, self.reason)?,
+        }
+        if let Some(span) = self.retry_after {
+            write!(f, "; try again in {span:?}")?;
         }
         if let Some(id) = self.id {
             let plural = if self.attempts == 1 { "" } else { "s" };
@@ -213,6 +225,7 @@ mod tests {
             status: AnswerStatus::Answered,
             answered_by: None,
             tried: vec!["n1.node.bank-a.amop".parse().unwrap()],
+            retry_after: None,
             payload: Bytes::from_static(b"answer"),
         }
     }
@@ -237,6 +250,21 @@ mod tests {
         assert_eq!(
             PublishError::bad_topic(TopicError::TooLong { bytes: 256 }).to_string(),
             "201: topic of 256 bytes is over the limit of 255"
+        );
+    }
+
+    #[test]
+    fn an_error_over_a_limit_says_when_to_try_again() {
+        let retry_after = Some(Duration::from_millis(1500));
+        let outcome =
+            Outcome { retry_after, attempts: 0, ..outcome(Code::Limited, Reason::SessionRate) };
+        let error = answer(ID, ended(PublishEnd::Outcome(outcome))).unwrap_err();
+        assert_eq!(error.retry_after(), retry_after);
+        assert!(!error.may_have_been_handled());
+        assert_eq!(
+            error.to_string(),
+            "103: the session publishes faster than its limit; try again in 1.5s \
+             (id 00000000000000ab0000000000000010, 0 attempts)"
         );
     }
 

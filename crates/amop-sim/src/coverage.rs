@@ -331,7 +331,6 @@ const LIMITS: &[&str] = &[
 /// a node's clients are there when it learns of a later life of itself is too rare to count on.
 const ABSENT: &[(&str, &str)] = &[
     ("client effect", "close"),
-    ("code", "103"),
     ("code", "201"),
     ("code", "202"),
     ("code", "203"),

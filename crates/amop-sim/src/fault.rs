@@ -49,11 +49,13 @@ pub enum Fault {
     Lie,
     /// [`set_tight`](crate::World::set_tight)
     TightLimits,
+    /// [`set_throttled`](crate::World::set_throttled)
+    Throttle,
 }
 
 impl Fault {
     /// Each of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Detour,
         Self::Tail,
         Self::Room,
@@ -77,6 +79,7 @@ impl Fault {
         Self::Forge,
         Self::Lie,
         Self::TightLimits,
+        Self::Throttle,
     ];
 
     /// A word for it.
@@ -106,6 +109,7 @@ impl Fault {
             Self::Forge => "forge",
             Self::Lie => "lie",
             Self::TightLimits => "tight limits",
+            Self::Throttle => "throttle",
         }
     }
 }

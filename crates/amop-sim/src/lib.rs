@@ -20,6 +20,7 @@ mod parties;
 mod private;
 mod propagation;
 mod publishing;
+mod rates;
 mod sealed_order;
 mod sequence;
 mod story;

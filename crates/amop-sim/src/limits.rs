@@ -26,6 +26,7 @@ impl Limits {
                 requests_per_node: 12,
                 unacked_per_client: 6,
                 ways_back: 1,
+                rates: node::Rates::default(),
                 table: amop_topic_table::Limits {
                     own_topics: 3,
                     missed_topics: 1,
@@ -43,7 +44,9 @@ impl World {
         if is_tight {
             self.coverage.fault(Fault::TightLimits);
         }
+        let rates = self.limits.node.rates;
         self.limits = if is_tight { Limits::tight() } else { Limits::default() };
+        self.limits.node.rates = rates;
         self.room = if is_tight { Calm::never() } else { Calm::since(self.now) };
         for core in self.nodes.iter_mut().filter_map(|slot| slot.core.as_mut()) {
             core.set_limits(self.limits.node);
@@ -54,7 +57,7 @@ impl World {
     }
 
     pub(crate) fn is_tight(&self) -> bool {
-        self.limits.node != node::Limits::default()
+        self.limits.client != client::Limits::default()
     }
 
     /// Notes a violation if a node holds more than it may.

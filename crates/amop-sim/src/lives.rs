@@ -61,6 +61,7 @@ impl World {
         let mut core = Node::new(slot.name.clone(), epoch, slot.seed());
         core.set_limits(self.limits.node);
         slot.core = Some(core);
+        self.begin_taking(node.0);
         self.tell_all(format_args!("n{} starts, {epoch:?}", node.0));
         self.node_batch(node.0, []);
     }

@@ -64,11 +64,15 @@ impl World {
                 self.learn_what_is_known(node, &input);
                 self.coverage.node_input(&input);
                 let now = self.now;
+                let published = self.publish_bytes(&input);
                 let Some(core) = self.nodes[node].core.as_mut() else { return };
                 core.handle(now, input);
                 let effects = std::iter::from_fn(|| core.poll_effect());
                 let effects = effects.inspect(|effect| self.coverage.node_effect(effect));
                 let effects: Vec<NodeEffect> = effects.flat_map(one_by_one).collect();
+                if let Some(published) = published {
+                    self.check_rates(node, published, &effects);
+                }
                 let unsent =
                     effects.into_iter().filter_map(|effect| self.node_effect(node, effect));
                 inputs.extend(unsent);
@@ -264,6 +268,13 @@ impl World {
     fn published(&mut self, client: usize, counter: u64, end: PublishEnd) {
         let Some(core) = &self.clients[client].core else { return };
         let id = MsgId { publisher: core.instance(), counter };
+        if let PublishEnd::Outcome(Outcome { code, retry_after, .. }) = &end
+            && (*code == Code::Limited) != retry_after.is_some()
+        {
+            self.record
+                .broken
+                .push(format!("{id}: {code} and to be retried after {retry_after:?}"));
+        }
         let end = match end {
             PublishEnd::Receipt(receipt) => End::Receipt(receipt),
             PublishEnd::Outcome(Outcome { code, reason, attempts, status, payload, .. }) => {

@@ -19,6 +19,7 @@ use crate::limits::Limits;
 use crate::network::{Network, Party};
 use crate::notary::Notary;
 use crate::private::Secrets;
+use crate::rates::Taken;
 use crate::story::Story;
 use crate::stranger::Stranger;
 use crate::watch::Calm;
@@ -105,6 +106,8 @@ pub(crate) struct NodeSlot {
     pub(crate) blamed: Vec<(Name, Untruth)>,
     pub(crate) swallowed_until: Instant,
     pub(crate) is_shut_down: bool,
+    /// What it has taken from its clients.
+    pub(crate) taken: Taken,
 }
 
 impl NodeSlot {
@@ -216,6 +219,7 @@ impl World {
             blamed: Vec::new(),
             swallowed_until: Instant::default(),
             is_shut_down: false,
+            taken: Taken::default(),
         });
         let node = NodeId(self.nodes.len() - 1);
         self.restart(node);

@@ -164,6 +164,12 @@ reasons! {
     CannotOpen = 17, "cannot-open", "what was sealed cannot be opened";
     /// What came in the clear is for a subscriber that takes only what is sealed.
     NotSealed = 18, "not-sealed", "the subscriber takes only what is sealed for it";
+    /// The session publishes faster than it may.
+    SessionRate = 24, "session-rate", "the session publishes faster than its limit";
+    /// The sessions of the agency together publish faster than they may.
+    AgencyRate = 25, "agency-rate", "the agency publishes faster than its limit";
+    /// The sessions of the node together publish faster than they may.
+    NodeRate = 26, "node-rate", "the clients of the node publish faster than its limit";
     /// A file of that name is there, and is not to be replaced.
     FileExists = 32, "file-exists", "a file of that name is there already";
     /// The file is longer than its receiver takes.

@@ -288,6 +288,13 @@ pub struct Outcome {
     pub answered_by: ::prost::bytes::Bytes,
     #[prost(bytes = "bytes", repeated, tag = "7")]
     pub tried: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    #[prost(message, optional, tag = "8")]
+    pub too_fast: ::core::option::Option<TooFast>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TooFast {
+    #[prost(fixed32, optional, tag = "1")]
+    pub retry_after_ms: ::core::option::Option<u32>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ClientReceipts {

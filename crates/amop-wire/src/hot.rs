@@ -118,7 +118,7 @@ impl Hot for Delivery {
     }
 }
 
-/// Only one without nodes that were tried in vain is read and written this way.
+/// Only one without nodes that were tried in vain and without a moment to come back is read and written this way.
 impl Hot for Outcome {
     const KIND: u8 = 4;
 
@@ -142,6 +142,7 @@ impl Hot for Outcome {
             status: get_status(&mut fields, 5)?,
             answered_by: Some(recent.name("", fields.bytes(6)?).ok()?),
             tried: Vec::new(),
+            retry_after: None,
             payload: Bytes::new(),
         };
         fields.end()?;

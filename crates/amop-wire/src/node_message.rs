@@ -96,6 +96,9 @@ pub struct Outcome {
     pub answered_by: Option<Name>,
     /// The nodes that were tried in vain; no more than the first [`TRIED_MAX`] are sent.
     pub tried: Vec<Name>,
+    /// When the same publish will be within the limits, with [`Code::Limited`]. Travels in whole
+    /// milliseconds, rounded up, at most 49 days.
+    pub retry_after: Option<Duration>,
     /// The answer.
     pub payload: Bytes,
 }
@@ -109,6 +112,13 @@ pub struct ReceiptRun {
     pub count: u32,
     /// What became of each.
     pub receipt: Receipt,
+}
+
+impl Outcome {
+    /// Whether it has nothing but what most have.
+    fn is_usual(&self) -> bool {
+        self.tried.is_empty() && self.retry_after.is_none()
+    }
 }
 
 impl Message for NodeMessage {
@@ -128,7 +138,7 @@ impl Message for NodeMessage {
         match self {
             Self::Delivery(delivery) if delivery.terms.are_usual() => delivery.put(buf),
             Self::Multicast(multicast) if !multicast.sealed => multicast.put(buf),
-            Self::Outcome(outcome) if outcome.tried.is_empty() => outcome.put(buf),
+            Self::Outcome(outcome) if outcome.is_usual() => outcome.put(buf),
             Self::Delivery(_)
             | Self::Multicast(_)
             | Self::Watched(_)
@@ -254,6 +264,9 @@ impl NodeMessage {
                     .take(TRIED_MAX)
                     .map(|name| text(name.as_bytes()))
                     .collect(),
+                too_fast: outcome
+                    .retry_after
+                    .map(|span| pb::TooFast { retry_after_ms: Some(whole_millis(span)) }),
             }),
             Self::Receipts(runs) => {
                 let run = |run: &ReceiptRun| pb::ClientReceiptRun {
@@ -312,8 +325,16 @@ fn read_outcome(outcome: pb::Outcome, payload: Bytes) -> Result<Outcome, Message
             .iter()
             .map(|dns| name("outcome.tried", dns))
             .collect::<Result<_, _>>()?,
+        retry_after: outcome
+            .too_fast
+            .map(|span| Duration::from_millis(span.retry_after_ms.unwrap_or_default().into())),
         payload,
     })
+}
+
+/// Rounds up, so that whoever waits so long does not come too early.
+fn whole_millis(span: Duration) -> u32 {
+    u32::try_from(span.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
 }
 
 fn read_receipts(runs: &[pb::ClientReceiptRun]) -> Result<Vec<ReceiptRun>, MessageError> {

@@ -139,6 +139,7 @@ impl Client {
             status: AnswerStatus::Answered,
             answered_by: None,
             tried: Vec::new(),
+            retry_after: None,
             payload: Bytes::new(),
         };
         self.end(now, counter, PublishEnd::Outcome(outcome));

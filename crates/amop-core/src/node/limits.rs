@@ -7,9 +7,11 @@ use amop_wire::limits::{
 
 use super::Node;
 use super::publisher::Publisher;
+use super::rates::Rates;
 
-/// Bounds on what the clients of one node can make it hold. What is over one is refused with code
-/// 204, a multicast delivery counts as refused; nothing that is held already is lost.
+/// Bounds on what the clients of one node can make it hold, and on how fast they may publish. What is
+/// over one is refused with code 204 or 103, a multicast delivery counts as refused; nothing that is
+/// held already is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Most subscriptions of one client.
@@ -22,6 +24,8 @@ pub struct Limits {
     pub unacked_per_client: usize,
     /// Most nodes whose way here is remembered; past that all are forgotten, and the best way is taken.
     pub ways_back: usize,
+    /// How fast clients may publish.
+    pub rates: Rates,
     /// What the topic table holds.
     pub table: amop_topic_table::Limits,
 }
@@ -35,6 +39,7 @@ impl Default for Limits {
             requests_per_node: REQUESTS_PER_NODE_MAX,
             unacked_per_client: UNACKED_PER_CLIENT_MAX,
             ways_back: NODES_MAX,
+            rates: Rates::default(),
             table: amop_topic_table::Limits::default(),
         }
     }

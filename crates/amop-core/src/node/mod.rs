@@ -7,6 +7,7 @@
 //!                   ├─▶ relay      to, from and between nodes that are not linked
 //!                   ├─▶ tree       multicasts to, from and between them, one copy for each link
 //!                   ├─▶ publisher  as home node: what is open of each client
+//!                   ├─▶ rates      as home node: whether they publish too fast
 //!                   ├─▶ unicast    as home node: choose, wait, fail over
 //!                   ├─▶ detour     as home node: another way if nothing is heard
 //!                   ├─▶ parking    as home node: held while somebody may come
@@ -39,6 +40,7 @@ mod parking;
 mod pending;
 mod propagation;
 mod publisher;
+mod rates;
 mod relay;
 mod session;
 mod sync;
@@ -62,6 +64,7 @@ use rand_chacha::rand_core::SeedableRng;
 pub use border::{Judge, Refusal, Refused};
 pub use effect::{Effect, Event, Input, LinkId};
 pub use limits::Limits;
+pub use rates::{Pace, Rate, Rates};
 pub use untruth::Untruth;
 
 use crate::id_map::IdMap;
@@ -70,6 +73,7 @@ use fanout::Fanouts;
 use links::Link;
 use propagation::Propagation;
 use publisher::Publisher;
+use rates::Throttle;
 use session::Session;
 use sync::Announcer;
 use transfer::Transfers;
@@ -92,6 +96,7 @@ pub struct Node {
     sessions: IdMap<Instance, Session>,
     table: TopicTable,
     limits: Limits,
+    throttle: Throttle,
     /// How the last message of each node came here that was passed on by others, backwards.
     ways_back: BTreeMap<NodeId, Path>,
     announcer: Announcer,
@@ -136,6 +141,7 @@ impl Node {
             table: TopicTable::new(name.clone(), epoch),
             name,
             limits: Limits::default(),
+            throttle: Throttle::default(),
             born: epoch,
             epoch,
             links: BTreeMap::new(),

@@ -13,6 +13,7 @@ use amop_wire::{
 
 use super::multicast::Spread;
 use super::pending::Pending;
+use super::rates::{Meter, TooFast};
 use super::unicast::success;
 use super::{LinkId, Node, Timer};
 use crate::by_counter::ByCounter;
@@ -28,6 +29,8 @@ pub(super) struct Publisher {
     pub(super) receipts: Vec<ReceiptRun>,
     /// The number of the latest publish.
     pub(super) last: Option<u64>,
+    /// What it took of its pace.
+    meter: Meter,
     /// What the timer is set to: no deadline is earlier.
     alarm: Option<Instant>,
 }
@@ -40,6 +43,7 @@ impl Publisher {
             multicasts: ByCounter::default(),
             receipts: Vec::new(),
             last: None,
+            meter: Meter::default(),
             alarm: None,
         }
     }
@@ -76,17 +80,8 @@ impl Node {
             return self.close(link, CloseCode::Protocol, text);
         }
         publisher.last = Some(counter);
-        let refusal = if self.shutting_down {
-            Some((Code::Draining, Reason::ShuttingDown))
-        } else if publisher.under_way() >= self.limits.requests_per_client
-            || self.under_way >= self.limits.requests_per_node
-        {
-            Some((Code::Overloaded, Reason::TooManyRequests))
-        } else {
-            None
-        };
-        if let Some((code, reason)) = refusal {
-            let outcome = Outcome { code, reason, ..success(counter) };
+        if let Some((code, reason, retry_after)) = self.refusal(now, instance, &publish) {
+            let outcome = Outcome { code, reason, retry_after, ..success(counter) };
             return self.tell_client(instance, NodeMessage::Outcome(outcome));
         }
         self.under_way += 1;
@@ -94,6 +89,33 @@ impl Node {
             Mode::Multicast => self.spread(now, instance, publish),
             Mode::Unicast => self.request(now, instance, publish),
         }
+    }
+
+    /// Why a publish is not taken, and when it may be if that is a matter of time. What is taken counts
+    /// from now on.
+    fn refusal(
+        &mut self,
+        now: Instant,
+        instance: Instance,
+        publish: &Publish,
+    ) -> Option<(Code, Reason, Option<Duration>)> {
+        let publisher = self.publishers.get_mut(&instance)?;
+        if self.shutting_down {
+            return Some((Code::Draining, Reason::ShuttingDown, None));
+        }
+        if publisher.under_way() >= self.limits.requests_per_client
+            || self.under_way >= self.limits.requests_per_node
+        {
+            return Some((Code::Overloaded, Reason::TooManyRequests, None));
+        }
+        let rates = &self.limits.rates;
+        if !rates.is_any() {
+            return None;
+        }
+        let from = (&mut publisher.meter, &publisher.name);
+        let taken = self.throttle.take(now, rates, from, publish.payload.len() as u64);
+        let TooFast { reason, retry_after } = taken.err()?;
+        Some((Code::Limited, reason, Some(retry_after)))
     }
 
     /// Ends what is due of one publisher.

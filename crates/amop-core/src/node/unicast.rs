@@ -333,6 +333,7 @@ pub(super) fn success(counter: u64) -> Outcome {
         status: AnswerStatus::Answered,
         answered_by: None,
         tried: Vec::new(),
+        retry_after: None,
         payload: Bytes::new(),
     }
 }

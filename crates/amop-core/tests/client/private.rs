@@ -74,6 +74,7 @@ impl Pair {
             answered_by: None,
             tried: Vec::new(),
             payload: "".into(),
+            retry_after: None,
         };
         let outcome = NodeMessage::Outcome(outcome);
         asked(&handle(&mut self.publisher, self.now, Input::Message(outcome)))

@@ -331,6 +331,7 @@ impl Swarm {
             self.perform(deed);
         }
         self.world.set_tight(false);
+        self.world.set_throttled(false);
         for node in self.nodes.clone() {
             self.perform(Deed::EndSwallow(node));
             self.perform(Deed::EndForge(node));

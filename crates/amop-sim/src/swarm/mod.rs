@@ -96,6 +96,7 @@ impl Swarm {
         let mut world = World::new(plan.seed);
         world.set_latency(millis(1), millis(20));
         world.set_tight(plan.is_tight);
+        world.set_throttled(plan.is_throttled);
         let batching = world.draw(4);
         world.set_batching(millis(batching));
         let nodes: Vec<NodeId> =

@@ -37,6 +37,8 @@ pub struct Plan {
     pub is_private: bool,
     /// Whether nodes deceive the ends of those.
     pub has_forger: bool,
+    /// Whether nodes take only so much a second.
+    pub is_throttled: bool,
 }
 
 /// A connected graph.
@@ -88,6 +90,7 @@ impl Plan {
             is_tight: draw(0, 9) == 0,
             is_private: draw(0, 2) == 0,
             has_forger: draw(0, 1) == 0,
+            is_throttled: draw(0, 9) == 0,
         }
     }
 }

@@ -16,6 +16,7 @@ mod parked;
 mod private;
 mod private_lies;
 mod propagated;
+mod rates;
 mod routes;
 mod scene;
 mod sessions;

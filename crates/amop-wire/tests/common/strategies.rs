@@ -65,10 +65,24 @@ pub(crate) fn node_messages() -> impl Strategy<Value = NodeMessage> {
         },
     );
     let tried = (prop::option::of(names()), vec(names(), 0..=TRIED_MAX));
-    let outcome = ((any::<u64>(), codes(), reasons(), any::<u32>(), statuses()), tried, payloads())
-        .prop_map(|((counter, code, reason, attempts, status), (answered_by, tried), payload)| {
-            Outcome { counter, code, reason, attempts, status, answered_by, tried, payload }
-        });
+    let retry_after = any::<Option<u32>>()
+        .prop_map(|millis| millis.map(|millis| Duration::from_millis(millis.into())));
+    let numbers = (any::<u64>(), codes(), reasons(), any::<u32>(), statuses(), retry_after);
+    let outcome = (numbers, tried, payloads()).prop_map(|(numbers, tried, payload)| {
+        let (counter, code, reason, attempts, status, retry_after) = numbers;
+        let (answered_by, tried) = tried;
+        Outcome {
+            counter,
+            code,
+            reason,
+            attempts,
+            status,
+            answered_by,
+            tried,
+            retry_after,
+            payload,
+        }
+    });
     let run = (runs(), receipts()).prop_map(|((first, count), receipt)| ReceiptRun {
         first,
         count,

@@ -1,11 +1,14 @@
 //! What a node says to a client, byte by byte.
 
+use std::time::Duration;
+
 use amop_wire::{
     AnswerStatus, Code, Delivery, Lane, Multicast, NodeMessage, Outcome, Reason, Receipt,
     ReceiptRun, Terms,
 };
 use bytes::Bytes;
 
+use crate::frames::encoded;
 use crate::{COUNTER, EPOCH, ID, TTL, assert_golden, attempt, name, topic};
 
 #[test]
@@ -113,6 +116,7 @@ fn an_outcome_with_an_answer_keeps_its_bytes() {
             status: AnswerStatus::Failed,
             answered_by: Some(name("n3.node.bank-c.amop")),
             tried: vec![name("n1.node.bank-a.amop"), name("n2.node.bank-b.amop")],
+            retry_after: None,
             payload: "42".into(),
         }),
         "00000062 005e
@@ -141,6 +145,7 @@ fn an_outcome_without_an_answer_keeps_its_bytes() {
             status: AnswerStatus::Answered,
             answered_by: None,
             tried: vec![],
+            retry_after: None,
             payload: Bytes::new(),
         }),
         "00000021 001f
@@ -151,6 +156,35 @@ fn an_outcome_without_an_answer_keeps_its_bytes() {
            25 00000000
            2d 00000000",
     );
+}
+
+#[test]
+fn an_outcome_over_a_limit_keeps_its_bytes_and_rounds_the_wait_up() {
+    let outcome = |retry_after| {
+        NodeMessage::Outcome(Outcome {
+            counter: COUNTER,
+            code: Code::Limited,
+            reason: Reason::SessionRate,
+            attempts: 0,
+            status: AnswerStatus::Answered,
+            answered_by: None,
+            tried: vec![],
+            retry_after: Some(retry_after),
+            payload: Bytes::new(),
+        })
+    };
+    let bytes = "00000028 0026
+         2224
+           09 1817161514131211
+           15 67000000
+           1d 18000000
+           25 00000000
+           2d 00000000
+           4205
+             0d dc050000";
+    assert_golden(Lane::Replies, &outcome(Duration::from_millis(1500)), bytes);
+    let a_little_less = encoded(&outcome(Duration::from_nanos(1_499_000_001)));
+    assert_eq!(a_little_less, encoded(&outcome(Duration::from_millis(1500))));
 }
 
 #[test]

@@ -208,6 +208,7 @@ fn node_messages(fill: Fill) -> Vec<NodeMessage> {
             status: fill.status(),
             answered_by: Some(name("n3.node.bank-c.amop")),
             tried: vec![name("n1.node.bank-a.amop")],
+            retry_after: Some(Duration::from_millis(fill.u32().into())),
             payload: Bytes::new(),
         }),
         NodeMessage::Receipts(vec![ReceiptRun {

@@ -318,6 +318,7 @@ fn outcome(tried: Vec<Name>) -> NodeMessage {
         status: AnswerStatus::Answered,
         answered_by: None,
         tried,
+        retry_after: None,
         payload: Bytes::new(),
     })
 }

@@ -117,6 +117,7 @@ fn a_node_leaves_out_numbers_that_are_zero() {
         status: AnswerStatus::Answered,
         answered_by: None,
         tried: vec![],
+        retry_after: None,
         payload: "42".into(),
     });
     assert_eq!(read(4, Fields::new(), "42"), Ok(expected));

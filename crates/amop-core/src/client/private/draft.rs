@@ -3,6 +3,8 @@
 //! Each subscriber that is tried gets it sealed anew, as a message with a number of its own. So it may
 //! have several messages under way one after the other, and at once if it may be handled more than once.
 
+use std::time::Duration;
+
 use amop_wire::limits::TRIED_MAX;
 use amop_wire::{
     AnswerStatus, Code, Epoch, Instance, Instant, Key, Mode, MsgId, Name, NodeId, Outcome, Reason,
@@ -36,6 +38,8 @@ pub(in super::super) struct Draft {
     nodes: Vec<Name>,
     /// How it ends if nobody else can be asked.
     worst: Option<(Code, Reason)>,
+    /// When it may be published again, if that was refused by a limit.
+    retry_after: Option<Duration>,
 }
 
 /// A message of a draft that has no outcome.
@@ -71,6 +75,7 @@ impl Draft {
             attempts: 0,
             nodes: Vec::new(),
             worst: None,
+            retry_after: None,
         }
     }
 
@@ -134,6 +139,7 @@ impl Draft {
         };
         if self.worst.is_none_or(|(worst, _)| weight(worst) <= weight(*code)) {
             self.worst = Some((*code, *reason));
+            self.retry_after = outcome.retry_after;
         }
     }
 
@@ -148,6 +154,7 @@ impl Draft {
             status: AnswerStatus::Answered,
             answered_by: None,
             tried: self.nodes,
+            retry_after: self.retry_after,
             payload: Bytes::new(),
         }
     }
@@ -165,6 +172,7 @@ impl Draft {
             attempts: self.attempts.saturating_add(outcome.attempts),
             status,
             tried: self.nodes,
+            retry_after: None,
             payload,
             ..outcome
         }
