@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use amop_auth::{Entropy, Exit, Identity as Publishing, Publisher, SecretKey, Subscriber};
 use amop_auth::{publisher, subscriber};
-use amop_node::{Node, NodeConfig};
+use amop_node::{Node, NodeConfig, Rates};
 use amop_pki::{AgencyPlan, Consortium, Leaf};
 use amop_sdk::{Client, Identity, Settings, Subscription, Trust, generate_key};
 use amop_wire::{Epoch, Instance, Name, NodeId, Topic};
@@ -86,6 +86,7 @@ async fn requests() -> Result<(Vec<f64>, f64, f64)> {
         peers: Vec::new(),
         settings: Settings::default(),
         workers: 1,
+        rates: Rates::default(),
     };
     let node = Node::start(config).await?;
     let mut clients = Vec::new();

@@ -11,6 +11,7 @@ use amop_wire::{Name, NameError, Role};
 use serde::Deserialize;
 
 use crate::crl;
+use crate::limits::LimitsSection;
 use crate::node::{NodeConfig, WORKERS_MAX};
 
 /// A configuration file that was read and checked, with the certificates that it names.
@@ -84,6 +85,8 @@ struct File {
     tls: TlsSection,
     p2p: P2pSection,
     sdk: SdkSection,
+    #[serde(default)]
+    limits: LimitsSection,
     #[serde(default)]
     log: LogConfig,
 }
@@ -187,6 +190,7 @@ impl File {
             peers,
             settings: Settings::default(),
             workers: *workers,
+            rates: self.limits.check(file)?,
         };
         let crl = self.tls.crl.map(|crl| file.parent().unwrap_or(Path::new("")).join(crl));
         Ok(Config { node, state_dir, crl, log: self.log })
@@ -311,6 +315,18 @@ pub enum ConfigError {
         file: PathBuf,
         /// The value.
         value: usize,
+    },
+    /// A limit is not what it should be.
+    #[error("{}: `{key}` is {found:?}, and should be {wanted}", .file.display())]
+    BadLimit {
+        /// The configuration file.
+        file: PathBuf,
+        /// The key.
+        key: Box<str>,
+        /// Its value.
+        found: Box<str>,
+        /// What it should be.
+        wanted: &'static str,
     },
     /// A peer has no address to dial.
     #[error("{}: `p2p.peer` {peer:?} has no `addr`; give it at least one host:port", .file.display())]

@@ -11,7 +11,7 @@ mod files;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use amop_core::node::{Effect, Input, LinkId, Node};
+use amop_core::node::{Effect, Input, LinkId, Node, Rates};
 use amop_p2p::{Batch, Encoded, Link, Outbox};
 use amop_wire::{
     ClientMessage, CloseCode, CloseReason, Epoch, Frame, Instant, Lane, Message, MessageError,
@@ -190,6 +190,10 @@ impl Driver {
         }
         self.end_batch(now, state);
         result
+    }
+
+    pub(crate) fn set_rates(&self, rates: Rates) {
+        self.lock().core.set_rates(rates);
     }
 
     pub(crate) fn shut_down(&self) {

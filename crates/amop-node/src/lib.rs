@@ -7,10 +7,13 @@ mod crl;
 mod driver;
 mod epoch;
 mod expiry;
+mod limits;
 mod links;
 mod node;
 mod trust;
 mod workers;
+
+pub use amop_core::node::{Pace, Rate, Rates};
 
 pub use config::{Config, ConfigError, LogConfig, LogFormat};
 pub use epoch::StateError;

@@ -1,6 +1,6 @@
 //! The daemon `amop-node`: reads a configuration, runs a node, and stops it gracefully on SIGTERM or Ctrl-C.
 //!
-//! Whom the node trusts it reads again on SIGHUP, and when a revocation list has changed on the disk.
+//! Whom the node trusts and its limits it reads again on SIGHUP, and when a revocation list has changed on the disk.
 
 mod watch;
 
@@ -70,7 +70,7 @@ async fn main() -> ExitCode {
     exit_code
 }
 
-/// Reads again whom to trust. What is wrong there changes nothing.
+/// Reads again whom to trust, and how fast clients may publish. What is wrong there changes nothing.
 fn reload(node: &Node, config: &Path) {
     match Config::from_file(config) {
         Ok(config) => {
@@ -78,7 +78,8 @@ fn reload(node: &Node, config: &Path) {
                 warn!("a new certificate or key counts from the next start on");
             }
             node.reload(&config.node.trust);
-            info!("reloaded roots and revocation lists");
+            node.set_rates(config.node.rates);
+            info!("reloaded roots, revocation lists and limits");
         }
         Err(error) => {
             let source = std::error::Error::source(&error);

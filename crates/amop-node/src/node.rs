@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use amop_core::node::Rates;
 use amop_p2p::{Endpoint, EndpointError, Fingerprint, Identity, LinkKind, Settings, Target, Trust};
 use amop_wire::{BadChain, Epoch, Name};
 use tokio::sync::{oneshot, watch};
@@ -39,6 +40,8 @@ pub struct NodeConfig {
     /// On how many threads links are worked on, at least 1 and at most [`WORKERS_MAX`]. More serve a node on
     /// a machine with more cores; one alone costs least.
     pub workers: usize,
+    /// How fast clients may publish.
+    pub rates: Rates,
 }
 
 /// The most [`workers`](NodeConfig::workers).
@@ -55,6 +58,7 @@ pub struct Node {
     status: watch::Receiver<Status>,
     fingerprint: Fingerprint,
     trust: LiveTrust,
+    rates: watch::Sender<Rates>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -147,9 +151,10 @@ impl Node {
         let (name, fingerprint) = (config.identity.name().clone(), config.identity.fingerprint());
         let trust = LiveTrust::new(config.trust.clone());
         let live = trust.clone();
+        let (rates, new_rates) = watch::channel(config.rates);
         let thread = std::thread::Builder::new()
             .name(format!("amop {name}"))
-            .spawn(move || run_thread(config, live, state_dir, started_tx, stopped))
+            .spawn(move || run_thread(config, (live, new_rates), state_dir, started_tx, stopped))
             .map_err(StartError::Thread)?;
         let ended = |_| Err(StartError::Thread(io::Error::other("the thread ended")));
         match started.await.unwrap_or_else(ended) {
@@ -163,6 +168,7 @@ impl Node {
                     status,
                     fingerprint,
                     trust,
+                    rates,
                     stop,
                     thread,
                 })
@@ -219,6 +225,11 @@ impl Node {
         self.trust.replace(trust);
     }
 
+    /// Lets clients publish at these rates from now on. What they took before counts under them.
+    pub fn set_rates(&self, rates: Rates) {
+        self.rates.send_if_modified(|before| std::mem::replace(before, rates) != rates);
+    }
+
     /// Stops the node: tells clients and peers, sends what is queued, and waits until it is done,
     /// at most a few seconds.
     pub async fn shutdown(mut self) {
@@ -248,7 +259,7 @@ struct Started {
 
 fn run_thread(
     mut config: NodeConfig,
-    trust: LiveTrust,
+    (trust, rates): (LiveTrust, watch::Receiver<Rates>),
     state_dir: Option<PathBuf>,
     started: oneshot::Sender<Result<Started, StartError>>,
     stopped: oneshot::Receiver<()>,
@@ -297,7 +308,9 @@ fn run_thread(
         if started.send(ready(&driver, epoch, &p2p, &sdk)).is_err() {
             return; // The caller gave up waiting.
         }
+        driver.set_rates(config.rates);
         tokio::spawn(driver.clone().run_timers());
+        tokio::spawn(follow(rates, driver.clone()));
         tokio::spawn(trust.watch(config.identity.clone(), [p2p.clone(), sdk.clone()]));
         tokio::spawn(accept_clients(driver.clone(), sdk.clone()));
         tokio::spawn(accept_peers(driver.clone(), p2p.clone()));
@@ -314,6 +327,15 @@ fn run_thread(
         tokio::join!(sdk.shutdown(), p2p.shutdown());
         info!("node stopped");
     });
+}
+
+/// Goes by the rates that the operator sets, as long as there is one.
+async fn follow(mut rates: watch::Receiver<Rates>, driver: Arc<Driver>) {
+    while rates.changed().await.is_ok() {
+        let rates = *rates.borrow_and_update();
+        driver.set_rates(rates);
+        info!("going by other limits");
+    }
 }
 
 /// Takes the state directory, if there is one, and begins a life.

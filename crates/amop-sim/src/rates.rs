@@ -107,8 +107,8 @@ impl Taken {
 fn throttled() -> Rates {
     let messages = |per_second, burst| Some(Rate { per_second, burst });
     Rates {
-        session: Pace { bytes: None, messages: messages(2, 3) },
-        agency: Pace { bytes: None, messages: messages(4, 6) },
+        session: Pace { bytes: None, messages: messages(4, 5) },
+        agency: Pace { bytes: None, messages: messages(5, 6) },
         node: Pace { bytes: Some(Rate { per_second: 120, burst: 200 }), messages: None },
     }
 }

@@ -52,6 +52,11 @@ impl Node {
         self.table.set_limits(limits.table);
     }
 
+    /// Lets clients publish at these rates from now on. What they took before counts under them.
+    pub fn set_rates(&mut self, rates: Rates) {
+        self.limits.rates = rates;
+    }
+
     /// How full each collection is that others can fill; of those that every client has, the
     /// fullest. It walks over all clients.
     pub fn occupancy(&self) -> impl Iterator<Item = Occupancy> {

@@ -6,6 +6,7 @@
 mod announcements;
 mod bad_input;
 mod held_up;
+mod limits;
 mod linking;
 mod lives;
 mod raw_node;

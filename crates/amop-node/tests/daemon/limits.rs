@@ -1,0 +1,26 @@
+//! A daemon whose limits change while it runs.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+
+use crate::support::{directory, start};
+
+fn append(dir: &Path, text: &str) {
+    let mut file = OpenOptions::new().append(true).open(dir.join("amop.toml")).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+/// RATE-3
+#[tokio::test]
+async fn limits_are_read_again_and_wrong_ones_change_nothing() {
+    let dir = directory(0, 0);
+    let mut node = start(dir.path()).await;
+    append(dir.path(), "[limits.session]\nmessages = \"5/s\"\n");
+    node.hang_up();
+    node.says("going by other limits").await;
+    append(dir.path(), "bytes = \"5\"\n");
+    node.hang_up();
+    node.says("not reloaded; nothing has changed").await;
+    assert!(node.said("`limits.session.bytes`"), "{:?}", node.log);
+}
