@@ -49,6 +49,7 @@ struct State {
     timer_at: Option<Instant>,
     changed: bool,
     is_superseded: bool,
+    is_drained: bool,
 }
 
 /// The sending end of a link, and what is staged for it.
@@ -72,6 +73,7 @@ impl Driver {
             timer_at: None,
             changed: false,
             is_superseded: false,
+            is_drained: false,
         };
         Arc::new(Self {
             name,
@@ -196,6 +198,13 @@ impl Driver {
         self.lock().core.set_rates(rates);
     }
 
+    pub(crate) fn drain(&self) {
+        let now = self.now();
+        let mut state = self.lock();
+        state.handle(now, Input::Drain);
+        self.end_batch(now, state);
+    }
+
     pub(crate) fn shut_down(&self) {
         let now = self.now();
         let mut state = self.lock();
@@ -247,16 +256,7 @@ impl Driver {
             self.rearm.notify_one();
         }
         if std::mem::take(&mut state.changed) {
-            let mut peers: Vec<Name> = state.core.peers().cloned().collect();
-            peers.sort_unstable();
-            let clients = state.core.session_count();
-            let status = Status {
-                peers,
-                clients,
-                refused_announcements: state.complaints.refused_count(),
-                refused_messages: state.complaints.untrue_count(),
-                is_superseded: state.is_superseded,
-            };
+            let status = state.status();
             drop(state);
             self.status.send_replace(status);
         }

@@ -49,7 +49,7 @@ async fn main() -> ExitCode {
     }
     info!(config = %args.config.display(), name = %config.node.identity.name(), "starting");
     // Before the node says that it has started: whoever waits for that may signal at once.
-    let signals = match Signals::install() {
+    let mut signals = match Signals::install() {
         Ok(signals) => signals,
         Err(error) => return fail(EX_IOERR, &error),
     };
@@ -61,7 +61,11 @@ async fn main() -> ExitCode {
     let mut status = node.status();
     let exit_code = tokio::select! {
         cause = signals.stop(watch, || reload(&node, &args.config)) => {
-            info!(cause, "stopping");
+            info!(cause, "stopping; once more to stop at once");
+            tokio::select! {
+                () = node.drain() => {}
+                cause = signals.again() => warn!(cause, "stopping at once"),
+            }
             ExitCode::SUCCESS
         }
         _ = status.wait_for(|status| status.is_superseded) => ExitCode::from(EX_TEMPFAIL),
@@ -106,7 +110,7 @@ impl Signals {
 
     /// Waits for one that stops the daemon and says which it was; reloads meanwhile on SIGHUP and when a
     /// revocation list has changed.
-    async fn stop(mut self, mut watch: Watch, reload: impl Fn()) -> &'static str {
+    async fn stop(&mut self, mut watch: Watch, reload: impl Fn()) -> &'static str {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return "SIGTERM",
@@ -118,6 +122,16 @@ impl Signals {
                     }
                 }
             }
+        }
+    }
+}
+
+impl Signals {
+    /// Waits for another signal that stops the daemon.
+    async fn again(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
         }
     }
 }

@@ -12,7 +12,8 @@ use std::thread::JoinHandle;
 use amop_core::node::Rates;
 use amop_p2p::{Endpoint, EndpointError, Fingerprint, Identity, LinkKind, Settings, Target, Trust};
 use amop_wire::{BadChain, Epoch, Name};
-use tokio::sync::{oneshot, watch};
+use tokio::runtime::Runtime;
+use tokio::sync::{Notify, oneshot, watch};
 use tracing::info;
 
 use crate::border::Border;
@@ -59,6 +60,7 @@ pub struct Node {
     fingerprint: Fingerprint,
     trust: LiveTrust,
     rates: watch::Sender<Rates>,
+    drain: Arc<Notify>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -77,6 +79,8 @@ pub struct Status {
     /// asked of whoever replies, acks of what was not delivered, messages that left their path. What comes
     /// too late does not count.
     pub refused_messages: u64,
+    /// Whether the node has [drained](Node::drain): it stops by itself.
+    pub is_drained: bool,
     /// Whether another process runs with the name of this node: then this one has given way, and
     /// stops by itself.
     pub is_superseded: bool,
@@ -152,9 +156,11 @@ impl Node {
         let trust = LiveTrust::new(config.trust.clone());
         let live = trust.clone();
         let (rates, new_rates) = watch::channel(config.rates);
+        let drain = Arc::new(Notify::new());
+        let orders = Orders { trust: live, rates: new_rates, drain: drain.clone(), stopped };
         let thread = std::thread::Builder::new()
             .name(format!("amop {name}"))
-            .spawn(move || run_thread(config, (live, new_rates), state_dir, started_tx, stopped))
+            .spawn(move || run_thread(config, orders, state_dir, started_tx))
             .map_err(StartError::Thread)?;
         let ended = |_| Err(StartError::Thread(io::Error::other("the thread ended")));
         match started.await.unwrap_or_else(ended) {
@@ -169,6 +175,7 @@ impl Node {
                     fingerprint,
                     trust,
                     rates,
+                    drain,
                     stop,
                     thread,
                 })
@@ -230,7 +237,18 @@ impl Node {
         self.rates.send_if_modified(|before| std::mem::replace(before, rates) != rates);
     }
 
-    /// Stops the node: tells clients and peers, sends what is queued, and waits until it is done,
+    /// Stops the node without harm, within 30 s and a few more for what is queued. Returns once nobody needs
+    /// it any more; [`shutdown`](Self::shutdown) then waits for the rest, or cuts it short.
+    ///
+    /// Clients are told, and attach elsewhere once what they have published here has its ends; nobody else
+    /// is taken in. Then no path leads over this node any more, and it passes on what is on its way.
+    pub async fn drain(&self) {
+        self.drain.notify_one();
+        // An error means that it has stopped for another reason.
+        let _ = self.status.clone().wait_for(|status| status.is_drained).await;
+    }
+
+    /// Stops the node at once: tells clients and peers, sends what is queued, and waits until it is done,
     /// at most a few seconds.
     pub async fn shutdown(mut self) {
         if let Some(stop) = self.stop.take() {
@@ -249,6 +267,14 @@ async fn join(thread: JoinHandle<()>) {
     let _ = tokio::task::spawn_blocking(move || thread.join()).await;
 }
 
+/// What the node's thread is told while it runs.
+struct Orders {
+    trust: LiveTrust,
+    rates: watch::Receiver<Rates>,
+    drain: Arc<Notify>,
+    stopped: oneshot::Receiver<()>,
+}
+
 /// What the node's thread answers once it listens.
 struct Started {
     epoch: Epoch,
@@ -259,42 +285,19 @@ struct Started {
 
 fn run_thread(
     mut config: NodeConfig,
-    (trust, rates): (LiveTrust, watch::Receiver<Rates>),
+    orders: Orders,
     state_dir: Option<PathBuf>,
     started: oneshot::Sender<Result<Started, StartError>>,
-    stopped: oneshot::Receiver<()>,
 ) {
-    // Before the sockets: whoever links with this life must meet an epoch that is on the disk. The
-    // directory stays locked until all below is gone.
-    let (epoch, _state) = match begin(state_dir) {
-        Ok(life) => life,
-        Err(error) => {
-            let _ = started.send(Err(StartError::State(error)));
-            return;
-        }
-    };
-    let border = match Border::new(config.identity.clone(), &config.trust) {
-        Ok(border) => border,
-        Err(bad) => {
-            let _ = started.send(Err(StartError::Chain(bad)));
-            return;
-        }
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let _ = started.send(Err(StartError::Thread(error)));
-            return;
-        }
-    };
-    let count = config.workers.clamp(1, WORKERS_MAX);
-    let threads = match Threads::start(count, config.identity.name(), runtime.handle()) {
-        Ok(threads) => threads,
-        Err(error) => {
-            let _ = started.send(Err(StartError::Thread(error)));
-            return;
-        }
-    };
+    let Orders { trust, rates, drain, stopped } = orders;
+    let Ground { life: (epoch, _state), border, runtime, threads } =
+        match ground(&config, state_dir) {
+            Ok(ground) => ground,
+            Err(error) => {
+                let _ = started.send(Err(error));
+                return;
+            }
+        };
     config.settings.workers = threads.workers();
     runtime.block_on(async {
         let (p2p, sdk) = match listen(&config) {
@@ -311,6 +314,12 @@ fn run_thread(
         driver.set_rates(config.rates);
         tokio::spawn(driver.clone().run_timers());
         tokio::spawn(follow(rates, driver.clone()));
+        let drained = driver.clone();
+        tokio::spawn(async move {
+            drain.notified().await;
+            info!("draining");
+            drained.drain();
+        });
         tokio::spawn(trust.watch(config.identity.clone(), [p2p.clone(), sdk.clone()]));
         tokio::spawn(accept_clients(driver.clone(), sdk.clone()));
         tokio::spawn(accept_peers(driver.clone(), p2p.clone()));
@@ -321,12 +330,32 @@ fn run_thread(
         tokio::select! {
             // An error means that the handle was dropped: that stops the node as well.
             _ = stopped => {}
-            _ = status.wait_for(|status| status.is_superseded) => {}
+            _ = status.wait_for(|status| status.is_superseded || status.is_drained) => {}
         }
         driver.shut_down();
         tokio::join!(sdk.shutdown(), p2p.shutdown());
         info!("node stopped");
     });
+}
+
+/// What a node stands on, in the order in which it must be there.
+struct Ground {
+    life: (Epoch, Option<StateDir>),
+    border: Border,
+    runtime: Runtime,
+    threads: Threads,
+}
+
+fn ground(config: &NodeConfig, state_dir: Option<PathBuf>) -> Result<Ground, StartError> {
+    // Before the sockets: whoever links with this life must meet an epoch that is on the disk. The
+    // directory stays locked until all else is gone.
+    let life = begin(state_dir).map_err(StartError::State)?;
+    let border = Border::new(config.identity.clone(), &config.trust).map_err(StartError::Chain)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(StartError::Thread)?;
+    let count = config.workers.clamp(1, WORKERS_MAX);
+    let threads = Threads::start(count, config.identity.name(), runtime.handle());
+    Ok(Ground { life, border, runtime, threads: threads.map_err(StartError::Thread)? })
 }
 
 /// Goes by the rates that the operator sets, as long as there is one.

@@ -126,6 +126,11 @@ impl State {
                 Effect::Receivers { .. } => self.has_other_receivers = true,
                 Effect::Connected => self.connected(now),
                 Effect::Disconnected => {} // Told by `link_down`, which knows why.
+                Effect::Leave => {
+                    // The next endpoint is dialed once this link has ended.
+                    let text = "the client goes elsewhere";
+                    self.outgoing.close(CloseReason::new(CloseCode::Done, text));
+                }
                 Effect::Close(reason) => {
                     warn!(%reason, "closing the link");
                     self.outgoing.close(reason);

@@ -32,7 +32,7 @@ impl World {
         let was_honest = !slot.swallows && !slot.denies;
         turn(slot);
         let is_honest = !slot.swallows && !slot.denies;
-        let does_its_part = slot.core.is_some() && !slot.is_shut_down;
+        let does_its_part = slot.core.is_some() && !slot.is_shut_down && !slot.is_draining;
         if !is_honest {
             slot.calm = Calm::never();
         } else if !was_honest && does_its_part {

@@ -119,6 +119,7 @@ impl Coverage {
             | ClientEffect::Receivers { .. }
             | ClientEffect::Connected
             | ClientEffect::Disconnected
+            | ClientEffect::Leave
             | ClientEffect::Close(_) => {}
         }
     }
@@ -217,6 +218,7 @@ kinds!(node_input, NODE_INPUTS, NodeInput, {
     NodeInput::Timeout => "timeout",
     NodeInput::Signed { .. } => "signed",
     NodeInput::Shutdown => "shutdown",
+    NodeInput::Drain => "drain",
 });
 
 kinds!(node_effect, NODE_EFFECTS, NodeEffect, {
@@ -256,6 +258,7 @@ kinds!(client_effect, CLIENT_EFFECTS, ClientEffect, {
     ClientEffect::Connected => "connected",
     ClientEffect::Disconnected => "disconnected",
     ClientEffect::Close(_) => "close",
+    ClientEffect::Leave => "leave",
 });
 
 kinds!(client_message, CLIENT_MESSAGES, ClientMessage, {
@@ -278,6 +281,7 @@ kinds!(node_message, NODE_MESSAGES, NodeMessage, {
     NodeMessage::Watched(_) => "Watched",
     NodeMessage::Handshake(_) => "NodeHandshake",
     NodeMessage::Outlived { .. } => "Outlived",
+    NodeMessage::Draining => "Draining",
     NodeMessage::Delivery(_) => "Delivery",
     NodeMessage::Multicast(_) => "Multicast",
     NodeMessage::Outcome(_) => "Outcome",
@@ -325,7 +329,7 @@ const LIMITS: &[&str] = &[
 ];
 
 /// What no world can show in this version, since nothing produces it or the border of the SDK takes
-/// it out before a core sees it. A node that shuts down closes the link on which it would say 203,
+/// it out before a core sees it. Clients publish nothing at a node that stops, which would say 203,
 /// and only one that lies to its own client makes that close its link. What the number of nodes
 /// bounds would take more of them, and so do topics and publishers of one client. No file is sent. That
 /// a node's clients are there when it learns of a later life of itself is too rare to count on.

@@ -51,11 +51,13 @@ pub enum Fault {
     TightLimits,
     /// [`set_throttled`](crate::World::set_throttled)
     Throttle,
+    /// [`drain`](crate::World::drain)
+    Drain,
 }
 
 impl Fault {
     /// Each of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Detour,
         Self::Tail,
         Self::Room,
@@ -80,6 +82,7 @@ impl Fault {
         Self::Lie,
         Self::TightLimits,
         Self::Throttle,
+        Self::Drain,
     ];
 
     /// A word for it.
@@ -110,6 +113,7 @@ impl Fault {
             Self::Lie => "lie",
             Self::TightLimits => "tight limits",
             Self::Throttle => "throttle",
+            Self::Drain => "drain",
         }
     }
 }

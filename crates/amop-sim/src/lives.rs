@@ -10,7 +10,7 @@ use crate::due::Happening;
 use crate::fault::Fault;
 use crate::network::Party;
 use crate::watch::Calm;
-use crate::world::{ClientId, NodeId, World};
+use crate::world::{ClientId, NodeId, NodeSlot, World};
 
 impl World {
     /// Kills a node, if it is up. Whoever is linked with it notices after `notice`.
@@ -52,6 +52,7 @@ impl World {
         slot.epoch = epoch;
         slot.life += 1;
         slot.is_shut_down = false;
+        slot.is_draining = false;
         slot.paused_until = self.now;
         let is_honest = !slot.swallows && !slot.denies;
         slot.calm = if is_honest { Calm::since(self.now) } else { Calm::never() };
@@ -145,6 +146,20 @@ impl World {
         self.node_batch(node.0, [NodeInput::Shutdown]);
     }
 
+    /// Has a node stop without harm; it [has](Self::has_drained) once it has shut down.
+    pub fn drain(&mut self, node: NodeId) {
+        self.coverage.fault(Fault::Drain);
+        self.disturb(self.now);
+        self.nodes[node.0].is_draining = true;
+        self.node_batch(node.0, [NodeInput::Drain]);
+    }
+
+    /// Whether a node has shut down, but is not down.
+    #[must_use]
+    pub fn has_drained(&self, node: NodeId) -> bool {
+        self.nodes[node.0].is_shut_down
+    }
+
     /// Kills a client, if it lives. Its node notices after `notice`.
     pub fn kill(&mut self, client: ClientId, notice: Duration) {
         let slot = &mut self.clients[client.0];
@@ -200,6 +215,15 @@ impl World {
             slot.next_home = position;
         }
         self.cut_client(client, Duration::ZERO, notice);
+    }
+}
+
+impl NodeSlot {
+    /// What makes the numbers of attempts of this life secret; a world has no secrets from its tests.
+    pub(crate) fn seed(&self) -> [u8; 32] {
+        let mut seed = *self.id.as_bytes();
+        seed[..4].copy_from_slice(&self.life.to_be_bytes());
+        seed
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use amop_core::client::{Client, Effect as ClientEffect, Input as ClientInput, PublishEnd};
 use amop_core::node::{Effect as NodeEffect, Event, Input as NodeInput, LinkId, Node};
-use amop_wire::{Code, Instant, Lane, Message, MsgId, Name, Outcome};
+use amop_wire::{CloseCode, CloseReason, Code, Instant, Lane, Message, MsgId, Name, Outcome};
 
 use crate::contract::End;
 use crate::coverage::peer_message;
@@ -172,6 +172,11 @@ impl World {
                 match event {
                     Event::Refused { peer, what } => self.nodes[node].refused.push((peer, what)),
                     Event::Untrue { by, what } => self.blamed(node, by, what),
+                    Event::Emptied => self.nodes[node].calm = Calm::never(),
+                    Event::Drained => {
+                        self.nodes[node].calm = Calm::never();
+                        self.nodes[node].is_shut_down = true;
+                    }
                     Event::ClientAttached { .. }
                     | Event::ClientDetached { .. }
                     | Event::PeerLinked { .. }
@@ -236,6 +241,12 @@ impl World {
             }
             ClientEffect::Deliver(delivered) => return self.deliver(client, delivered),
             ClientEffect::Published { counter, end, .. } => self.published(client, counter, end),
+            ClientEffect::Leave => {
+                let link = self.clients[client].link;
+                if let Some(link) = link.filter(|_| self.clients[client].homes.len() > 1) {
+                    self.close(from, link, CloseReason::new(CloseCode::Done, "goes elsewhere"));
+                }
+            }
             ClientEffect::Close(reason) => {
                 let line = format_args!("closes its link: {reason}");
                 self.tell(What::Did(Party::Client(client)), About::Nothing, line);

@@ -157,6 +157,7 @@ fn node_words(message: &NodeMessage, to: Option<Instance>) -> Vec<(String, About
         }
         NodeMessage::Propagated { topic } => (format!("{kind} {topic}"), About::Nothing),
         NodeMessage::Watched(watched) => (format!("{kind} {watched:?}"), About::Nothing),
+        NodeMessage::Draining => (kind.to_owned(), About::Nothing),
         NodeMessage::Outlived { epoch } => (format!("{kind} {epoch:?}"), About::Nothing),
         NodeMessage::Handshake(handshake) => {
             let words = handshake_words(&handshake.payload);

@@ -93,6 +93,9 @@ impl World {
         else {
             return false;
         };
+        if self.nodes[home.0].is_draining {
+            return false; // Nothing is published there any more.
+        }
         let link_is_calm = |slot: &ClientSlot| {
             let link = slot.link.and_then(|link| self.network.links.get(&link));
             link.is_some_and(|link| link.is_calm_since(start))

@@ -106,17 +106,8 @@ pub(crate) struct NodeSlot {
     pub(crate) blamed: Vec<(Name, Untruth)>,
     pub(crate) swallowed_until: Instant,
     pub(crate) is_shut_down: bool,
-    /// What it has taken from its clients.
+    pub(crate) is_draining: bool,
     pub(crate) taken: Taken,
-}
-
-impl NodeSlot {
-    /// What makes the numbers of attempts of this life secret; a world has no secrets from its tests.
-    pub(crate) fn seed(&self) -> [u8; 32] {
-        let mut seed = *self.id.as_bytes();
-        seed[..4].copy_from_slice(&self.life.to_be_bytes());
-        seed
-    }
 }
 
 #[derive(Debug)]
@@ -219,6 +210,7 @@ impl World {
             blamed: Vec::new(),
             swallowed_until: Instant::default(),
             is_shut_down: false,
+            is_draining: false,
             taken: Taken::default(),
         });
         let node = NodeId(self.nodes.len() - 1);

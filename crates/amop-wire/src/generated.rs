@@ -33,7 +33,7 @@ pub mod client_header {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct NodeHeader {
-    #[prost(oneof = "node_header::Kind", tags = "1, 2, 3, 4, 5, 6, 9, 16, 17, 18")]
+    #[prost(oneof = "node_header::Kind", tags = "1, 2, 3, 4, 5, 6, 9, 16, 17, 18, 19")]
     pub kind: ::core::option::Option<node_header::Kind>,
 }
 /// Nested message and enum types in `NodeHeader`.
@@ -60,6 +60,8 @@ pub mod node_header {
         Handshake(super::NodeHandshake),
         #[prost(message, tag = "18")]
         Outlived(super::Outlived),
+        #[prost(message, tag = "19")]
+        Draining(super::Draining),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -164,6 +166,8 @@ pub struct Outlived {
     #[prost(fixed64, optional, tag = "1")]
     pub epoch: ::core::option::Option<u64>,
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Draining {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Publish {
     #[prost(fixed64, optional, tag = "1")]

@@ -50,6 +50,8 @@ pub enum NodeMessage {
         /// The life that it counts as.
         epoch: Epoch,
     },
+    /// The node stops soon.
+    Draining,
     /// A unicast for the client as a subscriber.
     Delivery(Delivery),
     /// A multicast for the client as a subscriber. Both ends number those of one link from 0, and
@@ -128,7 +130,8 @@ impl Message for NodeMessage {
             | Self::Subscribed { .. }
             | Self::Propagated { .. }
             | Self::Watched(_)
-            | Self::Outlived { .. } => Lane::Control,
+            | Self::Outlived { .. }
+            | Self::Draining => Lane::Control,
             Self::Outcome(_) | Self::Receipts(_) | Self::Handshake(_) => Lane::Replies,
             Self::Delivery(_) | Self::Multicast(_) => Lane::Messages,
         }
@@ -144,6 +147,7 @@ impl Message for NodeMessage {
             | Self::Watched(_)
             | Self::Handshake(_)
             | Self::Outlived { .. }
+            | Self::Draining
             | Self::Attached { .. }
             | Self::Subscribed { .. }
             | Self::Propagated { .. }
@@ -164,6 +168,7 @@ impl Message for NodeMessage {
             | Self::Propagated { .. }
             | Self::Watched(_)
             | Self::Outlived { .. }
+            | Self::Draining
             | Self::Receipts(_) => &NONE,
         }
     }
@@ -191,6 +196,7 @@ impl Message for NodeMessage {
             | Self::Watched(_)
             | Self::Handshake(_)
             | Self::Outlived { .. }
+            | Self::Draining
             | Self::Outcome(_)
             | Self::Receipts(_) => {}
         }
@@ -221,6 +227,7 @@ impl Message for NodeMessage {
             Kind::Outlived(outlived) => {
                 Self::Outlived { epoch: Epoch(outlived.epoch.unwrap_or_default()) }
             }
+            Kind::Draining(pb::Draining {}) => Self::Draining,
             Kind::Delivery(delivery) => Self::Delivery(read_delivery(&delivery, payload)?),
             Kind::Multicast(multicast) => Self::Multicast(read_multicast(&multicast, payload)?),
             Kind::Outcome(outcome) => Self::Outcome(read_outcome(outcome, payload)?),
@@ -237,6 +244,7 @@ impl NodeMessage {
             Self::Watched(watched) => Kind::Watched(watched.to_proto()),
             Self::Handshake(handshake) => Kind::Handshake(handshake.to_proto()),
             Self::Outlived { epoch } => Kind::Outlived(pb::Outlived { epoch: Some(epoch.0) }),
+            Self::Draining => Kind::Draining(pb::Draining {}),
             Self::Delivery(delivery) => Kind::Delivery(delivery.to_proto()),
             Self::Attached { epoch } => Kind::Attached(pb::Attached { epoch: Some(epoch.0) }),
             Self::Subscribed { topic, code, reason } => Kind::Subscribed(pb::Subscribed {

@@ -76,6 +76,24 @@ impl Daemon {
         self.child.kill().await.unwrap();
     }
 
+    /// Has it stop of its own accord with SIGTERM, and waits until it has: with which exit code.
+    pub(crate) async fn terminate(&mut self) -> Option<i32> {
+        self.signal("-TERM");
+        self.exited().await
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().expect("it runs").to_string();
+        assert!(
+            std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success()
+        );
+    }
+
+    /// Waits until it has ended by itself: with which exit code.
+    pub(crate) async fn exited(&mut self) -> Option<i32> {
+        within("the end of the process", self.child.wait()).await.unwrap().code()
+    }
+
     /// Starts it again where it was, with what its directory holds now.
     pub(crate) async fn restart(&mut self) {
         configure(&self.dir, &self.name, &self.dials, self.p2p_addr, self.sdk_addr);

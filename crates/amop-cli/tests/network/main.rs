@@ -10,6 +10,7 @@
 mod build;
 mod daemon;
 mod deaths;
+mod drains;
 mod moves;
 mod net;
 mod propagated;

@@ -141,6 +141,9 @@ pub enum Effect {
     Connected,
     /// The client was connected and is no longer.
     Disconnected,
+    /// The node stops soon, and nothing that was published there is without an end: link with another
+    /// one, if there is one. What is published meanwhile waits for it.
+    Leave,
     /// Close the link with this reason.
     Close(CloseReason),
 }

@@ -53,6 +53,7 @@ pub struct Client {
     state: State,
     subscriptions: Subscriptions,
     publishes: ByCounter<Pending>,
+    stay: Stay,
     /// Publishes that wait for a connection, in the order of their counters.
     waiting: BTreeMap<u64, Publish>,
     last_counter: u64,
@@ -71,6 +72,16 @@ pub struct Client {
     /// When to look for publishes whose time is up: none is earlier.
     alarm: Option<Instant>,
     effects: VecDeque<Effect>,
+}
+
+/// Whether the client may stay where it is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stay {
+    Staying,
+    /// The node stops soon: nothing new is published there.
+    Leaving,
+    /// Nothing that was published there is without an end.
+    Idle,
 }
 
 #[derive(Debug)]
@@ -94,6 +105,7 @@ impl Client {
             state: State::Offline,
             subscriptions: Subscriptions::default(),
             publishes: ByCounter::default(),
+            stay: Stay::Staying,
             waiting: BTreeMap::new(),
             last_counter: 0,
             sequences: Sequences::default(),
@@ -197,6 +209,7 @@ impl Client {
         }
         self.generation.0 += 1;
         self.multicasts = 0;
+        self.stay = Stay::Staying;
         self.state = State::Attaching;
         let (instance, generation) = (self.instance, self.generation);
         self.send(ClientMessage::Attach { instance, generation });
@@ -228,6 +241,23 @@ impl Client {
             NodeMessage::Watched(watched) => self.watched(now, watched),
             NodeMessage::Handshake(handshake) => self.handshake(now, handshake),
             NodeMessage::Outlived { epoch } => self.attached_to(now, epoch),
+            NodeMessage::Draining => {
+                self.stay = Stay::Leaving;
+                self.leave_if_idle();
+            }
+        }
+    }
+
+    /// Whether what is published now goes out at once.
+    fn may_publish(&self) -> bool {
+        self.is_connected() && self.stay == Stay::Staying
+    }
+
+    /// Asks to be linked with another node, once nothing that was published here is without an end.
+    fn leave_if_idle(&mut self) {
+        if self.stay == Stay::Leaving && self.publishes.len() == self.waiting.len() {
+            self.stay = Stay::Idle;
+            self.effects.push_back(Effect::Leave);
         }
     }
 

@@ -42,7 +42,7 @@ impl Client {
         let counter = publish.counter;
         let mut pending =
             Pending { key, deadline: now + publish.ttl, sent_on: None, part_of: None };
-        if self.is_connected() {
+        if self.may_publish() {
             pending.sent_on = Some(self.generation);
             self.effects.push_back(Effect::Send(ClientMessage::Publish(publish)));
         } else {
@@ -151,6 +151,7 @@ impl Client {
             None => self.effects.push_back(Effect::Published { counter, key, end }),
             Some(first) => self.part_ended(now, first, counter, end),
         }
+        self.leave_if_idle();
     }
 }
 

@@ -89,6 +89,8 @@ pub enum Input {
     EndOfBatch,
     /// The moment that `poll_timeout` named has come.
     Timeout,
+    /// The node is to stop without harm, within 30 s: clients leave first, see [`Event::Drained`].
+    Drain,
     /// The node is to stop: refuse what is new and close every link.
     Shutdown,
 }
@@ -175,6 +177,10 @@ pub enum Event {
         /// The epoch of the other.
         by: Epoch,
     },
+    /// Nobody is attached to this node any more, which drains: no path leads over it from now on.
+    Emptied,
+    /// Nobody needs this node any more, or its time is up: it has shut down.
+    Drained,
     /// A peer passed on an announcement that is not believed. Nothing of it was taken.
     Refused {
         /// Its certified name.

@@ -87,7 +87,7 @@ impl Node {
                     for pull in self.table.peer_gone(now, node) {
                         self.pull(pull);
                     }
-                    self.table.set_neighbours(now, self.peers.keys().copied().collect());
+                    self.announce_neighbours(now);
                     self.effects.push_back(Effect::Event(Event::PeerLost { name }));
                 }
             }
@@ -113,7 +113,7 @@ impl Node {
         match self.peers.get(&node).copied() {
             None => {
                 self.peers.insert(node, link);
-                self.table.set_neighbours(now, self.peers.keys().copied().collect());
+                self.announce_neighbours(now);
                 self.effects.push_back(Effect::Event(Event::PeerLinked { name, epoch }));
             }
             Some(old) if self.supersedes(link, old) => {

@@ -6,6 +6,7 @@
 //!                   ├─▶ sync       what each node announces, and to whom it is news
 //!                   ├─▶ relay      to, from and between nodes that are not linked
 //!                   ├─▶ tree       multicasts to, from and between them, one copy for each link
+//!                   ├─▶ drain      who must go before this node stops
 //!                   ├─▶ publisher  as home node: what is open of each client
 //!                   ├─▶ rates      as home node: whether they publish too fast
 //!                   ├─▶ unicast    as home node: choose, wait, fail over
@@ -28,6 +29,7 @@
 
 mod border;
 mod detour;
+mod drain;
 mod effect;
 mod exit;
 mod failover;
@@ -69,6 +71,7 @@ pub use untruth::Untruth;
 
 use crate::id_map::IdMap;
 use crate::timers::Timers;
+use drain::Drain;
 use fanout::Fanouts;
 use links::Link;
 use propagation::Propagation;
@@ -118,6 +121,7 @@ pub struct Node {
     transfers: Transfers,
     timers: Timers<Timer>,
     effects: VecDeque<Effect>,
+    drain: Drain,
     shutting_down: bool,
     random: ChaCha12Rng,
 }
@@ -129,6 +133,7 @@ enum Timer {
     Fanouts,
     Greeting(LinkId),
     Linger(LinkId),
+    Drain,
 }
 
 impl Node {
@@ -162,6 +167,7 @@ impl Node {
             transfers: Transfers::default(),
             timers: Timers::default(),
             effects: VecDeque::new(),
+            drain: Drain::default(),
             shutting_down: false,
             random: ChaCha12Rng::from_seed(seed),
         }
@@ -188,6 +194,7 @@ impl Node {
             }
             Input::EndOfBatch => self.end_of_batch(now),
             Input::Timeout => self.handle_timeout(now),
+            Input::Drain => self.start_draining(now),
             Input::Shutdown => self.shut_down(),
         }
     }
@@ -309,6 +316,7 @@ impl Node {
                 Timer::Fanouts => self.fanouts_due(now),
                 Timer::Greeting(link) => self.greeting_overdue(link),
                 Timer::Linger(link) => self.linger_over(link),
+                Timer::Drain => self.drained(),
             }
         }
         self.heartbeat(now); // It notices if this node did not run.
@@ -334,6 +342,7 @@ impl Node {
             self.reconsider(now, Some(&moved));
         }
         self.tell_watchers();
+        self.drain_on(now);
         self.push_changes(now);
         self.confirm_propagation(now);
         self.report_fanouts();

@@ -100,7 +100,7 @@ impl Node {
         publish: &Publish,
     ) -> Option<(Code, Reason, Option<Duration>)> {
         let publisher = self.publishers.get_mut(&instance)?;
-        if self.shutting_down {
+        if self.shutting_down || self.drain.refuses(now) {
             return Some((Code::Draining, Reason::ShuttingDown, None));
         }
         if publisher.under_way() >= self.limits.requests_per_client

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use amop_wire::{CloseCode, Code, Gen, Instance, Name, NodeMessage, Reason, Subscriber, Topic};
 
+use super::drain::Drain;
 use super::fanout::{End, FanoutId};
 use super::publisher::Publisher;
 use super::{Effect, Event, Link, LinkId, Node};
@@ -77,6 +78,9 @@ impl Node {
             return;
         };
         let name = name.clone();
+        if self.drain != Drain::Serving {
+            return self.close(link, CloseCode::Shutdown, "the node is about to stop");
+        }
         if self.publishers.get(&instance).is_some_and(|publisher| publisher.name != name) {
             let text = "the instance belongs to another client";
             return self.close(link, CloseCode::Refused, text);

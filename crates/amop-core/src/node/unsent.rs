@@ -30,6 +30,7 @@ impl Node {
             | NodeMessage::Propagated { .. }
             | NodeMessage::Handshake(_)
             | NodeMessage::Outlived { .. }
+            | NodeMessage::Draining
             | NodeMessage::Outcome(_)
             | NodeMessage::Receipts(_) => {}
         }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod border;
+mod drain;
 mod early;
 mod files;
 mod home;

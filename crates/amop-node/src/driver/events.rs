@@ -1,12 +1,27 @@
 //! Tells what the core wants told: one line in the log for each event.
 
 use amop_core::node::Event;
-use amop_wire::Instant;
+use amop_wire::{Instant, Name};
 use tracing::{debug, error, info, warn};
 
 use super::State;
+use crate::node::Status;
 
 impl State {
+    /// What those who look at the node are told.
+    pub(super) fn status(&self) -> Status {
+        let mut peers: Vec<Name> = self.core.peers().cloned().collect();
+        peers.sort_unstable();
+        Status {
+            peers,
+            clients: self.core.session_count(),
+            refused_announcements: self.complaints.refused_count(),
+            refused_messages: self.complaints.untrue_count(),
+            is_superseded: self.is_superseded,
+            is_drained: self.is_drained,
+        }
+    }
+
     pub(super) fn tell(&mut self, now: Instant, event: &Event) {
         match event {
             Event::ClientAttached { name, instance, generation } => {
@@ -17,6 +32,11 @@ impl State {
             }
             Event::PeerLinked { name, epoch } => {
                 info!(peer = %name, epoch = epoch.0, "peer linked");
+            }
+            Event::Emptied => debug!("every client has left"),
+            Event::Drained => {
+                self.is_drained = true;
+                info!("drained");
             }
             Event::Superseded { by } => {
                 self.is_superseded = true;

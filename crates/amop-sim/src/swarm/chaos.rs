@@ -158,6 +158,11 @@ impl Swarm {
                 let span = self.draw_pause();
                 self.world.pause(a, span);
             }
+            Trouble::ShutDown if self.world.is_up(a) && self.drains => {
+                self.world.drain(a);
+                self.plan(8 * SECOND, Deed::Crash(a));
+                self.plan(8 * SECOND + mended_after, Deed::Restart(a));
+            }
             Trouble::ShutDown if self.world.is_up(a) => {
                 self.world.shut_down(a);
                 self.plan(SECOND, Deed::Crash(a));
@@ -350,7 +355,8 @@ impl Swarm {
     }
 
     fn is_shut_down(&self, node: NodeId) -> bool {
-        self.world.nodes[node.0].is_shut_down
+        let slot = &self.world.nodes[node.0];
+        slot.is_shut_down || slot.is_draining
     }
 }
 

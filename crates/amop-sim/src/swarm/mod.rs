@@ -82,6 +82,7 @@ pub struct Swarm {
     harshness: usize,
     is_private: bool,
     has_forger: bool,
+    drains: bool,
     /// What is going to be done, and when.
     agenda: BTreeMap<(Instant, usize), Deed>,
     liar: Liar,
@@ -120,6 +121,7 @@ impl Swarm {
             harshness: plan.harshness,
             is_private: plan.is_private,
             has_forger: plan.has_forger,
+            drains: plan.drains,
             agenda: BTreeMap::new(),
             liar: Liar::default(),
             choices: Choices::default(),
@@ -207,6 +209,9 @@ impl Swarm {
         let first = self.pick(self.nodes.len());
         let mut homes = self.nodes.clone();
         homes.rotate_left(first);
+        if self.drains && self.world.draw(3) == 0 {
+            homes.truncate(1); // It cannot leave a node that drains.
+        }
         let client = self.world.client(&format!("c{number}.sdk.bank.amop"), &homes);
         self.redraw_application(client);
         client

@@ -39,6 +39,8 @@ pub struct Plan {
     pub has_forger: bool,
     /// Whether nodes take only so much a second.
     pub is_throttled: bool,
+    /// Whether nodes that stop drain first.
+    pub drains: bool,
 }
 
 /// A connected graph.
@@ -91,6 +93,7 @@ impl Plan {
             is_private: draw(0, 2) == 0,
             has_forger: draw(0, 1) == 0,
             is_throttled: draw(0, 9) == 0,
+            drains: draw(0, 1) == 0,
         }
     }
 }

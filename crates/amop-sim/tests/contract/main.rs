@@ -5,6 +5,7 @@
 mod altered;
 mod cost;
 mod doubt;
+mod drain;
 mod forgeries;
 mod heal;
 mod lies;

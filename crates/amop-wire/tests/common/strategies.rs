@@ -97,6 +97,7 @@ pub(crate) fn node_messages() -> impl Strategy<Value = NodeMessage> {
         }),
         topics().prop_map(|topic| NodeMessage::Propagated { topic }),
         epochs().prop_map(|epoch| NodeMessage::Outlived { epoch }),
+        Just(NodeMessage::Draining),
         watched().prop_map(NodeMessage::Watched),
         (instances(), prop::option::of(nodes()), names(), topics(), payloads())
             .prop_map(|(from, home, name, topic, payload)| NodeHandshake {

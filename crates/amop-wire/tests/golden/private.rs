@@ -55,6 +55,11 @@ fn that_a_node_was_outlived_keeps_its_bytes() {
 }
 
 #[test]
+fn that_a_node_drains_keeps_its_bytes() {
+    assert_golden(Lane::Control, &NodeMessage::Draining, "00000005 0003 9a0100");
+}
+
+#[test]
 fn handshakes_keep_their_bytes() {
     let (topic, payload) = (topic("quote"), "proof".into());
     let home = Some(attempt(1).home);

@@ -54,7 +54,7 @@ impl Client {
 
     /// Sends a draft to whoever may receive it, or has it wait, or ends it.
     fn dispatch(&mut self, now: Instant, first: u64) {
-        let is_connected = self.is_connected();
+        let is_connected = self.may_publish();
         let Some(private) = &mut self.private else { return };
         let Some(draft) = private.drafts.get(&first) else { return };
         let Some(outlet) = private.outlets.get(&draft.topic) else { return };
