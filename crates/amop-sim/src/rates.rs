@@ -109,6 +109,6 @@ fn throttled() -> Rates {
     Rates {
         session: Pace { bytes: None, messages: messages(4, 5) },
         agency: Pace { bytes: None, messages: messages(5, 6) },
-        node: Pace { bytes: Some(Rate { per_second: 120, burst: 200 }), messages: None },
+        node: Pace { bytes: Some(Rate { per_second: 200, burst: 250 }), messages: None },
     }
 }

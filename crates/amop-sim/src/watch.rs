@@ -109,8 +109,11 @@ impl World {
                 && self.is_half_open_since(home.0, node, start)
         };
         let distances = self.distances(home.0, start, linked);
-        // Once an application has got it, nobody else counts.
-        let chosen = &publication.delivered_to;
+        // Once an application has got it, nobody else counts; but at least once it may have got it late,
+        // since others were asked before.
+        let nobody = BTreeSet::new();
+        let is_final = !publication.terms.at_least_once;
+        let chosen = if is_final { &publication.delivered_to } else { &nobody };
         let instance = |slot: &ClientSlot| slot.core.as_ref().map(Client::instance);
         let is_chosen = |slot: &&ClientSlot| {
             chosen.is_empty() || instance(slot).is_some_and(|instance| chosen.contains(&instance))
@@ -264,6 +267,20 @@ mod tests {
             let (mut world, nodes, publisher, id) = line();
             disturb(&mut world, nodes);
             assert!(!blames(&mut world, publisher, id));
+        }
+    }
+
+    #[test]
+    fn who_was_asked_late_is_blamed_for_nothing_at_least_once() {
+        for at_least_once in [false, true] {
+            let (mut world, [_, b, _], publisher, id) = line();
+            let publication = world.record.publications.get_mut(&id).unwrap();
+            publication.terms.at_least_once = at_least_once;
+            let near = world.clients[publisher].core.as_ref().unwrap().instance();
+            world.clients[publisher].wanted.insert("t".parse().unwrap());
+            world.record.publications.get_mut(&id).unwrap().delivered_to = [near].into();
+            world.pause(b, Duration::from_millis(1));
+            assert_eq!(blames(&mut world, publisher, id), !at_least_once);
         }
     }
 
