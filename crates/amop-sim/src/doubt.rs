@@ -18,7 +18,7 @@ impl World {
     }
 
     /// Notes a violation if a unicast ends in doubt for no reason.
-    pub(crate) fn judge_doubt(&mut self, id: MsgId, end: &End) {
+    pub(crate) fn judge_doubt(&mut self, client: usize, id: MsgId, end: &End) {
         let is_doubt =
             matches!(end, End::Outcome { code: Code::TimedOut, reason: Reason::Deadline, .. });
         let Some(publication) = self.record.publications.get(&id).filter(|_| is_doubt) else {
@@ -28,7 +28,10 @@ impl World {
         let is_undisturbed = self.disturbed_until + BEFORE < publication.at;
         // With a key it may wait for the answer to another one. With little room a way back is forgotten,
         // and the no with it if the map shows none.
+        // What waits for a connection may leave with no time left.
+        let went_at_once = self.clients[client].connected.is_since(publication.at);
         if is_undisturbed
+            && went_at_once
             && !self.is_tight()
             && publication.terms.key.is_none()
             && publication.delivered_to.is_empty()

@@ -298,7 +298,7 @@ impl World {
         if let End::Outcome { code, .. } = end {
             self.judge_failure(client, id, code);
         }
-        self.judge_doubt(id, &end);
+        self.judge_doubt(client, id, &end);
         self.record.ended(id, self.now, end);
     }
 
