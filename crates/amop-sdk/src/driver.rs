@@ -16,6 +16,7 @@ use amop_wire::{
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::event::{Event, Events};
+use crate::outgoing::Role;
 use crate::state::{Phase, State};
 
 /// The one owner of a client's core.
@@ -27,6 +28,8 @@ pub(crate) struct Driver {
     rearm: Notify,
     /// Follows the phase in the state, for those who wait for a change.
     phase: watch::Sender<Phase>,
+    /// The client is to be linked with another node.
+    leave: Notify,
     /// Counts how often there were others who may receive on private topics.
     receivers: watch::Sender<u64>,
 }
@@ -39,6 +42,7 @@ impl Driver {
             started: clock(),
             rearm: Notify::new(),
             phase: watch::Sender::new(Phase::Connecting),
+            leave: Notify::new(),
             receivers: watch::Sender::new(0),
         }
     }
@@ -55,6 +59,11 @@ impl Driver {
     /// Changes when others may receive on private topics.
     pub(crate) fn receivers(&self) -> watch::Receiver<u64> {
         self.receivers.subscribe()
+    }
+
+    /// Waits until the client is to be linked with another node.
+    pub(crate) async fn leaves(&self) {
+        self.leave.notified().await;
     }
 
     pub(crate) fn events(&self) -> Events {
@@ -79,18 +88,19 @@ impl Driver {
         act(&mut self.lock())
     }
 
-    /// Handles everything that arrived on one lane.
+    /// Handles everything that arrived on one lane of the link with this number.
     ///
     /// # Errors
     ///
     /// The reason to close the link, if a frame is no message; what came before it was handled.
     pub(crate) fn frames(
         &self,
-        lane: Lane,
+        (link, lane): (u64, Lane),
         frames: &mut Vec<Frame>,
         (recent, transit): (&mut Recent, &mut Transit),
     ) -> Result<(), CloseReason> {
         self.turn(|state, now| {
+            let Some(role) = state.outgoing.role(link) else { return Ok(()) };
             state.arrived = frames.len();
             let mut held_up = transit.held_up(now, lane);
             for frame in frames.drain(..) {
@@ -98,6 +108,9 @@ impl Driver {
                     held_up = transit.held_up(now, lane);
                     continue;
                 };
+                if lane == Lane::Files && role == Role::Old {
+                    continue; // Transfers have gone on with another round.
+                }
                 if lane == Lane::Files {
                     let message = FileMessage::from_frame(frame);
                     let message = message.map_err(|error| malformed(&error))?;
@@ -107,7 +120,13 @@ impl Driver {
                 let mut message =
                     NodeMessage::read(frame, recent).map_err(|error| malformed(&error))?;
                 message.deduct(held_up);
-                state.handle(now, Input::Message(message));
+                state.handle(
+                    now,
+                    match role {
+                        Role::Current => Input::Message(message),
+                        Role::Old => Input::OldMessage(message),
+                    },
+                );
             }
             Ok(())
         })
@@ -171,11 +190,15 @@ impl Driver {
         let woken = std::mem::take(&mut state.woken);
         let told = std::mem::take(&mut state.told);
         let has_other_receivers = std::mem::take(&mut state.has_other_receivers);
+        let leaves = std::mem::take(&mut state.leaves);
         let events = if told.is_empty() { None } else { state.events.clone() };
         drop(state);
 
         if is_earlier {
             self.rearm.notify_one();
+        }
+        if leaves {
+            self.leave.notify_one();
         }
         if has_other_receivers {
             self.receivers.send_modify(|count| *count += 1);

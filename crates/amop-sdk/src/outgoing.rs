@@ -9,13 +9,19 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use amop_p2p::{Batch, Link, Outbox};
-use amop_wire::{Answer, ClientMessage, CloseReason, FileMessage, Instant, Lane, Message, Name};
+use amop_wire::{
+    Answer, ClientMessage, CloseCode, CloseReason, FileMessage, Instant, Lane, Message, Name,
+};
 use tracing::warn;
 
-/// What leaves a client. Without a link, nothing does.
+/// What leaves a client. Without a link, nothing does; on one that it parts from, acks alone.
 #[derive(Debug, Default)]
 pub(crate) struct Outgoing {
     link: Option<LinkOut>,
+    /// The link that another one has taken the place of, and frames of this turn for it.
+    old: Option<(LinkOut, Batch)>,
+    /// Numbers the links.
+    last_link: u64,
     /// Frames of this turn.
     batch: Batch,
     /// Answers that have no room on the link, in order.
@@ -23,9 +29,19 @@ pub(crate) struct Outgoing {
     held_bytes: usize,
 }
 
+/// What a link is to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It is the one that the client is attached on, or wants to be.
+    Current,
+    /// Another one has taken its place.
+    Old,
+}
+
 /// The sending end of a link.
 #[derive(Debug)]
 pub(crate) struct LinkOut {
+    number: u64,
     outbox: Outbox,
     pub(crate) endpoint: SocketAddr,
     pub(crate) node: Name,
@@ -35,20 +51,44 @@ impl Outgoing {
     /// Says what time it is, for the stamps.
     pub(crate) fn set_now(&mut self, now: Instant) {
         self.batch.set_now(now);
+        if let Some((_, batch)) = &mut self.old {
+            batch.set_now(now);
+        }
     }
 
-    pub(crate) fn link_up(&mut self, link: &Link) {
-        self.batch = Batch::default(); // Its stamps begin anew.
+    /// Takes a link, and answers its number. One that there is goes on as the old one.
+    pub(crate) fn link_up(&mut self, link: &Link) -> u64 {
+        let batch = std::mem::take(&mut self.batch); // Its stamps begin anew.
+        if let Some(link) = self.link.take() {
+            self.close_old();
+            self.old = Some((link, batch));
+        }
+        self.last_link += 1;
+        let number = self.last_link;
         // A socket for both families shows addresses of the older one in the form of the newer.
         let remote = link.remote_addr();
         let endpoint = SocketAddr::new(remote.ip().to_canonical(), remote.port());
         let node = link.peer().name.clone();
-        self.link = Some(LinkOut { outbox: link.outbox(), endpoint, node });
+        self.link = Some(LinkOut { number, outbox: link.outbox(), endpoint, node });
+        number
+    }
+
+    /// What the link with this number is, if it is anything still.
+    pub(crate) fn role(&self, number: u64) -> Option<Role> {
+        if self.link.as_ref().is_some_and(|link| link.number == number) {
+            return Some(Role::Current);
+        }
+        self.old.as_ref().is_some_and(|(link, _)| link.number == number).then_some(Role::Old)
     }
 
     /// Forgets the link.
     pub(crate) fn link_down(&mut self) -> Option<LinkOut> {
         self.link.take()
+    }
+
+    /// Forgets the old link.
+    pub(crate) fn old_link_down(&mut self) {
+        self.old = None;
     }
 
     pub(crate) fn link(&self) -> Option<&LinkOut> {
@@ -96,6 +136,15 @@ impl Outgoing {
         self.push(message);
     }
 
+    /// Stages a message for the old link.
+    pub(crate) fn stage_old(&mut self, message: &ClientMessage) {
+        if let Some((_, batch)) = &mut self.old
+            && let Err(error) = batch.push(message)
+        {
+            warn!(%error, "a message was not sent");
+        }
+    }
+
     /// Stages a message, or holds it if it is an answer without room.
     pub(crate) fn stage(&mut self, message: ClientMessage) {
         match message {
@@ -118,6 +167,9 @@ impl Outgoing {
             self.held_bytes -= answer.payload.len();
             self.push(&ClientMessage::Answer(answer));
         }
+        if let Some((link, batch)) = &mut self.old {
+            link.outbox.send(batch);
+        }
         match &self.link {
             Some(link) => link.outbox.send(&mut self.batch),
             None => self.batch.clear(),
@@ -129,6 +181,14 @@ impl Outgoing {
         if let Some(link) = &self.link {
             link.outbox.send(&mut self.batch);
             link.outbox.close(reason);
+        }
+    }
+
+    /// Lets the old link end once everything that was handed to it is flushed.
+    pub(crate) fn close_old(&mut self) {
+        if let Some((link, mut batch)) = self.old.take() {
+            link.outbox.send(&mut batch);
+            link.outbox.close(CloseReason::new(CloseCode::Done, "the client has moved"));
         }
     }
 

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use crate::connect_error::AttemptError;
 use crate::event::{EVENTS_MAX, Event};
 use crate::files::Files;
-use crate::outgoing::{LinkOut, Outgoing};
+use crate::outgoing::{LinkOut, Outgoing, Role};
 use crate::publishes::Publishes;
 use crate::queue::{Queue, Status};
 
@@ -44,6 +44,8 @@ pub(crate) struct State {
     pub(crate) woken: Vec<Waker>,
     /// Whether the turn brought others who may receive on private topics, or took some.
     pub(crate) has_other_receivers: bool,
+    /// Whether the client is to be linked with another node.
+    pub(crate) leaves: bool,
     /// What to tell at the end of the turn.
     pub(crate) told: Vec<Event>,
     /// `None` once everything was told.
@@ -80,6 +82,7 @@ impl State {
             arrived: 0,
             woken: Vec::new(),
             has_other_receivers: false,
+            leaves: false,
             told: Vec::new(),
             events: Some(broadcast::Sender::new(EVENTS_MAX)),
             failures: Vec::new(),
@@ -126,11 +129,9 @@ impl State {
                 Effect::Receivers { .. } => self.has_other_receivers = true,
                 Effect::Connected => self.connected(now),
                 Effect::Disconnected => {} // Told by `link_down`, which knows why.
-                Effect::Leave => {
-                    // The next endpoint is dialed once this link has ended.
-                    let text = "the client goes elsewhere";
-                    self.outgoing.close(CloseReason::new(CloseCode::Done, text));
-                }
+                Effect::Leave => self.leaves = true,
+                Effect::SendOld(message) => self.outgoing.stage_old(&message),
+                Effect::Part => self.outgoing.close_old(),
                 Effect::Close(reason) => {
                     warn!(%reason, "closing the link");
                     self.outgoing.close(reason);
@@ -139,22 +140,42 @@ impl State {
         }
     }
 
-    pub(crate) fn link_up(&mut self, now: Instant, link: &Link) {
-        self.outgoing.link_up(link);
+    /// Takes a link, and answers its number. One that there is goes on as the old one.
+    pub(crate) fn link_up(&mut self, now: Instant, link: &Link) -> u64 {
+        let is_moving = self.outgoing.link().is_some();
+        let number = self.outgoing.link_up(link);
         let node = NodeId::of(&link.peer().name);
         self.handle(now, Input::LinkUp { node });
+        if is_moving {
+            self.files.link_down(now);
+            self.send_held_again(now);
+        }
+        number
     }
 
-    /// Notes the end of the link. Says whether the client had been connected by it.
-    pub(crate) fn link_down(&mut self, now: Instant, end: LinkEnd) -> bool {
+    /// Has answers that were never sent go out on the next link.
+    fn send_held_again(&mut self, now: Instant) {
+        for Answer { attempt, status, payload } in self.outgoing.take_held() {
+            self.handle(now, Input::Answer { attempt, status, payload });
+        }
+    }
+
+    /// Notes the end of a link. Says whether the client had been connected by it.
+    pub(crate) fn link_down(&mut self, now: Instant, number: u64, end: LinkEnd) -> bool {
+        match self.outgoing.role(number) {
+            Some(Role::Current) => {}
+            Some(Role::Old) => {
+                self.outgoing.old_link_down();
+                self.handle(now, Input::OldLinkDown);
+                return false;
+            }
+            None => return false,
+        }
         let Some(LinkOut { endpoint, .. }) = self.outgoing.link_down() else { return false };
         let was_connected = self.core.is_connected();
         self.handle(now, Input::LinkDown);
         self.files.link_down(now);
-        for Answer { attempt, status, payload } in self.outgoing.take_held() {
-            // It was never sent, so it may go out on the next link.
-            self.handle(now, Input::Answer { attempt, status, payload });
-        }
+        self.send_held_again(now);
         if was_connected {
             info!(%endpoint, %end, "disconnected");
             self.told.push(Event::Disconnected { why: end.to_string() });
@@ -281,6 +302,7 @@ impl State {
         self.stage_files(now);
         self.outgoing.send();
         if self.phase == Phase::Closing && !self.outgoing.holds() {
+            self.outgoing.close_old();
             self.outgoing.close(CloseReason::new(CloseCode::Done, "the client was closed"));
         }
         if let Some(payload_bytes) = self.publishes.next_payload_bytes()

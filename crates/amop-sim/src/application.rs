@@ -116,9 +116,12 @@ impl World {
 
     /// Whether a client gets a message that its application had before.
     pub(crate) fn is_repeated(&self, client: usize, input: &ClientInput) -> bool {
-        let id = match input {
-            ClientInput::Message(NodeMessage::Delivery(delivery)) => delivery.attempt.id,
-            ClientInput::Message(NodeMessage::Multicast(multicast)) => multicast.id,
+        let (ClientInput::Message(message) | ClientInput::OldMessage(message)) = input else {
+            return false;
+        };
+        let id = match message {
+            NodeMessage::Delivery(delivery) => delivery.attempt.id,
+            NodeMessage::Multicast(multicast) => multicast.id,
             _ => return false,
         };
         let instance = self.clients[client].core.as_ref().map(Client::instance);

@@ -27,9 +27,13 @@ impl World {
         let is_first = match (party, kind) {
             (Party::Stranger(stranger), _) => return self.heard(stranger, kind, frame),
             (Party::Client(client), _) => NodeMessage::from_frame(frame).map(|message| {
-                let arrived = &mut self.clients[client].arrived;
-                arrived.push((sent_at, ClientInput::Message(message)));
-                arrived.len() == 1
+                let slot = &mut self.clients[client];
+                let is_old = slot.old_link == Some(link);
+                let of_link = if is_old { ClientInput::OldMessage } else { ClientInput::Message };
+                // Of a link that it has closed it hears nothing.
+                let is_heard = is_old || slot.link == Some(link);
+                slot.arrived.extend(is_heard.then(|| (sent_at, of_link(message))));
+                is_heard && slot.arrived.len() == 1
             }),
             (Party::Node(node), Kind::Client) => ClientMessage::from_frame(frame).map(|message| {
                 let arrived = &mut self.nodes[node].arrived;
@@ -92,7 +96,9 @@ impl World {
                     let inputs: Vec<ClientInput> = arrived
                         .into_iter()
                         .map(|(sent_at, mut input)| {
-                            if let ClientInput::Message(message) = &mut input {
+                            if let ClientInput::Message(message)
+                            | ClientInput::OldMessage(message) = &mut input
+                            {
                                 message.deduct(self.held_up(sent_at));
                             }
                             input

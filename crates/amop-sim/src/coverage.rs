@@ -102,7 +102,7 @@ impl Coverage {
     pub(crate) fn client_effect(&mut self, effect: &ClientEffect) {
         self.count(3, client_effect(effect));
         match effect {
-            ClientEffect::Send(message) => {
+            ClientEffect::Send(message) | ClientEffect::SendOld(message) => {
                 self.count(4, client_message(message));
                 if let ClientMessage::Refuse(refuse) = message {
                     self.reason(refuse.reason);
@@ -120,6 +120,7 @@ impl Coverage {
             | ClientEffect::Connected
             | ClientEffect::Disconnected
             | ClientEffect::Leave
+            | ClientEffect::Part
             | ClientEffect::Close(_) => {}
         }
     }
@@ -234,6 +235,8 @@ kinds!(client_input, CLIENT_INPUTS, ClientInput, {
     ClientInput::LinkUp { .. } => "link up",
     ClientInput::LinkDown => "link down",
     ClientInput::Message(_) => "message",
+    ClientInput::OldMessage(_) => "old message",
+    ClientInput::OldLinkDown => "old link down",
     ClientInput::Subscribe(_) => "subscribe",
     ClientInput::SubscribePrivate { .. } => "subscribe private",
     ClientInput::Allow { .. } => "allow",
@@ -259,6 +262,8 @@ kinds!(client_effect, CLIENT_EFFECTS, ClientEffect, {
     ClientEffect::Disconnected => "disconnected",
     ClientEffect::Close(_) => "close",
     ClientEffect::Leave => "leave",
+    ClientEffect::SendOld(_) => "send old",
+    ClientEffect::Part => "part",
 });
 
 kinds!(client_message, CLIENT_MESSAGES, ClientMessage, {

@@ -13,6 +13,7 @@ mod forger;
 mod keys;
 mod limits;
 mod lives;
+mod moving;
 mod network;
 mod nonces;
 mod notary;

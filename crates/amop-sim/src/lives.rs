@@ -105,7 +105,8 @@ impl World {
         let its_own =
             self.record.publications.iter_mut().filter(|(id, _)| id.publisher == instance);
         its_own.for_each(|(_, publication)| publication.stopped_until = until);
-        if let Some(link) = self.clients[client.0].link {
+        let slot = &self.clients[client.0];
+        for link in [slot.link, slot.old_link].into_iter().flatten() {
             self.pause_end(link, 0, span);
         }
         if span >= SILENCE_MAX {
@@ -173,14 +174,15 @@ impl World {
             self.topics_changed.insert(topic, self.now + notice + NEWS);
         }
         let slot = &mut self.clients[client.0];
-        let link = slot.link.take();
+        slot.leaves = false;
+        let links = [slot.link.take(), slot.old_link.take()];
         let instance = core.instance();
         self.disturb(self.now);
         self.tell_all(format_args!("c{} is killed, noticed after {notice:?}", client.0));
         for (id, publication) in &mut self.record.publications {
             publication.publisher_lives &= id.publisher != instance;
         }
-        if let Some(link) = link {
+        for link in links.into_iter().flatten() {
             self.abandon(link, 0, notice);
         }
     }

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use amop_core::client::{Client, Effect as ClientEffect, Input as ClientInput, PublishEnd};
 use amop_core::node::{Effect as NodeEffect, Event, Input as NodeInput, LinkId, Node};
-use amop_wire::{CloseCode, CloseReason, Code, Instant, Lane, Message, MsgId, Name, Outcome};
+use amop_wire::{Code, Instant, Lane, Message, MsgId, Name, Outcome};
 
 use crate::contract::End;
 use crate::coverage::peer_message;
 use crate::due::Happening;
-use crate::network::{Kind, Party};
+use crate::network::Party;
 use crate::private::sealed_id;
 use crate::story::{About, What};
 use crate::watch::Calm;
@@ -241,12 +241,13 @@ impl World {
             }
             ClientEffect::Deliver(delivered) => return self.deliver(client, delivered),
             ClientEffect::Published { counter, end, .. } => self.published(client, counter, end),
-            ClientEffect::Leave => {
-                let link = self.clients[client].link;
-                if let Some(link) = link.filter(|_| self.clients[client].homes.len() > 1) {
-                    self.close(from, link, CloseReason::new(CloseCode::Done, "goes elsewhere"));
+            ClientEffect::Leave => self.leave(client),
+            ClientEffect::SendOld(message) => {
+                if let Some(link) = self.clients[client].old_link {
+                    self.send(from, link, &message);
                 }
             }
+            ClientEffect::Part => self.close_old_link(client),
             ClientEffect::Close(reason) => {
                 let line = format_args!("closes its link: {reason}");
                 self.tell(What::Did(Party::Client(client)), About::Nothing, line);
@@ -309,9 +310,14 @@ impl World {
             Party::Node(node) => self.node_batch(node, [NodeInput::LinkDown { link }]),
             Party::Client(client) if self.clients[client].link == Some(link) => {
                 self.clients[client].link = None;
+                self.clients[client].leaves = false;
                 self.client_batch(client, [ClientInput::LinkDown]);
                 let (wait, life) = (100 + self.draw(100), self.clients[client].life);
                 self.after(Duration::from_millis(wait), Happening::Dial { client, life });
+            }
+            Party::Client(client) if self.clients[client].old_link == Some(link) => {
+                self.clients[client].old_link = None;
+                self.client_batch(client, [ClientInput::OldLinkDown]);
             }
             Party::Client(_) => {}
             Party::Stranger(stranger) => self.strangers[stranger].end = Some(reason),
@@ -345,28 +351,6 @@ impl World {
         };
         let spins = next.is_some_and(|next| next <= self.now);
         assert!(!spins, "{party:?} wants to be woken again for what was due");
-    }
-
-    /// A client that has no link dials the next of its nodes.
-    fn dial(&mut self, client: usize, life: u32) {
-        let slot = &mut self.clients[client];
-        if slot.life != life || slot.core.is_none() || slot.link.is_some() || slot.homes.is_empty()
-        {
-            return;
-        }
-        let node = slot.homes[slot.next_home % slot.homes.len()];
-        slot.next_home += 1;
-        let name = slot.name.clone();
-        if self.nodes[node].core.is_none() || self.now < self.nodes[node].paused_until {
-            return self.after(Duration::from_millis(100), Happening::Dial { client, life });
-        }
-        let acceptor = (Party::Node(node), self.nodes[node].life);
-        let link =
-            self.network.connect(self.now, Kind::Client, (Party::Client(client), life), acceptor);
-        self.clients[client].link = Some(link);
-        self.node_batch(node, [NodeInput::ClientUp { link, name }]);
-        let node = self.nodes[node].id;
-        self.client_batch(client, [ClientInput::LinkUp { node }]);
     }
 
     /// Looks after a link between nodes, as long as the world lasts: dials if none leads to the

@@ -168,9 +168,12 @@ impl World {
 
 /// The id on the wire of a sealed message that comes to a client.
 pub(crate) fn sealed_id(input: &ClientInput) -> Option<MsgId> {
-    match input {
-        ClientInput::Message(NodeMessage::Delivery(delivery)) => Some(delivery.attempt.id),
-        ClientInput::Message(NodeMessage::Multicast(multicast)) => Some(multicast.id),
+    let (ClientInput::Message(message) | ClientInput::OldMessage(message)) = input else {
+        return None;
+    };
+    match message {
+        NodeMessage::Delivery(delivery) => Some(delivery.attempt.id),
+        NodeMessage::Multicast(multicast) => Some(multicast.id),
         _ => None,
     }
 }

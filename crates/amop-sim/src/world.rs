@@ -127,6 +127,10 @@ pub(crate) struct ClientSlot {
     /// What has arrived and was not handed in yet.
     pub(crate) arrived: Vec<(Instant, ClientInput)>,
     pub(crate) link: Option<LinkId>,
+    /// The link that it parts from.
+    pub(crate) old_link: Option<LinkId>,
+    /// Whether it wants to be elsewhere.
+    pub(crate) leaves: bool,
     /// Where it attaches, tried in turn.
     pub(crate) homes: Vec<usize>,
     pub(crate) next_home: usize,
@@ -235,6 +239,8 @@ impl World {
             wake_at: None,
             arrived: Vec::new(),
             link: None,
+            old_link: None,
+            leaves: false,
             homes: homes.iter().map(|home| home.0).collect(),
             next_home: 0,
             application: Application::default(),

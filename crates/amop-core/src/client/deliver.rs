@@ -68,19 +68,29 @@ impl Client {
     }
 
     pub(super) fn multicast(&mut self, now: Instant, multicast: Multicast) {
-        let Multicast { id, ttl, sequence, from, topic, sealed, payload } = multicast;
         let number = self.multicasts;
         self.multicasts += 1;
+        self.take_multicast(now, (self.generation, number), multicast);
+    }
+
+    /// Takes a multicast that has this number on the link of this generation.
+    pub(super) fn take_multicast(
+        &mut self,
+        now: Instant,
+        (generation, number): (Gen, u64),
+        multicast: Multicast,
+    ) {
+        let Multicast { id, ttl, sequence, from, topic, sealed, payload } = multicast;
         let copy = self.heard.hear(now, id, self.limits.heard_pieces);
         if copy != Copy::First || self.unwanted(ttl, &topic).is_some() {
-            return self.ack(self.generation, number, true);
+            return self.ack(generation, number, true);
         }
         let sealing = if sealed { Sealing::Group } else { Sealing::Clear };
         let Ok((id, payload)) = self.unseal(now, &topic, id, sealing, payload) else {
-            return self.ack(self.generation, number, true);
+            return self.ack(generation, number, true);
         };
-        self.effects.push_back(Effect::Deliver(Delivered {
-            generation: self.generation,
+        let delivered = Delivered {
+            generation,
             expires: now + ttl,
             id,
             wanted: Wanted::Ack(number),
@@ -89,7 +99,8 @@ impl Client {
             from,
             topic,
             payload,
-        }));
+        };
+        self.deliver_in_turn(now, delivered);
     }
 
     /// Why a message is not for the application.
@@ -141,8 +152,11 @@ impl Client {
     }
 
     pub(super) fn ack(&mut self, generation: Gen, number: u64, refused: bool) {
+        let run = AckRun { first: number, count: 1, refused };
         if generation == self.generation {
-            push_run(&mut self.acks, AckRun { first: number, count: 1, refused });
+            push_run(&mut self.acks, run);
+        } else if let Some(old) = self.moving.old(generation) {
+            push_run(&mut old.acks, run);
         }
     }
 }

@@ -13,7 +13,8 @@ use bytes::Bytes;
 /// What happens to a client.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// A link is up.
+    /// A link is up. If the client is connected on another one, that is the old one from now on;
+    /// close one that was the old one before.
     LinkUp {
         /// To this node, as its certificate says.
         node: NodeId,
@@ -22,6 +23,10 @@ pub enum Input {
     LinkDown,
     /// The node said something.
     Message(NodeMessage),
+    /// The node that the client [left](Effect::Leave) said something on the old link.
+    OldMessage(NodeMessage),
+    /// The old link has ended.
+    OldLinkDown,
     /// The application wants the messages of a topic.
     Subscribe(Topic),
     /// The application wants the messages of a private topic, and proves with this key that it may have
@@ -142,8 +147,12 @@ pub enum Effect {
     /// The client was connected and is no longer.
     Disconnected,
     /// The node stops soon, and nothing that was published there is without an end: link with another
-    /// one, if there is one. What is published meanwhile waits for it.
+    /// one, if there is one, and keep this link as the old one. What is published meanwhile waits for it.
     Leave,
+    /// Send this on the old link.
+    SendOld(ClientMessage),
+    /// Close the old link.
+    Part,
     /// Close the link with this reason.
     Close(CloseReason),
 }

@@ -17,6 +17,7 @@ mod effect;
 mod heard;
 mod keyed;
 mod limits;
+mod moving;
 mod order;
 mod private;
 mod publish;
@@ -39,6 +40,7 @@ use crate::by_counter::ByCounter;
 use crate::runs::take_lots;
 use heard::Heard;
 use keyed::Keyed;
+use moving::Moving;
 use private::{Draft, Private};
 use publish::Pending;
 use replies::Replies;
@@ -54,6 +56,7 @@ pub struct Client {
     subscriptions: Subscriptions,
     publishes: ByCounter<Pending>,
     stay: Stay,
+    moving: Moving,
     /// Publishes that wait for a connection, in the order of their counters.
     waiting: BTreeMap<u64, Publish>,
     last_counter: u64,
@@ -106,6 +109,7 @@ impl Client {
             subscriptions: Subscriptions::default(),
             publishes: ByCounter::default(),
             stay: Stay::Staying,
+            moving: Moving::default(),
             waiting: BTreeMap::new(),
             last_counter: 0,
             sequences: Sequences::default(),
@@ -141,6 +145,7 @@ impl Client {
         debug_assert!(self.effects.is_empty(), "drain every effect before the next input");
         match input {
             Input::Message(message) => self.handle_message(now, message),
+            Input::OldMessage(message) => self.handle_parting(now, message),
             Input::Publish { counter, key, mode, terms, topic, payload, timeout }
                 if self.is_private(&topic) =>
             {
@@ -180,8 +185,12 @@ impl Client {
             Input::Unsubscribe(topic) => self.unsubscribe(now, topic),
             Input::LinkUp { node } => self.link_up(node),
             Input::LinkDown => self.link_down(),
+            Input::OldLinkDown => self.parted(),
             Input::EndOfBatch => self.send_acks(),
-            Input::Timeout => self.handle_timeout(now),
+            Input::Timeout => {
+                self.handle_timeout(now);
+                self.move_on(now);
+            }
         }
     }
 
@@ -194,7 +203,7 @@ impl Client {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let private = self.private.as_ref().and_then(|private| private.poll_timeout());
-        self.alarm.into_iter().chain(private).min()
+        self.alarm.into_iter().chain(private).chain(self.moving.poll_timeout()).min()
     }
 
     /// Whether the node has taken the client in and holds its subscriptions.
@@ -207,6 +216,10 @@ impl Client {
         if let Some(private) = &mut self.private {
             private.linked(node);
         }
+        if !matches!(self.state, State::Offline) {
+            self.part_from_link();
+            self.forget_link();
+        }
         self.generation.0 += 1;
         self.multicasts = 0;
         self.stay = Stay::Staying;
@@ -216,15 +229,20 @@ impl Client {
     }
 
     fn link_down(&mut self) {
-        self.subscriptions.link_down();
-        if let Some(private) = &mut self.private {
-            private.link_down();
-        }
+        self.forget_link();
         self.acks.clear(); // They name deliveries of the link that has ended.
         if self.is_connected() {
             self.effects.push_back(Effect::Disconnected);
         }
         self.state = State::Offline;
+    }
+
+    /// Forgets what the node has answered and told on a link.
+    fn forget_link(&mut self) {
+        self.subscriptions.link_down();
+        if let Some(private) = &mut self.private {
+            private.link_down();
+        }
     }
 
     fn handle_message(&mut self, now: Instant, message: NodeMessage) {
@@ -266,6 +284,7 @@ impl Client {
             return;
         }
         self.state = State::Connected;
+        self.has_moved(now);
         self.effects.push_back(Effect::Connected);
         for answer in std::mem::take(&mut self.held) {
             self.send(answer);
@@ -275,6 +294,7 @@ impl Client {
     }
 
     fn send_acks(&mut self) {
+        self.send_parting_acks();
         for lot in take_lots(&mut self.acks) {
             self.effects.push_back(Effect::Send(ClientMessage::Acks(lot)));
         }

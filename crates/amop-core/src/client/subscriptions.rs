@@ -112,6 +112,7 @@ impl Client {
 
     pub(super) fn unsubscribe(&mut self, now: Instant, topic: Topic) {
         self.subscriptions.remove(&topic);
+        self.refuse_waiting(&topic);
         self.drop_key(now, &topic);
         match &mut self.state {
             State::Offline | State::Attaching => {}

@@ -1,0 +1,168 @@
+//! Moving away from a node that stops, without missing anything.
+//!
+//! ```text
+//!  old link ─────────Draining──────────multicasts──────▶│ closed
+//!                           Leave│                      │
+//!  new link                      └─Attach──Connected────┴──multicasts──▶
+//!                                              └ PARTING┘
+//! ```
+//!
+//! The old link is kept until every node knows where the client is now, and what was on its way to the
+//! old place has come. Nothing is published there any more; what comes is taken, and multicasts are acked
+//! there. What comes on the new link may have overtaken what comes on the old one, so multicasts wait there
+//! for a moment, and go out in the order in which they came.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use amop_wire::{AckRun, ClientMessage, Gen, Instant, NodeMessage, Topic};
+
+use super::{Client, Delivered, Effect, Wanted};
+use crate::runs::take_lots;
+
+/// How far a client is with moving.
+#[derive(Debug, Default)]
+pub(super) struct Moving {
+    old: Option<Old>,
+    /// Multicasts of the new link, and until when they wait at most.
+    waiting: VecDeque<(Instant, Delivered)>,
+    waiting_bytes: usize,
+}
+
+/// The link that is parted from.
+#[derive(Debug)]
+pub(super) struct Old {
+    pub(super) generation: Gen,
+    /// How many multicasts it has brought.
+    pub(super) multicasts: u64,
+    pub(super) acks: Vec<AckRun>,
+    /// When it is needed no longer, once that is known.
+    part_at: Option<Instant>,
+}
+
+impl Moving {
+    /// The link that is parted from, if it is this one.
+    pub(super) fn old(&mut self, generation: Gen) -> Option<&mut Old> {
+        self.old.as_mut().filter(|old| old.generation == generation)
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let part_at = self.old.as_ref().and_then(|old| old.part_at);
+        self.waiting.iter().map(|&(until, _)| until).chain(part_at).min()
+    }
+}
+
+impl Client {
+    /// Another link takes the place of the one that the client is connected on.
+    pub(super) fn part_from_link(&mut self) {
+        let (generation, multicasts) = (self.generation, self.multicasts);
+        let acks = std::mem::take(&mut self.acks);
+        self.moving.old = Some(Old { generation, multicasts, acks, part_at: None });
+    }
+
+    /// The new node holds all subscriptions.
+    pub(super) fn has_moved(&mut self, now: Instant) {
+        if let Some(old) = &mut self.moving.old {
+            old.part_at = Some(now + PARTING);
+        }
+    }
+
+    /// The old link has ended.
+    pub(super) fn parted(&mut self) {
+        self.moving.old = None;
+    }
+
+    /// The old link brought something.
+    pub(super) fn handle_parting(&mut self, now: Instant, message: NodeMessage) {
+        let Some(old) = &mut self.moving.old else { return };
+        match message {
+            NodeMessage::Multicast(multicast) => {
+                let place = (old.generation, old.multicasts);
+                old.multicasts += 1;
+                self.take_multicast(now, place, multicast);
+            }
+            NodeMessage::Delivery(delivery) => self.delivery(now, delivery),
+            // Nothing was published there without an end, and the new node tells what others do.
+            NodeMessage::Outcome(_)
+            | NodeMessage::Receipts(_)
+            | NodeMessage::Subscribed { .. }
+            | NodeMessage::Propagated { .. }
+            | NodeMessage::Attached { .. }
+            | NodeMessage::Watched(_)
+            | NodeMessage::Handshake(_)
+            | NodeMessage::Outlived { .. }
+            | NodeMessage::Draining => {}
+        }
+    }
+
+    /// Hands a multicast to the application, or has it wait for what may come on the old link.
+    pub(super) fn deliver_in_turn(&mut self, now: Instant, delivered: Delivered) {
+        let is_new = delivered.generation == self.generation;
+        let Moving { old, waiting, waiting_bytes } = &mut self.moving;
+        if !is_new || (old.is_none() && waiting.is_empty()) {
+            return self.effects.push_back(Effect::Deliver(delivered));
+        }
+        let left = delivered.expires.saturating_since(now);
+        *waiting_bytes += delivered.payload.len();
+        waiting.push_back((now + WAIT.min(left / 2), delivered));
+        self.deliver_waiting(now);
+    }
+
+    /// Hands out what has waited long enough, and whatever came before it.
+    pub(super) fn deliver_waiting(&mut self, now: Instant) {
+        let Moving { waiting, waiting_bytes, .. } = &mut self.moving;
+        let is_due = |&(until, _): &(Instant, Delivered)| until <= now;
+        let mut due = waiting.iter().rposition(is_due).map_or(0, |last| last + 1);
+        while let Some((_, delivered)) =
+            waiting.pop_front_if(|_| due > 0 || *waiting_bytes > WAITING_BYTES_MAX)
+        {
+            due = due.saturating_sub(1);
+            *waiting_bytes -= delivered.payload.len();
+            self.effects.push_back(Effect::Deliver(delivered));
+        }
+    }
+
+    /// The application wants nothing of a topic any more.
+    pub(super) fn refuse_waiting(&mut self, topic: &Topic) {
+        let waiting = std::mem::take(&mut self.moving.waiting);
+        for (until, delivered) in waiting {
+            match delivered.wanted {
+                Wanted::Ack(number) if delivered.topic == *topic => {
+                    self.moving.waiting_bytes -= delivered.payload.len();
+                    self.ack(delivered.generation, number, true);
+                }
+                Wanted::Ack(_) | Wanted::Answer(_) => {
+                    self.moving.waiting.push_back((until, delivered));
+                }
+            }
+        }
+    }
+
+    /// Does what is due of a move at `now`.
+    pub(super) fn move_on(&mut self, now: Instant) {
+        self.deliver_waiting(now);
+        let part_at = self.moving.old.as_ref().and_then(|old| old.part_at);
+        if part_at.is_some_and(|at| at <= now) {
+            self.send_parting_acks();
+            self.moving.old = None;
+            self.effects.push_back(Effect::Part);
+        }
+    }
+
+    pub(super) fn send_parting_acks(&mut self) {
+        let Some(old) = &mut self.moving.old else { return };
+        for lot in take_lots(&mut old.acks) {
+            self.effects.push_back(Effect::SendOld(ClientMessage::Acks(lot)));
+        }
+    }
+}
+
+/// How long the old link is kept once the new node holds all subscriptions: so long it takes at most until
+/// every node knows of them, and until what was sent before has come.
+const PARTING: Duration = Duration::from_secs(1);
+
+/// By how much what comes on the new link may have overtaken what comes on the old one.
+const WAIT: Duration = Duration::from_millis(250);
+
+/// Past that, what came first waits no longer.
+const WAITING_BYTES_MAX: usize = 16 << 20;
