@@ -55,6 +55,7 @@ impl Moving {
 impl Client {
     /// Another link takes the place of the one that the client is connected on.
     pub(super) fn part_from_link(&mut self) {
+        self.deliver_all_waiting(); // One that was the old one before brings nothing more.
         let (generation, multicasts) = (self.generation, self.multicasts);
         let acks = std::mem::take(&mut self.acks);
         self.moving.old = Some(Old { generation, multicasts, acks, part_at: None });
@@ -70,6 +71,7 @@ impl Client {
     /// The old link has ended.
     pub(super) fn parted(&mut self) {
         self.moving.old = None;
+        self.deliver_all_waiting();
     }
 
     /// The old link brought something.
@@ -99,7 +101,7 @@ impl Client {
     pub(super) fn deliver_in_turn(&mut self, now: Instant, delivered: Delivered) {
         let is_new = delivered.generation == self.generation;
         let Moving { old, waiting, waiting_bytes } = &mut self.moving;
-        if !is_new || (old.is_none() && waiting.is_empty()) {
+        if !is_new || old.is_none() {
             return self.effects.push_back(Effect::Deliver(delivered));
         }
         let left = delivered.expires.saturating_since(now);
@@ -120,6 +122,12 @@ impl Client {
             *waiting_bytes -= delivered.payload.len();
             self.effects.push_back(Effect::Deliver(delivered));
         }
+    }
+
+    fn deliver_all_waiting(&mut self) {
+        self.moving.waiting_bytes = 0;
+        let waiting = self.moving.waiting.drain(..);
+        self.effects.extend(waiting.map(|(_, delivered)| Effect::Deliver(delivered)));
     }
 
     /// The application wants nothing of a topic any more.
@@ -144,7 +152,7 @@ impl Client {
         let part_at = self.moving.old.as_ref().and_then(|old| old.part_at);
         if part_at.is_some_and(|at| at <= now) {
             self.send_parting_acks();
-            self.moving.old = None;
+            self.parted();
             self.effects.push_back(Effect::Part);
         }
     }
@@ -166,3 +174,107 @@ const WAIT: Duration = Duration::from_millis(250);
 
 /// Past that, what came first waits no longer.
 const WAITING_BYTES_MAX: usize = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use amop_wire::{Epoch, Instance, MsgId, Multicast, NodeId};
+
+    use super::super::Input;
+    use super::*;
+
+    const TTL: Duration = Duration::from_secs(10);
+
+    fn at(millis: u64) -> Instant {
+        Instant::default() + Duration::from_millis(millis)
+    }
+
+    /// What comes of an input: the sequences that are handed out, and whether the old link is closed.
+    fn handed_out(client: &mut Client, now: Instant, input: Input) -> (Vec<u64>, bool) {
+        client.handle(now, input);
+        let effects: Vec<Effect> = std::iter::from_fn(|| client.poll_effect()).collect();
+        let sequence = |effect: &Effect| match effect {
+            Effect::Deliver(delivered) => Some(delivered.sequence),
+            _ => None,
+        };
+        (effects.iter().filter_map(sequence).collect(), effects.contains(&Effect::Part))
+    }
+
+    fn multicast(sequence: u64) -> NodeMessage {
+        NodeMessage::Multicast(Multicast {
+            id: MsgId { publisher: Instance(9), counter: sequence },
+            ttl: TTL,
+            sequence,
+            from: "app.sdk.bank.amop".parse().unwrap(),
+            topic: "t".parse().unwrap(),
+            sealed: false,
+            payload: "news".into(),
+        })
+    }
+
+    fn link(client: &mut Client, now: Instant, node: u8) {
+        let node = NodeId::from_bytes([node; 32]);
+        handed_out(client, now, Input::LinkUp { node });
+        handed_out(client, now, Input::Message(NodeMessage::Attached { epoch: Epoch(1) }));
+        let (topic, code) = ("t".parse().unwrap(), amop_wire::Code::Ok);
+        let subscribed =
+            NodeMessage::Subscribed { topic, code, reason: amop_wire::Reason::Unspecified };
+        handed_out(client, now, Input::Message(subscribed));
+    }
+
+    /// A client that has moved from one node to another at 0 ms.
+    fn moved() -> Client {
+        let mut client = Client::new(Instance(1));
+        client.handle(at(0), Input::Subscribe("t".parse().unwrap()));
+        link(&mut client, at(0), 1);
+        handed_out(&mut client, at(0), Input::Message(NodeMessage::Draining));
+        link(&mut client, at(0), 2);
+        client
+    }
+
+    /// DRAIN-5: what comes on the new link waits for what comes on the old one, for a moment.
+    #[test]
+    fn what_comes_on_the_new_link_goes_out_after_what_comes_on_the_old_one() {
+        let mut client = moved();
+        assert_eq!(handed_out(&mut client, at(10), Input::Message(multicast(2))).0, []);
+        assert_eq!(handed_out(&mut client, at(20), Input::OldMessage(multicast(1))).0, [1]);
+        assert_eq!(handed_out(&mut client, at(259), Input::Timeout).0, []);
+        assert_eq!(client.poll_timeout(), Some(at(260)));
+        assert_eq!(handed_out(&mut client, at(260), Input::Timeout).0, [2]);
+    }
+
+    /// DRAIN-5: the old link is kept for a second, and nothing waits once it is gone.
+    #[test]
+    fn nothing_waits_once_the_old_link_is_gone() {
+        let mut client = moved();
+        handed_out(&mut client, at(900), Input::Message(multicast(1)));
+        assert_eq!(handed_out(&mut client, at(1000), Input::Timeout), (vec![1], true));
+        assert_eq!(handed_out(&mut client, at(1001), Input::Message(multicast(2))).0, [2]);
+        let mut client = moved();
+        handed_out(&mut client, at(10), Input::Message(multicast(1)));
+        assert_eq!(handed_out(&mut client, at(20), Input::OldLinkDown).0, [1]);
+    }
+
+    /// DRAIN-5: the new node stops as well, before the client has parted from the old one.
+    #[test]
+    fn who_moves_twice_gets_what_waited_before_what_comes_next() {
+        let mut client = moved();
+        handed_out(&mut client, at(10), Input::Message(multicast(1)));
+        handed_out(&mut client, at(11), Input::Message(NodeMessage::Draining));
+        let node = NodeId::from_bytes([3; 32]);
+        assert_eq!(handed_out(&mut client, at(20), Input::LinkUp { node }).0, [1]);
+        assert_eq!(handed_out(&mut client, at(30), Input::OldMessage(multicast(2))).0, [2]);
+    }
+
+    /// DRAIN-5: multicasts are acked where they came from.
+    #[test]
+    fn what_came_on_the_old_link_is_acked_there() {
+        let mut client = moved();
+        handed_out(&mut client, at(10), Input::OldMessage(multicast(1)));
+        let ack = Input::Ack { generation: Gen(1), number: 0, refused: false };
+        handed_out(&mut client, at(20), ack);
+        client.handle(at(20), Input::EndOfBatch);
+        let run = AckRun { first: 0, count: 1, refused: false };
+        let acks = Effect::SendOld(ClientMessage::Acks(vec![run]));
+        assert_eq!(client.poll_effect(), Some(acks));
+    }
+}
