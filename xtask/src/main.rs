@@ -5,6 +5,7 @@
 //! remembered from the build, so one compiled xtask serves every checkout.
 
 mod bench;
+mod chaos;
 mod ci;
 mod codegen;
 mod fuzz;
@@ -38,6 +39,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Bench(bench) => bench.run(&workspace),
         Chore::Sim(sim) => sim.run(&workspace),
         Chore::Fuzz(fuzz) => fuzz.run(&workspace),
+        Chore::Chaos(chaos) => chaos.run(&workspace),
     }
 }
 
@@ -78,6 +80,9 @@ enum Chore {
     /// Fuzz everything that reads foreign bytes, with libFuzzer, which needs a C++ compiler.
     #[command(before_help = "Example: cargo xtask fuzz --seconds 60 private_proof")]
     Fuzz(fuzz::Fuzz),
+    /// Run real nodes and clients through real failures, and check that the contract holds.
+    #[command(before_help = "Example: cargo xtask chaos --smoke", after_help = chaos::EXAMPLES)]
+    Chaos(chaos::Chaos),
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use tokio::sync::broadcast::error::RecvError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The client is connected, and the node holds every subscription.
+    /// The client is connected, and the node holds every subscription. Told again, with nothing in between,
+    /// when it has moved from a node that stops to another one.
     Connected {
         /// Where the node is.
         endpoint: SocketAddr,

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use amop_core::client::{Client, Delivered, Gap, Input as ClientInput, Order, Turn, Wanted};
-use amop_wire::{AnswerStatus, Attempt, Mode, MsgId, NodeMessage, Reason, Topic};
+use amop_wire::{AnswerStatus, Attempt, Instance, Mode, MsgId, NodeMessage, Reason, Topic};
+use bytes::Bytes;
 
-use crate::contract::{Call, answer_to};
+use crate::contract::Call;
 use crate::due::Happening;
 use crate::network::Party;
 use crate::publishing::parse;
@@ -257,4 +258,10 @@ impl Application {
             Reading::Never => false,
         }
     }
+}
+
+/// What an application must answer to be judged; different for each message and each instance.
+#[must_use]
+pub fn answer_to(id: MsgId, by: Instance) -> Bytes {
+    format!("answer to {id} by {by}").into()
 }

@@ -11,6 +11,7 @@ use amop_wire::{
 };
 use bytes::Bytes;
 
+use crate::application::answer_to;
 use crate::keys;
 use crate::sealed_order::SealedOrder;
 use crate::sequence::Sequences;
@@ -131,7 +132,13 @@ impl Record {
         self.story.as_ref().map(|story| story.ladder(named)).unwrap_or_default()
     }
 
-    pub(crate) fn called(&mut self, id: MsgId, call: Call) {
+    /// Notes a publish.
+    pub fn published(&mut self, id: MsgId, publication: Publication) {
+        self.publications.insert(id, publication);
+    }
+
+    /// Notes a call of a handler, if it is of a publish that was noted.
+    pub fn called(&mut self, id: MsgId, call: Call) {
         if let Some(publication) = self.publications.get_mut(&id) {
             publication.calls.push(call);
         }
@@ -149,7 +156,8 @@ impl Record {
         }
     }
 
-    pub(crate) fn ended(&mut self, id: MsgId, now: Instant, end: End) {
+    /// Notes the end of a publish that was noted, as its publisher was told.
+    pub fn ended(&mut self, id: MsgId, now: Instant, end: End) {
         if let Some(publication) = self.publications.get_mut(&id) {
             publication.ends.push((now, end));
         }
@@ -157,7 +165,9 @@ impl Record {
 }
 
 impl Publication {
-    pub(crate) fn new(mode: Mode, topic: Topic, at: Instant, timeout: Duration) -> Self {
+    /// A publish of which nothing more is known so far.
+    #[must_use]
+    pub fn new(mode: Mode, topic: Topic, at: Instant, timeout: Duration) -> Self {
         Self {
             mode,
             terms: Terms::default(),
@@ -257,11 +267,6 @@ impl Publication {
             }
         }
     }
-}
-
-/// What an application answers; different for each message and each instance.
-pub(crate) fn answer_to(id: MsgId, by: Instance) -> Bytes {
-    format!("answer to {id} by {by}").into()
 }
 
 /// How long after its deadline a publish may end.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use amop_wire::{Code, Instance, Key, MsgId};
 
-use crate::contract::{End, Publication, answer_to};
+use crate::application::answer_to;
+use crate::contract::{End, Publication};
 
 /// Everything that breaks the promise, one sentence each. A key belongs to one client here.
 pub(crate) fn violations(publications: &BTreeMap<MsgId, Publication>) -> Vec<String> {

@@ -34,7 +34,7 @@ mod views;
 mod watch;
 mod world;
 
-pub use application::{Application, Reading};
+pub use application::{Application, Reading, answer_to};
 pub use contract::{Call, End, Publication, Record};
 pub use coverage::Coverage;
 pub use fault::Fault;

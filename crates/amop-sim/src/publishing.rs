@@ -48,7 +48,7 @@ impl World {
         let topic = parse(topic);
         let is_sealed = self.clients[client.0].allowed.contains_key(&topic);
         let publication = Publication { terms, ..publication };
-        self.record.publications.insert(id, publication);
+        self.record.published(id, publication);
         let line = format_args!("publishes {id} to {topic}: {mode:?}, {timeout:?}, {terms:?}");
         self.tell(What::Did(Party::Client(client.0)), id.into(), line);
         let payload = terms.key.map_or(id.to_string(), |key| format!("{key:?}"));

@@ -131,7 +131,7 @@ pub(super) const REACH_RULES: &[ReachRule] = &[
 const PURE: &[&str] = &["amop-auth", "amop-core", "amop-sim", "amop-topic-table", "amop-wire"];
 
 /// The crates that may depend on any other.
-const FREE: &[&str] = &["benches", "fuzz-targets", "sim-runner", "xtask"];
+const FREE: &[&str] = &["benches", "chaos-runner", "fuzz-targets", "sim-runner", "xtask"];
 
 /// Which crates of the workspace a crate may depend on. `amop-core` and `amop-p2p` never meet,
 /// nor do `amop-sdk` and `amop-node` below the tool.

@@ -1,0 +1,228 @@
+//! What the diaries of a run add up to: judged by the rules of the simulated world, and by what the
+//! scenario demands on top of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use amop_sdk::{AnswerStatus, Code, Mode, MsgId, Reason};
+use amop_sim::{Call, End, Publication, Record};
+use amop_wire::{Instant, Receipt};
+use anyhow::{Context, Result};
+
+use crate::clock::micros;
+use crate::diary::Line;
+
+/// What a scenario demands beyond the contract.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Demands {
+    /// Everything that was published from this moment on must end with code 0.
+    pub(crate) good_from: Option<u64>,
+    /// How many of a thousand publishes must end with code 0 at least.
+    pub(crate) good_per_mille: u64,
+    /// Whether nobody may miss a multicast.
+    pub(crate) no_gaps: bool,
+}
+
+/// How a run went.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    /// How many unicasts and multicasts ended with each code.
+    ends: BTreeMap<(bool, u8), u64>,
+    published: u64,
+    handled: u64,
+    missed: u64,
+    lines: u64,
+    /// What broke the contract or a demand.
+    broken: Vec<String>,
+}
+
+impl Verdict {
+    /// Reads the diaries and judges.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one cannot be read.
+    pub(crate) fn of(diaries: &[&Path], demands: Demands) -> Result<Self> {
+        let mut lines = Vec::new();
+        for path in diaries {
+            let text = fs::read_to_string(path);
+            let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+            // What has no end of line is half of one: its process was killed.
+            let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+            for line in whole.lines() {
+                lines.push(Line::parse(line)?);
+            }
+        }
+        Ok(Self::judge(&lines, demands))
+    }
+
+    /// Whether nothing was broken.
+    pub(crate) fn is_good(&self) -> bool {
+        self.broken.is_empty()
+    }
+
+    /// Adds what went wrong beside the messages.
+    pub(crate) fn complain(&mut self, text: String) {
+        self.broken.push(text);
+    }
+
+    fn judge(lines: &[Line], demands: Demands) -> Self {
+        let mut verdict = Self { lines: lines.len() as u64, ..Self::default() };
+        let mut record = Record::default();
+        let mut modes = BTreeMap::new();
+        let mut counted = BTreeMap::new();
+        for line in lines {
+            if let &Line::Published { id, mode, at, timeout_ms } = line {
+                let topic = "t".parse().expect("it is a topic");
+                let timeout = Duration::from_millis(timeout_ms);
+                record.published(id, Publication::new(mode, topic, moment(at), timeout));
+                modes.insert(id, (mode, at));
+                verdict.published += 1;
+            }
+            if let &Line::Counted { id, at, .. } = line {
+                counted.insert(id, at);
+            }
+        }
+        for line in lines {
+            verdict.note(&mut record, &counted, line);
+        }
+        let mut bad = 0;
+        for (id, publication) in record.publications() {
+            let (mode, at) = modes[id];
+            let Some((_, end)) = publication.ends.first() else { continue };
+            let code = match end {
+                End::Receipt(_) => Code::Ok,
+                End::Outcome { code, .. } => *code,
+            };
+            *verdict.ends.entry((mode == Mode::Multicast, code.number())).or_default() += 1;
+            bad += u64::from(code != Code::Ok);
+            if code != Code::Ok && demands.good_from.is_some_and(|from| at >= from) {
+                verdict.broken.push(format!("{id} ends with {code} though all was well"));
+            }
+        }
+        if bad * 1000 > verdict.published * (1000 - demands.good_per_mille) {
+            verdict.broken.push(format!("{bad} of {} do not end with 0", verdict.published));
+        }
+        if demands.no_gaps && verdict.missed > 0 {
+            verdict.broken.push(format!("{} multicasts were missed", verdict.missed));
+        }
+        verdict.broken.extend(record.violations(moment(micros())));
+        verdict
+    }
+
+    fn note(&mut self, record: &mut Record, counted: &BTreeMap<MsgId, u64>, line: &Line) {
+        match line {
+            Line::Published { .. } => {}
+            Line::Handled { id, at, by } => {
+                self.handled += 1;
+                // A multicast is acked when it is handed out; between that and the diary its process may
+                // have stood still.
+                let acked = counted.get(id).filter(|acked| **acked + STILL_MAX > *at);
+                let at = acked.map_or(at, |acked| acked.min(at));
+                let status = AnswerStatus::Answered;
+                record.called(*id, Call { instance: *by, at: moment(*at), status });
+            }
+            Line::Missed { count, .. } => self.missed += count,
+            Line::Counted { id, at, acked, refused, unknown } => {
+                let (acked, refused, unknown) = (*acked, *refused, *unknown);
+                let receipt = Receipt { acked, refused, unknown };
+                record.ended(*id, moment(*at), End::Receipt(receipt));
+            }
+            Line::Answered { id, at, text } => {
+                record.ended(*id, moment(*at), outcome(Code::Ok, text.clone()));
+            }
+            Line::Failed { id, at, code } => {
+                let code = Code::from_number(u32::from(*code)).unwrap_or(Code::TimedOut);
+                record.ended(*id, moment(*at), outcome(code, String::new()));
+            }
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ends, published, handled, missed, lines, broken } = self;
+        write!(f, "  {published} published, {handled} handled, {missed} missed; {lines} lines;")?;
+        for ((is_multicast, code), count) in ends {
+            let mode = if *is_multicast { "multicasts" } else { "unicasts" };
+            write!(f, " {count} {mode} with {code}")?;
+        }
+        for line in broken.iter().take(SHOWN_MAX) {
+            write!(f, "\n  BROKEN: {line}")?;
+        }
+        if broken.len() > SHOWN_MAX {
+            write!(f, "\n  and {} more", broken.len() - SHOWN_MAX)?;
+        }
+        if broken.is_empty() { write!(f, "\n  good") } else { Ok(()) }
+    }
+}
+
+fn outcome(code: Code, text: String) -> End {
+    let (reason, status) = (Reason::Unspecified, AnswerStatus::Answered);
+    End::Outcome { code, reason, attempts: 1, status, payload: text.into() }
+}
+
+fn moment(micros: u64) -> Instant {
+    Instant::after_start(Duration::from_micros(micros))
+}
+
+/// How long a process may stand still, in microseconds.
+const STILL_MAX: u64 = 25_000_000;
+
+/// How much of what is broken is shown.
+const SHOWN_MAX: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use amop_sdk::Instance;
+
+    use super::*;
+
+    const ID: MsgId = MsgId { publisher: Instance(7), counter: 1 };
+    const BY: Instance = Instance(8);
+
+    fn published(mode: Mode) -> Line {
+        Line::Published { id: ID, mode, at: 1000, timeout_ms: 10 }
+    }
+
+    fn handled(by: Instance) -> Line {
+        Line::Handled { id: ID, at: 2000, by }
+    }
+
+    fn answered() -> Line {
+        let text = String::from_utf8(amop_sim::answer_to(ID, BY).to_vec()).unwrap();
+        Line::Answered { id: ID, at: 3000, text }
+    }
+
+    fn is_good(lines: &[Line], demands: Demands) -> bool {
+        Verdict::judge(lines, demands).is_good()
+    }
+
+    #[test]
+    fn the_contract_is_judged_as_in_the_world() {
+        let none = Demands::default();
+        assert!(is_good(&[published(Mode::Unicast), handled(BY), answered()], none));
+        assert!(!is_good(&[published(Mode::Unicast), answered()], none), "handled by nobody");
+        assert!(!is_good(&[published(Mode::Unicast), handled(BY)], none), "no end");
+        let twice = [published(Mode::Unicast), handled(BY), handled(Instance(9)), answered()];
+        assert!(!is_good(&twice, none));
+        let lost = Line::Failed { id: ID, at: 3000, code: 100 };
+        assert!(is_good(&[published(Mode::Unicast), lost.clone()], none));
+        assert!(!is_good(&[published(Mode::Unicast), handled(BY), lost], none), "never is never");
+    }
+
+    #[test]
+    fn a_demand_that_is_not_met_is_told() {
+        let lost = [published(Mode::Unicast), Line::Failed { id: ID, at: 3000, code: 100 }];
+        let from = |at| Demands { good_from: Some(at), ..Demands::default() };
+        assert!(!is_good(&lost, from(1000)));
+        assert!(is_good(&lost, from(1001)));
+        assert!(!is_good(&lost, Demands { good_per_mille: 999, ..Demands::default() }));
+        let gap = [Line::Missed { id: ID, by: BY, count: 1 }];
+        assert!(is_good(&gap, Demands::default()));
+        assert!(!is_good(&gap, Demands { no_gaps: true, ..Demands::default() }));
+    }
+}

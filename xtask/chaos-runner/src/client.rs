@@ -1,0 +1,185 @@
+//! One client process: it subscribes or publishes as it is told, and keeps a diary.
+//!
+//! It goes on until its standard input ends, then publishes no more, waits for the ends of what is under
+//! way, and exits.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use amop_sdk::{
+    Client, ClientBuilder, Identity, Mode, MulticastReceipt, PublishError, Subscription, Trust,
+};
+use amop_sim::answer_to;
+use anyhow::{Context, Result};
+use tokio::io::AsyncReadExt;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::clock::micros;
+use crate::diary::{Diary, Line};
+
+/// What a client process does.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ClientArgs {
+    /// Where `ca.crt`, `sdk.crt` and `sdk.key` are.
+    #[arg(long)]
+    dir: PathBuf,
+    /// Where its nodes are.
+    #[arg(long)]
+    endpoint: Vec<String>,
+    /// Where to write.
+    #[arg(long)]
+    diary: PathBuf,
+    /// Whether it subscribes to everything.
+    #[arg(long)]
+    subscribe: bool,
+    /// How many unicasts it publishes a second.
+    #[arg(long, default_value_t = 0)]
+    unicasts: u64,
+    /// How many multicasts it publishes a second.
+    #[arg(long, default_value_t = 0)]
+    multicasts: u64,
+    /// How long they may take, in milliseconds.
+    #[arg(long, default_value_t = 10_000)]
+    timeout_ms: u64,
+}
+
+/// Is a client until the standard input ends.
+///
+/// # Errors
+///
+/// Fails if it cannot connect or subscribe.
+pub(crate) async fn run(args: ClientArgs) -> Result<()> {
+    let diary = Arc::new(Diary::create(&args.diary)?);
+    let client = connect(&args).await?;
+    let mut services = JoinSet::new();
+    if args.subscribe {
+        for topic in [WORK, NEWS] {
+            let subscription = client.subscribe(topic).propagated().await?;
+            services.spawn(serve(subscription, client.clone(), Arc::clone(&diary)));
+        }
+    }
+    println!("ready");
+    let timeout = Duration::from_millis(args.timeout_ms);
+    let unicasts = pump(&client, &diary, (Mode::Unicast, args.unicasts), timeout);
+    let multicasts = pump(&client, &diary, (Mode::Multicast, args.multicasts), timeout);
+    let mut under_way = JoinSet::new();
+    under_way.spawn(unicasts);
+    under_way.spawn(multicasts);
+    wait_for_the_end().await;
+    under_way.abort_all();
+    let mut grace = interval(Duration::from_millis(50));
+    while client.under_way() > 0 {
+        grace.tick().await;
+    }
+    client.close().await;
+    Ok(())
+}
+
+async fn connect(args: &ClientArgs) -> Result<Client> {
+    let read = |name: &str| {
+        let path = args.dir.join(name);
+        std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    let identity = Identity::from_pem(&read("sdk.crt")?, &read("sdk.key")?)?;
+    let trust = Trust::from_pem(&read("ca.crt")?)?;
+    let builder = Client::builder().identity(identity).trust(trust).timeout(PATIENCE);
+    let builder = args.endpoint.iter().fold(builder, ClientBuilder::endpoint);
+    Ok(builder.connect().await?)
+}
+
+async fn serve(mut subscription: Subscription, client: Client, diary: Arc<Diary>) {
+    let by = client.instance();
+    while let Some(message) = subscription.next().await {
+        let id = message.id();
+        if let Some(gap) = message.gap() {
+            diary.write(&Line::Missed { id, by, count: gap.count });
+        }
+        diary.write(&Line::Handled { id, at: micros(), by });
+        if message.mode() == Mode::Unicast {
+            // Where it is too late, the publisher says so.
+            let _ = message.reply(answer_to(id, by));
+        }
+    }
+}
+
+/// Publishes at a steady rate, whatever becomes of it.
+fn pump(
+    client: &Client,
+    diary: &Arc<Diary>,
+    (mode, per_second): (Mode, u64),
+    timeout: Duration,
+) -> impl Future<Output = ()> + use<> {
+    let (client, diary) = (client.clone(), Arc::clone(diary));
+    async move {
+        if per_second == 0 {
+            return std::future::pending().await;
+        }
+        let mut ticks = interval(Duration::from_secs(1) / u32::try_from(per_second).unwrap_or(1));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            tokio::spawn(publish(client.clone(), Arc::clone(&diary), mode, timeout));
+        }
+    }
+}
+
+async fn publish(client: Client, diary: Arc<Diary>, mode: Mode, timeout: Duration) {
+    let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+    let at = micros();
+    let published = |id| diary.write(&Line::Published { id, mode, at, timeout_ms });
+    match mode {
+        Mode::Unicast => match client.request(WORK, PAYLOAD).timeout(timeout).submit().await {
+            Ok(pending) => {
+                let id = pending.id();
+                published(id);
+                match pending.await {
+                    Ok(answer) => {
+                        let text = String::from_utf8_lossy(&answer.payload).into_owned();
+                        diary.write(&Line::Answered { id, at: micros(), text });
+                    }
+                    Err(error) => failed(&diary, &error),
+                }
+            }
+            Err(error) => failed(&diary, &error),
+        },
+        Mode::Multicast => match client.multicast(NEWS, PAYLOAD).timeout(timeout).submit().await {
+            Ok(pending) => {
+                let id = pending.id();
+                published(id);
+                match pending.await {
+                    Ok(MulticastReceipt { acked, refused, unknown, .. }) => {
+                        diary.write(&Line::Counted { id, at: micros(), acked, refused, unknown });
+                    }
+                    Err(error) => failed(&diary, &error),
+                }
+            }
+            Err(error) => failed(&diary, &error),
+        },
+    }
+}
+
+fn failed(diary: &Diary, error: &PublishError) {
+    // Without an id nothing was published.
+    if let Some(id) = error.id() {
+        diary.write(&Line::Failed { id, at: micros(), code: error.code().number() });
+    }
+}
+
+async fn wait_for_the_end() {
+    let mut input = tokio::io::stdin();
+    let mut byte = [0];
+    while input.read(&mut byte).await.is_ok_and(|length| length > 0) {}
+}
+
+/// What unicasts go to.
+const WORK: &str = "work";
+
+/// What multicasts go to.
+const NEWS: &str = "news";
+
+const PAYLOAD: &[u8] = &[7; 200];
+
+/// How long connecting and subscribing may take.
+const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,0 +1,136 @@
+//! What a client process writes down of what it does and sees: one line each, on the disk before the
+//! process goes on, so that nothing of a process that is killed is missing.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Mutex;
+
+use amop_sdk::{Instance, Mode, MsgId};
+use anyhow::{Context, Result, ensure};
+
+/// One line of a diary. Moments are in microseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// A message was published, with so many milliseconds of time.
+    Published { id: MsgId, mode: Mode, at: u64, timeout_ms: u64 },
+    /// A unicast was answered.
+    Answered { id: MsgId, at: u64, text: String },
+    /// A multicast has ended well.
+    Counted { id: MsgId, at: u64, acked: u32, refused: u32, unknown: u32 },
+    /// A publish failed.
+    Failed { id: MsgId, at: u64, code: u8 },
+    /// A handler was called.
+    Handled { id: MsgId, at: u64, by: Instance },
+    /// So many multicasts are missing before this one.
+    Missed { id: MsgId, by: Instance, count: u64 },
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Published { id, mode, at, timeout_ms } => {
+                let mode = if *mode == Mode::Unicast { "unicast" } else { "multicast" };
+                write!(f, "published {id} {mode} {at} {timeout_ms}")
+            }
+            Self::Answered { id, at, text } => write!(f, "answered {id} {at} {text}"),
+            Self::Counted { id, at, acked, refused, unknown } => {
+                write!(f, "counted {id} {at} {acked} {refused} {unknown}")
+            }
+            Self::Failed { id, at, code } => write!(f, "failed {id} {at} {code}"),
+            Self::Handled { id, at, by } => write!(f, "handled {id} {at} {by}"),
+            Self::Missed { id, by, count } => write!(f, "missed {id} {by} {count}"),
+        }
+    }
+}
+
+impl Line {
+    /// Reads a line.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is none; the last one of a process that was killed may be half of one.
+    pub(crate) fn parse(line: &str) -> Result<Self> {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [kind, id, ..] = words[..] else { anyhow::bail!("no line of a diary: {line}") };
+        let id = parse_id(id)?;
+        let word = |n: usize| words.get(n).copied().context("a word is missing");
+        let number = |n: usize| Ok::<u64, anyhow::Error>(word(n)?.parse()?);
+        let count = |n: usize| Ok::<u32, anyhow::Error>(word(n)?.parse()?);
+        let by = |n: usize| Ok::<_, anyhow::Error>(Instance(u64::from_str_radix(word(n)?, 16)?));
+        Ok(match kind {
+            "published" => {
+                let mode = if word(2)? == "unicast" { Mode::Unicast } else { Mode::Multicast };
+                Self::Published { id, mode, at: number(3)?, timeout_ms: number(4)? }
+            }
+            "answered" => {
+                ensure!(words.len() > 3, "no answer");
+                Self::Answered { id, at: number(2)?, text: words[3..].join(" ") }
+            }
+            "counted" => {
+                let (acked, refused, unknown) = (count(3)?, count(4)?, count(5)?);
+                Self::Counted { id, at: number(2)?, acked, refused, unknown }
+            }
+            "failed" => Self::Failed { id, at: number(2)?, code: word(3)?.parse()? },
+            "handled" => Self::Handled { id, at: number(2)?, by: by(3)? },
+            "missed" => Self::Missed { id, by: by(2)?, count: number(3)? },
+            _ => anyhow::bail!("no kind of line: {kind}"),
+        })
+    }
+}
+
+/// Where a process writes them.
+#[derive(Debug)]
+pub(crate) struct Diary(Mutex<File>);
+
+impl Diary {
+    /// Begins a diary.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no place for it.
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        let file =
+            File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self(Mutex::new(file)))
+    }
+
+    /// Writes a line.
+    pub(crate) fn write(&self, line: &Line) {
+        let mut file = self.0.lock().expect("nothing panics while it writes");
+        file.write_all(format!("{line}\n").as_bytes()).expect("there is room for a diary");
+    }
+}
+
+fn parse_id(text: &str) -> Result<MsgId> {
+    ensure!(text.len() == 32 && text.is_ascii(), "no id: {text}");
+    let part = |text: &str| u64::from_str_radix(text, 16).context("no id");
+    let (publisher, counter) = text.split_at(16);
+    Ok(MsgId { publisher: Instance(part(publisher)?), counter: part(counter)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_survives_the_disk_and_half_a_line_is_none() {
+        let (id, by, at) = (MsgId { publisher: Instance(7), counter: 9 }, Instance(255), 12);
+        let lines = [
+            Line::Published { id, mode: Mode::Unicast, at, timeout_ms: 5 },
+            Line::Published { id, mode: Mode::Multicast, at, timeout_ms: 5 },
+            Line::Answered { id, at, text: "answer to it by him".into() },
+            Line::Counted { id, at, acked: 1, refused: 2, unknown: 3 },
+            Line::Failed { id, at, code: 102 },
+            Line::Handled { id, at, by },
+            Line::Missed { id, by, count: 3 },
+        ];
+        for line in lines {
+            assert_eq!(Line::parse(&line.to_string()).unwrap(), line);
+        }
+        for bad in ["", "handled", "handled 12 1 1", "failed 00000000000000070000000000000009 1"] {
+            assert!(Line::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

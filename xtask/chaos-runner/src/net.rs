@@ -1,0 +1,165 @@
+//! A network of processes: five nodes in a ring with a wire on each link, and clients of theirs.
+
+use std::fmt::Write;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use amop_pki::{AgencyPlan, Consortium, Leaf};
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use crate::clock::wall;
+use crate::process::{ClientProcess, Daemon};
+use crate::proxy::Wire;
+
+/// All processes of a run.
+#[derive(Debug)]
+pub(crate) struct Net {
+    pub(crate) nodes: Vec<Daemon>,
+    pub(crate) wires: Vec<Wire>,
+    pub(crate) publishers: Vec<ClientProcess>,
+    pub(crate) subscribers: Vec<ClientProcess>,
+    consortium: Consortium,
+    dir: TempDir,
+    clients: usize,
+}
+
+/// What a client process does.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Load {
+    pub(crate) unicasts: u64,
+    pub(crate) multicasts: u64,
+    pub(crate) timeout_ms: u64,
+}
+
+impl Net {
+    /// Starts the nodes, each linked with the one before it, the first with the last.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one does not start.
+    pub(crate) async fn start(binary: &Path, seed: u64) -> Result<Self> {
+        let plan = [AgencyPlan { agency: "bank", nodes: &NODES, clients: &["app"] }];
+        let consortium = Consortium::new("Chaos", "amop", &plan, wall())?;
+        let dir = tempfile::Builder::new().prefix("amop-chaos-").tempdir()?;
+        let mut net = Self {
+            nodes: Vec::new(),
+            wires: Vec::new(),
+            publishers: Vec::new(),
+            subscribers: Vec::new(),
+            consortium,
+            dir,
+            clients: 0,
+        };
+        for (number, label) in NODES.into_iter().enumerate() {
+            let dialed = match number {
+                0 => vec![],
+                4 => vec![3, 0],
+                _ => vec![number - 1],
+            };
+            let mut peers = String::new();
+            for other in dialed {
+                let seed = seed + 2 * net.wires.len() as u64;
+                let wire = Wire::before(net.nodes[other].p2p_addr, seed).await?;
+                let name = format!("{}.node.bank.amop", NODES[other]);
+                let _ =
+                    write!(peers, "[[p2p.peer]]\nname = \"{name}\"\naddr = [\"{}\"]\n", wire.addr);
+                net.wires.push(wire);
+            }
+            let dir = net.node_dir(number);
+            let leaf = net.consortium.node("bank", label).context("it was planned")?;
+            net.write_party(&dir, "node", leaf)?;
+            configure(&dir, label, ["127.0.0.1:0"; 2], &peers)?;
+            let node = Daemon::start(binary, &dir).await?;
+            // In its next lives it is where it was.
+            let addrs = [node.p2p_addr.to_string(), node.sdk_addr.to_string()];
+            configure(&dir, label, [&addrs[0], &addrs[1]], &peers)?;
+            net.nodes.push(node);
+        }
+        for number in 0..NODES.len() {
+            net.is_linked(number).await?;
+        }
+        Ok(net)
+    }
+
+    /// Waits until a node is linked with both of its neighbours.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is not in time.
+    pub(crate) async fn is_linked(&self, number: usize) -> Result<()> {
+        for other in [number + 1, number + NODES.len() - 1] {
+            let peer = format!("peer=bank/{}", NODES[other % NODES.len()]);
+            self.nodes[number].says(&["peer linked", &peer]).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts a subscriber at one node that knows another one too.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it does not get ready.
+    pub(crate) async fn subscribe(&mut self, nodes: [usize; 2]) -> Result<()> {
+        let subscriber = self.client(nodes, &["--subscribe".into()]).await?;
+        self.subscribers.push(subscriber);
+        Ok(())
+    }
+
+    /// Starts a publisher likewise.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it does not get ready.
+    pub(crate) async fn publish(&mut self, nodes: [usize; 2], load: Load) -> Result<()> {
+        let Load { unicasts, multicasts, timeout_ms } = load;
+        let arguments =
+            [("unicasts", unicasts), ("multicasts", multicasts), ("timeout-ms", timeout_ms)];
+        let arguments = arguments.map(|(name, value)| format!("--{name}={value}"));
+        let publisher = self.client(nodes, &arguments).await?;
+        self.publishers.push(publisher);
+        Ok(())
+    }
+
+    /// Where everything was written.
+    pub(crate) fn keep(mut self) -> PathBuf {
+        self.dir.disable_cleanup(true);
+        self.dir.path().into()
+    }
+
+    async fn client(&mut self, nodes: [usize; 2], more: &[String]) -> Result<ClientProcess> {
+        self.clients += 1;
+        let dir = self.dir.path().join(format!("client-{}", self.clients));
+        let leaf = self.consortium.client("bank", "app").context("it was planned")?;
+        self.write_party(&dir, "sdk", leaf)?;
+        let mut arguments = vec![format!("--dir={}", dir.display())];
+        arguments.extend(nodes.map(|node| format!("--endpoint={}", self.nodes[node].sdk_addr)));
+        arguments.extend_from_slice(more);
+        ClientProcess::start(&arguments, dir.join("diary")).await
+    }
+
+    fn node_dir(&self, number: usize) -> PathBuf {
+        self.dir.path().join(NODES[number])
+    }
+
+    fn write_party(&self, dir: &Path, name: &str, leaf: &Leaf) -> Result<()> {
+        fs::create_dir(dir)?;
+        fs::write(dir.join("ca.crt"), self.consortium.root().certificate_pem())?;
+        fs::write(dir.join(format!("{name}.crt")), leaf.chain_pem())?;
+        let key = dir.join(format!("{name}.key"));
+        fs::write(&key, leaf.key_pem())?;
+        Ok(fs::set_permissions(key, fs::Permissions::from_mode(0o600))?)
+    }
+}
+
+fn configure(dir: &Path, label: &str, [p2p, sdk]: [&str; 2], peers: &str) -> Result<()> {
+    let text = format!(
+        "[node]\nname = \"{label}\"\nagency = \"bank\"\nstate_dir = \"state\"\n\
+         [tls]\nca = \"ca.crt\"\ncert = \"node.crt\"\nkey = \"node.key\"\n\
+         [sdk]\nlisten = \"{sdk}\"\n[p2p]\nlisten = \"{p2p}\"\n{peers}"
+    );
+    Ok(fs::write(dir.join("amop.toml"), text)?)
+}
+
+const NODES: [&str; 5] = ["n0", "n1", "n2", "n3", "n4"];

@@ -1,0 +1,285 @@
+//! What happens to a network, and what must be true of it all the same.
+//!
+//! Whatever happens, the contract holds. At the end all is mended; a moment later everything that is
+//! published must end with code 0 again.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rustix::process::Signal;
+use tokio::time::{Instant, sleep};
+
+use crate::books::{Demands, Verdict};
+use crate::clock::{micros, now};
+use crate::net::{Load, Net};
+use crate::options::Options;
+use crate::weather::Weather;
+
+/// What happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scenario {
+    /// Nodes are stopped with SIGTERM and started again, one after another.
+    Rolling,
+    /// Nodes and subscribers are killed and started again.
+    Kill,
+    /// Nodes and subscribers stand still for a while.
+    Stop,
+    /// Nothing passes between two nodes for a while, both ways or one way.
+    Blackhole,
+    /// Every link between nodes is as bad as a bad long way.
+    BadLink,
+    /// All of that in turn, as it is drawn.
+    Mix,
+}
+
+/// A run of a scenario.
+struct Run<'a> {
+    net: &'a mut Net,
+    random: ChaCha12Rng,
+    until: Instant,
+}
+
+impl Scenario {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Rolling, Self::Kill, Self::Stop, Self::Blackhole, Self::BadLink, Self::Mix];
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scenario| scenario.name() == name)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Rolling => "rolling",
+            Self::Kill => "kill",
+            Self::Stop => "stop",
+            Self::Blackhole => "blackhole",
+            Self::BadLink => "bad-link",
+            Self::Mix => "mix",
+        }
+    }
+
+    /// Runs it with this daemon, and judges.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the processes of the run cannot be had; what they do wrong is in the verdict.
+    pub(crate) async fn run(self, options: &Options, seed: u64, node: &Path) -> Result<Verdict> {
+        let mut net = Net::start(node, seed).await?;
+        for nodes in [[0, 2], [1, 3], [4, 1]] {
+            net.subscribe(nodes).await?;
+        }
+        net.publish([2, 4], self.load(options.smoke)).await?;
+        sleep(SETTLE).await;
+        let span = if options.smoke { SMOKE } else { Duration::from_mins(options.minutes) };
+        let random = ChaCha12Rng::seed_from_u64(seed);
+        let mut run = Run { net: &mut net, random, until: now() + span };
+        let done = match self.happen(&mut run).await {
+            Ok(()) => finish(&mut net).await,
+            Err(error) => Err(error),
+        };
+        let (calm_from, complaint) = match done {
+            Ok(calm_from) => (Some(calm_from), None),
+            Err(error) => (None, Some(format!("{error:#}"))),
+        };
+        let mut verdict = self.judge(&net, calm_from)?;
+        if let Some(complaint) = complaint {
+            verdict.complain(complaint);
+        }
+        if !verdict.is_good() {
+            println!("  logs and diaries: {}", net.keep().display());
+        }
+        Ok(verdict)
+    }
+
+    fn load(self, smoke: bool) -> Load {
+        let (unicasts, multicasts) = match self {
+            Self::BadLink => (150, 50),
+            _ => (1000, 100),
+        };
+        let share = if smoke { 10 } else { 1 };
+        let (unicasts, multicasts) = (unicasts / share, multicasts / share);
+        Load { unicasts, multicasts, timeout_ms: 10_000 }
+    }
+
+    fn judge(self, net: &Net, calm_from: Option<u64>) -> Result<Verdict> {
+        let clients = net.publishers.iter().chain(&net.subscribers);
+        let diaries: Vec<&Path> = clients.map(|client| client.diary.as_path()).collect();
+        let demands = match self {
+            Self::Rolling => Demands { good_from: Some(0), no_gaps: true, good_per_mille: 0 },
+            Self::BadLink => Demands { good_per_mille: 999, ..Demands::default() },
+            _ => Demands { good_from: Some(calm_from.unwrap_or(u64::MAX)), ..Demands::default() },
+        };
+        Verdict::of(&diaries, demands)
+    }
+
+    async fn happen(self, run: &mut Run<'_>) -> Result<()> {
+        match self {
+            Self::Rolling => {
+                // Twice at least, however short the run.
+                for round in 0.. {
+                    if round > 1 && now() >= run.until {
+                        break;
+                    }
+                    for node in 0..run.net.nodes.len() {
+                        run.roll(node).await?;
+                    }
+                }
+            }
+            Self::BadLink => {
+                run.net.wires.iter().for_each(|wire| wire.set(BAD));
+                sleep(run.until - now()).await;
+            }
+            Self::Kill | Self::Stop | Self::Blackhole | Self::Mix => {
+                while now() < run.until {
+                    let next = match self {
+                        Self::Mix => match run.draw(4) {
+                            0 => Self::Kill,
+                            1 => Self::Stop,
+                            2 => Self::Blackhole,
+                            _ => Self::Rolling,
+                        },
+                        other => other,
+                    };
+                    run.strike(next).await?;
+                    run.pause(500, 3000).await;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Run<'_> {
+    /// Has one thing go wrong, and mends it.
+    async fn strike(&mut self, what: Scenario) -> Result<()> {
+        let node = self.draw(self.net.nodes.len());
+        match what {
+            Scenario::Kill if self.draw(3) == 0 => {
+                tell("a subscriber is killed, another one started");
+                let last = self.net.subscribers.len() - 1;
+                self.net.subscribers[last].kill().await?;
+                let nodes = self.net.nodes.len();
+                self.net.subscribe([node, (node + 1) % nodes]).await
+            }
+            Scenario::Kill => {
+                tell(&format!("n{node} is killed"));
+                self.net.nodes[node].kill().await?;
+                self.pause(0, 10_000).await;
+                self.net.nodes[node].restart().await?;
+                self.is_back(node).await
+            }
+            Scenario::Stop => {
+                let is_node = self.draw(3) > 0;
+                let who = if is_node { format!("n{node}") } else { "a subscriber".into() };
+                tell(&format!("{who} stands still"));
+                let last = self.net.subscribers.len() - 1;
+                let signal = |net: &Net, signal| match is_node {
+                    true => net.nodes[node].signal(signal),
+                    false => net.subscribers[last].signal(signal),
+                };
+                signal(self.net, Signal::STOP)?;
+                self.pause(500, 20_000).await;
+                signal(self.net, Signal::CONT)
+            }
+            Scenario::Blackhole => {
+                let wire = self.draw(self.net.wires.len());
+                let blocked = Weather { is_blocked: true, ..Weather::default() };
+                let ways = match self.draw(3) {
+                    0 => [blocked, Weather::default()],
+                    1 => [Weather::default(), blocked],
+                    _ => [blocked; 2],
+                };
+                tell(&format!("wire {wire} passes nothing: {:?}", ways.map(|way| way.is_blocked)));
+                self.net.wires[wire].set_ways(ways);
+                self.pause(500, 15_000).await;
+                self.net.wires[wire].set(Weather::default());
+                Ok(())
+            }
+            Scenario::Rolling | Scenario::BadLink | Scenario::Mix => self.roll(node).await,
+        }
+    }
+
+    /// Has a node stop of its own accord, and starts it again.
+    async fn roll(&mut self, node: usize) -> Result<()> {
+        tell(&format!("n{node} drains"));
+        let began = now();
+        self.net.nodes[node].signal(Signal::TERM)?;
+        let code = self.net.nodes[node].ends_within(DRAIN_MAX).await?;
+        ensure!(code == Some(0), "n{node} ends with {code:?}");
+        tell(&format!("n{node} has drained in {:.1} s", began.elapsed().as_secs_f32()));
+        self.net.nodes[node].restart().await?;
+        self.is_back(node).await?;
+        sleep(SETTLE).await;
+        Ok(())
+    }
+
+    async fn is_back(&self, node: usize) -> Result<()> {
+        let began = now();
+        self.net.is_linked(node).await?;
+        tell(&format!("n{node} is linked again after {:.1} s", began.elapsed().as_secs_f32()));
+        Ok(())
+    }
+
+    async fn pause(&mut self, least_ms: usize, most_ms: usize) {
+        let millis = least_ms + self.draw(most_ms - least_ms);
+        sleep(Duration::from_millis(millis as u64)).await;
+    }
+
+    fn draw(&mut self, below: usize) -> usize {
+        let drawn = usize::try_from(self.random.next_u32()).unwrap_or_default();
+        drawn % below.max(1)
+    }
+}
+
+/// Mends everything, lets it be well for a while, and has all clients come to their ends. Answers from
+/// when on it was well.
+async fn finish(net: &mut Net) -> Result<u64> {
+    net.wires.iter().for_each(|wire| wire.set(Weather::default()));
+    sleep(MENDED).await;
+    let calm_from = micros();
+    sleep(CALM).await;
+    for publisher in &mut net.publishers {
+        publisher.finish().await?;
+    }
+    let killed = net.subscribers.len().saturating_sub(SUBSCRIBERS);
+    tell(&format!("{killed} subscribers were killed"));
+    for subscriber in &mut net.subscribers {
+        // Those that were killed have ended; they have nothing to say.
+        subscriber.finish_if_alive().await?;
+    }
+    Ok(calm_from)
+}
+
+fn tell(text: &str) {
+    println!("  {text}");
+}
+
+/// A bad long way.
+const BAD: Weather = Weather {
+    delay: Duration::from_millis(150),
+    jitter: Duration::from_millis(50),
+    lost: 50,
+    late: 20,
+    doubled: 10,
+    spoilt: 0,
+    is_blocked: false,
+};
+
+/// How long clients and nodes have to know of each other, or to get on before the next thing happens.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// How long after all is mended it must be well.
+const MENDED: Duration = Duration::from_secs(10);
+
+/// How long it is well in the end.
+const CALM: Duration = Duration::from_secs(3);
+
+/// How long a node may take to drain.
+const DRAIN_MAX: Duration = Duration::from_secs(32);
+
+const SMOKE: Duration = Duration::from_secs(10);
+
+const SUBSCRIBERS: usize = 3;
