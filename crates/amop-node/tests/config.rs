@@ -271,3 +271,43 @@ fn a_wrong_limit_is_named_with_what_it_should_be() {
         assert!(told.contains(sentence), "{limits}: {told}");
     }
 }
+
+/// The table of limits in OPERATIONS says what the code does.
+#[test]
+fn the_table_of_limits_names_the_limits_that_hold() {
+    use amop_wire::limits;
+
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/OPERATIONS.md");
+    let text = fs::read_to_string(path).unwrap();
+    let (_, table) = text.split_once("| what | limit | past it |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let limit = |what: &str| {
+        let row = table.lines().find(|line| line.starts_with(&format!("| {what} |")));
+        row.unwrap_or_else(|| panic!("no row {what}")).split('|').nth(2).unwrap().trim().to_owned()
+    };
+    let grouped = |number: usize| {
+        let digits = number.to_string();
+        let groups: Vec<&[u8]> = digits.as_bytes().rchunks(3).rev().collect();
+        String::from_utf8(groups.join(&b","[..])).unwrap()
+    };
+    assert_eq!(limits::PAYLOAD_BYTES_MAX, 1 << 20);
+    assert_eq!(limit("payload of a message"), "1 MiB");
+    let numbers = [
+        ("subscriptions of one client", grouped(limits::SUBSCRIPTIONS_PER_CLIENT_MAX)),
+        (
+            "publishes of one client, of all clients, without an end",
+            [limits::REQUESTS_PER_CLIENT_MAX, limits::REQUESTS_PER_NODE_MAX]
+                .map(grouped)
+                .join(", "),
+        ),
+        (
+            "multicast deliveries of one client without an ack",
+            grouped(limits::UNACKED_PER_CLIENT_MAX),
+        ),
+        ("topics of one node", grouped(limits::TOPICS_PER_NODE_MAX)),
+        ("nodes of a network", grouped(limits::NODES_MAX)),
+    ];
+    for (what, number) in numbers {
+        assert_eq!(limit(what), number, "{what}");
+    }
+}
