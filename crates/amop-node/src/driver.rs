@@ -243,9 +243,9 @@ impl Driver {
     /// and sets the timer.
     fn end_batch(&self, now: Instant, mut state: MutexGuard<'_, State>) {
         state.handle(now, Input::EndOfBatch);
-        let look_at = state.stage_files(now);
+        state.stage_files(now);
         state.send_staged();
-        let wanted = [state.core.poll_timeout(), look_at].into_iter().flatten().min();
+        let wanted = state.core.poll_timeout();
         let earlier = match (wanted, state.timer_at) {
             (Some(wanted), Some(set)) => wanted < set,
             (Some(_), None) => true,

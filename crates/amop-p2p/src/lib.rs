@@ -6,6 +6,7 @@ mod batch;
 mod congestion;
 mod dialer;
 mod endpoint;
+mod file_room;
 mod handshake;
 mod identity;
 mod kind;

@@ -71,6 +71,9 @@ impl Link {
     /// that reason, after what was queued; nothing more is read then. After
     /// [`Outbox::close`] frames are still handed over until the link is closed.
     ///
+    /// With no frames at all on [`Lane::Files`] it is told that there is [room for
+    /// files](Outbox::has_file_room) again.
+    ///
     /// All lanes share one task: no lock, allocation or wake is spent on a single message, and
     /// what the callback sends back on this link is written without another wake.
     pub async fn run<F>(self, mut on_frames: F) -> LinkEnd

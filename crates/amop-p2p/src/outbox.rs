@@ -12,6 +12,7 @@ use amop_wire::{CloseCode, CloseReason, Lane};
 use bytes::Bytes;
 
 use crate::batch::{Batch, LaneBuffer};
+use crate::file_room::FileRoom;
 
 /// The sending end of a link. Cheap to clone; works from any thread.
 ///
@@ -24,10 +25,8 @@ pub struct Outbox {
 
 impl Outbox {
     pub(crate) fn new(bytes_max: usize) -> Self {
-        let (queued_bytes, queued_file_bytes) = Default::default();
-        let queue = Mutex::default();
-        let shared = Shared { queued_bytes, queued_file_bytes, bytes_max, queue };
-        Self { shared: Arc::new(shared) }
+        let (queued_bytes, file_room, queue) = Default::default();
+        Self { shared: Arc::new(Shared { queued_bytes, file_room, bytes_max, queue }) }
     }
 
     /// Queues everything in the batch, which is empty afterwards and may be filled again.
@@ -45,8 +44,7 @@ impl Outbox {
             batch.clear();
             return;
         }
-        let file_bytes = batch.bytes_on(Lane::Files);
-        self.shared.queued_file_bytes.fetch_add(file_bytes, Ordering::Relaxed);
+        self.shared.file_room.queued(batch.bytes_on(Lane::Files));
         for (lane, staged) in queue.lanes.iter_mut().zip(batch.lanes_mut()) {
             if !staged.is_empty() {
                 lane.append(staged);
@@ -75,10 +73,11 @@ impl Outbox {
 
     /// Whether more than so many staged bytes may wait on the lane for files. What waits there stands before what other transfers
     /// send later, so that it is little: at most 256 KiB, and what was staged last.
+    ///
+    /// After a no the link's [`run`](crate::Link::run) tells when half of that is free again, once.
     #[must_use]
     pub fn has_file_room(&self, staged_bytes: usize) -> bool {
-        let queued_bytes = self.shared.queued_file_bytes.load(Ordering::Relaxed);
-        queued_bytes.saturating_add(staged_bytes) < FILE_BYTES_MAX
+        self.shared.file_room.has_room(staged_bytes)
     }
 
     /// Closes the link once everything queued before has been received by the peer, at the latest
@@ -129,10 +128,15 @@ impl Outbox {
         })
     }
 
+    /// Whether somebody is to be told that there is room for files again. Answers it once.
+    pub(crate) fn pays_file_room(&self) -> bool {
+        self.shared.file_room.pays()
+    }
+
     /// Tells that QUIC took so many bytes, or that they were given up: on all lanes, and of them for files.
     pub(crate) fn written(&self, bytes: usize, file_bytes: usize) {
         self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.shared.queued_file_bytes.fetch_sub(file_bytes, Ordering::Relaxed);
+        self.shared.file_room.written(file_bytes);
     }
 
     /// Tells that the link has ended, and forgets what waits.
@@ -143,7 +147,7 @@ impl Outbox {
         queue.waker = None;
         queue.lanes = Default::default();
         self.shared.queued_bytes.store(0, Ordering::Relaxed);
-        self.shared.queued_file_bytes.store(0, Ordering::Relaxed);
+        self.shared.file_room.clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -167,8 +171,8 @@ pub(crate) enum Request {
 struct Shared {
     /// Counts what is in `queue` and what the writers took out of it but QUIC did not take yet.
     queued_bytes: AtomicUsize,
-    /// What of it is on the lane for files.
-    queued_file_bytes: AtomicUsize,
+    /// Counts what of it is on the lane for files.
+    file_room: FileRoom,
     bytes_max: usize,
     queue: Mutex<Queue>,
 }
@@ -199,15 +203,12 @@ fn wake(mut queue: MutexGuard<'_, Queue>) {
     }
 }
 
-/// How many bytes wait on the lane for files before it takes no more. They are in nobody's way on other lanes,
-/// but what QUIC has taken of them is, for a moment.
-const FILE_BYTES_MAX: usize = 256 << 10;
-
 #[cfg(test)]
 mod tests {
     use std::task::Wake;
 
     use super::*;
+    use crate::file_room::FILE_BYTES_MAX;
     use crate::testing::Note;
 
     #[derive(Default)]

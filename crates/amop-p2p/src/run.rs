@@ -96,6 +96,9 @@ impl Runner {
             flow = self.write(cx);
         }
         if flow.is_continue() {
+            flow = self.refill(cx, on_frames);
+        }
+        if flow.is_continue() {
             flow = self.watch_end(cx, on_frames);
         }
         match flow {
@@ -140,9 +143,12 @@ impl Runner {
     }
 
     fn hand_over(&mut self, lane: Lane, on_frames: OnFrames<'_>) {
-        if self.frames.is_empty() {
-            return;
+        if !self.frames.is_empty() {
+            self.call(lane, on_frames);
         }
+    }
+
+    fn call(&mut self, lane: Lane, on_frames: OnFrames<'_>) {
         let outcome = on_frames(lane, &mut self.frames);
         self.frames.clear();
         self.frames.shrink_to(FRAMES_KEPT);
@@ -177,6 +183,20 @@ impl Runner {
             }
             Some(Request::Ended) | None => Flow::Continue(()),
         }
+    }
+
+    /// Tells whoever waits for room on the lane for files that there is some, and writes what comes of it.
+    fn refill(&mut self, cx: &mut Context<'_>, on_frames: OnFrames<'_>) -> Flow {
+        for _ in 0..REFILLS_PER_POLL {
+            if self.ending.is_some() || !self.guard.outbox.pays_file_room() {
+                return Flow::Continue(());
+            }
+            self.guard.outbox.link_runs();
+            self.call(Lane::Files, on_frames);
+            self.write(cx)?;
+        }
+        cx.waker().wake_by_ref();
+        Flow::Continue(())
     }
 
     /// Ends the link when its time has come.
@@ -302,6 +322,9 @@ const CHUNKS_PER_READ: usize = 64;
 
 /// For how many frames room is kept between reads. A batch of tiny ones may have more.
 const FRAMES_KEPT: usize = 4096;
+
+/// How often one poll has the lane for files filled before others get their turn.
+const REFILLS_PER_POLL: usize = 4;
 
 /// How often one poll reads one lane before others get their turn.
 const READS_PER_POLL: usize = 8;

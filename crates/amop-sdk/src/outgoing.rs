@@ -121,15 +121,10 @@ impl Outgoing {
         })
     }
 
-    /// Whether there is a link and it takes more on its lane for files.
+    /// Whether there is a link and it takes more on its lane for files. One that does not says when it does.
     pub(crate) fn has_file_room(&self) -> bool {
         let staged_bytes = self.batch.bytes_on(Lane::Files);
         self.link.as_ref().is_some_and(|link| link.outbox.has_file_room(staged_bytes))
-    }
-
-    /// Whether there is a link that takes no more on its lane for files.
-    pub(crate) fn lacks_file_room(&self) -> bool {
-        self.link.is_some() && !self.has_file_room()
     }
 
     pub(crate) fn stage_file(&mut self, message: &FileMessage) {

@@ -336,7 +336,6 @@ impl State {
     fn waits_for_link(&self) -> bool {
         let next = self.publishes.next_payload_bytes();
         self.outgoing.holds()
-            || self.outgoing.lacks_file_room()
             || next.is_some_and(|bytes| {
                 self.publishes.has_room(bytes) && !self.outgoing.has_room(bytes)
             })

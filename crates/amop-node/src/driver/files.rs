@@ -1,9 +1,7 @@
 //! Moves file messages between links and the core, without letting them stand before anything else.
 //!
 //! What is to be sent waits in the core and is taken as far as a link has room for files, which is
-//! little. A link tells nobody when it gets some, so whoever waits for it looks again after a while.
-
-use std::time::Duration;
+//! little. A link without room hands in an empty batch when it has some again, so nobody looks in vain.
 
 use amop_core::node::{Input, LinkId};
 use amop_wire::{CloseReason, FileMessage, Frame, Instant, Lane, Recent, Transit};
@@ -12,7 +10,7 @@ use tracing::warn;
 use super::{Driver, State};
 
 impl Driver {
-    /// Handles everything that arrived on the lane for files of any link.
+    /// Handles everything that arrived on the lane for files of any link: nothing, if there is room again.
     ///
     /// # Errors
     ///
@@ -30,13 +28,11 @@ impl Driver {
 }
 
 impl State {
-    /// Stages what waits for the files of each link, as far as it has room. Says when to look again if
-    /// more waits for a link without.
-    pub(super) fn stage_files(&mut self, now: Instant) -> Option<Instant> {
+    /// Stages what waits for the files of each link, as far as it has room.
+    pub(super) fn stage_files(&mut self, now: Instant) {
         // What is passed on makes neighbours be told, so it goes on until all is quiet.
         loop {
             let links: Vec<LinkId> = self.core.file_links().collect();
-            let mut is_waiting = false;
             let mut has_staged = false;
             for link in links {
                 let Some(out) = self.links.get_mut(&link) else { continue };
@@ -51,14 +47,10 @@ impl State {
                         self.staged.push(link);
                     }
                 }
-                is_waiting |= !out.outbox.has_file_room(out.batch.bytes_on(Lane::Files));
             }
             if !has_staged {
-                return is_waiting.then(|| now + LOOK_AGAIN_AFTER);
+                return;
             }
         }
     }
 }
-
-/// How soon to look again for room on a lane for files, which tells nobody when it has some.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(1);

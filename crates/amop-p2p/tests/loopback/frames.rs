@@ -172,3 +172,40 @@ async fn what_the_callback_sends_back_arrives() {
         assert_eq!(at_a.next().await, Note::new(Lane::Replies, [i], vec![i; 100]));
     }
 }
+
+/// LINK-1: whoever sends on only when the link says that there is room needs no clock for that.
+#[tokio::test]
+async fn a_link_says_when_it_has_room_for_files_again_and_says_it_to_nobody_else() {
+    let settings = Settings::default();
+    let (a, b) = (node("n1.node.bank-a.amop", &settings), node("n1.node.bank-b.amop", &settings));
+    let (dialed, accepted) = link(&a, &b).await;
+    let (to_b, mut at_b) = (dialed.outbox(), Running::start(accepted));
+    const COUNT: u32 = 300;
+    let (mut next, mut staged) = (0_u32, batch(&[]));
+    let mut fill = move |outbox: &Outbox| {
+        while next < COUNT && outbox.has_file_room(staged.bytes_on(Lane::Files)) {
+            staged.push(&Note::new(Lane::Files, next.to_be_bytes(), vec![7; 65_536])).unwrap();
+            next += 1;
+        }
+        outbox.send(&mut staged);
+    };
+    let outbox = to_b.clone();
+    let (calls, mut counted) = tokio::sync::watch::channel(0);
+    fill(&outbox);
+    let run = tokio::spawn(dialed.run(move |lane, frames| {
+        assert!(lane == Lane::Files && frames.is_empty());
+        fill(&outbox);
+        calls.send_modify(|calls| *calls += 1);
+        Ok(())
+    }));
+    for n in 0..COUNT {
+        assert_eq!(at_b.next().await.header, n.to_be_bytes()[..]);
+    }
+    let called = *counted.borrow_and_update();
+    assert!((1..=COUNT).contains(&called), "{called} calls");
+    to_b.send(&mut batch(&[Note::new(Lane::Messages, "last", "")]));
+    assert_eq!(at_b.next().await.lane, Lane::Messages);
+    to_b.close(CloseReason::new(CloseCode::Done, "all sent"));
+    run.await.unwrap();
+    assert!(*counted.borrow() <= called + 1, "nobody waits any more");
+}
