@@ -10,8 +10,10 @@ use prost::Message as _;
 use sha2::{Digest, Sha256};
 
 use crate::fields::{bad, name, no_payload, node_id, node_id_words, put, text, topic};
+use crate::file_found::{FileFound, read_found};
 use crate::generated::{self as pb, file_header::Kind};
 use crate::limits::FILE_PIECE_BYTES_MAX;
+use crate::sealed_offer::{SealedOffer, read_sealed_offer};
 use crate::{
     Code, FileLabel, FileLayout, Frame, Instance, Lane, Message, MessageError, Name, NodeId,
     Reason, Topic,
@@ -53,12 +55,14 @@ impl FileEnd {
     pub const ANY: Self = Self { instance: Instance(0), node: NodeId::from_bytes([0; 32]) };
 }
 
-/// What a message says. The first four kinds go to the receiver, the others to the sender, and the last
-/// to a neighbour.
+/// What a message says. The first five kinds go to the receiver, the others to the sender, and the last
+/// three to a neighbour.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileBody {
     /// This is the file: say what you have.
     Offer(Box<FileOffer>),
+    /// The same on a private topic, for the receiver alone.
+    SealedOffer(Box<SealedOffer>),
     /// The stream from here on.
     Piece {
         /// The offset of its first byte.
@@ -97,6 +101,31 @@ pub enum FileBody {
         /// How many.
         passed: u64,
     },
+    /// Who subscribes to this topic?
+    Find(Topic),
+    /// These do.
+    Found(Box<FileFound>),
+}
+
+impl FileBody {
+    /// The topic, and who sends, of what begins a round.
+    #[must_use]
+    pub fn offered(&self) -> Option<(&Topic, &Name)> {
+        match self {
+            Self::Offer(offer) => Some((&offer.topic, &offer.from)),
+            Self::SealedOffer(offer) => Some((&offer.topic, &offer.from)),
+            _ => None,
+        }
+    }
+
+    /// Says who sends, in what begins a round.
+    pub fn attest(&mut self, sender: &Name) {
+        match self {
+            Self::Offer(offer) => offer.from = sender.clone(),
+            Self::SealedOffer(offer) => offer.from = sender.clone(),
+            _ => {}
+        }
+    }
 }
 
 /// What a sender says of a file before it sends it.
@@ -166,6 +195,7 @@ impl Message for FileMessage {
         static NONE: Bytes = Bytes::new();
         match &self.body {
             FileBody::Piece { data, .. } => data,
+            FileBody::SealedOffer(offer) => &offer.sealed,
             FileBody::Offer(_)
             | FileBody::Ask { .. }
             | FileBody::Cancel(_)
@@ -174,14 +204,16 @@ impl Message for FileMessage {
             | FileBody::Again
             | FileBody::Done { .. }
             | FileBody::Refused(..)
-            | FileBody::Window { .. } => &NONE,
+            | FileBody::Window { .. }
+            | FileBody::Find(_)
+            | FileBody::Found(_) => &NONE,
         }
     }
 
     fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
         let header = pb::FileHeader::decode(header).map_err(MessageError::Malformed)?;
         let kind = header.kind.ok_or(MessageError::UnknownKind)?;
-        if !matches!(kind, Kind::Piece(_)) {
+        if !matches!(kind, Kind::Piece(_) | Kind::SealedOffer(_)) {
             no_payload(&payload)?;
         }
         let (route, body) = match kind {
@@ -199,6 +231,11 @@ impl Message for FileMessage {
             Kind::Window(window) => {
                 (window.route, FileBody::Window { passed: window.passed.unwrap_or_default() })
             }
+            Kind::Find(find) => {
+                (find.route, FileBody::Find(topic("file_find.topic", &find.topic)?))
+            }
+            Kind::Found(found) => (found.route, FileBody::Found(Box::new(read_found(&found)?))),
+            Kind::SealedOffer(offer) => (offer.route, read_sealed_offer(&offer, payload)?),
         };
         let route = route.unwrap_or_default();
         let round = route.round.unwrap_or_default();
@@ -234,6 +271,15 @@ impl FileMessage {
             FileBody::Window { passed } => {
                 Kind::Window(pb::FileWindow { route, passed: Some(*passed) })
             }
+            FileBody::Find(topic) => {
+                Kind::Find(pb::FileFind { route, topic: text(topic.as_bytes()) })
+            }
+            FileBody::Found(found) => Kind::Found(found.to_proto(route)),
+            FileBody::SealedOffer(offer) => Kind::SealedOffer(pb::FileSealedOffer {
+                route,
+                from: text(offer.from.as_bytes()),
+                topic: text(offer.topic.as_bytes()),
+            }),
         }
     }
 
@@ -262,7 +308,7 @@ fn read_route(route: pb::FileRoute) -> Result<FileRoute, MessageError> {
     })
 }
 
-fn put_offer(route: Option<pb::FileRoute>, offer: &FileOffer) -> pb::FileOffer {
+pub(crate) fn put_offer(route: Option<pb::FileRoute>, offer: &FileOffer) -> pb::FileOffer {
     #[expect(clippy::cast_possible_truncation, reason = "each is one half")]
     let (high, low) = ((offer.id.0 >> 64) as u64, offer.id.0 as u64);
     pb::FileOffer {
@@ -279,7 +325,7 @@ fn put_offer(route: Option<pb::FileRoute>, offer: &FileOffer) -> pb::FileOffer {
     }
 }
 
-fn read_offer(offer: &pb::FileOffer) -> Result<FileOffer, MessageError> {
+pub(crate) fn read_offer(offer: &pb::FileOffer) -> Result<FileOffer, MessageError> {
     let half = |half: Option<u64>| u128::from(half.unwrap_or_default());
     let layout = FileLayout::new(offer.size.unwrap_or_default());
     let label = FileLabel::from_bytes(&offer.label);

@@ -318,14 +318,14 @@ pub struct ClientReceiptRun {
     #[prost(fixed32, optional, tag = "5")]
     pub unknown: ::core::option::Option<u32>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FileHeader {
-    #[prost(oneof = "file_header::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "file_header::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
     pub kind: ::core::option::Option<file_header::Kind>,
 }
 /// Nested message and enum types in `FileHeader`.
 pub mod file_header {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Kind {
         #[prost(message, tag = "1")]
         Offer(super::FileOffer),
@@ -347,6 +347,12 @@ pub mod file_header {
         Refused(super::FileRefused),
         #[prost(message, tag = "10")]
         Window(super::FileWindow),
+        #[prost(message, tag = "11")]
+        Find(super::FileFind),
+        #[prost(message, tag = "12")]
+        Found(super::FileFound),
+        #[prost(message, tag = "13")]
+        SealedOffer(super::FileSealedOffer),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -449,6 +455,38 @@ pub struct FileWindow {
     pub route: ::core::option::Option<FileRoute>,
     #[prost(fixed64, optional, tag = "2")]
     pub passed: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FileFind {
+    #[prost(message, optional, tag = "1")]
+    pub route: ::core::option::Option<FileRoute>,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub topic: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FileFound {
+    #[prost(message, optional, tag = "1")]
+    pub route: ::core::option::Option<FileRoute>,
+    #[prost(fixed32, optional, tag = "2")]
+    pub left_out: ::core::option::Option<u32>,
+    #[prost(message, repeated, tag = "3")]
+    pub at: ::prost::alloc::vec::Vec<FileFoundAt>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FileFoundAt {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub node: ::prost::bytes::Bytes,
+    #[prost(fixed64, repeated, tag = "2")]
+    pub instances: ::prost::alloc::vec::Vec<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FileSealedOffer {
+    #[prost(message, optional, tag = "1")]
+    pub route: ::core::option::Option<FileRoute>,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub from: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub topic: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PeerHeader {

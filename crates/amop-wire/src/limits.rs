@@ -93,6 +93,15 @@ pub const FILE_WINDOW_BYTES: u64 = 1 << 20;
 /// Most transfers that one receiver takes, or one link carries, at a time; the next one waits.
 pub const TRANSFERS_MAX: usize = 64;
 
+/// Most subscribers of a topic that a client is told of who may receive a file.
+pub const FILE_RECEIVERS_MAX: usize = 1024;
+
+/// Longest offer of a file on a private topic, sealed, in bytes.
+pub const SEALED_OFFER_BYTES_MAX: usize = 1024;
+
+/// How much shorter than [`FILE_PIECE_BYTES_MAX`] a piece is before it is sealed, in bytes.
+pub const FILE_SEAL_BYTES_MAX: usize = 64;
+
 /// Longest name of a file, in bytes of UTF-8.
 pub const LABEL_OF_FILE_BYTES_MAX: usize = 255;
 

@@ -14,8 +14,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use amop_topic_table::Candidate;
 use amop_wire::{
-    Code, FileBody, FileEnd, FileMessage, FileOffer, Instance, Instant, MsgId, Reason,
+    Code, FileBody, FileEnd, FileFound, FileMessage, FileOffer, FoundReceiver, Instance, Instant,
+    MsgId, Reason, Topic,
 };
 
 use super::{Link, LinkId, Node};
@@ -126,9 +128,10 @@ impl Node {
         }
     }
 
-    /// No other node speaks for the clients of this one.
+    /// No other node speaks for the clients of this one, nor asks as they do.
     fn file_of_peer(&mut self, now: Instant, link: LinkId, message: FileMessage) {
-        if speaker(&message).node != self.id {
+        let is_of_client = matches!(message.body, FileBody::Find(_) | FileBody::Found(_));
+        if speaker(&message).node != self.id && !is_of_client {
             self.pass_file(now, link, message);
         }
     }
@@ -145,20 +148,42 @@ impl Node {
         if speaker(&message) != here {
             return; // It may have been attached elsewhere when it said this.
         }
-        if let FileBody::Offer(offer) = &mut message.body {
-            let Some(session) = self.sessions.get(&client) else { return };
-            offer.from = session.name.clone();
-            if message.route.receiver == FileEnd::ANY {
-                match self.choose_receiver(offer) {
-                    Some(receiver) => message.route.receiver = receiver,
-                    None => {
-                        let body = FileBody::Refused(Code::NoSubscriber, Reason::NoSubscriber);
-                        return self.reply_to_file(now, link, &message, body);
-                    }
+        match &message.body {
+            FileBody::Find(topic) => {
+                let found = FileBody::Found(Box::new(self.file_receivers(topic)));
+                return self.reply_to_file(now, link, &message, found);
+            }
+            FileBody::Found(_) => return,
+            _ => {}
+        }
+        let Some(session) = self.sessions.get(&client) else { return };
+        message.body.attest(&session.name);
+        if let FileBody::Offer(offer) = &message.body
+            && message.route.receiver == FileEnd::ANY
+        {
+            match self.choose_receiver(offer) {
+                Some(receiver) => message.route.receiver = receiver,
+                None => {
+                    let body = FileBody::Refused(Code::NoSubscriber, Reason::NoSubscriber);
+                    return self.reply_to_file(now, link, &message, body);
                 }
             }
         }
         self.pass_file(now, link, message);
+    }
+
+    /// Who may receive files of a topic: all who subscribe, and can be reached.
+    fn file_receivers(&self, topic: &Topic) -> FileFound {
+        let all = self.table.subscribers(topic);
+        let mut all: Vec<_> = all
+            .filter_map(|Candidate { instance, place, .. }| {
+                let node = self.node_at(place);
+                let name = if node == self.id { &self.name } else { self.table.name_of(node)? };
+                Some(FoundReceiver { node: name.clone(), instance })
+            })
+            .collect();
+        all.sort_unstable();
+        FileFound::new(all)
     }
 
     /// Chooses who receives a file: the same one for the same file while the subscribers stay.
@@ -180,16 +205,16 @@ impl Node {
             Ok(_) => return self.file_stopped(now, from, &message, Stopped::NoWay),
             Err(why) => return self.file_stopped(now, from, &message, why),
         };
-        if let FileBody::Offer(offer) = &message.body
+        if let Some((topic, _)) = message.body.offered()
             && end.node == self.id
-            && !self.sessions.get(&end.instance).is_some_and(|it| it.topics.contains(&offer.topic))
+            && !self.sessions.get(&end.instance).is_some_and(|it| it.topics.contains(topic))
         {
             return self.file_stopped(now, from, &message, Stopped::ClientGone);
         }
         if matches!(message.body, FileBody::Done { .. } | FileBody::Refused(..)) {
             self.transfers.forget(from, to, &message);
         }
-        let offer = matches!(message.body, FileBody::Offer(_)).then(|| message.clone());
+        let offer = message.body.offered().is_some().then(|| message.clone());
         if self.transfers.push(now, to, from, message) == Queued::Full
             && let Some(offer) = offer
         {
@@ -212,10 +237,10 @@ impl Node {
     fn file_stopped(&mut self, now: Instant, from: LinkId, message: &FileMessage, why: Stopped) {
         self.transfers.passed(now, from, message);
         let body = match (&message.body, why) {
-            (FileBody::Offer(_), Stopped::NoWay) => {
+            (FileBody::Offer(_) | FileBody::SealedOffer(_), Stopped::NoWay) => {
                 FileBody::Refused(Code::NoSubscriber, Reason::NoPath)
             }
-            (FileBody::Offer(_), Stopped::ClientGone) => {
+            (FileBody::Offer(_) | FileBody::SealedOffer(_), Stopped::ClientGone) => {
                 FileBody::Refused(Code::SubscriberUnreachable, Reason::SubscriberGone)
             }
             (FileBody::Ask { .. }, Stopped::ClientGone) => FileBody::Again,
@@ -240,14 +265,17 @@ fn speaker(message: &FileMessage) -> FileEnd {
 fn is_forth(body: &FileBody) -> bool {
     match body {
         FileBody::Offer(_)
+        | FileBody::SealedOffer(_)
         | FileBody::Piece { .. }
         | FileBody::Ask { .. }
-        | FileBody::Cancel(_) => true,
+        | FileBody::Cancel(_)
+        | FileBody::Find(_) => true,
         FileBody::Credit { .. }
         | FileBody::Wait
         | FileBody::Again
         | FileBody::Done { .. }
         | FileBody::Refused(..)
-        | FileBody::Window { .. } => false,
+        | FileBody::Window { .. }
+        | FileBody::Found(_) => false,
     }
 }

@@ -58,6 +58,7 @@ impl<F: Copy> FileLane<F> {
     pub fn push(&mut self, now: Instant, from: F, message: FileMessage) -> Queued {
         match message.body {
             FileBody::Offer(_)
+            | FileBody::SealedOffer(_)
             | FileBody::Piece { .. }
             | FileBody::Ask { .. }
             | FileBody::Cancel(_) => self.push_forth(now, from, message),
@@ -66,7 +67,9 @@ impl<F: Copy> FileLane<F> {
             | FileBody::Again
             | FileBody::Done { .. }
             | FileBody::Refused(..)
-            | FileBody::Window { .. } => self.push_back(message),
+            | FileBody::Window { .. }
+            | FileBody::Find(_) => self.push_back(message),
+            FileBody::Found(_) => self.push_found(message),
         }
     }
 
@@ -151,6 +154,15 @@ impl<F: Copy> FileLane<F> {
         }
         self.back.push_back(message);
         Queued::Yes
+    }
+
+    /// What is found is long, and whoever asks asks again.
+    fn push_found(&mut self, message: FileMessage) -> Queued {
+        let is_found = |waiting: &&FileMessage| matches!(waiting.body, FileBody::Found(_));
+        if self.back.iter().filter(is_found).count() >= FOUND_MAX {
+            return Queued::Dropped;
+        }
+        self.push_back(message)
     }
 
     /// Whether another transfer may begin; one that was idle for long makes way.
@@ -246,6 +258,7 @@ fn piece_bytes(message: &FileMessage) -> u64 {
     match &message.body {
         FileBody::Piece { data, .. } => u64::try_from(data.len()).expect("a length fits 64 bits"),
         FileBody::Offer(_)
+        | FileBody::SealedOffer(_)
         | FileBody::Ask { .. }
         | FileBody::Cancel(_)
         | FileBody::Credit { .. }
@@ -253,7 +266,9 @@ fn piece_bytes(message: &FileMessage) -> u64 {
         | FileBody::Again
         | FileBody::Done { .. }
         | FileBody::Refused(..)
-        | FileBody::Window { .. } => 0,
+        | FileBody::Window { .. }
+        | FileBody::Find(_)
+        | FileBody::Found(_) => 0,
     }
 }
 
@@ -262,6 +277,9 @@ const SHORT_MAX: usize = 8;
 
 /// How many messages wait that go back to senders.
 const BACK_MAX: usize = 16 * TRANSFERS_MAX;
+
+/// How many of them say who was found.
+const FOUND_MAX: usize = 4;
 
 /// How many bytes are passed on before the neighbour is told.
 const TELL_BYTES: u64 = FILE_WINDOW_BYTES / 4;

@@ -186,12 +186,15 @@ impl Receiver {
             FileBody::Ask { sent } => self.handle_ask(sent),
             FileBody::Cancel(reason) => self.cancel(reason),
             FileBody::Offer(_)
+            | FileBody::SealedOffer(_)
             | FileBody::Credit { .. }
             | FileBody::Wait
             | FileBody::Again
             | FileBody::Done { .. }
             | FileBody::Refused(..)
-            | FileBody::Window { .. } => {}
+            | FileBody::Window { .. }
+            | FileBody::Find(_)
+            | FileBody::Found(_) => {}
         }
     }
 

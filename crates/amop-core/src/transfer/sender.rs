@@ -241,9 +241,12 @@ impl Sender {
             | FileBody::Done { .. } // Of another file: that cannot be true.
             | FileBody::Window { .. }
             | FileBody::Offer(_)
+            | FileBody::SealedOffer(_)
             | FileBody::Piece { .. }
             | FileBody::Ask { .. }
-            | FileBody::Cancel(_) => {}
+            | FileBody::Cancel(_)
+            | FileBody::Find(_)
+            | FileBody::Found(_) => {}
         }
     }
 

@@ -3,12 +3,12 @@
 use amop_core::node::{Input, LinkId};
 use amop_wire::limits::{FILE_PIECE_BYTES_MAX, FILE_WINDOW_BYTES, TRANSFERS_MAX};
 use amop_wire::{
-    ClientMessage, Code, FileBody, FileEnd, FileId, FileLayout, FileMessage, FileOffer, FileRoute,
-    Instance, NodeId, Reason,
+    ClientMessage, Code, FileBody, FileEnd, FileFound, FileId, FileLayout, FileMessage, FileOffer,
+    FileRoute, FoundReceiver, Instance, NodeId, Reason, SealedOffer,
 };
 use bytes::Bytes;
 
-use crate::home::{CLIENT, Home, PEER, PUBLISHER, SUBSCRIBER, peer_name};
+use crate::home::{CLIENT, Home, OTHER_PEER, PEER, PUBLISHER, SUBSCRIBER, peer_name};
 
 impl Home {
     /// Hands in a file message and answers all that may be sent then.
@@ -101,6 +101,67 @@ fn an_offer_is_refused_at_once_if_nobody_subscribes_or_no_way_leads_there() {
     let refused = FileBody::Refused(Code::NoSubscriber, Reason::NoPath);
     assert_eq!(sent, [(CLIENT, of(nowhere, refused))]);
     assert_eq!(home.file(CLIENT, of(nowhere, piece(0))), [], "what is no offer is dropped");
+}
+
+/// FILE-15
+#[test]
+fn a_client_is_told_who_subscribes_here_and_elsewhere_and_nobody_else_is() {
+    let mut home = Home::new();
+    home.second_peer_has_a_subscriber();
+    home.client(ClientMessage::Subscribe("t".parse().unwrap()));
+    home.client(ClientMessage::Subscribe("other".parse().unwrap()));
+    home.handle(Input::EndOfBatch);
+    let asked = FileRoute { receiver: FileEnd::ANY, ..home.forth() };
+    let receiver = |node: &str, instance| FoundReceiver { node: node.parse().unwrap(), instance };
+    let found = |home: &mut Home, topic: &str| {
+        let sent = home.file(CLIENT, of(asked, FileBody::Find(topic.parse().unwrap())));
+        let [(CLIENT, FileMessage { route, round: 1, body: FileBody::Found(found) })] = &sent[..]
+        else {
+            panic!("{sent:?}")
+        };
+        assert_eq!((*route, found.left_out()), (asked, 0));
+        found.receivers().to_vec()
+    };
+    let all = [
+        receiver("n1.node.bank-a.amop", PUBLISHER),
+        receiver("n1.node.bank-b.amop", SUBSCRIBER),
+        receiver("n1.node.bank-c.amop", Instance(8)),
+    ];
+    assert_eq!(found(&mut home, "t"), all);
+    assert_eq!(found(&mut home, "nobody"), []);
+    home.handle(Input::LinkDown { link: OTHER_PEER });
+    home.handle(Input::EndOfBatch);
+    assert_eq!(found(&mut home, "t"), all[..2], "who cannot be reached is none");
+
+    let of_peer = FileRoute { sender: there(), receiver: FileEnd::ANY, transfer: 1 };
+    let find = FileBody::Find("t".parse().unwrap());
+    assert_eq!(home.file(PEER, of(of_peer, find)), [], "a node asks nobody");
+    let lie = FileBody::Found(Box::new(FileFound::new(all)));
+    assert_eq!(home.file(PEER, of(home.forth(), lie)), [], "nor does it answer for others");
+}
+
+/// FILE-14: who sends is attested, and nobody chooses who can read it.
+#[test]
+fn a_sealed_offer_goes_to_whom_it_names() {
+    let mut home = Home::new();
+    let sealed = |topic: &str| {
+        FileBody::SealedOffer(Box::new(SealedOffer {
+            from: "liar.sdk.bank-z.amop".parse().unwrap(),
+            topic: topic.parse().unwrap(),
+            sealed: Bytes::from_static(b"sealed"),
+        }))
+    };
+    let sent = home.file(CLIENT, of(home.forth(), sealed("t")));
+    let [(PEER, FileMessage { route, body, .. })] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(*route, home.forth());
+    assert_eq!(body.offered().unwrap().1.as_dns(), "app.sdk.bank-a.amop");
+
+    let to_any = FileRoute { receiver: FileEnd::ANY, ..home.forth() };
+    let refused = FileBody::Refused(Code::NoSubscriber, Reason::NoPath);
+    assert_eq!(home.file(CLIENT, of(to_any, sealed("t"))), [(CLIENT, of(to_any, refused))]);
+    let gone = FileBody::Refused(Code::SubscriberUnreachable, Reason::SubscriberGone);
+    let sent = home.file(PEER, of(home.back(), sealed("t")));
+    assert_eq!(sent, [(PEER, of(home.back(), gone))], "it has not subscribed");
 }
 
 #[test]

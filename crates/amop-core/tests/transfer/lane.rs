@@ -101,6 +101,18 @@ fn a_later_round_drops_what_waits_of_the_earlier_and_counts_anew() {
     assert_eq!(sent(&mut lane).len(), 17);
 }
 
+/// FILE-15: an answer is as long as a header may be, and who asks too often gets none.
+#[test]
+fn four_answers_about_receivers_wait_and_no_more() {
+    let mut lane = FileLane::default();
+    let mut found = || push(&mut lane, say(1, 1, FileBody::Found(Box::default())));
+    assert_eq!([found(), found(), found(), found()], [Queued::Yes; 4]);
+    assert_eq!(found(), Queued::Dropped);
+    assert_eq!(push(&mut lane, say(1, 1, FileBody::Again)), Queued::Yes);
+    lane.pop();
+    assert_eq!(push(&mut lane, say(1, 1, FileBody::Found(Box::default()))), Queued::Yes);
+}
+
 /// FILE-7 needs it: a question must not overtake the pieces that it asks for.
 #[test]
 fn what_goes_to_a_receiver_keeps_its_order_and_what_goes_back_waits_for_nothing() {

@@ -1,6 +1,8 @@
 //! The exact bytes of every message: two lengths, then the header with one field a line, then the payload.
 
-use amop_wire::{Code, FileBody, FileId, FileMessage, Reason};
+use amop_wire::{
+    Code, FileBody, FileFound, FileId, FileMessage, FoundReceiver, Instance, Reason, SealedOffer,
+};
 use bytes::Bytes;
 
 use crate::{decoded, encoded, message, offer};
@@ -66,6 +68,36 @@ fn what_goes_to_a_neighbour_keeps_its_bytes() {
     assert_golden(
         &message(FileBody::Window { passed: 0x0102_0304 }),
         &format!("0000007b 0079 5277 0a6c {ROUTE} 11 0403020100000000"),
+    );
+}
+
+#[test]
+fn what_a_client_asks_its_node_about_receivers_keeps_its_bytes() {
+    let topic = || "statements".parse().unwrap();
+    assert_golden(
+        &message(FileBody::Find(topic())),
+        &format!("0000007e 007c 5a7a 0a6c {ROUTE} 120a 73746174656d656e7473"),
+    );
+    let receiver = |instance| FoundReceiver {
+        node: "n1.node.bank-a.amop".parse().unwrap(),
+        instance: Instance(instance),
+    };
+    assert_golden(
+        &message(FileBody::Found(Box::new(FileFound::new([receiver(1), receiver(2)])))),
+        &format!(
+            "000000a1 009f 629c01 0a6c {ROUTE} 15 00000000
+             1a27 0a13 6e312e6e6f64652e62616e6b2d612e616d6f70
+               1210 0100000000000000 0200000000000000"
+        ),
+    );
+    let from = "app.sdk.bank-a.amop".parse().unwrap();
+    let sealed = Bytes::from_static(b"SEALED");
+    assert_golden(
+        &message(FileBody::SealedOffer(Box::new(SealedOffer { from, topic: topic(), sealed }))),
+        &format!(
+            "0000009a 0092 6a8f01 0a6c {ROUTE} 1213 6170702e73646b2e62616e6b2d612e616d6f70
+             1a0a 73746174656d656e7473 5345414c4544"
+        ),
     );
 }
 

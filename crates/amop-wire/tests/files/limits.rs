@@ -1,6 +1,9 @@
 //! Every limit of a message, at the limit and one past it, and every field that can be wrong.
 
-use amop_wire::limits::{FILE_BYTES_MAX, FILE_PIECE_BYTES_MAX, LABEL_OF_FILE_BYTES_MAX};
+use amop_wire::limits::{
+    FILE_BYTES_MAX, FILE_PIECE_BYTES_MAX, FILE_RECEIVERS_MAX, LABEL_OF_FILE_BYTES_MAX,
+    SEALED_OFFER_BYTES_MAX,
+};
 use amop_wire::{FileBody, MessageError};
 
 use crate::protobuf::Fields;
@@ -36,6 +39,27 @@ fn credit_may_end_where_the_receiver_is_and_not_before() {
 }
 
 #[test]
+fn a_node_names_1024_receivers_at_most() {
+    let at = |count: u64| {
+        let at = Fields::new().bytes(1, "n1.node.bank-a.amop");
+        let at = (0..count).fold(at, |at, instance| at.fixed64(2, instance));
+        routed().message(3, at)
+    };
+    assert_eq!(FILE_RECEIVERS_MAX, 1024);
+    assert!(read(12, at(1024), "").is_ok());
+    assert_eq!(bad_field(12, at(1025), ""), "file_found.at");
+}
+
+/// FILE-14
+#[test]
+fn a_sealed_offer_has_1024_bytes_at_most() {
+    assert_eq!(SEALED_OFFER_BYTES_MAX, 1024);
+    let fields = || routed().bytes(2, "app.sdk.bank-a.amop").bytes(3, "t");
+    assert!(read(13, fields(), vec![7; 1024]).is_ok());
+    assert_eq!(bad_field(13, fields(), vec![7; 1025]), "file_sealed_offer");
+}
+
+#[test]
 fn a_bad_field_is_named() {
     let three_words = || (1..=3).fold(Fields::new(), |id, word| id.fixed64(word, 0));
     for (field, kind, body) in [
@@ -48,6 +72,10 @@ fn a_bad_field_is_named() {
         ("file_offer.topic", 1, offer_fields().bytes(9, "")),
         ("file_offer.label", 1, offer_fields().bytes(10, "../x")),
         ("file_done.sha256", 8, routed().bytes(2, [7; 31])),
+        ("file_find.topic", 11, routed()),
+        ("file_found.node", 12, routed().message(3, Fields::new().bytes(1, "bank-a/n1"))),
+        ("file_sealed_offer.from", 13, routed().bytes(3, "t")),
+        ("file_sealed_offer.topic", 13, routed().bytes(2, "app.sdk.bank-a.amop")),
         ("file_refused.code", 9, routed()),
         ("file_refused.code", 9, routed().fixed32(2, 0)),
         ("file_refused.code", 9, routed().fixed32(2, 104)),
@@ -57,7 +85,7 @@ fn a_bad_field_is_named() {
 }
 
 #[test]
-fn only_a_piece_has_a_payload_and_other_kinds_are_unknown() {
+fn only_pieces_and_what_is_sealed_have_a_payload_and_other_kinds_are_unknown() {
     for (kind, body) in [
         (1, offer_fields()),
         (3, routed()),
@@ -68,12 +96,14 @@ fn only_a_piece_has_a_payload_and_other_kinds_are_unknown() {
         (8, routed().bytes(2, [7; 32])),
         (9, routed().fixed32(2, 206)),
         (10, routed()),
+        (11, routed().bytes(2, "t")),
+        (12, routed()),
     ] {
         assert!(read(kind, body.clone(), "").is_ok(), "kind {kind}");
         let refused = read(kind, body, "x");
         assert_eq!(refused, Err(MessageError::UnexpectedPayload { payload_bytes: 1 }));
     }
-    assert_eq!(read(11, routed(), ""), Err(MessageError::UnknownKind));
+    assert_eq!(read(14, routed(), ""), Err(MessageError::UnknownKind));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use amop_wire::limits::FILE_BYTES_MAX;
 use amop_wire::{
-    Code, FileBody, FileEnd, FileId, FileLabel, FileLayout, FileMessage, FileOffer, FileRoute,
-    Frame, Instance, Message, NodeId, Reason,
+    Code, FileBody, FileEnd, FileFound, FileId, FileLabel, FileLayout, FileMessage, FileOffer,
+    FileRoute, FoundReceiver, Frame, Instance, Message, NodeId, Reason, SealedOffer,
 };
 use bytes::Bytes;
 use proptest::collection::vec;
@@ -16,6 +16,16 @@ proptest! {
     #[test]
     fn messages_arrive_as_they_were_sent(message in messages()) {
         prop_assert_eq!(decoded(encoded(&message)), Ok(message));
+    }
+
+    /// FILE-14
+    #[test]
+    fn what_is_sealed_of_an_offer_says_all_but_who_sends_and_to_what(offer in offers()) {
+        let secret = offer.to_secret();
+        let hides = |part: &[u8]| !secret.windows(part.len()).any(|window| window == part);
+        prop_assert!(hides(offer.from.as_bytes()) && hides(offer.topic.as_bytes()));
+        let read = FileOffer::from_secret(&secret, &offer.from, &offer.topic);
+        prop_assert_eq!(read, Ok(offer));
     }
 
     #[test]
@@ -89,6 +99,18 @@ fn file_bodies() -> impl Strategy<Value = FileBody> {
         any::<[u8; 32]>().prop_map(|sha256| FileBody::Done { sha256 }),
         (codes, reasons()).prop_map(|(code, reason)| FileBody::Refused(code, reason)),
         any::<u64>().prop_map(|passed| FileBody::Window { passed }),
+        Just(FileBody::Find("statements".parse().unwrap())),
+        vec((0..3, any::<u64>()), 0..9).prop_map(|found| FileBody::Found(Box::new(
+            FileFound::new(found.into_iter().map(|(node, instance)| FoundReceiver {
+                node: format!("n{node}.node.bank-a.amop").parse().unwrap(),
+                instance: Instance(instance),
+            }))
+        ))),
+        vec(any::<u8>(), 0..99).prop_map(|sealed| FileBody::SealedOffer(Box::new(SealedOffer {
+            from: "app.sdk.bank-a.amop".parse().unwrap(),
+            topic: "statements".parse().unwrap(),
+            sealed: sealed.into(),
+        }))),
     ]
 }
 
