@@ -40,6 +40,11 @@ impl Exit {
     pub(crate) const NOT_PERMITTED: Self = Self(77);
     /// A configuration is wrong.
     pub(crate) const CONFIG: Self = Self(78);
+
+    /// That of a code of AMOP.
+    pub(crate) fn of(code: Code) -> Self {
+        Self(code.number())
+    }
 }
 
 /// Printed by `amop help`.

@@ -4,6 +4,7 @@
 //! and compared with its hash before a byte of it leaves, so what a receiver gets is what was offered,
 //! whoever writes to the file meanwhile.
 
+use std::collections::VecDeque;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -17,7 +18,8 @@ use sha2::{Digest, Sha256};
 
 use crate::hashing::{read_chunk, sha256};
 
-/// An open file that was hashed. Holds its list, 16 bytes for each MiB, and one chunk.
+/// An open file that was hashed. Holds its list, 16 bytes for each MiB, and one chunk, or some if it is
+/// [shared](Self::share_among).
 #[derive(Debug)]
 pub struct Source {
     file: File,
@@ -27,8 +29,9 @@ pub struct Source {
     sha256: [u8; 32],
     list: Bytes,
     list_sha256: [u8; 32],
-    /// The chunk that was read last.
-    chunk: Option<(u64, Bytes)>,
+    /// The chunks that were read last, the latest behind.
+    chunks: VecDeque<(u64, Bytes)>,
+    chunks_max: usize,
 }
 
 impl Source {
@@ -65,8 +68,15 @@ impl Source {
             sha256: sha256_of_file,
             list_sha256: sha256(&list),
             list,
-            chunk: None,
+            chunks: VecDeque::new(),
+            chunks_max: 1,
         })
+    }
+
+    /// Says that so many receivers read it, each at its own pace: a chunk is held for each of them, eight in
+    /// all at most. Past that, chunks that receivers far apart need in turns are read and checked again.
+    pub fn share_among(&mut self, receivers: usize) {
+        self.chunks_max = receivers.clamp(1, CHUNKS_MAX);
     }
 
     /// The id that follows from what the file is called and what is in it.
@@ -113,10 +123,13 @@ impl Source {
     }
 
     fn chunk(&mut self, chunk: u64) -> Result<Bytes, SourceError> {
-        if let Some((held, bytes)) = &self.chunk
-            && *held == chunk
-        {
-            return Ok(bytes.clone());
+        if let Some(at) = self.chunks.iter().position(|(held, _)| *held == chunk) {
+            let held = self.chunks.remove(at).expect("it was just found");
+            self.chunks.push_back(held.clone());
+            return Ok(held.1);
+        }
+        if self.chunks.len() >= self.chunks_max {
+            self.chunks.pop_front();
         }
         let mut buffer = Vec::new();
         read_chunk(&self.file, &self.layout, chunk, &mut buffer).map_err(unreadable)?;
@@ -125,7 +138,7 @@ impl Source {
             return Err(SourceError::Changed);
         }
         let bytes = Bytes::from(buffer);
-        self.chunk = Some((chunk, bytes.clone()));
+        self.chunks.push_back((chunk, bytes.clone()));
         Ok(bytes)
     }
 }
@@ -189,6 +202,9 @@ fn unreadable(error: io::Error) -> SourceError {
         _ => SourceError::Unreadable(error),
     }
 }
+
+/// How many chunks are held for several receivers: 16 MiB.
+const CHUNKS_MAX: usize = 8;
 
 /// What moves when somebody writes to a file.
 fn stamp(metadata: &Metadata) -> (u64, i64, i64) {

@@ -104,7 +104,8 @@ impl Client {
     /// it, or [start](SendFile::start) it to follow it.
     ///
     /// It has ended well once the file is complete, checked, and safe on the receiver's disk. The same file
-    /// sent again goes on where it was, and moves nothing if it is there. Public topics only.
+    /// sent again goes on where it was, and moves nothing if it is there. Public topics only. To send it to all
+    /// who subscribe, say [`to_all`](SendFile::to_all).
     pub fn send_file(&self, topic: impl IntoTopic, path: impl Into<PathBuf>) -> SendFile {
         SendFile::new(Arc::clone(&self.lease), self.name.clone(), topic, path.into())
     }

@@ -40,8 +40,9 @@ pub use connect_error::{AttemptError, ConnectError};
 pub use environment::EnvError;
 pub use event::{Event, Events};
 pub use files::{
-    FileReceiver, FileSending, FileSent, IncomingFile, Progress, ReceiveFileError, ReceiveFiles,
-    SendFile, SendFileError,
+    FileAtReceiver, FileOutcome, FileReceiver, FileSending, FileSendingToAll, FileSent,
+    FileSentToAll, IncomingFile, Progress, ProgressToAll, ReceiveFileError, ReceiveFiles, SendFile,
+    SendFileError, SendFileToAll,
 };
 pub use key_file::{KeyFileError, generate_key, read_key_file, read_public_key, write_key_file};
 pub use message::{Message, ReplyError};

@@ -14,6 +14,9 @@ pub(crate) struct Send {
     pub(crate) file: PathBuf,
     /// Whom to send it to: one client that receives files there. Public topics only
     pub(crate) topic: String,
+    /// Send it to all who subscribe there now
+    #[arg(long)]
+    pub(crate) all: bool,
     /// Send no more than this in a second, as in 500k or 20M
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub(crate) limit: Option<u64>,

@@ -4,12 +4,14 @@
 //! the two ends can be compared. Progress goes to standard error, if somebody looks.
 
 pub(crate) mod args;
+mod to_all;
 
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
 
 use amop_sdk::{
-    Client, FileSent, IncomingFile, Progress, ReceiveFileError, SendFileError, SubscribeError,
+    Client, FileSent, IncomingFile, Progress, ReceiveFileError, SendFile, SendFileError,
+    SubscribeError,
 };
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -26,6 +28,9 @@ use args::{Receive, Send};
 /// Sends one file, and prints what has arrived.
 pub(crate) async fn send(args: &Send, link: &LinkArgs, out: &mut Out) -> Result<(), Failure> {
     let client = connect(link).await?;
+    if args.all {
+        return to_all::send(&client, args, out).await;
+    }
     let sent = send_file(&client, args, out).await;
     client.close().await;
     let FileSent { size, sha256, moved_bytes, .. } = sent.map_err(|error| not_sent(&error))?;
@@ -44,16 +49,20 @@ pub(crate) async fn send(args: &Send, link: &LinkArgs, out: &mut Out) -> Result<
 }
 
 async fn send_file(client: &Client, args: &Send, out: &Out) -> Result<FileSent, SendFileError> {
-    let mut send = client.send_file(&args.topic, &args.file);
-    if let Some(limit) = args.limit {
-        send = send.limit(limit);
-    }
-    let mut sending = send.start().await?;
+    let mut sending = prepare(client, args).start().await?;
     let mut told = Told::default();
     while let Some(progress) = sending.next_progress().await {
         told.tell(progress, out);
     }
     sending.done().await
+}
+
+fn prepare(client: &Client, args: &Send) -> SendFile {
+    let send = client.send_file(&args.topic, &args.file);
+    match args.limit {
+        Some(limit) => send.limit(limit),
+        None => send,
+    }
 }
 
 /// Receives files until as many came as were wanted, the reader of the output is gone, or a signal

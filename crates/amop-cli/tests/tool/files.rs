@@ -149,3 +149,51 @@ async fn a_file_or_a_directory_that_is_missing_is_said_to_be() {
     let received = run(&mut site.amop(&["receive", "t", "nowhere"])).await;
     assert_eq!(received.status.code(), Some(73), "{received:?}");
 }
+
+/// FILE-15
+#[tokio::test]
+async fn a_file_for_all_is_said_to_be_at_each_or_why_it_is_not() {
+    let site = Site::start().await;
+    file(&site, "a.bin", 5);
+    let nobody = send(&site, &["a.bin", "t", "--all", "--json"]).await;
+    assert_eq!(
+        (nobody.status.code(), &object(&nobody)["kind"]),
+        (Some(100), &"no-subscriber".into())
+    );
+
+    let first = receiver(&site, &["-n", "1"]).await;
+    fs::create_dir(site.dir.path().join("other")).unwrap();
+    let mut second = Running::start(&mut site.amop(&["receive", "t", "other", "-n", "1"]));
+    second.error_line("receiving files of `t`").await;
+    let sent = send(&site, &["a.bin", "t", "--all"]).await;
+    assert_eq!(sent.status.code(), Some(0), "{sent:?}");
+    assert!(text(&sent.stdout).ends_with("  a.bin\n") && sent.stderr.is_empty(), "{sent:?}");
+    assert_eq!(first.end().await.0, Some(0));
+    assert_eq!(second.end().await.0, Some(0));
+    assert!(is_same(&site, "a.bin") && site.dir.path().join("other/a.bin").exists());
+
+    let taking = receiver(&site, &["-n", "1", "--overwrite", "always"]).await;
+    let mut other = Running::start(&mut site.amop(&["receive", "t", "other", "--max", "1"]));
+    other.error_line("receiving files of `t`").await;
+    file(&site, "a.bin", 6);
+    let sent = send(&site, &["a.bin", "t", "--all", "--json"]).await;
+    assert_eq!(sent.status.code(), Some(206), "{sent:?}");
+    let object = object(&sent);
+    assert_eq!(
+        keys(&object),
+        ["code", "file", "left_out", "receivers", "sha256", "size", "topic", "type"]
+    );
+    let receivers = object["receivers"].as_array().unwrap();
+    let mut kinds: Vec<_> = receivers.iter().map(|at| at["kind"].as_str().unwrap()).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["done", "file-too-long"]);
+    assert_eq!(keys(&receivers[0]), ["code", "instance", "kind", "moved_bytes", "node"]);
+    assert_eq!((&object["code"], &object["left_out"]), (&206.into(), &0.into()));
+    assert_eq!(taking.end().await.0, Some(0));
+    assert!(is_same(&site, "a.bin"));
+
+    file(&site, "a.bin", 7);
+    let sent = send(&site, &["a.bin", "t", "--all"]).await;
+    assert_eq!((sent.status.code(), sent.stdout.is_empty()), (Some(206), true));
+    assert!(text(&sent.stderr).ends_with("a.bin is at 0 of 1 receivers\n"), "{sent:?}");
+}

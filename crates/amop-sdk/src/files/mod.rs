@@ -10,9 +10,11 @@
 //! makes a turn. What waits for the link is at most a mebibyte for each transfer, since nothing is
 //! read before there is room.
 
+mod find;
 mod outbound;
 mod receive;
 mod send;
+mod send_to_all;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -22,9 +24,13 @@ use amop_core::transfer::{
 };
 use amop_wire::{Code, FileBody, FileMessage, FileRoute, Instance, Instant, NodeId, Reason, Topic};
 
+use find::Find;
 use outbound::Outbound;
 pub use receive::{FileReceiver, IncomingFile, ReceiveFileError, ReceiveFiles};
 pub use send::{FileSending, FileSent, SendFile, SendFileError};
+pub use send_to_all::{
+    FileAtReceiver, FileOutcome, FileSendingToAll, FileSentToAll, ProgressToAll, SendFileToAll,
+};
 
 /// How far a file is at its receiver, in bytes of the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +47,8 @@ pub(crate) struct Files {
     /// The node, while the client is connected.
     home: Option<NodeId>,
     outbound: BTreeMap<u64, Outbound>,
+    /// Questions who receives, under numbers of their own.
+    finds: BTreeMap<u64, Find>,
     last_transfer: u64,
     inbox: Inbox,
     arriving: BTreeMap<Slot, receive::Arriving>,
@@ -69,6 +77,7 @@ impl Files {
     /// the next life of this client, or whoever takes its place.
     pub(crate) fn close(&mut self, now: Instant) {
         self.each_outbound(now, Outbound::cancel);
+        self.finds.clear();
         // Whoever goes on sending is told to begin again, and then that nobody receives here.
         self.inbox = Inbox::default();
         self.arriving.clear();
@@ -94,11 +103,16 @@ impl Files {
                 }
                 self.handle_of_sender(now, message);
             }
+            FileBody::Found(found) if self.finds.contains_key(&route.transfer) => {
+                self.found(route.transfer, found);
+            }
+            FileBody::SealedOffer(_) | FileBody::Find(_) => {}
             FileBody::Credit { .. }
             | FileBody::Wait
             | FileBody::Again
             | FileBody::Done { .. }
-            | FileBody::Refused(..) => {
+            | FileBody::Refused(..)
+            | FileBody::Found(_) => {
                 if route.sender.instance == own {
                     let transfer = route.transfer;
                     self.act_on(now, transfer, |outbound, now| outbound.hear(now, message));

@@ -1,13 +1,16 @@
 //! One file on its way out: its machine, whom it goes to, and what its thread is to read.
 //!
 //! A transfer first names nobody, and goes to whom its home node chose. If that one is gone, it names
-//! nobody again: the same client may be back in another life, or another one takes its place.
+//! nobody again: the same client may be back in another life, or another one takes its place. One that is
+//! pinned is for one receiver and nobody else: if that is gone, its node is looked for.
 
 use std::collections::VecDeque;
 use std::sync::mpsc;
 
 use amop_core::transfer::{End, Pace, Sender, SenderEffect, SenderInput};
-use amop_wire::{Code, FileBody, FileEnd, FileMessage, FileRoute, Instant, NodeId};
+use amop_wire::{
+    Code, FileBody, FileEnd, FileMessage, FileRoute, FoundReceiver, Instant, NodeId, Topic,
+};
 use tokio::sync::{oneshot, watch};
 
 use super::Progress;
@@ -16,7 +19,10 @@ use super::Progress;
 #[derive(Debug)]
 pub(super) struct Outbound {
     sender: Sender,
+    topic: Topic,
     list_bytes: u64,
+    /// Whether it is for this receiver and nobody else.
+    is_pinned: bool,
     /// Whether anybody was ever found who receives it.
     was_found: bool,
     pace: Option<Pace>,
@@ -33,6 +39,7 @@ pub(super) struct Outbound {
 /// Bytes of the stream that are to be read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
+    pub(super) transfer: u64,
     pub(super) round: u32,
     pub(super) start: u64,
     pub(super) bytes: usize,
@@ -41,6 +48,7 @@ pub(super) struct Wanted {
 /// What a transfer has to do with beside its machine.
 #[derive(Debug)]
 pub(super) struct Ways {
+    pub(super) topic: Topic,
     pub(super) list_bytes: u64,
     pub(super) pace: Option<Pace>,
     pub(super) reads: mpsc::Sender<Wanted>,
@@ -50,9 +58,11 @@ pub(super) struct Ways {
 
 impl Outbound {
     pub(super) fn new(sender: Sender, ways: Ways) -> Self {
-        let Ways { list_bytes, pace, reads, progress, ended } = ways;
+        let Ways { topic, list_bytes, pace, reads, progress, ended } = ways;
         Self {
+            is_pinned: sender.route().receiver != FileEnd::ANY,
             sender,
+            topic,
             list_bytes,
             was_found: false,
             pace,
@@ -99,7 +109,8 @@ impl Outbound {
             match effect {
                 SenderEffect::Send(message) => self.messages.push_back(message),
                 SenderEffect::Read { round, start, bytes } => {
-                    self.wanted = Some(Wanted { round, start, bytes });
+                    let transfer = self.route().transfer;
+                    self.wanted = Some(Wanted { transfer, round, start, bytes });
                 }
                 SenderEffect::Ended(end) => {
                     self.left.push(self.route());
@@ -131,18 +142,36 @@ impl Outbound {
             FileBody::Refused(Code::NoSubscriber | Code::SubscriberUnreachable, _)
         );
         if is_gone && self.was_found {
-            if is_of_round && known != FileEnd::ANY {
+            if self.is_pinned {
+                self.look_for_receiver();
+            } else if is_of_round && known != FileEnd::ANY {
                 self.redirect(now, FileEnd::ANY);
             }
             return; // The machine offers again, until its patience is over.
         }
+        if let FileBody::Found(found) = &message.body {
+            let is_it = |end: &FileEnd| end.instance == known.instance && end.node != known.node;
+            if let Some(end) = found.receivers().iter().map(FoundReceiver::end).find(is_it) {
+                self.redirect(now, end);
+            }
+            return;
+        }
         let is_word =
             matches!(message.body, FileBody::Credit { .. } | FileBody::Wait | FileBody::Again);
-        if is_word && is_of_round && known == FileEnd::ANY && from != FileEnd::ANY {
+        if is_word && is_of_round && from != FileEnd::ANY {
             self.was_found = true;
-            return self.redirect(now, from);
+            if known == FileEnd::ANY {
+                return self.redirect(now, from);
+            }
         }
         self.tell(now, SenderInput::Message(message));
+    }
+
+    /// The receiver is not where it was: perhaps it is attached elsewhere.
+    fn look_for_receiver(&mut self) {
+        let route = FileRoute { receiver: FileEnd::ANY, ..self.route() };
+        let (round, body) = (self.sender.round(), FileBody::Find(self.topic.clone()));
+        self.messages.push_back(FileMessage { route, round, body });
     }
 
     fn redirect(&mut self, now: Instant, receiver: FileEnd) {

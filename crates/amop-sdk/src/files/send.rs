@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use amop_core::transfer::{End, Pace, Sender, SenderInput};
 use amop_files::{Source, SourceError};
-use amop_wire::{Code, FileEnd, FileRoute, Name, NodeId, Reason, Topic, TopicError};
+use amop_wire::limits::TRANSFERS_MAX;
+use amop_wire::{Code, FileEnd, FileOffer, FileRoute, Name, NodeId, Reason, Topic, TopicError};
 use tokio::sync::{oneshot, watch};
 
 use super::outbound::{Outbound, Wanted, Ways};
-use super::{Files, Progress};
+use super::{Files, Progress, SendFileToAll};
 use crate::driver::Driver;
 use crate::lease::Lease;
 use crate::topic::IntoTopic;
@@ -41,10 +42,15 @@ impl SendFile {
         self
     }
 
-    /// Sends no more than so many bytes in a second. There is no limit unless it was set.
+    /// Sends no more than so many bytes in a second, to all receivers together. There is no limit unless it was set.
     pub fn limit(mut self, bytes_per_second: u64) -> Self {
         self.bytes_per_second = Some(bytes_per_second);
         self
+    }
+
+    /// Sends it to all who subscribe now, each at its own pace and with an outcome of its own.
+    pub fn to_all(self) -> SendFileToAll {
+        SendFileToAll::new(self)
     }
 
     /// Hashes the file, which takes as long as reading it, and begins to send it.
@@ -53,6 +59,12 @@ impl SendFile {
     ///
     /// [`SendFileError`] if nothing can be sent.
     pub async fn start(self) -> Result<FileSending, SendFileError> {
+        let outgoing = self.open().await?.to(vec![FileEnd::ANY]);
+        outgoing.begin(FileEnd::ANY)
+    }
+
+    /// Opens and hashes the file.
+    pub(super) async fn open(self) -> Result<Opened, SendFileError> {
         let Self { lease, name, topic, path, patience, bytes_per_second } = self;
         let topic = topic.map_err(SendFileError::BadTopic)?;
         if lease.look(|state| state.core.is_private(&topic)) {
@@ -62,8 +74,47 @@ impl SendFile {
         let source = opened.await.map_err(|_| SendFileError::Closed)?;
         let source = source.map_err(SendFileError::Unreadable)?;
         let offer = source.offer(source.id(), name, topic);
+        Ok(Opened { lease, offer, source, patience, bytes_per_second })
+    }
+}
+
+/// A file that is open and hashed.
+pub(super) struct Opened {
+    pub(super) lease: Arc<Lease>,
+    pub(super) offer: FileOffer,
+    source: Source,
+    pub(super) patience: Duration,
+    bytes_per_second: Option<u64>,
+}
+
+impl Opened {
+    /// Names its receivers, who share what may be sent in a second.
+    pub(super) fn to(self, receivers: Vec<FileEnd>) -> Outgoing {
+        let Self { lease, offer, mut source, patience, bytes_per_second } = self;
+        source.share_among(receivers.len());
+        let at_once = receivers.len().clamp(1, TRANSFERS_MAX);
+        let share = |all: u64| all / u64::try_from(at_once).expect("it is at most 64");
+        let bytes_per_second = bytes_per_second.map(share);
+        let reads = read(Arc::downgrade(lease.driver()), source);
+        Outgoing { lease, offer, reads, patience, bytes_per_second, receivers }
+    }
+}
+
+/// A file that is to be sent to one receiver or several.
+pub(super) struct Outgoing {
+    lease: Arc<Lease>,
+    pub(super) offer: FileOffer,
+    reads: mpsc::Sender<Wanted>,
+    patience: Duration,
+    bytes_per_second: Option<u64>,
+    pub(super) receivers: Vec<FileEnd>,
+}
+
+impl Outgoing {
+    /// Begins to send it to one receiver.
+    pub(super) fn begin(&self, receiver: FileEnd) -> Result<FileSending, SendFileError> {
+        let Self { lease, offer, reads, patience, bytes_per_second, .. } = self;
         let (size, sha256, layout) = (offer.layout.size(), offer.sha256, offer.layout);
-        let (reads, wanted) = mpsc::channel();
         let progress = watch::Sender::new(Progress { received: 0, total: size });
         let (followed, (ended, end)) = (progress.subscribe(), oneshot::channel());
         let instance = lease.instance();
@@ -75,19 +126,20 @@ impl SendFile {
             files.last_transfer += 1;
             let transfer = files.last_transfer;
             let sender = FileEnd { instance, node: files.home.unwrap_or(NOWHERE) };
-            let route = FileRoute { transfer, sender, receiver: FileEnd::ANY };
-            let sender = Sender::new(now, route, offer, patience);
+            let route = FileRoute { transfer, sender, receiver };
+            let sender = Sender::new(now, route, offer.clone(), *patience);
             let pace = bytes_per_second.map(|limit| Pace::new(now, limit));
-            let list_bytes = layout.list_bytes();
-            let outbound = Outbound::new(sender, Ways { list_bytes, pace, reads, progress, ended });
-            files.outbound.insert(transfer, outbound);
+            let (topic, list_bytes) = (offer.topic.clone(), layout.list_bytes());
+            let reads = reads.clone();
+            let ways = Ways { topic, list_bytes, pace, reads, progress, ended };
+            files.outbound.insert(transfer, Outbound::new(sender, ways));
             if let Some(home) = files.home {
                 files.act_on(now, transfer, |outbound, now| outbound.link_up(now, home));
             }
             Ok(transfer)
         })?;
-        read(Arc::downgrade(lease.driver()), transfer, source, wanted);
-        Ok(FileSending { lease, transfer, size, sha256, progress: followed, end: Some(end) })
+        let (lease, end) = (Arc::clone(lease), Some(end));
+        Ok(FileSending { lease, transfer, size, sha256, progress: followed, end })
     }
 }
 
@@ -109,10 +161,11 @@ impl fmt::Debug for SendFile {
     }
 }
 
-/// Reads for one transfer until that is over, on a thread that may wait for the disk.
-fn read(driver: Weak<Driver>, transfer: u64, mut source: Source, wanted: mpsc::Receiver<Wanted>) {
+/// Reads for the transfers of one file until all are over, on a thread that may wait for the disk.
+fn read(driver: Weak<Driver>, mut source: Source) -> mpsc::Sender<Wanted> {
+    let (reads, wanted) = mpsc::channel();
     std::thread::spawn(move || {
-        while let Ok(Wanted { round, start, bytes }) = wanted.recv() {
+        while let Ok(Wanted { transfer, round, start, bytes }) = wanted.recv() {
             let input = match source.read(start, bytes) {
                 Ok(data) => SenderInput::Read { round, data },
                 Err(error) => SenderInput::ReadFailed(error.reason()),
@@ -124,6 +177,7 @@ fn read(driver: Weak<Driver>, transfer: u64, mut source: Source, wanted: mpsc::R
             });
         }
     });
+    reads
 }
 
 /// A file on its way. Dropping it gives the file up; what the receiver has of it stays, and the same file
@@ -165,12 +219,19 @@ impl FileSending {
     ///
     /// [`SendFileError::Failed`] with the code, or [`SendFileError::Closed`].
     pub async fn done(mut self) -> Result<FileSent, SendFileError> {
-        let end = self.end.take().expect("it is taken here only");
-        let (end, moved_bytes) = end.await.map_err(|_| SendFileError::Closed)?;
+        let (end, moved_bytes) = self.ended().await?;
         match end.code {
             Code::Ok => Ok(FileSent { size: self.size, sha256: self.sha256, moved_bytes }),
             code => Err(SendFileError::Failed { code, reason: end.reason }),
         }
+    }
+}
+
+impl FileSending {
+    /// How it ended, and how many bytes were sent for it.
+    pub(super) async fn ended(&mut self) -> Result<(End, u64), SendFileError> {
+        let end = self.end.take().expect("it is asked for once");
+        end.await.map_err(|_| SendFileError::Closed)
     }
 }
 

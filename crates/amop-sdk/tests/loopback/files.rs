@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::routes::Net;
 use super::support::{pair, within};
 
-const CHUNK: usize = 2 << 20;
+pub(crate) const CHUNK: usize = 2 << 20;
 
 /// FILE-1, FILE-9, FILE-10
 #[tokio::test(flavor = "multi_thread")]
@@ -150,26 +150,26 @@ async fn send(client: &Client, path: &Path) -> Result<FileSent, SendFileError> {
     within(client.send_file("t", path).into_future()).await
 }
 
-async fn receive(client: &Client, disk: &Disk) -> FileReceiver {
+pub(crate) async fn receive(client: &Client, disk: &Disk) -> FileReceiver {
     client.receive_files("t", disk.inbox()).propagated().await.unwrap()
 }
 
 /// A directory with files, and one to receive into.
-struct Disk(TempDir);
+pub(crate) struct Disk(TempDir);
 
 impl Disk {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("in")).unwrap();
         Self(dir)
     }
 
-    fn inbox(&self) -> PathBuf {
+    pub(crate) fn inbox(&self) -> PathBuf {
         self.0.path().join("in")
     }
 
     /// Makes a file without a pattern that repeats within a chunk.
-    fn file(&self, name: &str, size: usize) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, size: usize) -> PathBuf {
         let words = 0..u32::try_from(size.div_ceil(4)).unwrap();
         let mut content: Vec<u8> = words.flat_map(|word| (word | 1 << 30).to_le_bytes()).collect();
         content.truncate(size);
@@ -178,7 +178,7 @@ impl Disk {
         path
     }
 
-    fn assert_same(&self, sent: &Path, received: &Path) {
+    pub(crate) fn assert_same(&self, sent: &Path, received: &Path) {
         assert!(received.starts_with(self.inbox()));
         assert!(std::fs::read(sent).unwrap() == std::fs::read(received).unwrap());
     }

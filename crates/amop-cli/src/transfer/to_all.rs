@@ -1,0 +1,129 @@
+//! `amop send --all`: one file for all who subscribe, and what became of it at each of them.
+
+use amop_sdk::{Client, Code, FileAtReceiver, FileOutcome, FileSentToAll, ProgressToAll};
+use serde::Serialize;
+
+use super::args::Send;
+use super::{not_sent, prepare};
+use crate::exit::{Exit, Failure};
+use crate::out::Out;
+use crate::text::{hex, printable};
+
+/// Sends one file to all who subscribe. It has failed unless all of them have it.
+pub(super) async fn send(client: &Client, args: &Send, out: &mut Out) -> Result<(), Failure> {
+    let sent = async {
+        let mut sending = prepare(client, args).to_all().start().await?;
+        let mut told = Told::default();
+        while let Some(progress) = sending.next_progress().await {
+            told.tell(&progress, out);
+        }
+        sending.done().await
+    };
+    let sent = sent.await;
+    client.close().await;
+    let sent = sent.map_err(|error| not_sent(&error))?;
+    show(&sent, args, out)?;
+    match sent.code() {
+        Code::Ok => Ok(()),
+        code => Err(Failure::Told(Exit::of(code))),
+    }
+}
+
+fn show(sent: &FileSentToAll, args: &Send, out: &mut Out) -> Result<(), Failure> {
+    let file = args.file.to_string_lossy();
+    if out.is_json() {
+        return out.json(&SentToAllObject {
+            kind_of_object: "file-sent-to-all",
+            code: sent.code().number(),
+            file: &file,
+            topic: &args.topic,
+            size: sent.size,
+            sha256: hex(&sent.sha256),
+            receivers: sent.outcomes.iter().map(ReceiverObject::of).collect(),
+            left_out: sent.left_out,
+        });
+    }
+    let is_there = |outcome: &&FileOutcome| outcome.code == Code::Ok;
+    let (all, there) = (sent.outcomes.len(), sent.outcomes.iter().filter(is_there).count());
+    for FileOutcome { node, instance, code, reason, .. } in &sent.outcomes {
+        if *code != Code::Ok {
+            out.note(format!("{instance} at {node}: {code}, {reason}"));
+        }
+    }
+    if there < all || sent.left_out > 0 {
+        let more = match sent.left_out {
+            0 => String::new(),
+            count => format!(", and was not sent to {count} more"),
+        };
+        out.note(format!("{} is at {there} of {all} receivers{more}", printable(file.as_bytes())));
+    }
+    if there == 0 {
+        return Ok(());
+    }
+    out.line(format!("{}  {}", hex(&sent.sha256), printable(file.as_bytes())))
+}
+
+/// How much people were told.
+#[derive(Default)]
+struct Told {
+    ended: usize,
+    tenths: u64,
+}
+
+impl Told {
+    /// Tells of each receiver that has come to its end, and of each tenth of the slowest.
+    fn tell(&mut self, progress: &ProgressToAll, out: &Out) {
+        let (done, failed) = (progress.done(), progress.failed());
+        let slowest = progress.slowest();
+        let tenths = slowest.map_or(10, |at| at.received * 10 / progress.total.max(1));
+        if (done + failed, tenths) == (self.ended, self.tenths) {
+            return;
+        }
+        (self.ended, self.tenths) = (done + failed, tenths);
+        let all = progress.receivers.len();
+        let mut line = format!("{done} of {all} receivers done");
+        if failed > 0 {
+            line.push_str(&format!(", {failed} failed"));
+        }
+        if let Some(FileAtReceiver { node, instance, .. }) = slowest {
+            line.push_str(&format!("; slowest is {instance} at {node} with {} %", tenths * 10));
+        }
+        out.aside(line);
+    }
+}
+
+/// A file that was sent to all, for programs.
+#[derive(Serialize)]
+struct SentToAllObject<'a> {
+    #[serde(rename = "type")]
+    kind_of_object: &'static str,
+    code: u8,
+    file: &'a str,
+    topic: &'a str,
+    size: u64,
+    sha256: String,
+    receivers: Vec<ReceiverObject>,
+    left_out: u32,
+}
+
+/// What became of it at one receiver.
+#[derive(Serialize)]
+struct ReceiverObject {
+    node: String,
+    instance: String,
+    code: u8,
+    kind: &'static str,
+    moved_bytes: u64,
+}
+
+impl ReceiverObject {
+    fn of(outcome: &FileOutcome) -> Self {
+        Self {
+            node: outcome.node.as_dns().to_owned(),
+            instance: outcome.instance.to_string(),
+            code: outcome.code.number(),
+            kind: if outcome.code == Code::Ok { "done" } else { outcome.reason.kind() },
+            moved_bytes: outcome.moved_bytes,
+        }
+    }
+}
