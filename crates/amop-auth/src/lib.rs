@@ -2,6 +2,7 @@
 
 mod channel;
 mod entropy;
+mod file;
 pub mod limits;
 mod message;
 mod payload;
@@ -16,6 +17,7 @@ mod vectors;
 mod window;
 
 pub use entropy::Entropy;
+pub use file::{FileOpener, FileSealer, FileWay};
 pub use payload::{OpenError, SealError};
 pub use public_key::{Fingerprint, PublicKey, PublicKeyError};
 pub use publisher::{Identity, Publisher, Receivers};

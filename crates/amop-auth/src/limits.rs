@@ -26,6 +26,9 @@ pub const REORDERED_MAX: u64 = 16_384;
 /// After so many messages a key is replaced.
 pub const RENEW_AFTER_SEALED: u64 = 1 << 20;
 
+/// Most pieces of one file that are sealed for one receiver: the longest file is sent some thousand times with them.
+pub const FILE_PIECES_MAX: u64 = 1 << 32;
+
 /// Most messages under one key, for one that could not be replaced: more are refused.
 pub const SEALED_MAX: u64 = 2 * RENEW_AFTER_SEALED;
 

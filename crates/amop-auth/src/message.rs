@@ -36,11 +36,13 @@ pub(crate) enum Kind {
     Answer = 17,
     /// A multicast, sealed.
     Multicast = 18,
+    /// The offer of a file, sealed.
+    Offer = 19,
 }
 
 impl Kind {
     pub(crate) fn read(version: u8, kind: u8) -> Option<Self> {
-        const KINDS: [Kind; 9] = [
+        const KINDS: [Kind; 10] = [
             Kind::Challenge,
             Kind::Proof,
             Kind::Confirmation,
@@ -50,6 +52,7 @@ impl Kind {
             Kind::Unicast,
             Kind::Answer,
             Kind::Multicast,
+            Kind::Offer,
         ];
         KINDS.into_iter().find(|known| version == VERSION && kind == *known as u8)
     }
@@ -124,9 +127,12 @@ impl Handshake {
                 Self::Confirmation { publisher_nonce: rest.take()?, confirmation: rest.take()? }
             }
             Kind::Lost => Self::Lost(KeyId(u64::from_be_bytes(rest.take()?))),
-            Kind::Holds | Kind::Wrap | Kind::Unicast | Kind::Answer | Kind::Multicast => {
-                return None;
-            }
+            Kind::Holds
+            | Kind::Wrap
+            | Kind::Unicast
+            | Kind::Answer
+            | Kind::Multicast
+            | Kind::Offer => return None,
         };
         rest.0.is_empty().then_some(message)
     }

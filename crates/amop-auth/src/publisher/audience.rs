@@ -135,16 +135,23 @@ impl Audience {
         let ready = self.ready(now);
         if !ready.is_empty() {
             Receivers::Verified(ready)
-        } else if self.receivers.values().any(|receiver| receiver.is_being_verified(now)) {
+        } else if self.is_verifying(now) {
             Receivers::Verifying
         } else {
             Receivers::Nobody
         }
     }
 
-    pub(crate) fn seal_unicast(
+    /// Whether anybody is being verified.
+    pub(crate) fn is_verifying(&self, now: Instant) -> bool {
+        self.receivers.values().any(|receiver| receiver.is_being_verified(now))
+    }
+
+    /// Seals something for one subscriber.
+    pub(crate) fn seal_for(
         &mut self,
         office: &Office<'_>,
+        kind: Kind,
         to: Instance,
         id: MsgId,
         payload: &[u8],
@@ -153,7 +160,7 @@ impl Audience {
         let receiver = self.receivers.get_mut(&to).ok_or(SealError::NotVerified)?;
         let channel = receiver.channel(office.now).ok_or(SealError::NotVerified)?;
         let context = payload::context(office.topic, id, Some(to));
-        let sealed = channel.sealer.seal(Kind::Unicast, &[], &context, payload);
+        let sealed = channel.sealer.seal(kind, &[], &context, payload);
         self.alarm = self.alarm.into_iter().chain(receiver.poll_timeout()).min();
         sealed.ok_or(SealError::NotVerified)
     }

@@ -32,6 +32,8 @@ use bytes::Bytes;
 pub use effect::{Effect, Identity, Input, Receivers};
 
 use crate::Entropy;
+use crate::file::{FileSealer, FileWay};
+use crate::message::Kind;
 use crate::payload::{OpenError, SealError};
 use audience::{Audience, Office, Steps};
 use receiver::Step;
@@ -140,7 +142,7 @@ impl Publisher {
         let (identity, entropy) = (&self.identity, &mut self.entropy);
         let audience = self.audiences.get_mut(topic).ok_or(SealError::NotVerified)?;
         let office = Office { now, identity, topic, entropy };
-        audience.seal_unicast(&office, to, id, payload).map(Bytes::from)
+        audience.seal_for(&office, Kind::Unicast, to, id, payload).map(Bytes::from)
     }
 
     /// Seals a multicast for all who are verified now.
@@ -163,6 +165,40 @@ impl Publisher {
         let mut office = Office { now, identity, topic, entropy };
         let (sealed, receivers) = audience.seal_multicast(&mut office, id, payload)?;
         Ok(Multicast { sealed: sealed.into(), receivers })
+    }
+
+    /// Begins to send a file to one subscriber, with a key of its own.
+    pub fn file_sealer(&mut self, way: FileWay) -> FileSealer {
+        FileSealer::draw(way, &mut self.entropy)
+    }
+
+    /// Seals the offer of a file for the receiver that it goes to, with the key of that file.
+    ///
+    /// Seal it each time that it is sent: nobody opens the same one twice.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError::NotVerified`] if nothing may be sent to this subscriber now.
+    pub fn seal_offer(
+        &mut self,
+        now: Instant,
+        topic: &Topic,
+        file: &FileSealer,
+        offer: &[u8],
+    ) -> Result<Bytes, SealError> {
+        let FileWay { transfer, sender, receiver } = file.way();
+        let (identity, entropy) = (&self.identity, &mut self.entropy);
+        let audience = self.audiences.get_mut(topic).ok_or(SealError::NotVerified)?;
+        let office = Office { now, identity, topic, entropy };
+        let id = MsgId { publisher: sender, counter: transfer };
+        let plain = file.put_key(offer);
+        audience.seal_for(&office, Kind::Offer, receiver, id, &plain).map(Bytes::from)
+    }
+
+    /// Whether somebody is being verified who may receive on a topic soon.
+    #[must_use]
+    pub fn is_verifying(&self, now: Instant, topic: &Topic) -> bool {
+        self.audiences.get(topic).is_some_and(|audience| audience.is_verifying(now))
     }
 
     /// Opens the answer of a subscriber to a unicast.

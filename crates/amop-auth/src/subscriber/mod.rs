@@ -14,9 +14,11 @@ use std::fmt;
 
 use amop_wire::{Instance, Instant, MsgId, Name, Topic};
 use bytes::Bytes;
+use zeroize::Zeroizing;
 
 pub use effect::{Effect, Input};
 
+use crate::file::{FileOpener, FileWay};
 use crate::limits::{PUBLISHERS_PER_TOPIC_MAX, VALID_MAX};
 use crate::message::{Challenge, Handshake, Kind};
 use crate::payload::{self, OpenError, SealError};
@@ -152,6 +154,33 @@ impl Subscriber {
         };
         self.learn(now, topic, id.publisher, learned);
         opened
+    }
+
+    /// Opens the offer of a file, and answers what opens the file, and the rest of the offer. What this causes
+    /// waits in [`poll_effect`](Self::poll_effect).
+    ///
+    /// # Errors
+    ///
+    /// As of [`open`](Self::open).
+    pub fn open_offer(
+        &mut self,
+        now: Instant,
+        topic: &Topic,
+        way: FileWay,
+        sealed: &[u8],
+    ) -> Result<(FileOpener, Bytes), OpenError> {
+        let head = payload::head_of(sealed, &[Kind::Offer])?;
+        let subscription = self.topics.get_mut(topic).ok_or(OpenError::UnknownKey)?;
+        let (we, mut learned) = (self.instance, Learned::default());
+        let id = MsgId { publisher: way.sender, counter: way.transfer };
+        let mut nobody = Peer::default();
+        let peer = subscription.publishers.get_mut(&way.sender).unwrap_or(&mut nobody);
+        let context = payload::context(topic, id, Some(we));
+        let opened = peer.open_unicast(now, head, sealed, &context, &mut learned);
+        self.learn(now, topic, way.sender, learned);
+        let opened = Zeroizing::new(opened?);
+        let (opener, offer) = FileOpener::read(way, &opened).ok_or(OpenError::Forged)?;
+        Ok((opener, Bytes::copy_from_slice(offer)))
     }
 
     /// Seals the answer to a unicast for its publisher.

@@ -4,6 +4,7 @@
 mod attacks;
 mod bounds;
 mod chaos;
+mod files;
 mod noise;
 mod scenarios;
 mod world;

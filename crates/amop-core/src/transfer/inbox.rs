@@ -89,6 +89,12 @@ impl Inbox {
         self.receivers.get(&slot)
     }
 
+    /// Whether anything is known of the send that a message is of, also if it has ended.
+    #[must_use]
+    pub fn knows(&self, sender: Instance, transfer: u64) -> bool {
+        self.sends.contains_key(&(sender, transfer))
+    }
+
     /// How many transfers are under way; at most [`TRANSFERS_MAX`].
     #[must_use]
     pub fn under_way(&self) -> usize {

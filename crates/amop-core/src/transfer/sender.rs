@@ -24,6 +24,7 @@ pub struct Sender {
     /// How long the receiver may be silent.
     patience: Duration,
     give_up_at: Instant,
+    piece_bytes_max: u64,
     was_offered: bool,
     /// Whether the receiver was ever known to lack something.
     was_granted: bool,
@@ -110,12 +111,20 @@ impl Sender {
             state: State::Offline,
             patience,
             give_up_at: now + patience,
+            piece_bytes_max: FILE_PIECE_BYTES_MAX as u64,
             was_offered: false,
             was_granted: false,
             furthest: 0,
             moved_bytes: 0,
             effects: VecDeque::new(),
         }
+    }
+
+    /// Reads no more than so many bytes at a time: for pieces that become longer on their way.
+    #[must_use]
+    pub fn with_pieces_of(mut self, bytes: usize) -> Self {
+        self.piece_bytes_max = u64::try_from(bytes).expect("a length fits 64 bits");
+        self
     }
 
     /// Applies one input; what it causes waits in [`poll_effect`](Self::poll_effect).
@@ -310,9 +319,8 @@ impl Sender {
 
     /// How many bytes may be sent next, in one piece of one part.
     fn next_piece(&self, flow: &Flow) -> u64 {
-        let most = u64::try_from(FILE_PIECE_BYTES_MAX).expect("a length fits 64 bits");
         let part_end = self.offer.layout.part_at(flow.sent).end;
-        most.min(flow.granted.saturating_sub(flow.sent)).min(part_end - flow.sent)
+        self.piece_bytes_max.min(flow.granted.saturating_sub(flow.sent)).min(part_end - flow.sent)
     }
 
     fn handle_refused(&mut self, code: Code, reason: Reason) {

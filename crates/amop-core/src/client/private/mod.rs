@@ -10,6 +10,7 @@
 //! here, for only this end knows who is verified; the home node tries that one alone.
 
 mod draft;
+mod files;
 mod homes;
 mod open;
 mod publish;
@@ -25,6 +26,7 @@ use bytes::Bytes;
 use super::{Client, Effect, State};
 use crate::id_map::IdMap;
 pub(super) use draft::Draft;
+pub use files::FileReceivers;
 pub(super) use homes::HOMES_MAX;
 use homes::Homes;
 pub use open::PRIVATE_MESSAGE_BYTES_MAX;
@@ -134,7 +136,10 @@ impl Client {
                     self.proved(&topic, subscriber, None);
                     topic
                 }
-                publisher::Effect::Refused { topic, .. } => topic,
+                publisher::Effect::Refused { topic, .. } => {
+                    self.effects.push_back(Effect::Receivers { topic: topic.clone() });
+                    topic
+                }
             };
             self.look_again(now, &topic);
         }
