@@ -67,7 +67,11 @@ pub(crate) async fn request(
 }
 
 /// Seals what is sent to a topic for these keys, if there are any.
-fn make_private(client: &Client, topic: &str, keys: Vec<PublicKey>) -> Result<(), Failure> {
+pub(crate) fn make_private(
+    client: &Client,
+    topic: &str,
+    keys: Vec<PublicKey>,
+) -> Result<(), Failure> {
     if keys.is_empty() {
         return Ok(());
     }

@@ -104,8 +104,9 @@ impl Client {
     /// it, or [start](SendFile::start) it to follow it.
     ///
     /// It has ended well once the file is complete, checked, and safe on the receiver's disk. The same file
-    /// sent again goes on where it was, and moves nothing if it is there. Public topics only. To send it to all
-    /// who subscribe, say [`to_all`](SendFile::to_all).
+    /// sent again goes on where it was, and moves nothing if it is there. To send it to all who subscribe, say
+    /// [`to_all`](SendFile::to_all). On a topic that this client has made [private](Self::private) only who has
+    /// proved to hold a listed key gets it, and nobody else reads what it is called, how it is hashed or what is in it.
     pub fn send_file(&self, topic: impl IntoTopic, path: impl Into<PathBuf>) -> SendFile {
         SendFile::new(Arc::clone(&self.lease), self.name.clone(), topic, path.into())
     }
@@ -113,8 +114,8 @@ impl Client {
     /// Subscribes to a topic and receives the files that are sent there into a directory; await it.
     ///
     /// The directory must be there. A file appears under its name when it is complete and right, and never
-    /// replaces another unless the [settings](ReceiveFiles::settings) say so. Public topics only: whoever
-    /// has subscribed with a key gets no files.
+    /// replaces another unless the [settings](ReceiveFiles::settings) say so. [With a key](ReceiveFiles::with_key)
+    /// only files come that are sealed for its holder.
     pub fn receive_files(&self, topic: impl IntoTopic, dir: impl Into<PathBuf>) -> ReceiveFiles {
         let topic = topic.into_topic();
         // A topic that is none is told when this is awaited; then nothing is subscribed to.

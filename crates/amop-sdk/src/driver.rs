@@ -114,7 +114,7 @@ impl Driver {
                 if lane == Lane::Files {
                     let message = FileMessage::from_frame(frame);
                     let message = message.map_err(|error| malformed(&error))?;
-                    state.files.handle_message(now, self.instance, message);
+                    state.handle_file(now, message);
                     continue;
                 }
                 let mut message =

@@ -97,16 +97,20 @@ impl PrivateTopic {
             if !has_room && !state.core.is_private(&topic) {
                 return Err(PrivateError::TooManyTopics);
             }
-            state.handle(now, Input::Allow { topic, keys });
+            state.handle(now, Input::Allow { topic: topic.clone(), keys: keys.clone() });
+            state.files.restrict(now, &topic, |key| keys.contains(key));
             Ok(())
         })
     }
 
     /// Takes a key off the list. Once it returns, nothing more is sealed for its holders: neither what
-    /// waits nor what comes. What has left can be read by them.
+    /// waits nor what comes, and files on their way to them are given up. What has left can be read by them.
     pub fn remove(&self, key: &PublicKey) {
         let (topic, key) = (self.topic.clone(), *key);
-        self.client.lease().turn(|state, now| state.handle(now, Input::Remove { topic, key }));
+        self.client.lease().turn(|state, now| {
+            state.handle(now, Input::Remove { topic: topic.clone(), key });
+            state.files.restrict(now, &topic, |other| *other != key);
+        });
     }
 
     /// Follows who has proved to hold a listed key.

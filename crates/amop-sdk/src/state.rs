@@ -114,7 +114,7 @@ impl State {
         }
     }
 
-    fn perform(&mut self, now: Instant) {
+    pub(crate) fn perform(&mut self, now: Instant) {
         while let Some(effect) = self.core.poll_effect() {
             match effect {
                 Effect::Send(message) => self.outgoing.stage(message),
@@ -319,7 +319,9 @@ impl State {
         while self.outgoing.has_file_room()
             && let Some(message) = self.files.take_message()
         {
-            self.outgoing.stage_file(&message);
+            if let Some(message) = self.seal_file(now, message) {
+                self.outgoing.stage_file(&message);
+            }
         }
         self.files.ask_for_reads(now);
     }

@@ -6,13 +6,14 @@ use amop_sdk::{FolderSettings, Overwrite, Pattern};
 use clap::{Args as Arguments, ValueEnum};
 
 use crate::args::LinkArgs;
+use crate::key::{HeldArgs, SealArgs};
 
 /// `amop send`.
 #[derive(Clone, Debug, Arguments)]
 pub(crate) struct Send {
     /// What to send; it keeps its name
     pub(crate) file: PathBuf,
-    /// Whom to send it to: one client that receives files there. Public topics only
+    /// Whom to send it to: one client that receives files there
     pub(crate) topic: String,
     /// Send it to all who subscribe there now
     #[arg(long)]
@@ -21,13 +22,15 @@ pub(crate) struct Send {
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub(crate) limit: Option<u64>,
     #[command(flatten)]
+    pub(crate) seal: SealArgs,
+    #[command(flatten)]
     pub(crate) link: LinkArgs,
 }
 
 /// `amop receive`.
 #[derive(Clone, Debug, Arguments)]
 pub(crate) struct Receive {
-    /// Where the files are sent to. Public topics only
+    /// Where the files are sent to
     pub(crate) topic: String,
     /// Where to put them; it must be there
     pub(crate) dir: PathBuf,
@@ -47,6 +50,8 @@ pub(crate) struct Receive {
     /// Begin once all nodes in reach know; fails after --timeout
     #[arg(long)]
     pub(crate) propagated: bool,
+    #[command(flatten)]
+    pub(crate) held: HeldArgs,
     #[command(flatten)]
     pub(crate) link: LinkArgs,
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::pin::{Pin, pin};
 
 use amop_sdk::{
-    Client, FileSent, IncomingFile, Progress, ReceiveFileError, SendFile, SendFileError,
+    Client, FileSent, IncomingFile, Progress, Reason, ReceiveFileError, SendFile, SendFileError,
     SubscribeError,
 };
 use futures_util::StreamExt;
@@ -20,14 +20,18 @@ use serde::Serialize;
 use crate::args::LinkArgs;
 use crate::connect::connect;
 use crate::exit::{Exit, Failure};
+use crate::key;
 use crate::out::Out;
+use crate::publish::make_private;
 use crate::stop::{Asked, Stop};
 use crate::text::{hex, printable};
 use args::{Receive, Send};
 
 /// Sends one file, and prints what has arrived.
 pub(crate) async fn send(args: &Send, link: &LinkArgs, out: &mut Out) -> Result<(), Failure> {
+    let keys = key::receivers(&args.seal)?;
     let client = connect(link).await?;
+    make_private(&client, &args.topic, keys)?;
     if args.all {
         return to_all::send(&client, args, out).await;
     }
@@ -73,11 +77,16 @@ pub(crate) async fn receive(
     out: &mut Out,
     stop: &Stop,
 ) -> Result<(), Failure> {
+    let key = key::held(&args.held)?;
     let client = tokio::select! {
         client = connect(link) => client?,
         asked = stop.asked() => return Err(Failure::Stopped(asked)),
     };
     let receive = client.receive_files(&args.topic, &args.dir).settings(args.settings());
+    let receive = match key {
+        Some(key) => receive.with_key(key),
+        None => receive,
+    };
     let receive = if args.propagated { receive.propagated() } else { receive };
     let ended = match receive.await {
         Err(error) => Err(not_received(&error)),
@@ -186,6 +195,10 @@ fn not_sent(error: &SendFileError) -> Failure {
     match error {
         SendFileError::Unreadable(source) => {
             Failure::new(Exit::NO_INPUT, "unreadable", error.to_string()).because(source)
+        }
+        SendFileError::Failed { code, reason: reason @ Reason::NoVerifiedReceiver } => {
+            let next = "who is to get it runs `amop receive` with --topic-key; then send it again";
+            Failure::of_code(*code, reason.kind(), reason.to_string()).next(next)
         }
         SendFileError::Failed { code, reason } => {
             Failure::of_code(*code, reason.kind(), format!("the file was not received: {reason}"))

@@ -197,3 +197,33 @@ async fn a_file_for_all_is_said_to_be_at_each_or_why_it_is_not() {
     assert_eq!((sent.status.code(), sent.stdout.is_empty()), (Some(206), true));
     assert!(text(&sent.stderr).ends_with("a.bin is at 0 of 1 receivers\n"), "{sent:?}");
 }
+
+/// FILE-14: and whoever holds another key gets nothing.
+#[tokio::test]
+async fn a_file_for_a_key_reaches_its_holder_and_nobody_else() {
+    let site = Site::start().await;
+    for name in ["hr.key", "other.key"] {
+        assert!(run(&mut site.amop(&["key", "new", name])).await.status.success());
+    }
+    file(&site, "a.bin", 3 * MIB);
+    fs::create_dir(site.dir.path().join("other")).unwrap();
+    let strange = ["receive", "t", "other", "--topic-key", "other.key"];
+    let mut strange = Running::start(&mut site.amop(&strange));
+    strange.error_line("receiving files of `t`").await;
+    let nobody = send(&site, &["a.bin", "t", "--to", "hr.key.pub", "--json"]).await;
+    assert_eq!(nobody.status.code(), Some(100), "{nobody:?}");
+    assert_eq!(object(&nobody)["kind"], "no-verified-receiver");
+
+    let mut receiving = receiver(&site, &["-n", "1", "--topic-key", "hr.key"]).await;
+    let clear = send(&site, &["a.bin", "t", "--json"]).await;
+    assert_eq!(object(&clear)["kind"], "not-sealed");
+    for all in [&["--all"][..], &[]] {
+        let arguments = [&["a.bin", "t", "--to", "hr.key.pub"], all].concat();
+        let sent = send(&site, &arguments).await;
+        assert_eq!(sent.status.code(), Some(0), "{sent:?}");
+        assert!(is_same(&site, "a.bin"));
+        assert_eq!(receiving.end().await.0, Some(0));
+        receiving = receiver(&site, &["-n", "1", "--topic-key", "hr.key"]).await;
+    }
+    assert!(!site.dir.path().join("other/a.bin").exists());
+}

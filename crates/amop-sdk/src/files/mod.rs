@@ -13,12 +13,14 @@
 mod find;
 mod outbound;
 mod receive;
+mod seal;
 mod send;
 mod send_to_all;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
+use amop_auth::FileOpener;
 use amop_core::transfer::{
     DiskSaid, DiskTask, FileLane, FileWindows, Inbox, InboxEffect, InboxInput, Slot,
 };
@@ -54,6 +56,8 @@ pub(crate) struct Files {
     arriving: BTreeMap<Slot, receive::Arriving>,
     /// Where files of a topic go.
     intakes: BTreeMap<Topic, receive::Intake>,
+    /// What opens files on private topics, by the sends that are known.
+    openers: BTreeMap<(Instance, u64), FileOpener>,
     lane: FileLane<()>,
     windows: FileWindows,
     /// Transfers of this client that are over once what waits for them was sent.
@@ -101,12 +105,14 @@ impl Files {
                 if let Some(window) = self.windows.passed(&message) {
                     self.lane.push(now, (), window);
                 }
-                self.handle_of_sender(now, message);
+                if let Some(message) = self.open_piece(message) {
+                    self.handle_of_sender(now, message);
+                }
             }
             FileBody::Found(found) if self.finds.contains_key(&route.transfer) => {
                 self.found(route.transfer, found);
             }
-            FileBody::SealedOffer(_) | FileBody::Find(_) => {}
+            FileBody::SealedOffer(_) | FileBody::Find(_) => {} // That one was opened.
             FileBody::Credit { .. }
             | FileBody::Wait
             | FileBody::Again
@@ -207,7 +213,10 @@ impl Files {
             self.inbox.handle(now, input);
             while let Some(effect) = self.inbox.poll_effect() {
                 match effect {
-                    InboxEffect::Send(message) => _ = self.lane.push(now, (), message),
+                    InboxEffect::Send(message) => {
+                        let message = self.veil(message);
+                        self.lane.push(now, (), message);
+                    }
                     InboxEffect::Disk(slot, task) => {
                         if let Err(reason) = self.give_task(slot, task) {
                             inputs.push_back(InboxInput::Disk(slot, DiskSaid::Failed(reason)));

@@ -7,7 +7,9 @@
 use std::collections::VecDeque;
 use std::sync::mpsc;
 
+use amop_auth::{FileSealer, PublicKey};
 use amop_core::transfer::{End, Pace, Sender, SenderEffect, SenderInput};
+use amop_wire::limits::FILE_SEAL_BYTES_MAX;
 use amop_wire::{
     Code, FileBody, FileEnd, FileMessage, FileRoute, FoundReceiver, Instant, NodeId, Topic,
 };
@@ -20,7 +22,10 @@ use super::Progress;
 pub(super) struct Outbound {
     sender: Sender,
     topic: Topic,
+    sha256: [u8; 32],
     list_bytes: u64,
+    /// On a private topic.
+    seal: Option<Seal>,
     /// Whether it is for this receiver and nobody else.
     is_pinned: bool,
     /// Whether anybody was ever found who receives it.
@@ -36,6 +41,13 @@ pub(super) struct Outbound {
     ended: Option<oneshot::Sender<(End, u64)>>,
 }
 
+/// What a file on a private topic is sealed with, and by which key its receiver was let in.
+#[derive(Debug)]
+pub(super) struct Seal {
+    pub(super) sealer: FileSealer,
+    pub(super) key: PublicKey,
+}
+
 /// Bytes of the stream that are to be read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
@@ -49,6 +61,8 @@ pub(super) struct Wanted {
 #[derive(Debug)]
 pub(super) struct Ways {
     pub(super) topic: Topic,
+    pub(super) sha256: [u8; 32],
+    pub(super) seal: Option<Seal>,
     pub(super) list_bytes: u64,
     pub(super) pace: Option<Pace>,
     pub(super) reads: mpsc::Sender<Wanted>,
@@ -58,12 +72,14 @@ pub(super) struct Ways {
 
 impl Outbound {
     pub(super) fn new(sender: Sender, ways: Ways) -> Self {
-        let Ways { topic, list_bytes, pace, reads, progress, ended } = ways;
+        let Ways { topic, sha256, seal, list_bytes, pace, reads, progress, ended } = ways;
         Self {
             is_pinned: sender.route().receiver != FileEnd::ANY,
             sender,
             topic,
+            sha256,
             list_bytes,
+            seal,
             was_found: false,
             pace,
             wanted: None,
@@ -77,6 +93,14 @@ impl Outbound {
 
     pub(super) fn route(&self) -> FileRoute {
         self.sender.route()
+    }
+
+    pub(super) fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    pub(super) fn seal(&self) -> Option<&Seal> {
+        self.seal.as_ref()
     }
 
     pub(super) fn link_up(&mut self, now: Instant, home: NodeId) {
@@ -107,7 +131,10 @@ impl Outbound {
         self.sender.handle(now, input);
         while let Some(effect) = self.sender.poll_effect() {
             match effect {
-                SenderEffect::Send(message) => self.messages.push_back(message),
+                SenderEffect::Send(message) => {
+                    let sealed = self.sealed(message);
+                    self.messages.extend(sealed);
+                }
                 SenderEffect::Read { round, start, bytes } => {
                     let transfer = self.route().transfer;
                     self.wanted = Some(Wanted { transfer, round, start, bytes });
@@ -133,8 +160,22 @@ impl Outbound {
         });
     }
 
+    /// Seals a piece; its offer is sealed when it leaves. `None` if nothing more can be sealed.
+    fn sealed(&mut self, mut message: FileMessage) -> Option<FileMessage> {
+        if let (Some(seal), FileBody::Piece { start, data }) = (&mut self.seal, &mut message.body) {
+            *data = seal.sealer.seal(*start, data)?;
+        }
+        Some(message)
+    }
+
     /// The other end, or a node on the way there, says something.
-    pub(super) fn hear(&mut self, now: Instant, message: FileMessage) {
+    pub(super) fn hear(&mut self, now: Instant, mut message: FileMessage) {
+        if let (Some(seal), FileBody::Done { sha256 }) = (&self.seal, &mut message.body) {
+            if !seal.sealer.is_done(sha256, &self.sha256) {
+                return; // Somebody on the way has made it up.
+            }
+            *sha256 = self.sha256;
+        }
         let is_of_round = message.round == self.sender.round();
         let (known, from) = (self.route().receiver, message.route.receiver);
         let is_gone = matches!(
@@ -182,8 +223,10 @@ impl Outbound {
     /// Asks for what is wanted, if there is room for it and its time has come.
     pub(super) fn ask_for_read(&mut self, now: Instant, room_bytes: u64) {
         let Some(wanted) = self.wanted else { return };
+        let seal_bytes = if self.seal.is_some() { FILE_SEAL_BYTES_MAX } else { 0 };
+        let bytes = u64::try_from(wanted.bytes + seal_bytes).expect("a length fits 64 bits");
         let is_early = self.pace.is_some_and(|pace| pace.next_at() > now);
-        if is_early || u64::try_from(wanted.bytes).expect("a length fits 64 bits") > room_bytes {
+        if is_early || bytes > room_bytes {
             return;
         }
         self.wanted = None;

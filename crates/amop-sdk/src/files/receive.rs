@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
+use amop_auth::SecretKey;
 use amop_core::transfer::{DiskSaid, DiskTask, End, InboxInput, Receiver, Slot};
 use amop_files::{Folder, FolderError, Part, Prepared, Settings, Wrote};
 use amop_wire::{Code, FileOffer, Name, Reason, Topic, TopicError};
@@ -42,6 +43,12 @@ impl ReceiveFiles {
     /// [`Subscribe::propagated`].
     pub fn propagated(mut self) -> Self {
         self.subscribe = self.subscribe.propagated();
+        self
+    }
+
+    /// Takes only files that are sealed for the holder of this key, which is proved to each sender that asks.
+    pub fn with_key(mut self, key: SecretKey) -> Self {
+        self.subscribe = self.subscribe.with_key(key);
         self
     }
 

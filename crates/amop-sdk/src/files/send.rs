@@ -6,13 +6,16 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak, mpsc};
 use std::time::Duration;
 
+use amop_auth::PublicKey;
+use amop_core::client::FileReceivers;
 use amop_core::transfer::{End, Pace, Sender, SenderInput};
 use amop_files::{Source, SourceError};
-use amop_wire::limits::TRANSFERS_MAX;
+use amop_wire::limits::{FILE_PIECE_BYTES_MAX, FILE_SEAL_BYTES_MAX, TRANSFERS_MAX};
 use amop_wire::{Code, FileEnd, FileOffer, FileRoute, Name, NodeId, Reason, Topic, TopicError};
 use tokio::sync::{oneshot, watch};
 
-use super::outbound::{Outbound, Wanted, Ways};
+use super::outbound::{Outbound, Seal, Wanted, Ways};
+use super::seal::receivers;
 use super::{Files, Progress, SendFileToAll};
 use crate::driver::Driver;
 use crate::lease::Lease;
@@ -59,17 +62,15 @@ impl SendFile {
     ///
     /// [`SendFileError`] if nothing can be sent.
     pub async fn start(self) -> Result<FileSending, SendFileError> {
-        let outgoing = self.open().await?.to(vec![FileEnd::ANY]);
-        outgoing.begin(FileEnd::ANY)
+        let opened = self.open().await?;
+        let anybody = opened.anybody().await?;
+        opened.to(vec![anybody]).begin(anybody)
     }
 
     /// Opens and hashes the file.
     pub(super) async fn open(self) -> Result<Opened, SendFileError> {
         let Self { lease, name, topic, path, patience, bytes_per_second } = self;
         let topic = topic.map_err(SendFileError::BadTopic)?;
-        if lease.look(|state| state.core.is_private(&topic)) {
-            return Err(SendFileError::Private { topic });
-        }
         let opened = tokio::task::spawn_blocking(move || Source::open(&path, &mut |_| {}));
         let source = opened.await.map_err(|_| SendFileError::Closed)?;
         let source = source.map_err(SendFileError::Unreadable)?;
@@ -87,9 +88,32 @@ pub(super) struct Opened {
     bytes_per_second: Option<u64>,
 }
 
+/// To whom a file is sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Recipient {
+    pub(super) end: FileEnd,
+    /// By which key it was let in, on a private topic.
+    pub(super) key: Option<PublicKey>,
+}
+
 impl Opened {
+    pub(super) fn is_private(&self) -> bool {
+        self.lease.look(|state| state.core.is_private(&self.offer.topic))
+    }
+
+    /// Whoever the home node chooses; on a private topic one who has proved to hold a listed key.
+    async fn anybody(&self) -> Result<Recipient, SendFileError> {
+        if !self.is_private() {
+            return Ok(Recipient { end: FileEnd::ANY, key: None });
+        }
+        let is_enough = |found: &FileReceivers| !found.verified.is_empty();
+        let found = receivers(&self.lease, &self.offer.topic, self.patience, is_enough).await;
+        let (end, key) = found.choose(self.offer.id).ok_or(SendFileError::NOBODY_VERIFIED)?;
+        Ok(Recipient { end, key: Some(key) })
+    }
+
     /// Names its receivers, who share what may be sent in a second.
-    pub(super) fn to(self, receivers: Vec<FileEnd>) -> Outgoing {
+    pub(super) fn to(self, receivers: Vec<Recipient>) -> Outgoing {
         let Self { lease, offer, mut source, patience, bytes_per_second } = self;
         source.share_among(receivers.len());
         let at_once = receivers.len().clamp(1, TRANSFERS_MAX);
@@ -107,31 +131,44 @@ pub(super) struct Outgoing {
     reads: mpsc::Sender<Wanted>,
     patience: Duration,
     bytes_per_second: Option<u64>,
-    pub(super) receivers: Vec<FileEnd>,
+    pub(super) receivers: Vec<Recipient>,
 }
 
 impl Outgoing {
     /// Begins to send it to one receiver.
-    pub(super) fn begin(&self, receiver: FileEnd) -> Result<FileSending, SendFileError> {
+    pub(super) fn begin(&self, recipient: Recipient) -> Result<FileSending, SendFileError> {
         let Self { lease, offer, reads, patience, bytes_per_second, .. } = self;
         let (size, sha256, layout) = (offer.layout.size(), offer.sha256, offer.layout);
         let progress = watch::Sender::new(Progress { received: 0, total: size });
         let (followed, (ended, end)) = (progress.subscribe(), oneshot::channel());
-        let instance = lease.instance();
+        let (instance, receiver) = (lease.instance(), recipient.end);
         let transfer = lease.turn(|state, now| {
             if !state.is_open() {
                 return Err(SendFileError::Closed);
             }
+            let is_let_in = |key| {
+                let verified = state.core.verified(now, &offer.topic);
+                verified.contains(&(receiver.instance, key))
+            };
+            if !recipient.key.map_or(!state.core.is_private(&offer.topic), is_let_in) {
+                return Err(SendFileError::NOBODY_VERIFIED);
+            }
             let files = &mut state.files;
             files.last_transfer += 1;
             let transfer = files.last_transfer;
+            let seal = recipient.key.and_then(|key| {
+                let sealer = state.core.file_sealer(transfer, receiver.instance)?;
+                Some(Seal { sealer, key })
+            });
             let sender = FileEnd { instance, node: files.home.unwrap_or(NOWHERE) };
             let route = FileRoute { transfer, sender, receiver };
             let sender = Sender::new(now, route, offer.clone(), *patience);
+            let sender =
+                if seal.is_some() { sender.with_pieces_of(SEALED_PIECE_BYTES) } else { sender };
             let pace = bytes_per_second.map(|limit| Pace::new(now, limit));
             let (topic, list_bytes) = (offer.topic.clone(), layout.list_bytes());
             let reads = reads.clone();
-            let ways = Ways { topic, list_bytes, pace, reads, progress, ended };
+            let ways = Ways { topic, sha256, seal, list_bytes, pace, reads, progress, ended };
             files.outbound.insert(transfer, Outbound::new(sender, ways));
             if let Some(home) = files.home {
                 files.act_on(now, transfer, |outbound, now| outbound.link_up(now, home));
@@ -262,12 +299,6 @@ pub enum SendFileError {
     /// The topic is none; nothing was sent.
     #[error("bad topic")]
     BadTopic(#[source] TopicError),
-    /// The client has made this topic private, and files cannot be sealed so far; nothing was sent.
-    #[error("{topic} is private, and files go to public topics only")]
-    Private {
-        /// The topic.
-        topic: Topic,
-    },
     /// The file cannot be read or sent; nothing was sent.
     #[error("the file cannot be sent")]
     Unreadable(#[source] SourceError),
@@ -285,13 +316,16 @@ pub enum SendFileError {
 }
 
 impl SendFileError {
+    /// Nobody who may read it is there.
+    pub(super) const NOBODY_VERIFIED: Self =
+        Self::Failed { code: Code::NoSubscriber, reason: Reason::NoVerifiedReceiver };
+
     /// The code of FILE-10, if it got so far.
     #[must_use]
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::Failed { code, .. } => Some(*code),
             Self::BadTopic(_) => Some(Code::Invalid),
-            Self::Private { .. } => Some(Code::NotPermitted),
             Self::Unreadable(_) | Self::Closed => None,
         }
     }
@@ -299,6 +333,9 @@ impl SendFileError {
 
 /// A client that is not connected is at no node.
 const NOWHERE: NodeId = NodeId::from_bytes([0; 32]);
+
+/// How much of a file is sealed at a time.
+const SEALED_PIECE_BYTES: usize = FILE_PIECE_BYTES_MAX - FILE_SEAL_BYTES_MAX;
 
 /// How long a receiver may be silent.
 const PATIENCE: Duration = Duration::from_secs(60);

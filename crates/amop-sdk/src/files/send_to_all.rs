@@ -3,17 +3,22 @@
 //! Each receiver has a transfer of its own, which knows nothing of the others; here they are only
 //! begun, some at a time, and counted.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use amop_auth::PublicKey;
+use amop_core::transfer::End;
 use amop_wire::limits::TRANSFERS_MAX;
 use amop_wire::{Code, FoundReceiver, Instance, Name, Reason};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::find::find;
-use super::send::Outgoing;
+use super::seal::receivers;
+use super::send::{Opened, Outgoing, Recipient};
 use super::{SendFile, SendFileError};
 
 /// A file that is about to be sent to all who subscribe: await it for the end, or [`start`](Self::start) it to
@@ -35,19 +40,31 @@ impl SendFileToAll {
     /// [`SendFileError`] if nothing can be sent; code 100 if nobody subscribes.
     pub async fn start(self) -> Result<FileSendingToAll, SendFileError> {
         let opened = self.0.open().await?;
+        let keys = keys(&opened).await?;
         let found = find(&opened.lease, &opened.offer.topic, opened.patience).await?;
-        if found.receivers().is_empty() {
+        let key = |receiver: &FoundReceiver| match &keys {
+            None => Some(None),
+            Some(keys) => keys.get(&receiver.instance).copied().map(Some),
+        };
+        let (named, recipients): (Vec<_>, Vec<_>) = found
+            .receivers()
+            .iter()
+            .filter_map(|it| Some((it, Recipient { end: it.end(), key: key(it)? })))
+            .unzip();
+        if named.is_empty() && keys.is_some() {
+            return Err(SendFileError::NOBODY_VERIFIED);
+        }
+        if named.is_empty() {
             let (code, reason) = (Code::NoSubscriber, Reason::NoSubscriber);
             return Err(SendFileError::Failed { code, reason });
         }
-        let receivers = found.receivers().iter().map(FoundReceiver::end).collect();
-        let outgoing = Arc::new(opened.to(receivers));
+        let outgoing = Arc::new(opened.to(recipients));
         let (size, sha256) = (outgoing.offer.layout.size(), outgoing.offer.sha256);
         let waiting = |receiver: &FoundReceiver| {
             let FoundReceiver { node, instance } = receiver.clone();
             FileAtReceiver { node, instance, received: 0, outcome: None }
         };
-        let receivers = found.receivers().iter().map(waiting).collect();
+        let receivers = named.into_iter().map(waiting).collect();
         let board = Arc::new(watch::Sender::new(ProgressToAll { receivers, total: size }));
         let progress = board.subscribe();
         let (turns, mut tasks) = (Arc::new(Semaphore::new(TRANSFERS_MAX)), JoinSet::new());
@@ -81,8 +98,12 @@ async fn send_to(outgoing: &Outgoing, index: usize, board: &watch::Sender<Progre
         }
         sending.ended().await
     };
-    // Without an end the client was closed, and nobody knows what the receiver has.
-    let Ok((end, moved_bytes)) = ended.await else { return };
+    let (end, moved_bytes) = match ended.await {
+        Ok(ended) => ended,
+        Err(SendFileError::Failed { code, reason }) => (End { code, reason }, 0),
+        // The client was closed, and nobody knows what the receiver has.
+        Err(_) => return,
+    };
     board.send_modify(|board| {
         let at = &mut board.receivers[index];
         at.received = if end.code == Code::Ok { board.total } else { at.received };
@@ -90,6 +111,20 @@ async fn send_to(outgoing: &Outgoing, index: usize, board: &watch::Sender<Progre
         let (code, reason) = (end.code, end.reason);
         at.outcome = Some(FileOutcome { node, instance, code, reason, moved_bytes });
     });
+}
+
+/// By which keys the receivers on a private topic were let in; `None` on a public one. Who is being verified
+/// is waited for.
+async fn keys(opened: &Opened) -> Result<Option<BTreeMap<Instance, PublicKey>>, SendFileError> {
+    if !opened.is_private() {
+        return Ok(None);
+    }
+    let patience = opened.patience.min(VERIFIED_WITHIN);
+    let found = receivers(&opened.lease, &opened.offer.topic, patience, |_| false).await;
+    if found.verified.is_empty() {
+        return Err(SendFileError::NOBODY_VERIFIED);
+    }
+    Ok(Some(found.verified.into_iter().map(|(end, key)| (end.instance, key)).collect()))
 }
 
 /// A file on its way to all who subscribe. Dropping it gives it up wherever it is not there yet; what
@@ -239,3 +274,6 @@ impl FileSentToAll {
         codes.max_by_key(weight).unwrap_or(Code::Ok)
     }
 }
+
+/// How long a proof may take: who says nothing is not waited for any longer.
+const VERIFIED_WITHIN: Duration = Duration::from_secs(6);

@@ -6,6 +6,7 @@ mod bad_node;
 mod closing;
 mod connecting;
 mod files;
+mod files_private;
 mod files_to_all;
 mod private;
 mod propagated;
