@@ -95,7 +95,7 @@ async fn run(args: Args, out: &mut Out, stop: &Stop) -> Result<(), Failure> {
         }
         Command::Send(send) => {
             let link = send.link.clone().or(&before);
-            stop.or(transfer::send(&send, &link, out)).await
+            transfer::send(&send, &link, out, stop).await
         }
         Command::Receive(receive) => {
             let link = receive.link.clone().or(&before);

@@ -28,15 +28,29 @@ use crate::text::{hex, printable};
 use args::{Receive, Send};
 
 /// Sends one file, and prints what has arrived.
-pub(crate) async fn send(args: &Send, link: &LinkArgs, out: &mut Out) -> Result<(), Failure> {
+///
+/// A signal ends it at once; what the receiver has stays, and the same file sent again goes on there.
+pub(crate) async fn send(
+    args: &Send,
+    link: &LinkArgs,
+    out: &mut Out,
+    stop: &Stop,
+) -> Result<(), Failure> {
     let keys = key::receivers(&args.seal)?;
-    let client = connect(link).await?;
+    let client = tokio::select! {
+        client = connect(link) => client?,
+        asked = stop.asked() => return Err(Failure::Stopped(asked)),
+    };
     make_private(&client, &args.topic, keys)?;
     if args.all {
-        return to_all::send(&client, args, out).await;
+        return to_all::send(&client, args, out, stop).await;
     }
-    let sent = send_file(&client, args, out).await;
+    let sent = tokio::select! {
+        sent = send_file(&client, args, out) => Ok(sent),
+        asked = stop.asked() => Err(asked),
+    };
     client.close().await;
+    let sent = sent.map_err(|asked| given_up(args, asked, out))?;
     let FileSent { size, sha256, moved_bytes, .. } = sent.map_err(|error| not_sent(&error))?;
     let file = args.file.to_string_lossy();
     if out.is_json() {
@@ -59,6 +73,13 @@ async fn send_file(client: &Client, args: &Send, out: &Out) -> Result<FileSent, 
         told.tell(progress, out);
     }
     sending.done().await
+}
+
+/// Says how to go on with what was given up.
+fn given_up(args: &Send, asked: Asked, out: &Out) -> Failure {
+    let file = printable(args.file.to_string_lossy().as_bytes());
+    out.note(format!("{file} is not sent; send it again to `{}` within 24 h to go on", args.topic));
+    Failure::Stopped(asked)
 }
 
 fn prepare(client: &Client, args: &Send) -> SendFile {
@@ -115,7 +136,16 @@ async fn print_files(
     while args.count != Some(count) {
         tokio::select! {
             biased; // Files without end do not keep the command from ending.
-            asked = stop.asked() => return stopped(asked, count),
+            asked = stop.asked() => {
+                if !coming.is_empty() {
+                    out.note(format!(
+                        "what is not complete stays for 24 h: receive `{}` into {} again to go on",
+                        args.topic,
+                        args.dir.display(),
+                    ));
+                }
+                return stopped(asked, count);
+            }
             () = &mut reader_gone => return Err(Failure::ClosedPipe),
             Some(came) = coming.next() => count += u64::from(show(came, args, out)?),
             incoming = files.next() => match incoming {
@@ -173,12 +203,16 @@ fn show(came: Came, args: &Receive, out: &mut Out) -> Result<bool, Failure> {
 /// How much people were told.
 #[derive(Default)]
 struct Told {
+    was_told_of_resumed: bool,
     tenths: u64,
 }
 
 impl Told {
     /// Tells of each tenth once.
-    fn tell(&mut self, Progress { received, total }: Progress, out: &Out) {
+    fn tell(&mut self, Progress { received, resumed, total }: Progress, out: &Out) {
+        if resumed > 0 && !std::mem::replace(&mut self.was_told_of_resumed, true) {
+            out.note(format!("resuming at {} %", resumed * 100 / total.max(1)));
+        }
         let tenths = received * 10 / total.max(1);
         if tenths > self.tenths {
             self.tenths = tenths;

@@ -4,13 +4,19 @@ use amop_sdk::{Client, Code, FileAtReceiver, FileOutcome, FileSentToAll, Progres
 use serde::Serialize;
 
 use super::args::Send;
-use super::{not_sent, prepare};
+use super::{given_up, not_sent, prepare};
 use crate::exit::{Exit, Failure};
 use crate::out::Out;
+use crate::stop::Stop;
 use crate::text::{hex, printable};
 
 /// Sends one file to all who subscribe. It has failed unless all of them have it.
-pub(super) async fn send(client: &Client, args: &Send, out: &mut Out) -> Result<(), Failure> {
+pub(super) async fn send(
+    client: &Client,
+    args: &Send,
+    out: &mut Out,
+    stop: &Stop,
+) -> Result<(), Failure> {
     let sent = async {
         let mut sending = prepare(client, args).to_all().start().await?;
         let mut told = Told::default();
@@ -19,8 +25,12 @@ pub(super) async fn send(client: &Client, args: &Send, out: &mut Out) -> Result<
         }
         sending.done().await
     };
-    let sent = sent.await;
+    let sent = tokio::select! {
+        sent = sent => Ok(sent),
+        asked = stop.asked() => Err(asked),
+    };
     client.close().await;
+    let sent = sent.map_err(|asked| given_up(args, asked, out))?;
     let sent = sent.map_err(|error| not_sent(&error))?;
     show(&sent, args, out)?;
     match sent.code() {

@@ -95,6 +95,40 @@ async fn a_receiver_that_is_killed_goes_on_where_it_was() {
     assert!(moved <= (24 * MIB + 12 * 32 + 4 * MIB) as u64, "{moved}");
 }
 
+/// Ctrl-C at either end leaves what is there, and says how to go on.
+#[tokio::test]
+async fn a_file_that_is_interrupted_goes_on_and_says_from_where() {
+    let site = Site::start().await;
+    let mut receiving = receiver(&site, &[]).await;
+    file(&site, "big.bin", 24 * MIB);
+    let slow = || Running::start(&mut site.amop(&["send", "big.bin", "t", "--limit", "6M"]));
+    let parts = site.dir.path().join("in/.amop-part");
+    let sending = slow();
+    timeout(TIME_MAX, has_byte_at(&parts, 5 * MIB)).await.unwrap();
+    sending.signal("INT").await;
+    let (code, stdout, stderr) = sending.end().await;
+    assert_eq!((code, stdout.as_str()), (Some(130), ""));
+    let said = "big.bin is not sent; send it again to `t` within 24 h to go on\n";
+    assert!(stderr.ends_with(said), "{stderr}");
+    receiving.error_line("big.bin is not received: 206").await;
+
+    let mut sending = slow();
+    let resuming = sending.error_line("resuming at ").await;
+    let percent: usize = resuming["resuming at ".len()..].trim_end_matches(" %").parse().unwrap();
+    assert!((8..100).contains(&percent), "{resuming}");
+    timeout(TIME_MAX, has_byte_at(&parts, 12 * MIB)).await.unwrap();
+    receiving.signal("INT").await;
+    let (code, _, stderr) = receiving.end().await;
+    assert_eq!(code, Some(130));
+    let said = "what is not complete stays for 24 h: receive `t` into in again to go on\n";
+    assert!(stderr.ends_with(said), "{stderr}");
+
+    let again = receiver(&site, &["-n", "1"]).await;
+    assert_eq!(sending.end().await.0, Some(0));
+    assert_eq!(again.end().await.0, Some(0));
+    assert!(is_same(&site, "big.bin"));
+}
+
 /// Waits until a byte that is not zero stands there in a part of a file, for which room was made.
 async fn has_byte_at(parts: &Path, offset: usize) {
     loop {

@@ -9,7 +9,8 @@ pub enum DiskTask {
     /// Judge the offer, make room, and find out what is there. Answered by `Prepared`, `AlreadyThere` or `Failed`.
     Prepare,
     /// Write the stream from here on. Answered by `Wrote`, `Corrupt` or `Failed`; not at all if it does not follow
-    /// what is there, which happens after a part was taken back.
+    /// what is there, which happens after a part was taken back. `Wrote` may be left out as long as no other part is
+    /// right.
     Write {
         /// The offset of the first byte in the stream.
         start: u64,

@@ -39,6 +39,8 @@ pub use send_to_all::{
 pub struct Progress {
     /// What is there and, on the receiver's side, checked.
     pub received: u64,
+    /// What of it was there before, from an earlier send of the same file.
+    pub resumed: u64,
     /// The size of the file.
     pub total: u64,
 }
@@ -151,10 +153,16 @@ impl Files {
         outbound.chain(self.inbox.poll_timeout()).min()
     }
 
-    /// Asks the disks for what there is room for now.
+    /// Hands out what there is room for now, and asks the disks for more.
     pub(crate) fn ask_for_reads(&mut self, now: Instant) {
-        for outbound in self.outbound.values_mut() {
-            outbound.ask_for_read(now, self.lane.room_bytes(&outbound.route()));
+        let transfers: Vec<u64> = self.outbound.keys().copied().collect();
+        for transfer in transfers {
+            let mut goes_on = true;
+            while goes_on && let Some(outbound) = self.outbound.get(&transfer) {
+                let room = self.lane.room_bytes(&outbound.route());
+                goes_on = false;
+                self.act_on(now, transfer, |outbound, now| goes_on = outbound.go_on(now, room));
+            }
         }
     }
 
@@ -194,6 +202,9 @@ impl Files {
     fn disk_said(&mut self, now: Instant, slot: Slot, mut said: DiskSaid, path: Option<PathBuf>) {
         if let Some(arriving) = self.arriving.get_mut(&slot) {
             arriving.path = path;
+            if let DiskSaid::Prepared { checked } = said {
+                arriving.resumed_at = checked;
+            }
             if matches!(said, DiskSaid::Prepared { .. } | DiskSaid::AlreadyThere)
                 && let Err(reason) = arriving.show()
             {

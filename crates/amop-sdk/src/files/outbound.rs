@@ -11,8 +11,10 @@ use amop_auth::{FileSealer, PublicKey};
 use amop_core::transfer::{End, Pace, Sender, SenderEffect, SenderInput};
 use amop_wire::limits::FILE_SEAL_BYTES_MAX;
 use amop_wire::{
-    Code, FileBody, FileEnd, FileMessage, FileRoute, FoundReceiver, Instant, NodeId, Topic,
+    Code, FileBody, FileEnd, FileLayout, FileMessage, FileRoute, FoundReceiver, Instant, NodeId,
+    Reason, Topic,
 };
+use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 
 use super::Progress;
@@ -23,16 +25,21 @@ pub(super) struct Outbound {
     sender: Sender,
     topic: Topic,
     sha256: [u8; 32],
-    list_bytes: u64,
+    layout: FileLayout,
     /// On a private topic.
     seal: Option<Seal>,
     /// Whether it is for this receiver and nobody else.
     is_pinned: bool,
+    /// What the receiver had before anything was sent.
+    resumed: u64,
     /// Whether anybody was ever found who receives it.
     was_found: bool,
     pace: Option<Pace>,
-    /// What is to be read once there is room and time for it.
-    wanted: Option<Wanted>,
+    /// What the machine gets once there is room and time for it.
+    wanted: Option<Piece>,
+    /// What was read and not handed out: at most the rest of a part, and where that begins.
+    held: Option<(u64, Bytes)>,
+    is_reading: bool,
     reads: mpsc::Sender<Wanted>,
     messages: VecDeque<FileMessage>,
     /// Whom it went to before.
@@ -48,13 +55,20 @@ pub(super) struct Seal {
     pub(super) key: PublicKey,
 }
 
-/// Bytes of the stream that are to be read.
+/// Bytes of the stream that a thread is to read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
     pub(super) transfer: u64,
-    pub(super) round: u32,
     pub(super) start: u64,
     pub(super) bytes: usize,
+}
+
+/// Bytes of the stream that the machine wants.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    round: u32,
+    start: u64,
+    bytes: usize,
 }
 
 /// What a transfer has to do with beside its machine.
@@ -63,7 +77,7 @@ pub(super) struct Ways {
     pub(super) topic: Topic,
     pub(super) sha256: [u8; 32],
     pub(super) seal: Option<Seal>,
-    pub(super) list_bytes: u64,
+    pub(super) layout: FileLayout,
     pub(super) pace: Option<Pace>,
     pub(super) reads: mpsc::Sender<Wanted>,
     pub(super) progress: watch::Sender<Progress>,
@@ -72,17 +86,20 @@ pub(super) struct Ways {
 
 impl Outbound {
     pub(super) fn new(sender: Sender, ways: Ways) -> Self {
-        let Ways { topic, sha256, seal, list_bytes, pace, reads, progress, ended } = ways;
+        let Ways { topic, sha256, seal, layout, pace, reads, progress, ended } = ways;
         Self {
             is_pinned: sender.route().receiver != FileEnd::ANY,
             sender,
             topic,
             sha256,
-            list_bytes,
+            layout,
             seal,
+            resumed: 0,
             was_found: false,
             pace,
             wanted: None,
+            held: None,
+            is_reading: false,
             reads,
             messages: VecDeque::new(),
             left: Vec::new(),
@@ -136,8 +153,7 @@ impl Outbound {
                     self.messages.extend(sealed);
                 }
                 SenderEffect::Read { round, start, bytes } => {
-                    let transfer = self.route().transfer;
-                    self.wanted = Some(Wanted { transfer, round, start, bytes });
+                    self.wanted = Some(Piece { round, start, bytes });
                 }
                 SenderEffect::Ended(end) => {
                     self.left.push(self.route());
@@ -149,10 +165,13 @@ impl Outbound {
             }
         }
         let (received, all) = self.sender.progress();
-        let progress = Progress {
-            received: received.saturating_sub(self.list_bytes),
-            total: all - self.list_bytes,
-        };
+        let list_bytes = self.layout.list_bytes();
+        let received = received.saturating_sub(list_bytes);
+        if self.sender.moved_bytes() == 0 {
+            self.resumed = received;
+        }
+        let (resumed, total) = (self.resumed, all - list_bytes);
+        let progress = Progress { received, resumed, total };
         self.progress.send_if_modified(|told| {
             let is_further = progress.received > told.received;
             *told = if is_further { progress } else { *told };
@@ -220,21 +239,59 @@ impl Outbound {
         self.tell(now, SenderInput::Redirect(receiver));
     }
 
-    /// Asks for what is wanted, if there is room for it and its time has come.
-    pub(super) fn ask_for_read(&mut self, now: Instant, room_bytes: u64) {
-        let Some(wanted) = self.wanted else { return };
+    /// Hands the machine what it wants, or has it read, if there is room for it and its time has come. Says
+    /// whether the machine got something, and so may want more.
+    pub(super) fn go_on(&mut self, now: Instant, room_bytes: u64) -> bool {
+        let Some(Piece { round, start, bytes }) = self.wanted else { return false };
         let seal_bytes = if self.seal.is_some() { FILE_SEAL_BYTES_MAX } else { 0 };
-        let bytes = u64::try_from(wanted.bytes + seal_bytes).expect("a length fits 64 bits");
+        let needed = u64::try_from(bytes + seal_bytes).expect("a length fits 64 bits");
         let is_early = self.pace.is_some_and(|pace| pace.next_at() > now);
-        if is_early || bytes > room_bytes {
-            return;
+        if is_early || needed > room_bytes {
+            return false;
         }
+        let Some(data) = self.take_held(start, bytes) else {
+            self.have_read(start);
+            return false;
+        };
         self.wanted = None;
         if let Some(pace) = &mut self.pace {
-            pace.spend(now, wanted.bytes);
+            pace.spend(now, bytes);
         }
+        self.tell(now, SenderInput::Read { round, data });
+        true
+    }
+
+    /// Has the rest of a part of the stream read, so that its thread is asked once for many pieces.
+    fn have_read(&mut self, start: u64) {
+        if std::mem::replace(&mut self.is_reading, true) {
+            return;
+        }
+        let rest = self.layout.part_at(start).end - start;
+        let bytes = usize::try_from(rest).expect("a part fits in memory");
+        let wanted = Wanted { transfer: self.route().transfer, start, bytes };
         // Its thread is gone only if it panicked, and then silence ends the transfer.
         let _ = self.reads.send(wanted);
+    }
+
+    /// Takes in what was read from this offset on, or why it was not.
+    pub(super) fn was_read(&mut self, now: Instant, start: u64, read: Result<Bytes, Reason>) {
+        self.is_reading = false;
+        match read {
+            Ok(data) => self.held = Some((start, data)),
+            Err(reason) => self.tell(now, SenderInput::ReadFailed(reason)),
+        }
+    }
+
+    /// Takes a piece out of what was read, and lets go of that with its last one.
+    fn take_held(&mut self, start: u64, bytes: usize) -> Option<Bytes> {
+        let (held_from, held) = self.held.as_ref()?;
+        let from = usize::try_from(start.checked_sub(*held_from)?).ok()?;
+        let to = from.checked_add(bytes).filter(|to| *to <= held.len())?;
+        let piece = held.slice(from..to);
+        if to == held.len() {
+            self.held = None;
+        }
+        Some(piece)
     }
 
     pub(super) fn next_message(&mut self) -> Option<FileMessage> {

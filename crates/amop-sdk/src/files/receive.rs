@@ -254,16 +254,16 @@ impl Intake {
     pub(super) fn begin(&self, slot: Slot, offer: FileOffer) -> Result<Arriving, Reason> {
         let (tasks, given) = std::sync::mpsc::channel();
         let size = offer.layout.size();
-        let progress = watch::Sender::new(Progress { received: 0, total: size });
+        let progress = watch::Sender::new(Progress { total: size, ..Progress::default() });
         let (ended, end) = oneshot::channel();
         let (driver, followed) = (self.driver.clone(), progress.subscribe());
         let incoming = IncomingFile { driver, slot, offer: offer.clone(), progress: followed, end };
         let path = self.dir.join(offer.label.as_str());
-        let disk = Disk { folder: self.folder.clone(), offer, path, part: None };
+        let disk = Disk { folder: self.folder.clone(), offer, path, part: None, checked: 0 };
         let driver = self.driver.clone();
         std::thread::spawn(move || disk.work(&driver, slot, &given));
         let incoming = Some((self.shown.clone(), incoming));
-        Ok(Arriving { tasks, progress, ended, incoming, path: None })
+        Ok(Arriving { tasks, progress, ended, incoming, resumed_at: 0, path: None })
     }
 }
 
@@ -275,6 +275,8 @@ pub(super) struct Arriving {
     ended: oneshot::Sender<Result<PathBuf, End>>,
     /// What the application will get, and how, until it has it.
     incoming: Option<(mpsc::Sender<IncomingFile>, IncomingFile)>,
+    /// How far the stream was there at the beginning.
+    pub(super) resumed_at: u64,
     /// Where it is, once it is complete.
     pub(super) path: Option<PathBuf>,
 }
@@ -297,6 +299,7 @@ impl Arriving {
         self.progress.send_if_modified(|told| {
             let is_further = received > told.received;
             told.received = told.received.max(received);
+            told.resumed = self.resumed_at.saturating_sub(all - total);
             is_further
         });
     }
@@ -317,6 +320,8 @@ struct Disk {
     offer: FileOffer,
     path: PathBuf,
     part: Option<Box<Part>>,
+    /// How far it was right when that was told last.
+    checked: u64,
 }
 
 impl Disk {
@@ -342,13 +347,19 @@ impl Disk {
                 }
                 Ok(Prepared::Part(part)) => {
                     let checked = part.checked();
+                    self.checked = checked;
                     self.part = Some(part);
                     DiskSaid::Prepared { checked }
                 }
                 Err(error) => DiskSaid::Failed(error.reason()),
             },
             DiskTask::Write { start, data } => match self.part.as_mut()?.write(*start, data) {
-                Ok(Wrote::Taken { checked }) => DiskSaid::Wrote { checked },
+                // Each turn costs all that the client does, so only what is news is told.
+                Ok(Wrote::Taken { checked }) if checked == self.checked => return None,
+                Ok(Wrote::Taken { checked }) => {
+                    self.checked = checked;
+                    DiskSaid::Wrote { checked }
+                }
                 Ok(Wrote::Corrupt { checked }) => DiskSaid::Corrupt { checked },
                 Ok(Wrote::Skipped) => return None,
                 Err(error) => DiskSaid::Failed(error.reason()),

@@ -142,7 +142,7 @@ mod tests {
 
     use amop_auth::Identity;
     use amop_core::client::{Client, Input};
-    use amop_core::transfer::{Sender, SenderInput};
+    use amop_core::transfer::Sender;
     use amop_wire::limits::{FILE_PIECE_BYTES_MAX, FILE_SEAL_BYTES_MAX};
     use amop_wire::{FileEnd, FileId, FileLayout, FileOffer, FileRoute, Message, NodeId};
     use bytes::{Bytes, BytesMut};
@@ -214,7 +214,7 @@ mod tests {
             topic: offer.topic.clone(),
             sha256: SHA256,
             seal: Some(Seal { sealer, key }),
-            list_bytes: offer.layout.list_bytes(),
+            layout: offer.layout,
             pace: None,
             reads,
             progress: watch::Sender::new(Progress::default()),
@@ -224,11 +224,12 @@ mod tests {
         outbound.link_up(now, NODE);
         let credit = FileBody::Credit { received: 64, granted: 2 << 20 };
         outbound.hear(now, message(credit));
-        outbound.ask_for_read(now, 1 << 20);
-        let bytes = wanted.recv().unwrap().bytes;
-        assert_eq!(bytes, most);
+        assert!(!outbound.go_on(now, 1 << 20), "it is to be read");
+        let super::super::outbound::Wanted { start, bytes, .. } = wanted.recv().unwrap();
+        assert_eq!((start, bytes), (64, 2 << 20), "all that is left of a part");
         let plain: Bytes = b"known text ".iter().copied().cycle().take(bytes).collect();
-        outbound.tell(now, SenderInput::Read { round: 1, data: plain });
+        outbound.was_read(now, start, Ok(plain));
+        assert!(outbound.go_on(now, 1 << 20));
         let mut pieces = 0;
         while let Some(message) = outbound.next_message() {
             if matches!(message.body, FileBody::Offer(_)) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use amop_auth::PublicKey;
 use amop_core::client::FileReceivers;
-use amop_core::transfer::{End, Pace, Sender, SenderInput};
+use amop_core::transfer::{End, Pace, Sender};
 use amop_files::{Source, SourceError};
 use amop_wire::limits::{FILE_PIECE_BYTES_MAX, FILE_SEAL_BYTES_MAX, TRANSFERS_MAX};
 use amop_wire::{Code, FileEnd, FileOffer, FileRoute, Name, NodeId, Reason, Topic, TopicError};
@@ -139,7 +139,7 @@ impl Outgoing {
     pub(super) fn begin(&self, recipient: Recipient) -> Result<FileSending, SendFileError> {
         let Self { lease, offer, reads, patience, bytes_per_second, .. } = self;
         let (size, sha256, layout) = (offer.layout.size(), offer.sha256, offer.layout);
-        let progress = watch::Sender::new(Progress { received: 0, total: size });
+        let progress = watch::Sender::new(Progress { total: size, ..Progress::default() });
         let (followed, (ended, end)) = (progress.subscribe(), oneshot::channel());
         let (instance, receiver) = (lease.instance(), recipient.end);
         let transfer = lease.turn(|state, now| {
@@ -166,9 +166,8 @@ impl Outgoing {
             let sender =
                 if seal.is_some() { sender.with_pieces_of(SEALED_PIECE_BYTES) } else { sender };
             let pace = bytes_per_second.map(|limit| Pace::new(now, limit));
-            let (topic, list_bytes) = (offer.topic.clone(), layout.list_bytes());
-            let reads = reads.clone();
-            let ways = Ways { topic, sha256, seal, list_bytes, pace, reads, progress, ended };
+            let (topic, reads) = (offer.topic.clone(), reads.clone());
+            let ways = Ways { topic, sha256, seal, layout, pace, reads, progress, ended };
             files.outbound.insert(transfer, Outbound::new(sender, ways));
             if let Some(home) = files.home {
                 files.act_on(now, transfer, |outbound, now| outbound.link_up(now, home));
@@ -202,15 +201,12 @@ impl fmt::Debug for SendFile {
 fn read(driver: Weak<Driver>, mut source: Source) -> mpsc::Sender<Wanted> {
     let (reads, wanted) = mpsc::channel();
     std::thread::spawn(move || {
-        while let Ok(Wanted { transfer, round, start, bytes }) = wanted.recv() {
-            let input = match source.read(start, bytes) {
-                Ok(data) => SenderInput::Read { round, data },
-                Err(error) => SenderInput::ReadFailed(error.reason()),
-            };
+        while let Ok(Wanted { transfer, start, bytes }) = wanted.recv() {
+            let read = source.read(start, bytes).map_err(|error| error.reason());
             let Some(driver) = driver.upgrade() else { return };
             driver.turn(|state, now| {
                 let files: &mut Files = &mut state.files;
-                files.act_on(now, transfer, |outbound, now| outbound.tell(now, input));
+                files.act_on(now, transfer, |outbound, now| outbound.was_read(now, start, read));
             });
         }
     });
