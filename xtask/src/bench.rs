@@ -49,6 +49,13 @@ enum Harness {
         /// The functions to count; all of them when absent.
         names: Vec<String>,
     },
+    /// Send files over two nodes, beside bare QUIC, to several receivers, and beside requests.
+    #[command(before_help = "Example: cargo xtask bench file --mib 256 --dir /dev/shm --json")]
+    File {
+        /// Arguments for the benchmark of files, passed on as they are.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
 }
 
 impl Bench {
@@ -61,6 +68,10 @@ impl Bench {
         match &self.harness {
             Some(Harness::TwoHop { args }) => run_two_hop(workspace, args),
             Some(Harness::Instructions { names }) => instructions::run(workspace, names),
+            Some(Harness::File { args }) => {
+                let of_files = [OsString::from("file")].into_iter().chain(args.iter().cloned());
+                run_two_hop(workspace, &of_files.collect::<Vec<_>>())
+            }
             None => {
                 let benches = workspace
                     .members
@@ -219,6 +230,13 @@ mod tests {
         );
         let smoke = two_hop_command(&workspace, &["--vs=raw", "--smoke"].map(Into::into));
         assert_eq!(smoke.get_program(), "/t/release/two-hop");
+    }
+
+    #[test]
+    fn files_are_a_command_of_the_two_hop_benchmark() {
+        let bench = parse(&["file", "--smoke", "--json"]).unwrap();
+        let Some(Harness::File { args }) = bench.harness else { panic!("files were asked for") };
+        assert_eq!(args, ["--smoke", "--json"]);
     }
 
     #[test]

@@ -84,6 +84,7 @@ const STEPS: &[Step] = &[
     Step { environment: &[], arguments: "test --locked --workspace" },
     Step { environment: &[], arguments: "run --locked --release --bin amop -- demo --fast" },
     Step { environment: &[], arguments: "xtask bench two-hop --smoke --vs raw" },
+    Step { environment: &[], arguments: "xtask bench file --smoke" },
     Step { environment: &[], arguments: "xtask sim --seeds 3000" },
     Step { environment: &[], arguments: "xtask package" },
 ];

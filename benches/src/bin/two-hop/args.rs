@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 use crate::bench::Plan;
 use crate::case::Case;
+use crate::file::FileArgs;
 use crate::network::Timing;
 use crate::roles::Role;
 use crate::system::System;
@@ -18,14 +19,22 @@ use crate::weather::Weather;
 #[derive(Debug, Parser)]
 #[command(
     name = "two-hop",
-    before_help = "Example: cargo xtask bench two-hop --vs raw,nats --case one-way-256",
-    args_conflicts_with_subcommands = true
+    before_help = "Example: cargo xtask bench two-hop --vs raw,nats --case one-way-256"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
-    pub(crate) role: Option<Role>,
+    pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) bench: BenchArgs,
+}
+
+/// What is run instead of the cases.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Send files, and see what they cost.
+    File(FileArgs),
+    #[command(flatten)]
+    Role(Role),
 }
 
 #[derive(Debug, clap::Args)]

@@ -37,6 +37,7 @@ pub(crate) async fn serve_crowd<A: Attach>(door: A) -> Result<()> {
     let mut clients = Vec::new();
     serve(async |order| match order {
         Order::Measure(load) => attach_all(&door, &load, &mut clients).await.map(Reply::Measured),
+        Order::SendFile(_) => bail!("these clients are idle"),
         Order::Count => {
             let attached = clients.iter().filter(|client| A::is_attached(client));
             Ok(Reply::Count(attached.count() as u64))

@@ -23,6 +23,7 @@ mod clock;
 mod crowd;
 mod door;
 mod figures;
+mod file;
 mod flow;
 mod histograms;
 mod latencies;
@@ -52,7 +53,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use args::{Args, BenchArgs};
+use args::{Args, BenchArgs, Command};
 use report::Report;
 
 fn main() -> ExitCode {
@@ -63,8 +64,12 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error.into()),
     };
     let result = runtime.block_on(async {
-        match args.role {
-            Some(role) => role.play().await,
+        match args.command {
+            Some(Command::File(file)) => tokio::select! {
+                result = file.run(&args.bench) => result,
+                result = stop_signal() => result,
+            },
+            Some(Command::Role(role)) => role.play().await,
             None => tokio::select! {
                 result = bench(&args.bench) => result,
                 result = stop_signal() => result,

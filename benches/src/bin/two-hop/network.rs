@@ -68,6 +68,11 @@ pub(crate) struct ProcessRun {
 }
 
 impl Servers {
+    /// The processes, and where each of them takes clients.
+    pub(crate) fn into_parts(self) -> (Vec<Child>, Vec<Door>) {
+        (self.children, self.doors)
+    }
+
     /// Adds the next one in the row.
     pub(crate) fn push(&mut self, child: Child, door: Door) {
         self.children.push(child);

@@ -5,6 +5,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -22,6 +23,8 @@ pub(crate) enum Order {
     Measure(Load),
     /// Tell how many one-way messages have arrived in all.
     Count,
+    /// Send this file, and tell how long it took.
+    SendFile(PathBuf),
 }
 
 /// One run of one case.
@@ -46,11 +49,24 @@ pub(crate) enum Reply {
     Ready(Option<RelayAddrs>),
     /// The work went through.
     Measured(Measured),
+    /// The file is on the disk of every receiver.
+    FileSent(FileSent),
     /// So many one-way messages have arrived, each at most once and in order; or so many clients
     /// are still attached.
     Count(u64),
     /// What went wrong.
     Failed(String),
+}
+
+/// How long a file took.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FileSent {
+    /// Until it was hashed and its receivers known.
+    pub(crate) hashed_seconds: f64,
+    /// From then on until the last receiver had it under its name and on its disk.
+    pub(crate) seconds: f64,
+    /// How many receivers have it.
+    pub(crate) receivers: usize,
 }
 
 /// Where a relay listens.

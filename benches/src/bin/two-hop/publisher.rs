@@ -35,6 +35,7 @@ pub(crate) async fn serve_publisher(publisher: impl Publisher) -> Result<()> {
     serve(async |order| match order {
         Order::Measure(load) => worker.measure(&load).await.map(Reply::Measured),
         Order::Count => bail!("this client receives no one-way messages"),
+        Order::SendFile(_) => bail!("this client sends messages"),
     })
     .await
 }

@@ -22,6 +22,12 @@ pub(crate) enum Role {
     /// Clients that are idle, as many as will be ordered.
     #[command(hide = true)]
     Crowd { system: System, at: Door, count: u32, certs: PathBuf },
+    /// The client that sends files.
+    #[command(hide = true)]
+    FileSender { at: Door, certs: PathBuf },
+    /// A client that receives files into a directory.
+    #[command(hide = true)]
+    FileReceiver { at: Door, certs: PathBuf, dir: PathBuf },
     /// A bare relay.
     #[command(hide = true)]
     Relay { system: System, party: Party, certs: PathBuf, dial: Option<Door> },
@@ -52,6 +58,10 @@ impl Role {
                 System::Raw | System::RawSparseAcks => bail!("a bare relay takes one client"),
                 System::Nats => nats::run_crowd(&certs, at).await,
             },
+            Self::FileSender { at, certs } => ours::run_file_sender(&certs, at).await,
+            Self::FileReceiver { at, certs, dir } => {
+                ours::run_file_receiver(&certs, at, &dir).await
+            }
             Self::Relay { system, party, certs, dial } => tokio::select! {
                 result = raw::run_relay(system, party, &certs, dial) => result,
                 () = benchmark_ended() => Ok(()),

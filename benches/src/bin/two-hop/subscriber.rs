@@ -29,7 +29,7 @@ pub(crate) async fn serve_subscribers(tallies: &[SharedTally]) -> Result<()> {
             let arrived = tallies.iter().map(|tally| tally.lock().arrived());
             arrived.sum::<Result<u64>>().map(Reply::Count)
         }
-        Order::Measure(_) => bail!("this client sends nothing"),
+        Order::Measure(_) | Order::SendFile(_) => bail!("this client sends nothing"),
     })
     .await
 }

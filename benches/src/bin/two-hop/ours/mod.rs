@@ -1,9 +1,11 @@
 //! AMOP itself: clients of the SDK, each at a daemon.
 
+mod file;
 mod node;
 mod publisher;
 mod subscriber;
 
+pub(crate) use file::{run_file_receiver, run_file_sender};
 pub(crate) use node::start_nodes;
 pub(crate) use publisher::run_publisher;
 pub(crate) use subscriber::{run_crowd, run_subscribers};
