@@ -137,6 +137,11 @@ impl<F: Copy> FileLane<F> {
             *queue = Queue::new(message.round, now); // What waits is of no use any more.
         }
         queue.touched = now;
+        if matches!(message.body, FileBody::Cancel(_)) {
+            // Nobody wants what waits, and this must not wait for it.
+            queue.messages.clear();
+            queue.piece_bytes = 0;
+        }
         let bytes = piece_bytes(&message);
         let is_short = bytes == 0;
         let short = queue.messages.iter().filter(|(_, waiting)| piece_bytes(waiting) == 0);

@@ -101,6 +101,19 @@ fn a_later_round_drops_what_waits_of_the_earlier_and_counts_anew() {
     assert_eq!(sent(&mut lane).len(), 17);
 }
 
+#[test]
+fn who_gives_up_is_heard_though_the_neighbour_has_passed_on_nothing() {
+    let mut lane = FileLane::default();
+    fill(&mut lane, 1, 1, MOST);
+    sent(&mut lane);
+    fill(&mut lane, 1, 1, MOST);
+    assert_eq!(sent(&mut lane), [], "it waits for its neighbour");
+    push(&mut lane, say(1, 1, FileBody::Cancel(Reason::Cancelled)));
+    assert_eq!(lane.piece_bytes(), 0);
+    let (_, message) = lane.pop().unwrap();
+    assert_eq!(message.body, FileBody::Cancel(Reason::Cancelled));
+}
+
 /// FILE-15: an answer is as long as a header may be, and who asks too often gets none.
 #[test]
 fn four_answers_about_receivers_wait_and_no_more() {
