@@ -65,6 +65,29 @@ fn a_true_proof_is_worth_nothing_from_another_instance_or_for_another_publisher(
     assert_eq!(world.receivers(publisher), Receivers::Verified(vec![alice]));
 }
 
+/// PRIV-3: its own node tells Alice that somebody else asks, by another name or another process of that name. So
+/// neither is Payroll deceived by what she proves to Mallory, nor Mallory by what she proves to Payroll.
+#[test]
+fn a_node_that_shows_its_client_another_publisher_has_nobody_verified() {
+    for (name, shown) in [("mallory.sdk.bank-a.amop", 1), ("payroll.sdk.bank-a.amop", 2)] {
+        let mut world = World::new(19);
+        let publisher = world.add_publisher(1, &[&key(1)]);
+        let alice = world.add_subscriber(10, key(1));
+        let challenge = world.intercept().unwrap();
+        let What::Handshake(message) = challenge.what else { panic!("a challenge comes first") };
+        let (topic, from, name) = (topic(), Instance(shown), name.parse().unwrap());
+        let input = amop_auth::subscriber::Input::Message { topic, from, name, message };
+        world.tell_subscriber(alice, input);
+        let proof = world.intercept().expect("she proves it to whom she was shown");
+        assert_eq!(proof.to, from);
+        world.deliver(Parcel { to: publisher, ..proof });
+        assert_eq!(world.told, [(publisher, Told::Refused(alice))]);
+        // Once the node is honest again, she is verified.
+        world.run_for(Duration::from_secs(2));
+        assert_eq!(world.receivers(publisher), Receivers::Verified(vec![alice]));
+    }
+}
+
 /// PRIV-4: single use. A proof is good once, a challenge makes one channel.
 #[test]
 fn nothing_that_is_played_again_is_taken_again() {
