@@ -8,6 +8,7 @@ use amop_pki::{AgencyPlan, Consortium};
 use amop_sdk::{Client, Code, Settings};
 use amop_wire::limits::PAYLOAD_BYTES_MAX;
 
+use super::liar::Liar;
 use super::support::{ANY, echo, identity, now, trust, within};
 
 /// ROUTE-1, ROUTE-2: request, answer, multicast and receipt over three links.
@@ -95,7 +96,11 @@ impl Net {
     }
 
     pub(crate) async fn client(&self, node: usize) -> Client {
-        let addr: SocketAddr = self.nodes[node].sdk_addr();
+        self.client_at(node, self.nodes[node].sdk_addr()).await
+    }
+
+    /// A client of a node's bank that attaches somewhere.
+    pub(crate) async fn client_at(&self, node: usize, addr: SocketAddr) -> Client {
         Client::builder()
             .identity(identity(self.consortium.client(BANKS[node], "app").unwrap()))
             .trust(trust(&self.consortium))
@@ -103,6 +108,14 @@ impl Net {
             .connect()
             .await
             .unwrap()
+    }
+
+    /// A node that stands before another one, and may lie to its clients.
+    pub(crate) fn liar(&self, node: usize) -> Liar {
+        let bank = BANKS[node];
+        let before = identity(self.consortium.node(bank, "n1").unwrap());
+        let clients = identity(self.consortium.client(bank, "app").unwrap());
+        Liar::before(self.nodes[node].sdk_addr(), &before, &clients, &trust(&self.consortium))
     }
 }
 
