@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use amop_node::{Node, NodeConfig, Rates};
 use amop_pki::{AgencyPlan, Consortium, Leaf};
 use amop_sdk::{
-    Client, ClientBuilder, Event, Events, Identity, Message, Settings, Subscription, Trust,
+    Client, ClientBuilder, Event, Events, Identity, Message, Mode, Settings, Subscription, Trust,
 };
 
 /// Two banks with a node each, and clients `app` and `other`.
@@ -59,11 +59,13 @@ pub(crate) async fn pair() -> (Node, Client, Client) {
     (node, subscriber.unwrap(), publisher.unwrap())
 }
 
-/// Answers every request with its own payload.
+/// Answers every request with its own payload; multicasts want no answer.
 pub(crate) async fn echo(mut subscription: Subscription) {
     while let Some(message) = subscription.next().await {
-        let payload = message.payload().clone();
-        message.reply(payload).unwrap();
+        if message.mode() == Mode::Unicast {
+            let payload = message.payload().clone();
+            message.reply(payload).unwrap();
+        }
     }
 }
 
