@@ -1,9 +1,11 @@
-//! What private topics cost: verifications each second, and requests on a private topic compared with a public
-//! one, 64 in flight, over a real node on loopback.
+//! What private topics cost: handshakes each second, and sealed requests and answers compared with those of a
+//! public topic, 64 in flight, over a real node on loopback.
 //!
-//! The two are measured in turns in the same run, so that what else the machine does strikes both alike; what
-//! counts is the median of their ratios.
+//! The two are measured in turns in the same run, and now the one comes first, now the other, so that what else
+//! the machine does strikes both alike; what counts is the median of their ratios. CPU time, of node and both
+//! clients together, hardly notices a busy machine; there is none where `/proc` is not.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,19 +19,63 @@ use anyhow::{Context as _, Result};
 use tokio::task::JoinSet;
 
 fn main() -> Result<()> {
-    let verified = verifications();
-    println!("verifications: {verified:.0}/s, both sides in one thread");
+    let handshakes = spread((0..ROUNDS).map(|_| handshakes()).collect());
+    println!("handshakes (challenge, proof, confirmation; both ends on one thread):");
+    println!("  each second           {handshakes:.0}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (ratios, public, private) = runtime.block_on(requests())?;
-    println!("requests of {PAYLOAD_BYTES} B, {IN_FLIGHT} in flight, through one node:");
-    println!("public {public:.0}/s, private {private:.0}/s");
-    let (least, most) = (ratios[0], ratios[ratios.len() - 1]);
-    println!("ratio {:.2} (median of {ROUNDS}; {least:.2} - {most:.2})", ratios[ratios.len() / 2]);
+    let rounds = runtime.block_on(requests())?;
+    let of = |value: fn(&(Run, Run)) -> f64| spread(rounds.iter().map(value).collect());
+    println!("requests and answers of {PAYLOAD_BYTES} B, {IN_FLIGHT} in flight, through one node:");
+    println!("  public, each second   {:.0}", of(|(public, _)| public.rate));
+    println!("  private, each second  {:.0}", of(|(_, private)| private.rate));
+    println!("  private / public      {:.2}", of(|(public, private)| private.rate / public.rate));
+    if rounds.iter().all(|(public, private)| public.cpu_us.min(private.cpu_us) > 0.0) {
+        println!("CPU time of each, in µs, of node and clients together:");
+        println!("  public                {:.1}", of(|(public, _)| public.cpu_us));
+        println!("  private               {:.1}", of(|(_, private)| private.cpu_us));
+        println!(
+            "  public / private      {:.2}",
+            of(|(public, private)| public.cpu_us / private.cpu_us)
+        );
+    }
+    println!("median of {ROUNDS} rounds [least – most]");
     Ok(())
 }
 
+/// A median, and the range that it is of.
+struct Spread {
+    median: f64,
+    least: f64,
+    most: f64,
+}
+
+fn spread(mut values: Vec<f64>) -> Spread {
+    values.sort_unstable_by(f64::total_cmp);
+    let (least, most) = (values[0], values[values.len() - 1]);
+    Spread { median: values[values.len() / 2], least, most }
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.median.fmt(f)?;
+        f.write_str(" [")?;
+        self.least.fmt(f)?;
+        f.write_str(" – ")?;
+        self.most.fmt(f)?;
+        f.write_str("]")
+    }
+}
+
+/// What one topic did for a while.
+struct Run {
+    /// Answers each second.
+    rate: f64,
+    /// CPU time of each, in microseconds; 0 if it is not known.
+    cpu_us: f64,
+}
+
 /// How many subscribers a publisher and they verify in a second.
-fn verifications() -> f64 {
+fn handshakes() -> f64 {
     let topic: Topic = "salary".parse().expect("a topic");
     let (publisher_name, name): (Name, Name) = (
         "payroll.sdk.bank-a.amop".parse().expect("a name"),
@@ -70,8 +116,8 @@ fn verifications() -> f64 {
     all.len() as f64 / span.as_secs_f64()
 }
 
-/// The ratios of all rounds in their order, and the last rates.
-async fn requests() -> Result<(Vec<f64>, f64, f64)> {
+/// What the public and the private topic did in each round.
+async fn requests() -> Result<Vec<(Run, Run)>> {
     let agency = AgencyPlan { agency: "bank-a", nodes: &["n1"], clients: &["app", "other"] };
     let consortium = Consortium::new("Bench", "amop", &[agency], wall())?;
     let trust = Trust::from_pem(consortium.root().certificate_pem().as_bytes())?;
@@ -102,19 +148,22 @@ async fn requests() -> Result<(Vec<f64>, f64, f64)> {
     let private = sender.private("private").to([key.public()])?;
     private.verified().by(&key.public()).await;
 
-    let mut ratios = Vec::new();
-    let mut rates = (0.0, 0.0);
-    for _ in 0..ROUNDS {
-        rates = (rate(sender, "public").await?, rate(sender, "private").await?);
-        ratios.push(rates.1 / rates.0);
+    let mut rounds = Vec::new();
+    for round in 0..ROUNDS {
+        rounds.push(if round % 2 == 0 {
+            let public = run(sender, "public").await?;
+            (public, run(sender, "private").await?)
+        } else {
+            let private = run(sender, "private").await?;
+            (run(sender, "public").await?, private)
+        });
     }
-    ratios.sort_unstable_by(f64::total_cmp);
-    Ok((ratios, rates.0, rates.1))
+    Ok(rounds)
 }
 
-/// How many requests are answered in a second.
-async fn rate(sender: &Client, topic: &'static str) -> Result<f64> {
-    let begun = clock();
+/// Asks for a while, with so many requests open all the time.
+async fn run(sender: &Client, topic: &'static str) -> Result<Run> {
+    let (begun, cpu_before) = (clock(), cpu_us());
     let mut asking = JoinSet::new();
     for _ in 0..IN_FLIGHT {
         let sender = sender.clone();
@@ -131,7 +180,8 @@ async fn rate(sender: &Client, topic: &'static str) -> Result<f64> {
     while let Some(ended) = asking.join_next().await {
         answered += ended??;
     }
-    Ok(f64::from(answered) / begun.elapsed().as_secs_f64())
+    let (answered, cpu_us) = (f64::from(answered), cpu_us() - cpu_before);
+    Ok(Run { rate: answered / begun.elapsed().as_secs_f64(), cpu_us: cpu_us / answered })
 }
 
 /// Answers every request with its own payload.
@@ -142,6 +192,15 @@ async fn echo(mut subscription: Subscription) {
             return; // The client is closed.
         }
     }
+}
+
+/// The CPU time of all threads of this process so far, in microseconds, to 10 ms; 0 if it is not known.
+fn cpu_us() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name of the program, which may hold anything, ends with the last parenthesis.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+    let ticks: f64 = fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
+    ticks * 10_000.0
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
@@ -157,5 +216,5 @@ fn wall() -> SystemTime {
 const VERIFICATIONS: u64 = 500;
 const IN_FLIGHT: usize = 64;
 const PAYLOAD_BYTES: usize = 100;
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 9;
 const ROUND: Duration = Duration::from_secs(1);
