@@ -348,6 +348,7 @@ const ABSENT: &[(&str, &str)] = &[
     ("limit", "other nodes"),
     ("limit", "nodes on the map"),
     ("limit", "topics watched by one client"),
+    ("node input", "file"),
     ("node message", "Outlived"),
     ("reason", "bad-topic"),
     ("reason", "payload-too-long"),

@@ -202,6 +202,10 @@ impl World {
                 self.coverage.client_input(&input);
                 let is_repeated = self.is_repeated(client, &input);
                 let sealed = sealed_id(&input);
+                if self.clients[client].old_link.is_some() {
+                    // Multicasts wait for what may come on the old link (DRAIN-5).
+                    self.clients[client].waiting_sealed.extend(sealed);
+                }
                 self.learn_seats(client, &input);
                 let Some(core) = self.clients[client].core.as_mut() else { return };
                 core.handle(now, input);

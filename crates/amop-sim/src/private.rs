@@ -126,8 +126,13 @@ impl World {
             ClientEffect::Deliver(delivered) => {
                 let is_secret = delivered.payload.starts_with(SECRET.as_bytes());
                 let key = self.clients[client].keys.get(&delivered.topic).copied();
-                let may = sealed.and_then(|id| self.secrets.sealed_for.get(&id));
-                let may = may.zip(key).is_some_and(|(may, key)| may.contains(&key));
+                let waited = self.clients[client].waiting_sealed.iter().copied();
+                let waited = waited.filter(|id| id.publisher == delivered.id.publisher);
+                let mut all = sealed.into_iter().chain(waited);
+                let may = all.any(|id| {
+                    let may = self.secrets.sealed_for.get(&id);
+                    may.zip(key).is_some_and(|(may, key)| may.contains(&key))
+                });
                 if is_secret && !may {
                     let id = delivered.id;
                     let what = format!("{id}: opened by c{client} with key {key:?}, not listed");

@@ -129,6 +129,8 @@ pub(crate) struct ClientSlot {
     pub(crate) link: Option<LinkId>,
     /// The link that it parts from.
     pub(crate) old_link: Option<LinkId>,
+    /// Messages that came while it was moving, of which some were handed out later.
+    pub(crate) waiting_sealed: Vec<amop_wire::MsgId>,
     /// Whether it wants to be elsewhere.
     pub(crate) leaves: bool,
     /// Where it attaches, tried in turn.
@@ -240,6 +242,7 @@ impl World {
             arrived: Vec::new(),
             link: None,
             old_link: None,
+            waiting_sealed: Vec::new(),
             leaves: false,
             homes: homes.iter().map(|home| home.0).collect(),
             next_home: 0,

@@ -142,6 +142,9 @@ impl Client {
     /// Sends a reply, or holds it until the client is attached somewhere again. Past the limit
     /// the oldest is dropped; its publisher then learns nothing before the deadline.
     fn send_or_hold(&mut self, reply: ClientMessage) {
+        if self.moving.replies_go_back {
+            return self.effects.push_back(Effect::SendOld(reply));
+        }
         if matches!(self.state, State::Subscribing { .. } | State::Connected) {
             return self.send(reply);
         }

@@ -27,6 +27,8 @@ pub(super) struct Moving {
     /// Multicasts of the new link, and until when they wait at most.
     waiting: VecDeque<(Instant, Delivered)>,
     waiting_bytes: usize,
+    /// Whether what is replied now is to something that the old link brought.
+    pub(super) replies_go_back: bool,
 }
 
 /// The link that is parted from.
@@ -83,7 +85,13 @@ impl Client {
                 old.multicasts += 1;
                 self.take_multicast(now, place, multicast);
             }
-            NodeMessage::Delivery(delivery) => self.delivery(now, delivery),
+            NodeMessage::Delivery(delivery) => {
+                // The new node was not asked, so a word from there counts only once this client is known
+                // to be there, with this subscription.
+                self.moving.replies_go_back = true;
+                self.delivery(now, delivery);
+                self.moving.replies_go_back = false;
+            }
             // Nothing was published there without an end, and the new node tells what others do.
             NodeMessage::Outcome(_)
             | NodeMessage::Receipts(_)
@@ -100,7 +108,7 @@ impl Client {
     /// Hands a multicast to the application, or has it wait for what may come on the old link.
     pub(super) fn deliver_in_turn(&mut self, now: Instant, delivered: Delivered) {
         let is_new = delivered.generation == self.generation;
-        let Moving { old, waiting, waiting_bytes } = &mut self.moving;
+        let Moving { old, waiting, waiting_bytes, .. } = &mut self.moving;
         if !is_new || old.is_none() {
             return self.effects.push_back(Effect::Deliver(delivered));
         }
@@ -177,7 +185,9 @@ const WAITING_BYTES_MAX: usize = 16 << 20;
 
 #[cfg(test)]
 mod tests {
-    use amop_wire::{Epoch, Instance, MsgId, Multicast, NodeId};
+    use amop_wire::{
+        Attempt, Delivery, Epoch, Instance, MsgId, Multicast, NodeId, Reason, Refuse, Terms,
+    };
 
     use super::super::Input;
     use super::*;
@@ -216,8 +226,7 @@ mod tests {
         handed_out(client, now, Input::LinkUp { node });
         handed_out(client, now, Input::Message(NodeMessage::Attached { epoch: Epoch(1) }));
         let (topic, code) = ("t".parse().unwrap(), amop_wire::Code::Ok);
-        let subscribed =
-            NodeMessage::Subscribed { topic, code, reason: amop_wire::Reason::Unspecified };
+        let subscribed = NodeMessage::Subscribed { topic, code, reason: Reason::Unspecified };
         handed_out(client, now, Input::Message(subscribed));
     }
 
@@ -276,5 +285,24 @@ mod tests {
         let run = AckRun { first: 0, count: 1, refused: false };
         let acks = Effect::SendOld(ClientMessage::Acks(vec![run]));
         assert_eq!(client.poll_effect(), Some(acks));
+    }
+
+    /// DRAIN-5: the new node was never asked, so a word from there would not count.
+    #[test]
+    fn what_the_old_link_asks_is_refused_there() {
+        let mut client = moved();
+        let id = MsgId { publisher: Instance(9), counter: 1 };
+        let attempt = Attempt { home: NodeId::from_bytes([1; 32]), id, number: 1 };
+        let delivery = Delivery {
+            attempt,
+            ttl: TTL,
+            terms: Terms::default(),
+            from: "app.sdk.bank.amop".parse().unwrap(),
+            topic: "another".parse().unwrap(),
+            payload: "question".into(),
+        };
+        client.handle(at(10), Input::OldMessage(NodeMessage::Delivery(delivery)));
+        let refuse = Refuse { attempt, reason: Reason::NotSubscribed, fenced: true };
+        assert_eq!(client.poll_effect(), Some(Effect::SendOld(ClientMessage::Refuse(refuse))));
     }
 }
