@@ -24,18 +24,22 @@ impl<T> ByCounter<T> {
         self.len
     }
 
-    /// Adds what has a greater number than all that is here.
+    /// Adds what has a greater number than all that were here, or takes the place of what had the last one.
     pub(crate) fn push(&mut self, counter: u64, value: T) {
-        debug_assert!(self.slots.back().is_none_or(|&(last, _)| last < counter), "numbers grow");
         if self.slots.len() > 2 * self.len + GAPS_MIN {
             self.slots.retain(|(_, value)| value.is_some());
         }
-        // Large values would be moved twice on their way into a slot that is made for them.
-        self.slots.push_back((counter, None));
-        if let Some((_, slot)) = self.slots.back_mut() {
-            *slot = Some(value);
+        if self.slots.back().is_none_or(|&(last, _)| last != counter) {
+            let is_greater = self.slots.back().is_none_or(|&(last, _)| last < counter);
+            debug_assert!(is_greater, "numbers grow");
+            self.slots.push_back((counter, None));
         }
-        self.len += 1;
+        // Large values would be moved twice on their way into a slot that is made for them.
+        if let Some((_, slot)) = self.slots.back_mut()
+            && slot.replace(value).is_none()
+        {
+            self.len += 1;
+        }
     }
 
     pub(crate) fn get(&self, counter: u64) -> Option<&T> {
@@ -107,6 +111,18 @@ mod tests {
         }
         assert_eq!(things.len(), 1);
         assert!(things.slots.len() <= 2 + GAPS_MIN + 1, "{} slots", things.slots.len());
+    }
+
+    #[test]
+    fn the_last_number_may_be_given_once_more() {
+        let mut things = ByCounter::default();
+        things.push(1, "open");
+        things.push(2, "first");
+        assert_eq!(things.remove(2), Some("first"));
+        things.push(2, "second");
+        assert_eq!((things.len(), things.get(2)), (2, Some(&"second")));
+        things.push(2, "third");
+        assert_eq!((things.len(), things.remove(2)), (2, Some("third")));
     }
 
     proptest! {
