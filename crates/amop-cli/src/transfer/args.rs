@@ -37,7 +37,7 @@ pub(crate) struct Receive {
     /// End after this many files
     #[arg(short = 'n', value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
-    /// Replace files of the same name never, if newer, or always
+    /// Replace files of that name never, if newer, or always
     #[arg(long, value_enum, value_name = "WHEN", default_value = "never")]
     #[arg(hide_possible_values = true)]
     pub(crate) overwrite: When,
