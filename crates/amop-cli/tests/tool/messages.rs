@@ -127,6 +127,7 @@ async fn objects_begin_with_their_type_and_have_the_documented_keys() {
         "message",
         "next",
         "node",
+        "retry_after_ms",
         "type",
         "why",
     ];
