@@ -123,9 +123,8 @@ impl Client {
         let Moving { waiting, waiting_bytes, .. } = &mut self.moving;
         let is_due = |&(until, _): &(Instant, Delivered)| until <= now;
         let mut due = waiting.iter().rposition(is_due).map_or(0, |last| last + 1);
-        while let Some((_, delivered)) =
-            waiting.pop_front_if(|_| due > 0 || *waiting_bytes > WAITING_BYTES_MAX)
-        {
+        while due > 0 || *waiting_bytes > WAITING_BYTES_MAX || waiting.len() > WAITING_MAX {
+            let Some((_, delivered)) = waiting.pop_front() else { return };
             due = due.saturating_sub(1);
             *waiting_bytes -= delivered.payload.len();
             self.effects.push_back(Effect::Deliver(delivered));
@@ -180,8 +179,9 @@ const PARTING: Duration = Duration::from_secs(1);
 /// By how much what comes on the new link may have overtaken what comes on the old one.
 const WAIT: Duration = Duration::from_millis(250);
 
-/// Past that, what came first waits no longer.
+/// Past either, what came first waits no longer. A node has no more deliveries without an ack at a client.
 const WAITING_BYTES_MAX: usize = 16 << 20;
+const WAITING_MAX: usize = 16_384;
 
 #[cfg(test)]
 mod tests {
@@ -304,5 +304,17 @@ mod tests {
         client.handle(at(10), Input::OldMessage(NodeMessage::Delivery(delivery)));
         let refuse = Refuse { attempt, reason: Reason::NotSubscribed, fenced: true };
         assert_eq!(client.poll_effect(), Some(Effect::SendOld(ClientMessage::Refuse(refuse))));
+    }
+
+    /// DRAIN-5: empty messages fill no bytes, but no more of them wait either.
+    #[test]
+    fn past_a_number_what_came_first_goes_out_at_once() {
+        let mut client = moved();
+        let most = WAITING_MAX as u64;
+        for sequence in 1..=most {
+            assert_eq!(handed_out(&mut client, at(10), Input::Message(multicast(sequence))).0, []);
+        }
+        let next = Input::Message(multicast(most + 1));
+        assert_eq!(handed_out(&mut client, at(10), next).0, [1]);
     }
 }
