@@ -282,17 +282,14 @@ impl Client {
         for first in due {
             let Some(private) = &mut self.private else { return };
             let Some(draft) = private.drafts.get_mut(&first) else { continue };
-            if !draft.is_idle()
-                && !draft.is_garbled
-                && (draft.parked.is_some() || draft.deadline <= now)
-            {
-                // Somebody may handle it still, whose end is waited for.
-                (draft.parked, draft.fail_over_at) = (None, None);
-            } else if draft.parked.is_some() || draft.deadline <= now {
-                self.give_up(first);
-            } else {
+            if draft.parked.is_none() && now < draft.deadline {
                 draft.fail_over_at = None;
                 self.dispatch(now, first);
+            } else if draft.is_idle() || draft.is_garbled {
+                self.give_up(first);
+            } else {
+                // Somebody may handle it still, whose end is waited for.
+                (draft.parked, draft.fail_over_at) = (None, None);
             }
         }
         let Some(private) = &mut self.private else { return };
