@@ -219,6 +219,9 @@ impl World {
                 }
             }
         }
+        if self.clients[client].old_link.is_none() {
+            self.clients[client].waiting_sealed.clear(); // All of it was handed out.
+        }
         self.check_client_limits(client);
         self.wake_client_in_time(client);
     }

@@ -129,7 +129,7 @@ pub(crate) struct ClientSlot {
     pub(crate) link: Option<LinkId>,
     /// The link that it parts from.
     pub(crate) old_link: Option<LinkId>,
-    /// Messages that came while it was moving, of which some were handed out later.
+    /// Messages that came while it has two links, of which some are handed out later.
     pub(crate) waiting_sealed: Vec<amop_wire::MsgId>,
     /// Whether it wants to be elsewhere.
     pub(crate) leaves: bool,
