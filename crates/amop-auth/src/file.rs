@@ -18,8 +18,6 @@
 
 use amop_wire::Instance;
 use bytes::Bytes;
-use chacha20poly1305::aead::AeadInOut;
-use chacha20poly1305::{ChaCha20Poly1305, KeyInit, Nonce};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use std::fmt;
@@ -27,6 +25,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::Entropy;
+use crate::cipher::{Cipher, nonce};
 use crate::limits::{FILE_PIECES_MAX, TAG_BYTES};
 
 /// One file on its way to one receiver.
@@ -44,7 +43,7 @@ pub struct FileWay {
 pub struct FileSealer {
     way: FileWay,
     key: FileKey,
-    cipher: ChaCha20Poly1305,
+    cipher: Cipher,
     next: u64,
 }
 
@@ -52,7 +51,7 @@ pub struct FileSealer {
 pub struct FileOpener {
     way: FileWay,
     key: FileKey,
-    cipher: ChaCha20Poly1305,
+    cipher: Cipher,
 }
 
 /// The key of one file for one receiver.
@@ -82,9 +81,7 @@ impl FileSealer {
         let mut sealed = Vec::with_capacity(COUNTER_BYTES + plain.len() + TAG_BYTES);
         sealed.extend_from_slice(&counter.to_be_bytes());
         sealed.extend_from_slice(plain);
-        let body = (&mut sealed[COUNTER_BYTES..]).into();
-        let tag = self.cipher.encrypt_inout_detached(&nonce(counter), &self.way.with(start), body);
-        sealed.extend_from_slice(&tag.expect("a piece is far below the 256 GiB of one nonce"));
+        self.cipher.seal(nonce(counter), &self.way.with(start), &mut sealed, COUNTER_BYTES);
         Some(sealed.into())
     }
 
@@ -113,11 +110,8 @@ impl FileOpener {
     #[must_use]
     pub fn open(&self, start: u64, sealed: &[u8]) -> Option<Bytes> {
         let (counter, body) = sealed.split_first_chunk()?;
-        let (body, tag) = body.split_last_chunk::<TAG_BYTES>()?;
-        let mut plain = body.to_vec();
-        let (nonce, with) = (nonce(u64::from_be_bytes(*counter)), self.way.with(start));
-        let buffer = plain.as_mut_slice().into();
-        self.cipher.decrypt_inout_detached(&nonce, &with, buffer, tag.into()).ok()?;
+        let nonce = nonce(u64::from_be_bytes(*counter));
+        let plain = self.cipher.open(nonce, &self.way.with(start), body)?;
         Some(plain.into())
     }
 
@@ -129,9 +123,8 @@ impl FileOpener {
 }
 
 impl FileKey {
-    fn cipher(&self) -> ChaCha20Poly1305 {
-        let key = self.expand(&[b"pieces"]);
-        ChaCha20Poly1305::new((&*key).into())
+    fn cipher(&self) -> Cipher {
+        Cipher::new(&self.expand(&[b"pieces"]))
     }
 
     fn done(&self, sha256: &[u8; 32]) -> [u8; 32] {
@@ -168,12 +161,6 @@ impl fmt::Debug for FileOpener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileOpener").field("way", &self.way).finish_non_exhaustive()
     }
-}
-
-fn nonce(counter: u64) -> Nonce {
-    let mut nonce = Nonce::default();
-    nonce[4..].copy_from_slice(&counter.to_be_bytes());
-    nonce
 }
 
 const KEY_BYTES: usize = 32;

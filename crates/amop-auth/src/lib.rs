@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod channel;
+mod cipher;
 mod entropy;
 mod file;
 pub mod limits;

@@ -1,5 +1,8 @@
 //! What a sealed payload is bound to, and why one could not be sealed or opened.
 
+use std::ops::Deref;
+
+use amop_wire::limits::TOPIC_BYTES_MAX;
 use amop_wire::{Instance, MsgId, Topic};
 
 use crate::limits::{PRIVATE_PAYLOAD_BYTES_MAX, SEALED_HEAD_BYTES};
@@ -13,18 +16,41 @@ use crate::seal::{NotOpened, Opener, SealedHead};
 /// ```
 ///
 /// A multicast has no subscriber.
-pub(crate) fn context(topic: &Topic, id: MsgId, subscriber: Option<Instance>) -> Vec<u8> {
+pub(crate) fn context(topic: &Topic, id: MsgId, subscriber: Option<Instance>) -> Context {
     let length = u16::try_from(topic.len()).expect("a topic has at most 255 bytes");
-    let mut context = Vec::with_capacity(2 + topic.len() + 3 * 8);
-    context.extend_from_slice(&length.to_be_bytes());
-    context.extend_from_slice(topic.as_bytes());
-    context.extend_from_slice(&id.publisher.0.to_be_bytes());
-    context.extend_from_slice(&id.counter.to_be_bytes());
+    let mut context = Context { bytes: [0; CONTEXT_BYTES_MAX], len: 0 };
+    context.put(&length.to_be_bytes());
+    context.put(topic.as_bytes());
+    context.put(&id.publisher.0.to_be_bytes());
+    context.put(&id.counter.to_be_bytes());
     if let Some(Instance(subscriber)) = subscriber {
-        context.extend_from_slice(&subscriber.to_be_bytes());
+        context.put(&subscriber.to_be_bytes());
     }
     context
 }
+
+/// The bytes of a context, which every message has and none keeps.
+pub(crate) struct Context {
+    bytes: [u8; CONTEXT_BYTES_MAX],
+    len: usize,
+}
+
+impl Context {
+    fn put(&mut self, bytes: &[u8]) {
+        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+}
+
+impl Deref for Context {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+const CONTEXT_BYTES_MAX: usize = 2 + TOPIC_BYTES_MAX + 3 * 8;
 
 /// Reads the head of a payload of one of these kinds.
 pub(crate) fn head_of(sealed: &[u8], kinds: &[Kind]) -> Result<SealedHead, OpenError> {

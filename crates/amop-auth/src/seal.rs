@@ -11,9 +11,7 @@
 //! with     "AMOP-SEALED/v1" 0 │ head │ what both ends know beside it
 //! ```
 
-use chacha20poly1305::aead::AeadInOut;
-use chacha20poly1305::{ChaCha20Poly1305, KeyInit, Nonce};
-
+use crate::cipher::{Cipher, nonce};
 use crate::limits::{RENEW_AFTER_SEALED, SEALED_HEAD_BYTES, SEALED_MAX, TAG_BYTES};
 use crate::message::{Kind, VERSION};
 use crate::window::Window;
@@ -30,14 +28,18 @@ impl KeyId {
 /// The end of a key that seals.
 pub(crate) struct Sealer {
     id: KeyId,
-    cipher: ChaCha20Poly1305,
+    cipher: Cipher,
     next: u64,
+    /// Where what is authenticated beside is put together; it says nothing between the calls.
+    with: Vec<u8>,
 }
 
 /// The end of a key that opens.
 pub(crate) struct Opener {
-    cipher: ChaCha20Poly1305,
+    cipher: Cipher,
     seen: Window,
+    /// As of a [`Sealer`].
+    with: Vec<u8>,
 }
 
 /// The beginning of something sealed.
@@ -50,7 +52,7 @@ pub(crate) struct SealedHead {
 
 impl Sealer {
     pub(crate) fn new(id: KeyId, key: &[u8; 32]) -> Self {
-        Self { id, cipher: ChaCha20Poly1305::new(key.into()), next: 0 }
+        Self { id, cipher: Cipher::new(key), next: 0, with: Vec::new() }
     }
 
     /// The name of the key.
@@ -87,11 +89,9 @@ impl Sealer {
         let mut sealed = Vec::with_capacity(head_bytes + plain.len() + TAG_BYTES);
         head.put(&mut sealed);
         sealed.extend_from_slice(more);
-        let with = with(&sealed, context);
+        put_with(&mut self.with, &sealed, context);
         sealed.extend_from_slice(plain);
-        let body = (&mut sealed[head_bytes..]).into();
-        let tag = self.cipher.encrypt_inout_detached(&nonce(head.counter), &with, body);
-        sealed.extend_from_slice(&tag.expect("a payload is far below the 256 GiB of one nonce"));
+        self.cipher.seal(nonce(head.counter), &self.with, &mut sealed, head_bytes);
         Some(sealed)
     }
 
@@ -104,7 +104,7 @@ impl Sealer {
 
 impl Opener {
     pub(crate) fn new(key: &[u8; 32]) -> Self {
-        Self { cipher: ChaCha20Poly1305::new(key.into()), seen: Window::default() }
+        Self { cipher: Cipher::new(key), seen: Window::default(), with: Vec::new() }
     }
 
     /// Opens what begins with a head of `head_bytes`, unless its number was seen. What is not authentic
@@ -120,15 +120,9 @@ impl Opener {
             return Err(NotOpened::Seen);
         }
         let (head_part, body) = sealed.split_at(head_bytes);
-        let Some((body, tag)) = body.split_last_chunk::<TAG_BYTES>() else {
-            return Err(NotOpened::Forged);
-        };
-        let mut plain = body.to_vec();
-        let with = with(head_part, context);
-        let buffer = plain.as_mut_slice().into();
-        self.cipher
-            .decrypt_inout_detached(&nonce(head.counter), &with, buffer, tag.into())
-            .map_err(|_| NotOpened::Forged)?;
+        put_with(&mut self.with, head_part, context);
+        let plain = self.cipher.open(nonce(head.counter), &self.with, body);
+        let plain = plain.ok_or(NotOpened::Forged)?;
         self.seen.mark(head.counter);
         Ok(plain)
     }
@@ -161,14 +155,9 @@ impl SealedHead {
     }
 }
 
-fn with(head: &[u8], context: &[u8]) -> Vec<u8> {
-    [DOMAIN, head, context].concat()
-}
-
-fn nonce(counter: u64) -> Nonce {
-    let mut nonce = Nonce::default();
-    nonce[4..].copy_from_slice(&counter.to_be_bytes());
-    nonce
+fn put_with(with: &mut Vec<u8>, head: &[u8], context: &[u8]) {
+    with.clear();
+    [DOMAIN, head, context].into_iter().for_each(|part| with.extend_from_slice(part));
 }
 
 const DOMAIN: &[u8] = b"AMOP-SEALED/v1\0";

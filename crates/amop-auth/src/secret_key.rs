@@ -163,7 +163,6 @@ mod tests {
         overwrites::<pkcs8::SecretDocument>();
         overwrites::<x25519_dalek::StaticSecret>();
         overwrites::<x25519_dalek::SharedSecret>();
-        overwrites::<chacha20poly1305::ChaCha20Poly1305>();
         overwrites::<zeroize::Zeroizing<[u8; 32]>>();
     }
 }

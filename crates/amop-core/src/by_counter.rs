@@ -81,6 +81,11 @@ impl<T> ByCounter<T> {
         self.slots.iter().filter_map(|(counter, value)| Some((*counter, value.as_ref()?)))
     }
 
+    /// The same, to change them.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u64, &mut T)> {
+        self.slots.iter_mut().filter_map(|(counter, value)| Some((*counter, value.as_mut()?)))
+    }
+
     fn find(&self, counter: u64) -> Option<usize> {
         let &(first, _) = self.slots.front()?;
         let guess = usize::try_from(counter.checked_sub(first)?).unwrap_or(usize::MAX);

@@ -124,10 +124,9 @@ impl Message for ClientMessage {
 
     fn put_header(&self, buf: &mut BytesMut) {
         match self {
-            Self::Publish(publish) if publish.terms.are_usual() => publish.put(buf),
+            Self::Publish(publish) => publish.put(buf),
             Self::Answer(answer) => answer.put(buf),
-            Self::Publish(_)
-            | Self::Attach { .. }
+            Self::Attach { .. }
             | Self::Subscribe(_)
             | Self::Unsubscribe(_)
             | Self::Propagate(_)
@@ -206,8 +205,7 @@ impl ClientMessage {
     /// All but those that are [`hot`].
     fn to_kind(&self) -> Option<Kind> {
         Some(match self {
-            Self::Publish(publish) => Kind::Publish(publish.to_proto()),
-            Self::Answer(_) => return None,
+            Self::Publish(_) | Self::Answer(_) => return None,
             Self::Attach { instance, generation } => Kind::Attach(pb::Attach {
                 instance: Some(instance.0),
                 generation: Some(generation.0),

@@ -33,7 +33,6 @@ pub(crate) fn get<M: Hot>(header: &[u8], recent: &mut Recent) -> Option<M> {
     M::get(InOrder::only(header, M::KIND)?, recent)
 }
 
-/// Only one on the usual terms is read and written this way, like a delivery and a request.
 impl Hot for Publish {
     const KIND: u8 = 4;
 
@@ -43,7 +42,11 @@ impl Hot for Publish {
             .fixed32(2, ttl_millis(self.ttl))
             .fixed32(3, self.mode.number())
             .fixed64(4, self.sequence)
-            .put_header(buf, Self::KIND, [(5, self.topic.as_bytes())]);
+            .put_header(
+                buf,
+                Self::KIND,
+                [(5, self.topic.as_bytes()), (6, self.terms.to_fields().as_bytes())],
+            );
     }
 
     fn get(mut fields: InOrder<'_>, recent: &mut Recent) -> Option<Self> {
@@ -53,7 +56,7 @@ impl Hot for Publish {
             mode: Mode::from_number("", Some(fields.fixed32(3)?)).ok()?,
             sequence: fields.fixed64(4)?,
             topic: recent.topic("", fields.bytes(5)?).ok()?,
-            terms: Terms::default(),
+            terms: Terms::in_order(&mut fields, 6)?,
             payload: Bytes::new(),
         };
         fields.end()?;
@@ -96,9 +99,16 @@ impl Hot for Delivery {
             .fixed64(2, id.counter)
             .fixed32(3, ttl_millis(self.ttl))
             .fixed32(4, number);
-        let texts = [(6, self.from.as_bytes()), (7, self.topic.as_bytes())];
         put_node_id(&mut fields, 5, home);
-        fields.put_header(buf, Self::KIND, texts);
+        fields.put_header(
+            buf,
+            Self::KIND,
+            [
+                (6, self.from.as_bytes()),
+                (7, self.topic.as_bytes()),
+                (8, self.terms.to_fields().as_bytes()),
+            ],
+        );
     }
 
     fn get(mut fields: InOrder<'_>, recent: &mut Recent) -> Option<Self> {
@@ -110,7 +120,7 @@ impl Hot for Delivery {
             ttl,
             from: recent.name("", fields.bytes(6)?).ok()?,
             topic: recent.topic("", fields.bytes(7)?).ok()?,
-            terms: Terms::default(),
+            terms: Terms::in_order(&mut fields, 8)?,
             payload: Bytes::new(),
         };
         fields.end()?;
@@ -161,7 +171,15 @@ impl Hot for Request {
             .fixed32(4, self.attempt)
             .fixed64(5, self.subscriber.0)
             .fixed64(6, self.exit_epoch.0)
-            .put_header(buf, Self::KIND, [(7, self.from.as_bytes()), (8, self.topic.as_bytes())]);
+            .put_header(
+                buf,
+                Self::KIND,
+                [
+                    (7, self.from.as_bytes()),
+                    (8, self.topic.as_bytes()),
+                    (9, self.terms.to_fields().as_bytes()),
+                ],
+            );
     }
 
     fn get(mut fields: InOrder<'_>, recent: &mut Recent) -> Option<Self> {
@@ -173,7 +191,7 @@ impl Hot for Request {
             exit_epoch: Epoch(fields.fixed64(6)?),
             from: recent.name("", fields.bytes(7)?).ok()?,
             topic: recent.topic("", fields.bytes(8)?).ok()?,
-            terms: Terms::default(),
+            terms: Terms::in_order(&mut fields, 9)?,
             payload: Bytes::new(),
         };
         fields.end()?;

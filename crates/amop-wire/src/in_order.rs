@@ -54,6 +54,20 @@ impl<'a> InOrder<'a> {
         Some(bytes)
     }
 
+    pub(crate) fn flag(&mut self, number: u8) -> Option<bool> {
+        let (&[found, value], rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        (found == tag(number, VARINT) && value <= 1).then_some(value == 1)
+    }
+
+    /// Takes a field that may be missing: if the next one is another, that stays where it is.
+    pub(crate) fn maybe<T>(&mut self, take: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let mut ahead = *self;
+        let taken = take(&mut ahead)?;
+        *self = ahead;
+        Some(taken)
+    }
+
     /// Makes sure that nothing follows.
     pub(crate) fn end(self) -> Option<()> {
         self.0.is_empty().then_some(())
@@ -128,6 +142,38 @@ impl<const N: usize> Fields<N> {
     }
 }
 
+/// The fields of a message in which each may be missing, of at most `N` bytes.
+pub(crate) struct SomeFields<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> SomeFields<N> {
+    pub(crate) fn new() -> Self {
+        Self { bytes: [0; N], len: 0 }
+    }
+
+    pub(crate) fn fixed64(&mut self, number: u8, value: Option<u64>) -> &mut Self {
+        let Some(value) = value else { return self };
+        self.put(&[tag(number, FIXED64)]).put(&value.to_le_bytes())
+    }
+
+    pub(crate) fn flag(&mut self, number: u8, value: Option<bool>) -> &mut Self {
+        let Some(value) = value else { return self };
+        self.put(&[tag(number, VARINT), value.into()])
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> &mut Self {
+        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+        self
+    }
+}
+
 fn field_bytes(text: &[u8]) -> usize {
     match text.len() {
         0 => 0,
@@ -150,6 +196,7 @@ const fn tag(number: u8, form: u8) -> u8 {
     number << 3 | form
 }
 
+const VARINT: u8 = 0;
 const FIXED64: u8 = 1;
 const BYTES: u8 = 2;
 const FIXED32: u8 = 5;
@@ -190,6 +237,22 @@ mod tests {
         assert_eq!({ fields }.fixed64(2), None, "another number");
         assert_eq!({ fields }.fixed32(1), None, "another form");
         assert_eq!({ fields }.bytes(1), None, "another form");
+    }
+
+    #[test]
+    fn fields_that_may_be_missing_are_read_back_as_they_are() {
+        for (first, second) in
+            [(None, None), (Some(true), None), (None, Some(7)), (Some(false), Some(0))]
+        {
+            let mut some = SomeFields::<11>::new();
+            some.flag(1, first).fixed64(2, second);
+            let mut fields = InOrder::message(some.as_bytes());
+            assert_eq!(fields.maybe(|fields| fields.flag(1)), first);
+            assert_eq!(fields.maybe(|fields| fields.fixed64(2)), second);
+            assert_eq!(fields.end(), Some(()));
+        }
+        assert_eq!(InOrder::message(&[1 << 3, 2]).flag(1), None, "neither yes nor no");
+        assert_eq!(InOrder::message(&[1 << 3, 0x80, 0]).flag(1), None, "a longer form");
     }
 
     #[test]

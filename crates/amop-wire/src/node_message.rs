@@ -139,11 +139,10 @@ impl Message for NodeMessage {
 
     fn put_header(&self, buf: &mut BytesMut) {
         match self {
-            Self::Delivery(delivery) if delivery.terms.are_usual() => delivery.put(buf),
+            Self::Delivery(delivery) => delivery.put(buf),
             Self::Multicast(multicast) if !multicast.sealed => multicast.put(buf),
             Self::Outcome(outcome) if outcome.is_usual() => outcome.put(buf),
-            Self::Delivery(_)
-            | Self::Multicast(_)
+            Self::Multicast(_)
             | Self::Watched(_)
             | Self::Handshake(_)
             | Self::Outlived { .. }
@@ -152,7 +151,7 @@ impl Message for NodeMessage {
             | Self::Subscribed { .. }
             | Self::Propagated { .. }
             | Self::Outcome(_)
-            | Self::Receipts(_) => put(&pb::NodeHeader { kind: Some(self.to_kind()) }, buf),
+            | Self::Receipts(_) => put(&pb::NodeHeader { kind: self.to_kind() }, buf),
         }
     }
 
@@ -237,15 +236,15 @@ impl Message for NodeMessage {
 }
 
 impl NodeMessage {
-    /// The general form, for what is not [`hot`].
-    fn to_kind(&self) -> Kind {
-        match self {
+    /// All but those that are always [`hot`].
+    fn to_kind(&self) -> Option<Kind> {
+        Some(match self {
+            Self::Delivery(_) => return None,
             Self::Multicast(multicast) => Kind::Multicast(multicast.to_proto()),
             Self::Watched(watched) => Kind::Watched(watched.to_proto()),
             Self::Handshake(handshake) => Kind::Handshake(handshake.to_proto()),
             Self::Outlived { epoch } => Kind::Outlived(pb::Outlived { epoch: Some(epoch.0) }),
             Self::Draining => Kind::Draining(pb::Draining {}),
-            Self::Delivery(delivery) => Kind::Delivery(delivery.to_proto()),
             Self::Attached { epoch } => Kind::Attached(pb::Attached { epoch: Some(epoch.0) }),
             Self::Subscribed { topic, code, reason } => Kind::Subscribed(pb::Subscribed {
                 code: Some(code.number().into()),
@@ -286,7 +285,7 @@ impl NodeMessage {
                 };
                 Kind::Receipts(pb::ClientReceipts { runs: runs.iter().map(run).collect() })
             }
-        }
+        })
     }
 }
 

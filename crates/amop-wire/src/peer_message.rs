@@ -148,7 +148,7 @@ impl Message for PeerMessage {
 
     fn put_header(&self, buf: &mut BytesMut) {
         match self {
-            Self::Request(request) if request.terms.are_usual() => request.put(buf),
+            Self::Request(request) => request.put(buf),
             Self::Answer(answer) => answer.put(buf),
             Self::Multicast(multicast) if !multicast.sealed => multicast.put(buf),
             _ => put(&pb::PeerHeader { kind: self.to_kind() }, buf),
@@ -233,10 +233,9 @@ impl PeerMessage {
     /// All but those that are always [`hot`].
     fn to_kind(&self) -> Option<Kind> {
         Some(match self {
-            Self::Answer(_) => return None,
+            Self::Request(_) | Self::Answer(_) => return None,
             Self::Multicast(multicast) => Kind::Multicast(multicast.to_proto()),
             Self::Handshake(handshake) => Kind::Handshake(handshake.to_proto()),
-            Self::Request(request) => Kind::Request(request.to_proto()),
             Self::Greeting(epoch) => Kind::Greeting(pb::Greeting { epoch: Some(epoch.0) }),
             Self::Summary(entries) => {
                 let entry = |&(node, version): &(NodeId, Version)| pb::SummaryEntry {

@@ -2,9 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::fields::{node_id_words, text, ttl_millis};
 use crate::generated as pb;
-use crate::{Delivery, Instance, MsgId, Publish, Request};
+use crate::in_order::{InOrder, SomeFields};
+use crate::{Instance, MsgId};
 
 /// How often a unicast may be handled. The default is the usual: at most once, and two publishes are
 /// two messages.
@@ -68,21 +68,44 @@ impl Terms {
         *self == Self::default()
     }
 
-    pub(crate) fn to_proto(self) -> Option<pb::Terms> {
+    /// The fields of these terms, none if they are the usual ones.
+    pub(crate) fn to_fields(self) -> SomeFields<TERMS_BYTES_MAX> {
+        let mut fields = SomeFields::new();
+        if self.are_usual() {
+            return fields;
+        }
         let Self { key, at_least_once, redelivered, sealing } = self;
-        #[expect(clippy::cast_possible_truncation, reason = "each is one half")]
-        let halves = key.map(|Key(key)| ((key >> 64) as u64, key as u64));
-        (!self.are_usual()).then_some(pb::Terms {
-            key_high: halves.map(|(high, _)| high),
-            key_low: halves.map(|(_, low)| low),
-            at_least_once: Some(at_least_once),
-            redelivered: Some(redelivered),
-            sealed_for: match sealing {
-                Sealing::For(Instance(instance)) => Some(instance),
-                Sealing::Clear | Sealing::Group => None,
-            },
-            sealed_for_group: (sealing == Sealing::Group).then_some(true),
-        })
+        let halves = key.map(Key::as_id);
+        let sealed_for = match sealing {
+            Sealing::For(Instance(instance)) => Some(instance),
+            Sealing::Clear | Sealing::Group => None,
+        };
+        fields
+            .fixed64(1, halves.map(|high| high.publisher.0))
+            .fixed64(2, halves.map(|low| low.counter))
+            .flag(3, Some(at_least_once))
+            .flag(4, Some(redelivered))
+            .fixed64(5, sealed_for)
+            .flag(6, (sealing == Sealing::Group).then_some(true));
+        fields
+    }
+
+    /// Takes the next field, if it is the terms: else they are the usual ones.
+    pub(crate) fn in_order(fields: &mut InOrder<'_>, number: u8) -> Option<Self> {
+        let Some(bytes) = fields.maybe(|fields| fields.bytes(number)) else {
+            return Some(Self::default());
+        };
+        let mut fields = InOrder::message(bytes);
+        let terms = pb::Terms {
+            key_high: fields.maybe(|fields| fields.fixed64(1)),
+            key_low: fields.maybe(|fields| fields.fixed64(2)),
+            at_least_once: fields.maybe(|fields| fields.flag(3)),
+            redelivered: fields.maybe(|fields| fields.flag(4)),
+            sealed_for: fields.maybe(|fields| fields.fixed64(5)),
+            sealed_for_group: fields.maybe(|fields| fields.flag(6)),
+        };
+        fields.end()?;
+        Some(Self::read(Some(terms)))
     }
 
     pub(crate) fn read(terms: Option<pb::Terms>) -> Self {
@@ -107,52 +130,8 @@ impl Terms {
     }
 }
 
-impl Publish {
-    /// The general form, for terms that are not the usual ones.
-    pub(crate) fn to_proto(&self) -> pb::Publish {
-        pb::Publish {
-            counter: Some(self.counter),
-            ttl_ms: Some(ttl_millis(self.ttl)),
-            mode: Some(self.mode.number()),
-            sequence: Some(self.sequence),
-            topic: text(self.topic.as_bytes()),
-            terms: self.terms.to_proto(),
-        }
-    }
-}
-
-impl Delivery {
-    /// The general form, for terms that are not the usual ones.
-    pub(crate) fn to_proto(&self) -> pb::Delivery {
-        pb::Delivery {
-            publisher: Some(self.attempt.id.publisher.0),
-            counter: Some(self.attempt.id.counter),
-            ttl_ms: Some(ttl_millis(self.ttl)),
-            attempt: Some(self.attempt.number),
-            home: node_id_words(self.attempt.home),
-            from: text(self.from.as_bytes()),
-            topic: text(self.topic.as_bytes()),
-            terms: self.terms.to_proto(),
-        }
-    }
-}
-
-impl Request {
-    /// The general form, for terms that are not the usual ones.
-    pub(crate) fn to_proto(&self) -> pb::Request {
-        pb::Request {
-            publisher: Some(self.id.publisher.0),
-            counter: Some(self.id.counter),
-            ttl_ms: Some(ttl_millis(self.ttl)),
-            attempt: Some(self.attempt),
-            subscriber: Some(self.subscriber.0),
-            exit_epoch: Some(self.exit_epoch.0),
-            from: text(self.from.as_bytes()),
-            topic: text(self.topic.as_bytes()),
-            terms: self.terms.to_proto(),
-        }
-    }
-}
+/// Three numbers of 64 bits and three flags, each with its beginning.
+const TERMS_BYTES_MAX: usize = 3 * 9 + 3 * 2;
 
 #[cfg(test)]
 mod tests {

@@ -24,6 +24,7 @@ use amop_wire::{ClientHandshake, ClientMessage, Instance, Instant, MsgId, NodeId
 use bytes::Bytes;
 
 use super::{Client, Effect, State};
+use crate::by_counter::ByCounter;
 use crate::id_map::IdMap;
 pub(super) use draft::Draft;
 pub use files::FileReceivers;
@@ -39,7 +40,7 @@ pub(super) struct Private {
     /// The topics that this client publishes to in private.
     outlets: BTreeMap<Topic, Outlet>,
     /// Publishes to them that have no end yet, by their first counters.
-    drafts: BTreeMap<u64, Draft>,
+    drafts: ByCounter<Draft>,
     /// When to look at the drafts: none is due earlier.
     alarm: Option<Instant>,
     /// What the answers to unicasts with the application are sealed with.
@@ -89,7 +90,7 @@ impl Client {
             publisher: Publisher::new(identity, Entropy::new(other)),
             subscriber,
             outlets: BTreeMap::new(),
-            drafts: BTreeMap::new(),
+            drafts: ByCounter::default(),
             alarm: None,
             answers: IdMap::default(),
             homes: Homes::default(),

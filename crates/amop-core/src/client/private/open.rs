@@ -3,7 +3,7 @@
 use amop_auth::limits::PRIVATE_PAYLOAD_BYTES_MAX;
 use amop_auth::{Exit, OpenError, SecretKey, subscriber};
 use amop_wire::{Answer, AnswerStatus, Attempt, Epoch, Instant, MsgId, Reason, Sealing, Topic};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::super::Client;
 use super::Private;
@@ -120,7 +120,8 @@ pub(super) fn put_message(counter: u64, payload: &[u8]) -> BytesMut {
 
 fn read_message(mut plain: Bytes) -> Option<(u64, Bytes)> {
     let counter = u64::from_be_bytes(*plain.first_chunk()?);
-    Some((counter, plain.split_off(NUMBER_BYTES)))
+    plain.advance(NUMBER_BYTES);
+    Some((counter, plain))
 }
 
 /// Longest payload that can be published to a private topic, in bytes.
@@ -136,7 +137,8 @@ pub(super) fn read_answer(mut plain: Bytes) -> Option<(AnswerStatus, Bytes)> {
         2 => AnswerStatus::Dropped,
         _ => return None,
     };
-    Some((status, plain.split_off(1)))
+    plain.advance(1);
+    Some((status, plain))
 }
 
 fn status_byte(status: AnswerStatus) -> u8 {

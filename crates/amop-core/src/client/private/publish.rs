@@ -30,7 +30,7 @@ impl Client {
     /// The application publishes to a private topic.
     pub(in super::super) fn publish_private(&mut self, now: Instant, first: u64, draft: Draft) {
         let Some(private) = &mut self.private else { return };
-        private.drafts.insert(first, draft);
+        private.drafts.push(first, draft);
         self.dispatch(now, first);
     }
 
@@ -39,7 +39,7 @@ impl Client {
         let Some(private) = &self.private else { return };
         let waits = |draft: &Draft| draft.topic == *topic && draft.parked.is_some();
         let waiting = private.drafts.iter().filter(|(_, draft)| waits(draft));
-        for first in waiting.map(|(first, _)| *first).collect::<Vec<_>>() {
+        for first in waiting.map(|(first, _)| first).collect::<Vec<_>>() {
             self.dispatch(now, first);
         }
     }
@@ -56,7 +56,7 @@ impl Client {
     fn dispatch(&mut self, now: Instant, first: u64) {
         let is_connected = self.may_publish();
         let Some(private) = &mut self.private else { return };
-        let Some(draft) = private.drafts.get(&first) else { return };
+        let Some(draft) = private.drafts.get(first) else { return };
         let Some(outlet) = private.outlets.get(&draft.topic) else { return };
         if draft.is_garbled {
             return;
@@ -86,7 +86,7 @@ impl Client {
 
     fn park(&mut self, first: u64, until: impl FnOnce(&Draft) -> Instant) {
         let Some(private) = &mut self.private else { return };
-        let Some(draft) = private.drafts.get_mut(&first) else { return };
+        let Some(draft) = private.drafts.get_mut(first) else { return };
         let until = until(draft);
         draft.parked = Some(until);
         let due = draft.due();
@@ -105,7 +105,7 @@ impl Client {
     fn send_to(&mut self, now: Instant, first: u64, subscriber: Instance) {
         let counter = self.counter_for(first);
         let Some(private) = &mut self.private else { return };
-        let Some(draft) = private.drafts.get_mut(&first) else { return };
+        let Some(draft) = private.drafts.get_mut(first) else { return };
         let id = MsgId { publisher: self.instance, counter };
         let (topic, payload) = (&draft.topic, &draft.payload);
         let plain = put_message(first, payload);
@@ -132,7 +132,7 @@ impl Client {
     fn send_to_all(&mut self, now: Instant, first: u64) {
         let counter = self.counter_for(first);
         let Some(private) = &mut self.private else { return };
-        let Some(draft) = private.drafts.get(&first) else { return };
+        let Some(draft) = private.drafts.get(first) else { return };
         let id = MsgId { publisher: self.instance, counter };
         let topic = draft.topic.clone();
         match private.publisher.seal_multicast(now, &topic, id, &put_message(first, &draft.payload))
@@ -156,7 +156,7 @@ impl Client {
         payload: Bytes,
     ) {
         let Some(private) = &mut self.private else { return };
-        let Some(draft) = private.drafts.get_mut(&first) else { return };
+        let Some(draft) = private.drafts.get_mut(first) else { return };
         draft.parked = None;
         let outlet = private.outlets.get(&draft.topic);
         let seat = subscriber.and_then(|one| outlet.and_then(|outlet| outlet.seat(one)));
@@ -174,7 +174,7 @@ impl Client {
     /// The number of the next message: that of the draft, if it is still the latest that was drawn.
     fn counter_for(&mut self, first: u64) -> u64 {
         let is_unused = first == self.last_counter && self.publishes.get(first).is_none();
-        let was_sent = self.private.as_ref().and_then(|it| it.drafts.get(&first));
+        let was_sent = self.private.as_ref().and_then(|it| it.drafts.get(first));
         if is_unused && was_sent.is_some_and(Draft::is_new) { first } else { self.draw_counter() }
     }
 
@@ -199,7 +199,7 @@ impl Client {
         end: PublishEnd,
     ) {
         let Some(private) = &mut self.private else { return };
-        let Some(draft) = private.drafts.get_mut(&first) else { return };
+        let Some(draft) = private.drafts.get_mut(first) else { return };
         let part = draft.take_open(counter);
         let subscriber = part.as_ref().and_then(|part| part.subscriber);
         let mut outcome = match end {
@@ -223,7 +223,7 @@ impl Client {
             let deadline = draft.deadline;
             private.wake_by(deadline);
         }
-        let Some(draft) = private.drafts.get_mut(&first) else { return };
+        let Some(draft) = private.drafts.get_mut(first) else { return };
         draft.failed(subscriber, &outcome);
         if let Some((subscriber, seat)) = part.and_then(|part| part.subscriber.zip(part.seat)) {
             let outlet = private.outlets.get(&draft.topic);
@@ -245,7 +245,8 @@ impl Client {
     /// again.
     pub(super) fn renewed(&mut self, topic: &Topic, subscriber: Instance) {
         let Some(private) = &mut self.private else { return };
-        for draft in private.drafts.values_mut().filter(|draft| draft.topic == *topic) {
+        let drafts = private.drafts.iter_mut().map(|(_, draft)| draft);
+        for draft in drafts.filter(|draft| draft.topic == *topic) {
             draft.readmit(subscriber);
         }
     }
@@ -264,7 +265,7 @@ impl Client {
         };
         let all = private.drafts.iter();
         let all = all.filter(|(_, draft)| draft.topic == *topic && is_with_one(draft));
-        for first in all.map(|(first, _)| *first).collect::<Vec<_>>() {
+        for first in all.map(|(first, _)| first).collect::<Vec<_>>() {
             self.dispatch(now, first);
         }
     }
@@ -278,10 +279,10 @@ impl Client {
         private.alarm = None;
         let is_due = |draft: &Draft| draft.due().is_some_and(|at| at <= now);
         let due: Vec<u64> =
-            private.drafts.iter().filter(|(_, draft)| is_due(draft)).map(|(n, _)| *n).collect();
+            private.drafts.iter().filter(|(_, draft)| is_due(draft)).map(|(n, _)| n).collect();
         for first in due {
             let Some(private) = &mut self.private else { return };
-            let Some(draft) = private.drafts.get_mut(&first) else { continue };
+            let Some(draft) = private.drafts.get_mut(first) else { continue };
             if draft.parked.is_none() && now < draft.deadline {
                 draft.fail_over_at = None;
                 self.dispatch(now, first);
@@ -293,7 +294,7 @@ impl Client {
             }
         }
         let Some(private) = &mut self.private else { return };
-        let next = private.drafts.values().filter_map(Draft::due).min();
+        let next = private.drafts.iter().filter_map(|(_, draft)| draft.due()).min();
         next.into_iter().for_each(|next| private.wake_by(next));
     }
 
@@ -313,7 +314,7 @@ impl Client {
 
     fn end_with(&mut self, first: u64, end: impl FnOnce(Draft) -> PublishEnd) {
         let Some(private) = &mut self.private else { return };
-        let Some(draft) = private.drafts.remove(&first) else { return };
+        let Some(draft) = private.drafts.remove(first) else { return };
         for part in &draft.open {
             self.publishes.remove(part.counter); // Somebody else has answered.
         }
