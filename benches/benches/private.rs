@@ -1,5 +1,8 @@
 //! What private topics cost: handshakes each second, and sealed requests and answers compared with those of a
-//! public topic, 64 in flight, over a real node on loopback.
+//! public topic, 64 in flight, over real nodes on loopback.
+//!
+//! Between two institutions there are two nodes, and each client has a thread of its own. With one node and both
+//! clients on one thread, the whole cost of sealing lies on the thread that has the most to do: it cannot be worse.
 //!
 //! The two are measured in turns in the same run, and now the one comes first, now the other, so that what else
 //! the machine does strikes both alike; what counts is the median of their ratios. CPU time, of node and both
@@ -7,30 +10,43 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use amop_auth::{Entropy, Exit, Identity as Publishing, Publisher, SecretKey, Subscriber};
 use amop_auth::{publisher, subscriber};
 use amop_node::{Node, NodeConfig, Rates};
+use amop_p2p::Target;
 use amop_pki::{AgencyPlan, Consortium, Leaf};
-use amop_sdk::{Client, Identity, Settings, Subscription, Trust, generate_key};
+use amop_sdk::{Client, ClientBuilder, Identity, Settings, Subscription, Trust, generate_key};
 use amop_wire::{Epoch, Instance, Name, NodeId, Topic};
 use anyhow::{Context as _, Result};
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 fn main() -> Result<()> {
     let handshakes = spread((0..ROUNDS).map(|_| handshakes()).collect());
     println!("handshakes (challenge, proof, confirmation; both ends on one thread):");
     println!("  each second           {handshakes:.0}");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let rounds = runtime.block_on(requests())?;
+    for (scene, told) in [
+        (Scene::Two, "through two nodes, each client on its own thread"),
+        (Scene::One, "through one node, both clients on one thread"),
+    ] {
+        report(told, &runtime()?.block_on(requests(scene))?);
+    }
+    println!("median of {ROUNDS} rounds [least – most]");
+    Ok(())
+}
+
+fn report(told: &str, rounds: &[(Run, Run)]) {
     let of = |value: fn(&(Run, Run)) -> f64| spread(rounds.iter().map(value).collect());
-    println!("requests and answers of {PAYLOAD_BYTES} B, {IN_FLIGHT} in flight, through one node:");
+    println!("requests and answers of {PAYLOAD_BYTES} B, {IN_FLIGHT} in flight, {told}:");
     println!("  public, each second   {:.0}", of(|(public, _)| public.rate));
     println!("  private, each second  {:.0}", of(|(_, private)| private.rate));
     println!("  private / public      {:.2}", of(|(public, private)| private.rate / public.rate));
     if rounds.iter().all(|(public, private)| public.cpu_us.min(private.cpu_us) > 0.0) {
-        println!("CPU time of each, in µs, of node and clients together:");
+        println!("CPU time of each, in µs, of nodes and clients together:");
         println!("  public                {:.1}", of(|(public, _)| public.cpu_us));
         println!("  private               {:.1}", of(|(_, private)| private.cpu_us));
         println!(
@@ -38,8 +54,15 @@ fn main() -> Result<()> {
             of(|(public, private)| public.cpu_us / private.cpu_us)
         );
     }
-    println!("median of {ROUNDS} rounds [least – most]");
-    Ok(())
+}
+
+/// Where the clients are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scene {
+    /// At one node, and both on one thread.
+    One,
+    /// At a node each, and on a thread each.
+    Two,
 }
 
 /// A median, and the range that it is of.
@@ -117,48 +140,89 @@ fn handshakes() -> f64 {
 }
 
 /// What the public and the private topic did in each round.
-async fn requests() -> Result<Vec<(Run, Run)>> {
-    let agency = AgencyPlan { agency: "bank-a", nodes: &["n1"], clients: &["app", "other"] };
-    let consortium = Consortium::new("Bench", "amop", &[agency], wall())?;
-    let trust = Trust::from_pem(consortium.root().certificate_pem().as_bytes())?;
-    let identity =
-        |leaf: &Leaf| Identity::from_pem(leaf.chain_pem().as_bytes(), leaf.key_pem().as_bytes());
+async fn requests(scene: Scene) -> Result<Vec<(Run, Run)>> {
+    let plan = |agency| AgencyPlan { agency, nodes: &["n1"], clients: &["app", "other"] };
+    let consortium = Consortium::new("Bench", "amop", &[plan("bank-a"), plan("bank-b")], wall())?;
+    let mut nodes = vec![start(&consortium, "bank-a", &[]).await?];
+    let (at, label) = match scene {
+        Scene::One => ("bank-a", "other"),
+        Scene::Two => {
+            nodes.push(start(&consortium, "bank-b", &nodes).await?);
+            ("bank-b", "app")
+        }
+    };
+    let receiver = client(&consortium, at, label, &nodes[nodes.len() - 1])?;
+    let key = generate_key();
+    let public_key = key.public();
+    let (ready, is_ready) = oneshot::channel();
+    let answers = answer(receiver, key, ready);
+    match scene {
+        Scene::One => drop(tokio::spawn(answers)),
+        Scene::Two => drop(thread::spawn(move || runtime()?.block_on(answers))),
+    }
+    is_ready.await.context("the subscriber failed")?;
+
+    let sender = client(&consortium, "bank-a", "app", &nodes[0])?.connect().await?;
+    let private = sender.private("private").to([public_key])?;
+    private.verified().by(&public_key).await;
+    let mut rounds = Vec::new();
+    for round in 0..ROUNDS {
+        rounds.push(if round % 2 == 0 {
+            let public = run(&sender, "public").await?;
+            (public, run(&sender, "private").await?)
+        } else {
+            let private = run(&sender, "private").await?;
+            (run(&sender, "public").await?, private)
+        });
+    }
+    Ok(rounds)
+}
+
+/// Starts the node of an agency, which links with these.
+async fn start(consortium: &Consortium, agency: &str, peers: &[Node]) -> Result<Node> {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let peer = |node: &Node| {
+        let expected = Some(node.name().clone());
+        (node.name().clone(), vec![Target { addr: node.p2p_addr().to_string(), expected }])
+    };
     let config = NodeConfig {
-        identity: identity(consortium.node("bank-a", "n1").context("it was planned")?)?,
-        trust: trust.clone(),
+        identity: identity(consortium.node(agency, "n1").context("it was planned")?)?,
+        trust: Trust::from_pem(consortium.root().certificate_pem().as_bytes())?,
         p2p_listen: any,
         sdk_listen: any,
-        peers: Vec::new(),
+        peers: peers.iter().map(peer).collect(),
         settings: Settings::default(),
         workers: 1,
         rates: Rates::default(),
     };
-    let node = Node::start(config).await?;
-    let mut clients = Vec::new();
-    for label in ["app", "other"] {
-        let leaf = consortium.client("bank-a", label).context("it was planned")?;
-        let builder = Client::builder().endpoint(node.sdk_addr().to_string());
-        clients.push(builder.identity(identity(leaf)?).trust(trust.clone()).connect().await?);
-    }
-    let [sender, receiver] = &clients[..] else { unreachable!("two were connected") };
-    let key = generate_key();
-    tokio::spawn(echo(receiver.subscribe("public").await?));
-    tokio::spawn(echo(receiver.subscribe_private("private", key.clone()).await?));
-    let private = sender.private("private").to([key.public()])?;
-    private.verified().by(&key.public()).await;
+    Ok(Node::start(config).await?)
+}
 
-    let mut rounds = Vec::new();
-    for round in 0..ROUNDS {
-        rounds.push(if round % 2 == 0 {
-            let public = run(sender, "public").await?;
-            (public, run(sender, "private").await?)
-        } else {
-            let private = run(sender, "private").await?;
-            (run(sender, "public").await?, private)
-        });
-    }
-    Ok(rounds)
+fn client(
+    consortium: &Consortium,
+    agency: &str,
+    label: &str,
+    node: &Node,
+) -> Result<ClientBuilder> {
+    let leaf = consortium.client(agency, label).context("it was planned")?;
+    let trust = Trust::from_pem(consortium.root().certificate_pem().as_bytes())?;
+    let builder = Client::builder().identity(identity(leaf)?).trust(trust);
+    Ok(builder.endpoint(node.sdk_addr().to_string()))
+}
+
+fn identity(leaf: &Leaf) -> Result<Identity> {
+    Ok(Identity::from_pem(leaf.chain_pem().as_bytes(), leaf.key_pem().as_bytes())?)
+}
+
+/// Subscribes to both topics, and answers every request with its own payload.
+async fn answer(client: ClientBuilder, key: SecretKey, ready: oneshot::Sender<()>) -> Result<()> {
+    let client = client.connect().await?;
+    let public = client.subscribe("public").await?;
+    let private = client.subscribe_private("private", key).await?;
+    // Who does not wait any more has failed, and says so.
+    let _ = ready.send(());
+    tokio::join!(echo(public), echo(private));
+    Ok(())
 }
 
 /// Asks for a while, with so many requests open all the time.
@@ -194,6 +258,10 @@ async fn echo(mut subscription: Subscription) {
     }
 }
 
+fn runtime() -> Result<Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
 /// The CPU time of all threads of this process so far, in microseconds, to 10 ms; 0 if it is not known.
 fn cpu_us() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
@@ -215,6 +283,6 @@ fn wall() -> SystemTime {
 
 const VERIFICATIONS: u64 = 500;
 const IN_FLIGHT: usize = 64;
-const PAYLOAD_BYTES: usize = 100;
+const PAYLOAD_BYTES: usize = 256;
 const ROUNDS: usize = 9;
 const ROUND: Duration = Duration::from_secs(1);

@@ -1,9 +1,9 @@
-//! ChaCha20-Poly1305, as the provider of TLS has it: in assembly where the processor allows.
+//! AES-256-GCM, as the provider of TLS has it: by instructions of the processor where it has them.
 //!
 //! Whoever seals must never give the same nonce twice; [`nonce`] makes one of a counter. The key is
 //! overwritten when the cipher is dropped: the library clears all memory that it frees.
 
-use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
 use crate::limits::TAG_BYTES;
 
@@ -12,7 +12,7 @@ pub(crate) struct Cipher(LessSafeKey);
 
 impl Cipher {
     pub(crate) fn new(key: &[u8; 32]) -> Self {
-        let key = UnboundKey::new(&CHACHA20_POLY1305, key).expect("it takes every key of 32 bytes");
+        let key = UnboundKey::new(&AES_256_GCM, key).expect("it takes every key of 32 bytes");
         Self(LessSafeKey::new(key))
     }
 

@@ -1,4 +1,4 @@
-//! Seals and opens bytes under one key: ChaCha20-Poly1305, each nonce once.
+//! Seals and opens bytes under one key: AES-256-GCM, each nonce once.
 //!
 //! A key is known to its two ends, or to the members of a group, and used in one direction. Its
 //! [`Sealer`] counts the nonces and is the only one that uses them, so none can come twice; it
