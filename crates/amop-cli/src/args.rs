@@ -9,6 +9,7 @@ use amop_wire::limits::TTL_MAX;
 use clap::{ArgAction, Args as Arguments, Parser, Subcommand};
 
 use crate::cert::args::Cert;
+use crate::config::Configuration;
 use crate::exit::EXIT_CODES;
 use crate::key::{HeldArgs, Key, SealArgs};
 use crate::transfer::args::{Receive, Send};
@@ -120,6 +121,10 @@ pub(crate) enum Command {
     #[command(before_help = "Example: amop cert quick --agency bank-a --node n1 --app payments")]
     #[command(subcommand)]
     Cert(Cert),
+    /// Check, show and explain the configuration of a node
+    #[command(before_help = "Example: amop config check /etc/amop/amop.toml")]
+    #[command(subcommand)]
+    Config(Configuration),
 }
 
 /// `amop demo`.

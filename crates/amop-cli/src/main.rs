@@ -6,6 +6,7 @@
 mod args;
 mod cert;
 mod clock;
+mod config;
 mod connect;
 mod demo;
 mod exit;
@@ -103,6 +104,7 @@ async fn run(args: Args, out: &mut Out, stop: &Stop) -> Result<(), Failure> {
         }
         Command::Key(command) => key::run(&command, out),
         Command::Cert(cert) => cert::run(&cert, out),
+        Command::Config(command) => config::run(&command, out),
     }
 }
 

@@ -15,6 +15,9 @@ mod workers;
 
 pub use amop_core::node::{Pace, Rate, Rates};
 
-pub use config::{Config, ConfigError, LogConfig, LogFormat};
+pub use config::{
+    Absent, Config, ConfigError, ConfigErrors, ConfigProblem, Key, LogConfig, LogFormat, Place,
+    Setting, When,
+};
 pub use epoch::StateError;
 pub use node::{Node, NodeConfig, StartError, Status, WORKERS_MAX};

@@ -81,16 +81,16 @@ impl PaceSection {
     }
 }
 
-fn bytes_a_second(text: &str) -> Option<u64> {
+pub(crate) fn bytes_a_second(text: &str) -> Option<u64> {
     size(text.strip_suffix("/s")?)
 }
 
-fn messages_a_second(text: &str) -> Option<u64> {
+pub(crate) fn messages_a_second(text: &str) -> Option<u64> {
     positive(text.strip_suffix("/s")?.trim_end())
 }
 
 /// Reads a whole number and its unit, with or without a space between them.
-fn size(text: &str) -> Option<u64> {
+pub(crate) fn size(text: &str) -> Option<u64> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(unit_at);
     let (_, factor) = UNITS.into_iter().find(|(name, _)| *name == unit.trim_start())?;

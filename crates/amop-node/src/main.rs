@@ -5,10 +5,12 @@
 mod watch;
 
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use amop_node::{Config, ConfigError, LogConfig, LogFormat, Node, StartError, StateError};
+use amop_node::{
+    Config, ConfigError, ConfigErrors, LogConfig, LogFormat, Node, StartError, StateError,
+};
 use clap::Parser;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
@@ -26,11 +28,24 @@ struct Args {
     /// The configuration file. An example stands in docs/OPERATIONS.md.
     #[arg(long, value_name = "FILE", env = "AMOP_CONFIG", default_value = "amop.toml")]
     config: PathBuf,
+    /// Only check the configuration and the files that it names, and say all that is wrong.
+    #[arg(long)]
+    check: bool,
+    /// Take this value instead of what the file says; may be repeated. It counts after a reload too.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+}
+
+impl Args {
+    fn read(&self) -> Result<Config, ConfigErrors> {
+        Config::from_file_with(&self.config, &self.sets)
+    }
 }
 
 const EXIT_CODES: &str = "\
 Example:
   amop-node --config /etc/amop/amop.toml
+  amop-node --check --set log.level=debug
 
 Exit codes:
   0 stopped by a signal   2 wrong arguments    66 a file is missing or unreadable
@@ -40,10 +55,17 @@ Exit codes:
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    let config = match Config::from_file(&args.config) {
+    let config = match args.read() {
         Ok(config) => config,
-        Err(error) => return fail(exit_code(&error), &error),
+        Err(errors) => {
+            eprintln!("{errors}");
+            return ExitCode::from(exit_code(&errors));
+        }
     };
+    if args.check {
+        println!("{}: ok, this is {}", args.config.display(), config.node.identity.name());
+        return ExitCode::SUCCESS;
+    }
     if let Err(error) = start_logging(&config.log) {
         return fail(EX_CONFIG, &*error);
     }
@@ -54,13 +76,14 @@ async fn main() -> ExitCode {
         Err(error) => return fail(EX_IOERR, &error),
     };
     let watch = Watch::new(config.crl.clone());
+    let running = config.clone();
     let node = match Node::start_in(config.node, config.state_dir).await {
         Ok(node) => node,
         Err(error) => return fail(start_exit_code(&error), &error),
     };
     let mut status = node.status();
     let exit_code = tokio::select! {
-        cause = signals.stop(watch, || reload(&node, &args.config)) => {
+        cause = signals.stop(watch, || reload(&node, &args, &running)) => {
             info!(cause, "stopping; once more to stop at once");
             tokio::select! {
                 () = node.drain() => {}
@@ -75,21 +98,22 @@ async fn main() -> ExitCode {
 }
 
 /// Reads again whom to trust, and how fast clients may publish. What is wrong there changes nothing.
-fn reload(node: &Node, config: &Path) {
-    match Config::from_file(config) {
+fn reload(node: &Node, args: &Args, running: &Config) {
+    match args.read() {
         Ok(config) => {
             if config.node.identity.fingerprint() != node.fingerprint() {
                 warn!("a new certificate or key counts from the next start on");
+            }
+            let keys = config.needs_restart(running);
+            if !keys.is_empty() {
+                warn!(keys = keys.join(", "), "changed keys count from the next start on");
             }
             node.reload(&config.node.trust);
             node.set_rates(config.node.rates);
             info!("reloaded roots, revocation lists and limits");
         }
-        Err(error) => {
-            let source = std::error::Error::source(&error);
-            let causes = std::iter::successors(source, |&cause| cause.source());
-            let error = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-            error!(%error, "not reloaded; nothing has changed");
+        Err(errors) => {
+            error!(error = %errors.in_one_line(), "not reloaded; nothing has changed");
         }
     }
 }
@@ -160,8 +184,9 @@ fn fail(code: u8, error: &dyn std::error::Error) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn exit_code(error: &ConfigError) -> u8 {
-    match error {
+/// The code of all that is wrong, if it is of one kind; else the configuration as a whole is wrong.
+fn exit_code(errors: &ConfigErrors) -> u8 {
+    let mut codes = errors.problems.iter().map(|problem| match &problem.error {
         ConfigError::Unreadable { .. } => EX_NOINPUT,
         ConfigError::BadTrust { .. }
         | ConfigError::BadRevocations { .. }
@@ -169,7 +194,9 @@ fn exit_code(error: &ConfigError) -> u8 {
         | ConfigError::BadIdentity { .. }
         | ConfigError::KeyIsOpen { .. } => EX_NOPERM,
         _ => EX_CONFIG,
-    }
+    });
+    let first = codes.next().unwrap_or(EX_CONFIG);
+    if codes.all(|code| code == first) { first } else { EX_CONFIG }
 }
 
 fn start_exit_code(error: &StartError) -> u8 {

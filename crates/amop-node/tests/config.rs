@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-use amop_node::{Config, ConfigError, LogFormat, Pace, Rate, Rates};
+use amop_node::{Config, ConfigError, ConfigErrors, LogFormat, Pace, Rate, Rates};
 use amop_pki::{AgencyPlan, Consortium};
 use tempfile::TempDir;
 
@@ -59,10 +59,15 @@ fn write_key(path: &Path, pem: &str) {
 fn error(from: &str, to: &str) -> (ConfigError, String) {
     assert!(GOOD.contains(from), "{from}");
     let dir = directory(&GOOD.replace(from, to));
-    let error = Config::from_file(dir.path().join("amop.toml")).unwrap_err();
-    let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-    let text = format!("{error}: {source}");
-    (error, text)
+    let errors = Config::from_file(dir.path().join("amop.toml")).unwrap_err();
+    let text = errors.to_string();
+    (only(errors), text)
+}
+
+/// The one thing that is wrong.
+fn only(mut errors: ConfigErrors) -> ConfigError {
+    assert_eq!(errors.problems.len(), 1, "{errors}");
+    errors.problems.remove(0).error
 }
 
 #[test]
@@ -106,16 +111,23 @@ fn error_of_cert() -> (ConfigError, String) {
 #[test]
 fn an_unknown_key_is_named_with_its_line() {
     let (error, text) = error("[sdk]", "[sdk]\nlisten_on = 1");
-    assert!(matches!(error, ConfigError::Syntax { .. }), "{text}");
-    assert!(text.contains("listen_on") && text.contains("line "), "{text}");
-    assert!(text.contains("amop.toml"), "{text}");
+    assert!(matches!(error, ConfigError::UnknownKey { .. }), "{text}");
+    assert!(
+        text.contains("unknown key `sdk.listen_on`") && text.contains("amop.toml:19:1"),
+        "{text}"
+    );
 }
 
 #[test]
 fn an_address_without_a_usable_port_is_shown_where_it_stands() {
     let (error, text) = error("127.0.0.1:20200", "127.0.0.1:70000");
-    assert!(matches!(error, ConfigError::Syntax { .. }), "{text}");
-    assert!(text.contains("127.0.0.1:70000"), "{text}");
+    assert!(matches!(error, ConfigError::BadValue { .. }), "{text}");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[1].contains("amop.toml:19:10"), "{text}");
+    assert_eq!(
+        lines[3..5],
+        [" 19 | listen = \"127.0.0.1:70000\"", "    |          ^^^^^^^^^^^^^^^^^",]
+    );
 }
 
 #[test]
@@ -128,12 +140,12 @@ fn a_name_that_is_not_that_of_the_certificate_is_refused() {
 #[test]
 fn names_that_no_certificate_can_carry_are_refused() {
     let (error, text) = error("name = \"n1\"", "name = \"N 1\"");
-    assert!(
-        matches!(error, ConfigError::BadName { key, .. } if key.starts_with("node.")),
-        "{text}"
-    );
-    let (error, text) = self::error("n1.node.bank-b.amop", "bank-b");
-    assert!(matches!(error, ConfigError::BadName { key: "p2p.peer.name", .. }), "{text}");
+    assert!(matches!(&error, ConfigError::BadValue { key, .. } if key == "node.name"), "{text}");
+    for wrong in ["bank-b", "app.sdk.bank-b.amop"] {
+        let (error, text) = self::error("n1.node.bank-b.amop", wrong);
+        let key = "p2p.peer[0].name";
+        assert!(matches!(&error, ConfigError::BadValue { key: k, .. } if k == key), "{text}");
+    }
 }
 
 #[test]
@@ -144,18 +156,18 @@ fn a_node_has_one_worker_unless_told_otherwise_and_not_more_than_64() {
     };
     assert_eq!(with("").unwrap().node.workers, 1);
     assert_eq!(with("workers = 64").unwrap().node.workers, 64);
-    for wrong in ["workers = 0", "workers = 65"] {
-        let error = with(wrong).unwrap_err();
-        assert!(matches!(error, ConfigError::BadWorkers { .. }), "{error}");
+    for wrong in ["workers = 0", "workers = 65", "workers = -1", "workers = \"1\""] {
+        let error = only(with(wrong).unwrap_err());
+        assert!(matches!(error, ConfigError::BadValue { .. }), "{error}");
         assert!(error.to_string().contains("`node.workers`"), "{error}");
     }
-    assert!(matches!(with("workers = -1").unwrap_err(), ConfigError::Syntax { .. }));
 }
 
 #[test]
 fn a_peer_without_an_address_is_refused() {
     let (error, text) = error("[\"198.51.100.9:30300\"]", "[]");
-    assert!(matches!(error, ConfigError::NoAddress { .. }), "{text}");
+    assert!(matches!(error, ConfigError::BadValue { .. }), "{text}");
+    assert!(text.contains("`p2p.peer[0].addr` is []"), "{text}");
 }
 
 #[test]
@@ -163,7 +175,7 @@ fn a_key_that_others_can_read_is_refused_with_the_command_that_mends_it() {
     let dir = directory(GOOD);
     let key = dir.path().join("node.key");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
-    let error = Config::from_file(dir.path().join("amop.toml")).unwrap_err();
+    let error = only(Config::from_file(dir.path().join("amop.toml")).unwrap_err());
     assert!(matches!(error, ConfigError::KeyIsOpen { .. }), "{error}");
     assert!(error.to_string().contains("chmod 600"), "{error}");
 }
@@ -181,7 +193,7 @@ fn lists_of_revoked_certificates_are_read_from_a_file_or_a_directory() {
     let dir = directory(&GOOD.replace("[p2p]", "crl = \"crl\"\n[p2p]"));
     let read = || Config::from_file(dir.path().join("amop.toml"));
     let path = dir.path().join("crl");
-    let error = read().unwrap_err();
+    let error = only(read().unwrap_err());
     assert!(matches!(error, ConfigError::Unreadable { key: Some("tls.crl"), .. }), "{error}");
 
     let root = amop_pki::Root::new("Test", "amop", now()).unwrap();
@@ -204,7 +216,7 @@ fn what_is_no_list_of_revoked_certificates_is_named_and_refused() {
     let dir = directory(&GOOD.replace("[p2p]", "crl = \"bad.crl\"\n[p2p]"));
     let error = |text: &str| {
         fs::write(dir.path().join("bad.crl"), text).unwrap();
-        Config::from_file(dir.path().join("amop.toml")).unwrap_err()
+        only(Config::from_file(dir.path().join("amop.toml")).unwrap_err())
     };
     let garbage = error("-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n");
     assert!(matches!(garbage, ConfigError::BadRevocations { .. }), "{garbage}");
@@ -259,12 +271,18 @@ fn a_wrong_limit_is_named_with_what_it_should_be() {
             "`limits.session.bytes` is \"10\", and should be a rate such as \"10 MB/s\"",
         ),
         ("messages = \"0/s\"", "`limits.session.messages` is \"0/s\", and should be a rate"),
-        ("bytes = \"1 B/s\"\nbytes_burst = \"1\"", "`limits.session.bytes_burst` is \"1\""),
-        ("bytes_burst = \"1 MB\"", "should be `bytes` beside it"),
-        ("messages_burst = 5", "should be `messages` beside it"),
-        ("messages = \"1/s\"\nmessages_burst = 0", "should be at least 1"),
-        ("mbit = 5", "unknown field `mbit`"),
-        ("bytes = 10", "expected a string"),
+        (
+            "bytes = \"1 B/s\"\nbytes_burst = \"1\"",
+            "`limits.session.bytes_burst` is \"1\", and should be a size",
+        ),
+        ("bytes_burst = \"1 MB\"", "needs `limits.session.bytes` beside it"),
+        ("messages_burst = 5", "needs `limits.session.messages` beside it"),
+        (
+            "messages = \"1/s\"\nmessages_burst = 0",
+            "is 0, and should be a whole number, at least 1",
+        ),
+        ("mbit = 5", "unknown key `limits.session.mbit`"),
+        ("bytes = 10", "is 10, and should be a rate such as"),
     ];
     for (limits, sentence) in wrong {
         let told = text(limits);
@@ -272,42 +290,107 @@ fn a_wrong_limit_is_named_with_what_it_should_be() {
     }
 }
 
-/// The table of limits in OPERATIONS says what the code does.
 #[test]
-fn the_table_of_limits_names_the_limits_that_hold() {
-    use amop_wire::limits;
-
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/OPERATIONS.md");
-    let text = fs::read_to_string(path).unwrap();
-    let (_, table) = text.split_once("| what | limit | past it |").unwrap();
-    let (table, _) = table.split_once("\n\n").unwrap();
-    let limit = |what: &str| {
-        let row = table.lines().find(|line| line.starts_with(&format!("| {what} |")));
-        row.unwrap_or_else(|| panic!("no row {what}")).split('|').nth(2).unwrap().trim().to_owned()
-    };
-    let grouped = |number: usize| {
-        let digits = number.to_string();
-        let groups: Vec<&[u8]> = digits.as_bytes().rchunks(3).rev().collect();
-        String::from_utf8(groups.join(&b","[..])).unwrap()
-    };
-    assert_eq!(limits::PAYLOAD_BYTES_MAX, 1 << 20);
-    assert_eq!(limit("payload of a message"), "1 MiB");
-    let numbers = [
-        ("subscriptions of one client", grouped(limits::SUBSCRIPTIONS_PER_CLIENT_MAX)),
-        (
-            "publishes of one client, of all clients, without an end",
-            [limits::REQUESTS_PER_CLIENT_MAX, limits::REQUESTS_PER_NODE_MAX]
-                .map(grouped)
-                .join(", "),
-        ),
-        (
-            "multicast deliveries of one client without an ack",
-            grouped(limits::UNACKED_PER_CLIENT_MAX),
-        ),
-        ("topics of one node", grouped(limits::TOPICS_PER_NODE_MAX)),
-        ("nodes of a network", grouped(limits::NODES_MAX)),
+fn everything_that_is_wrong_is_told_in_one_run_in_the_order_of_the_file() {
+    let text = GOOD
+        .replace("name = \"n1\"", "nmae = \"n1\"")
+        .replace("ca = \"ca.crt\"", "ca = \"missing.crt\"")
+        .replace("[log]", "[login]\nuser = 1\n\n[limits.node]\nbytes = \"10\"\n\n[log]")
+        .replace("format = \"json\"", "format = \"jsn\"");
+    let errors = Config::from_file(directory(&text).path().join("amop.toml")).unwrap_err();
+    let told: Vec<String> = errors.problems.iter().map(|problem| problem.sentence()).collect();
+    let expected = [
+        "`node.name` is missing; it should be a name of",
+        "unknown key `node.nmae`; did you mean `node.name`?",
+        "cannot read ",
+        "unknown key `login`",
+        "`limits.node.bytes` is \"10\", and should be a rate such as \"10 MB/s\"",
+        "`log.format` is \"jsn\", and should be one of \"text\", \"json\"",
     ];
-    for (what, number) in numbers {
-        assert_eq!(limit(what), number, "{what}");
+    assert_eq!(told.len(), expected.len(), "{told:#?}");
+    for (told, expected) in told.iter().zip(expected) {
+        assert!(told.starts_with(expected), "{told} is not {expected}");
+    }
+    assert!(errors.problems.iter().all(|problem| problem.place.is_some()));
+    assert!(errors.to_string().ends_with("6 errors"));
+}
+
+#[test]
+fn what_is_no_toml_is_shown_where_it_breaks_off() {
+    let (error, text) = error("[tls]", "[tls");
+    assert!(matches!(error, ConfigError::Syntax { .. }), "{text}");
+    assert!(text.contains("amop.toml:6:5"), "{text}");
+}
+
+#[test]
+fn sections_have_single_brackets_and_peers_double_ones() {
+    let (_, text) = error("[[p2p.peer]]", "[p2p.peer]");
+    assert!(text.contains("`p2p.peer` should be written as [[p2p.peer]]"), "{text}");
+    let (_, text) = error("[log]", "[[log]]");
+    assert!(text.contains("`log[0]` should be one section"), "{text}");
+    let (_, text) = error("[log]", "sdk = 1\n[log]");
+    assert!(text.contains("unknown key `sdk.sdk`"), "{text}");
+}
+
+#[test]
+fn what_is_set_counts_instead_of_the_file_and_is_told_apart_from_it() {
+    let dir = directory(GOOD);
+    let with = |sets: &[&str]| {
+        let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
+        Config::from_file_with(dir.path().join("amop.toml"), &sets)
+    };
+    let config =
+        with(&["log.level=warn", "node.workers=3", "p2p.listen = \"127.0.0.1:1\""]).unwrap();
+    assert_eq!((config.log.level.as_str(), config.node.workers), ("warn", 3));
+    assert_eq!(config.node.p2p_listen, "127.0.0.1:1".parse().unwrap());
+    let setting = |key| config.settings.iter().find(|setting| setting.key == key).unwrap();
+    assert_eq!(setting("log.level").place.as_ref().unwrap().source, "--set");
+    assert_eq!(setting("log.format").place.as_ref().unwrap().line, 23);
+    assert_eq!(
+        (&*setting("node.domain").value, &setting("node.domain").place),
+        ("\"amop\"", &None)
+    );
+
+    let text = with(&["log.leve=warn", "node.workers=many", "x"]).unwrap_err().to_string();
+    for part in [
+        "did you mean `log.level`?",
+        " 1 | log.leve=warn\n   | ^^^^^^^^",
+        "`node.workers` is \"many\"",
+        "\"x\" should be KEY=VALUE",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn changed_keys_that_count_only_after_a_restart_are_named() {
+    let (dir, changed) = (directory(GOOD), |text: &str| {
+        Config::from_file(directory(text).path().join("amop.toml")).unwrap()
+    });
+    let running = Config::from_file(dir.path().join("amop.toml")).unwrap();
+    let text = GOOD.replace("20200", "20201").replace("30300\"]", "30301\"]");
+    let text = format!("{text}\n[limits.node]\nmessages = \"1/s\"\n");
+    assert_eq!(changed(&text).needs_restart(&running), ["p2p.peer[0].addr", "sdk.listen"]);
+    assert_eq!(running.needs_restart(&running), [""; 0]);
+    let shorter = text.replace("level = \"debug\"", "");
+    assert!(changed(&shorter).needs_restart(&running).contains(&"log.level".to_owned()));
+}
+
+#[test]
+fn ciphers_and_key_exchanges_are_taken_in_their_order_and_unknown_ones_refused() {
+    use amop_p2p::{CipherSuite, KeyExchange};
+    let with = |line: &str| {
+        let dir = directory(&GOOD.replace("[p2p]", &format!("{line}\n[p2p]")));
+        Config::from_file(dir.path().join("amop.toml"))
+    };
+    let chosen = |line| with(line).unwrap().node.settings.cryptography;
+    assert_eq!(chosen(""), amop_p2p::Cryptography::default());
+    let cryptography = chosen("key_exchange = [\"X25519\", \"X25519MLKEM768\"]");
+    assert_eq!(cryptography.key_exchange, [KeyExchange::X25519, KeyExchange::X25519MlKem768]);
+    let cryptography = chosen("cipher_suites = [\"TLS13_AES_256_GCM_SHA384\"]");
+    assert_eq!(cryptography.cipher_suites, [CipherSuite::Aes256Gcm]);
+    for wrong in ["[]", "[\"ffdhe2048\"]", "\"X25519\"", "[\"X25519\", \"X25519\"]"] {
+        let error = only(with(&format!("key_exchange = {wrong}")).unwrap_err());
+        assert!(error.to_string().contains("the most wanted first, none twice"), "{error}");
     }
 }

@@ -58,7 +58,8 @@ impl Endpoint {
     ) -> Result<Self, EndpointError> {
         check_role(kind, Side::Acceptor, identity)?;
         let socket = bind(addr).map_err(|source| EndpointError::Bind { addr, source })?;
-        let tls = Tls::new(kind, identity.clone(), trust.clone());
+        let parties = (identity.clone(), trust.clone());
+        let tls = Tls::new(kind, parties, &settings.cryptography)?;
         let mut server = ServerConfig::with_crypto(Arc::new(tls.acceptor()));
         server
             .transport_config(settings.transport(Side::Acceptor)?)
@@ -90,7 +91,8 @@ impl Endpoint {
         let socket = bind(v6.into())
             .or_else(|_| bind(v4.into()))
             .map_err(|source| EndpointError::Bind { addr: v4.into(), source })?;
-        let tls = Tls::new(kind, identity.clone(), trust.clone());
+        let parties = (identity.clone(), trust.clone());
+        let tls = Tls::new(kind, parties, &settings.cryptography)?;
         Self::new(socket, kind, tls, (identity, trust), settings, None)
     }
 
@@ -223,6 +225,9 @@ pub enum EndpointError {
         /// The role that is needed.
         wanted: Role,
     },
+    /// [`Settings::cryptography`] leaves nothing to encrypt or to agree on keys with.
+    #[error("no cipher suite, or no key exchange, is allowed")]
+    NoCryptography,
     /// [`Settings::udp_payload_max`] is out of its range.
     #[error("largest UDP payload of {value} bytes is out of range")]
     UdpPayload {

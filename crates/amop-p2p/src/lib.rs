@@ -4,6 +4,7 @@
 mod backoff;
 mod batch;
 mod congestion;
+mod cryptography;
 mod dialer;
 mod endpoint;
 mod file_room;
@@ -32,6 +33,7 @@ mod workers;
 
 pub use backoff::Backoff;
 pub use batch::{Batch, Encoded};
+pub use cryptography::{CipherSuite, Cryptography, KeyExchange};
 pub use dialer::{DialError, Dialer, Target};
 pub use endpoint::{Endpoint, EndpointError};
 pub use handshake::{Handshake, HandshakeError};

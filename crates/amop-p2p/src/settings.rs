@@ -11,6 +11,7 @@ use quinn::{AckFrequencyConfig, EndpointConfig, IdleTimeout, MtuDiscoveryConfig}
 use quinn::{TransportConfig, VarInt};
 
 use crate::congestion::Congestion;
+use crate::cryptography::Cryptography;
 use crate::endpoint::EndpointError;
 use crate::kind::Side;
 use crate::reset::ResetKeys;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub handshake_timeout: Duration,
     /// How long a closing link waits for the peer to receive what was queued before. 2 s.
     pub flush_timeout: Duration,
+    /// Which ciphers and key exchanges links may use. All, the best ones first.
+    pub cryptography: Cryptography,
     /// Where the work of links is done. Where the endpoint is made.
     pub workers: Workers,
 }
@@ -55,6 +58,7 @@ impl Default for Settings {
             stall_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(5),
             flush_timeout: Duration::from_secs(2),
+            cryptography: Cryptography::default(),
             workers: Workers::default(),
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use rustls::client::Resumption;
-use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider, kx_group};
+use rustls::crypto::aws_lc_rs::cipher_suite;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::SingleCertAndKey;
@@ -16,6 +16,8 @@ use rustls::{ClientConfig, ServerConfig};
 
 use amop_wire::Name;
 
+use crate::cryptography::Cryptography;
+use crate::endpoint::EndpointError;
 use crate::identity::Identity;
 use crate::kind::{LinkKind, Side};
 use crate::trust::Trust;
@@ -31,18 +33,27 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    pub(crate) fn new(kind: LinkKind, identity: Identity, trust: Trust) -> Self {
-        Self { kind, identity, trust, provider: Arc::new(provider()) }
+    pub(crate) fn new(
+        kind: LinkKind,
+        (identity, trust): (Identity, Trust),
+        cryptography: &Cryptography,
+    ) -> Result<Self, EndpointError> {
+        if cryptography.cipher_suites.is_empty() || cryptography.key_exchange.is_empty() {
+            return Err(EndpointError::NoCryptography);
+        }
+        Ok(Self { kind, identity, trust, provider: Arc::new(cryptography.provider()) })
     }
 
     /// The settings for accepting links from anybody of the right role.
     pub(crate) fn acceptor(&self) -> QuicServerConfig {
-        QuicServerConfig::try_from(self.acceptor_config()).expect(HAS_INITIAL_SUITE)
+        let config = Arc::new(self.acceptor_config());
+        QuicServerConfig::with_initial(config, initial_suite()).expect(IS_INITIAL_SUITE)
     }
 
     /// The settings for dialing `expected`, or anybody of the right role.
     pub(crate) fn dialer(&self, expected: Option<&Name>) -> QuicClientConfig {
-        QuicClientConfig::try_from(self.dialer_config(expected)).expect(HAS_INITIAL_SUITE)
+        let config = Arc::new(self.dialer_config(expected));
+        QuicClientConfig::with_initial(config, initial_suite()).expect(IS_INITIAL_SUITE)
     }
 
     fn acceptor_config(&self) -> ServerConfig {
@@ -87,23 +98,20 @@ impl Tls {
     }
 }
 
-/// The cryptography of every link, most wanted first.
-///
-/// The hybrid key exchange keeps what is recorded today from being read by a quantum computer
-/// later. AES-128-GCM comes first because it costs half or less of the other two.
+/// The cryptography of certificates and their signatures, which is not to be chosen.
 pub(crate) fn provider() -> CryptoProvider {
-    CryptoProvider {
-        cipher_suites: vec![
-            cipher_suite::TLS13_AES_128_GCM_SHA256,
-            cipher_suite::TLS13_AES_256_GCM_SHA384,
-            cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
-        ],
-        kx_groups: vec![kx_group::X25519MLKEM768, kx_group::X25519, kx_group::SECP256R1],
-        ..default_provider()
-    }
+    Cryptography::default().provider()
 }
 
-const HAS_INITIAL_SUITE: &str = "the provider has the suite that QUIC begins with";
+/// What the first packets are sealed with, by a key that everybody knows; links need not use it afterwards.
+fn initial_suite() -> rustls::quic::Suite {
+    let suite = cipher_suite::TLS13_AES_128_GCM_SHA256.tls13();
+    suite
+        .and_then(rustls::Tls13CipherSuite::quic_suite)
+        .expect("it is a suite of TLS 1.3 and of QUIC")
+}
+
+const IS_INITIAL_SUITE: &str = "it is the suite that QUIC begins with";
 
 #[cfg(test)]
 mod tests {
@@ -114,9 +122,19 @@ mod tests {
     use crate::testing;
 
     fn configs() -> (Arc<ClientConfig>, Arc<ServerConfig>) {
-        let tls = |dns| Tls::new(LinkKind::Node, testing::identity(dns), testing::trust());
-        let dialer = tls("n1.node.bank-a.amop").dialer_config(None);
-        (Arc::new(dialer), Arc::new(tls("n1.node.bank-b.amop").acceptor_config()))
+        with(&Cryptography::default(), &Cryptography::default())
+    }
+
+    fn with(
+        dialer: &Cryptography,
+        acceptor: &Cryptography,
+    ) -> (Arc<ClientConfig>, Arc<ServerConfig>) {
+        let tls = |dns, cryptography| {
+            let parties = (testing::identity(dns), testing::trust());
+            Tls::new(LinkKind::Node, parties, cryptography).unwrap()
+        };
+        let dialer = tls("n1.node.bank-a.amop", dialer).dialer_config(None);
+        (Arc::new(dialer), Arc::new(tls("n1.node.bank-b.amop", acceptor).acceptor_config()))
     }
 
     fn handshake(dialer: &Arc<ClientConfig>, acceptor: &Arc<ServerConfig>) -> [Connection; 2] {
@@ -152,6 +170,36 @@ mod tests {
         assert_eq!(group, NamedGroup::X25519MLKEM768);
         let suite = acceptor.negotiated_cipher_suite().unwrap().suite();
         assert_eq!(suite, CipherSuite::TLS13_AES_128_GCM_SHA256);
+    }
+
+    #[test]
+    fn what_one_end_does_not_list_is_not_used() {
+        use crate::cryptography::{CipherSuite as Suite, KeyExchange};
+        let all = Cryptography::default();
+        let few = Cryptography {
+            cipher_suites: vec![Suite::ChaCha20Poly1305, Suite::Aes256Gcm],
+            key_exchange: vec![KeyExchange::Secp256r1],
+        };
+        for (dialer, acceptor) in [with(&few, &all), with(&all, &few)] {
+            let [dialer, acceptor] = handshake(&dialer, &acceptor);
+            let group = dialer.negotiated_key_exchange_group().unwrap().name();
+            assert_eq!(group, NamedGroup::secp256r1);
+            let suite = acceptor.negotiated_cipher_suite().unwrap().suite();
+            assert_ne!(suite, CipherSuite::TLS13_AES_128_GCM_SHA256);
+        }
+    }
+
+    #[test]
+    fn an_endpoint_without_any_cipher_or_key_exchange_is_refused() {
+        for (cipher_suites, key_exchange) in [
+            (vec![], Cryptography::default().key_exchange),
+            (Cryptography::default().cipher_suites, vec![]),
+        ] {
+            let parties = (testing::identity("n1.node.bank-a.amop"), testing::trust());
+            let cryptography = Cryptography { cipher_suites, key_exchange };
+            let tls = Tls::new(LinkKind::Node, parties, &cryptography);
+            assert!(matches!(tls, Err(EndpointError::NoCryptography)));
+        }
     }
 
     #[test]

@@ -127,7 +127,8 @@ impl KnownNode {
     fn read(path: &Path) -> Result<Self, Failure> {
         let config = Config::from_file(path).map_err(|error| {
             let sentence = format!("{} of an earlier run is not usable", path.display());
-            Failure::new(Exit::CONFIG, "bad-configuration", sentence).because(&error)
+            Failure::new(Exit::CONFIG, "bad-configuration", sentence)
+                .line("why", error.in_one_line())
         })?;
         let node = config.node;
         Ok(Self { name: node.identity.name().clone(), p2p: node.p2p_listen, sdk: node.sdk_listen })

@@ -4,6 +4,7 @@
 
 mod authorities;
 mod certificates;
+mod config;
 mod demo;
 mod endings;
 mod files;

@@ -16,9 +16,10 @@ fn append(dir: &Path, text: &str) {
 async fn limits_are_read_again_and_wrong_ones_change_nothing() {
     let dir = directory(0, 0);
     let mut node = start(dir.path()).await;
-    append(dir.path(), "[limits.session]\nmessages = \"5/s\"\n");
+    append(dir.path(), "[log]\nlevel = \"debug\"\n[limits.session]\nmessages = \"5/s\"\n");
     node.hang_up();
     node.says("going by other limits").await;
+    assert!(node.said("keys=\"log.level\""), "it needs a restart: {:?}", node.log);
     append(dir.path(), "bytes = \"5\"\n");
     node.hang_up();
     node.says("not reloaded; nothing has changed").await;

@@ -128,10 +128,30 @@ fn what_keeps_it_from_starting_is_said_with_its_exit_code() {
     fs::write(dir.path().join("amop.toml"), "[node]\nname = 1\n").unwrap();
     let output = run(&dir.path().join("amop.toml"));
     assert_eq!(output.status.code(), Some(78));
-    assert!(text(&output).contains("line 2"), "{}", text(&output));
+    assert!(text(&output).contains("amop.toml:2:8"), "{}", text(&output));
 
     let output = Command::new(DAEMON).arg("--no-such-flag").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_configuration_is_checked_without_a_start_and_with_what_is_set_beside_it() {
+    let dir = directory(0, 0);
+    let check = |arguments: &[&str]| {
+        let mut command = Command::new(DAEMON);
+        command.arg("--check").arg("--config").arg(dir.path().join("amop.toml"));
+        command.args(arguments).output().unwrap()
+    };
+    let good = check(&["--set", "log.level=debug"]);
+    assert_eq!(good.status.code(), Some(0), "{}", text(&good));
+    assert!(String::from_utf8_lossy(&good.stdout).ends_with("amop.toml: ok, this is bank-a/n1\n"));
+    assert!(!dir.path().join(STATE_DIR).exists(), "nothing was started");
+    let bad = check(&["--set", "log.level=,=", "--set", "tls.key=none.key"]);
+    assert_eq!(bad.status.code(), Some(78), "{}", text(&bad));
+    assert!(text(&bad).contains("`log.level` is \",=\""), "{}", text(&bad));
+    assert!(text(&bad).contains("none.key"), "{}", text(&bad));
+    let missing = check(&["--set", "tls.key=none.key"]);
+    assert_eq!(missing.status.code(), Some(66), "{}", text(&missing));
 }
 
 #[tokio::test]

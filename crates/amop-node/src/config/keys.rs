@@ -1,0 +1,295 @@
+//! Every key that `amop.toml` may have: what it takes, what it is if it is left out, and from when on it counts.
+//!
+//! This list is what files are checked against, what `amop config explain` tells, and what the table in
+//! `docs/OPERATIONS.md` is held to by a test.
+
+use amop_p2p::{CipherSuite, KeyExchange};
+
+use super::kind::Kind;
+
+/// A key of the configuration file.
+#[derive(Debug)]
+pub struct Key {
+    /// Its path, such as `p2p.listen`. In a section that may be repeated, without the number.
+    pub path: &'static str,
+    /// What it takes.
+    pub(crate) kind: Kind,
+    /// What counts if it is left out.
+    pub default: Absent,
+    /// From when on a change counts.
+    pub when: When,
+    /// What it is for.
+    pub meaning: &'static str,
+    /// A key that must be there too.
+    pub(crate) needs: Option<&'static str>,
+}
+
+/// What counts if a key is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// It must not be left out.
+    Required,
+    /// This value, as it would be written in the file.
+    Value(&'static str),
+    /// What these words say.
+    Meaning(&'static str),
+}
+
+/// From when on a change of a key counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// From the next time that the node reads its configuration, while it runs.
+    Reload,
+    /// From the next start of the node.
+    Start,
+}
+
+impl Key {
+    /// All keys, in the order of the documentation.
+    #[must_use]
+    pub fn all() -> &'static [Self] {
+        KEYS
+    }
+
+    /// The key with this path; numbers of repeated sections (`p2p.peer[1].name`) do not matter.
+    #[must_use]
+    pub fn find(path: &str) -> Option<&'static Self> {
+        let pattern = pattern(path);
+        KEYS.iter().find(|key| key.path == pattern)
+    }
+
+    /// The key that somebody may have meant by this path.
+    #[must_use]
+    pub fn like(path: &str) -> Option<&'static Self> {
+        let pattern = pattern(path);
+        let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
+        let distance = |key: &Self| strsim::damerau_levenshtein(key.path, &pattern);
+        let is_near = |key: &&Self| distance(key) <= 2 + pattern.len() / 12;
+        let nearest = KEYS.iter().filter(is_near).min_by_key(|key| distance(key));
+        nearest.or_else(|| KEYS.iter().find(|key| last(key.path) == last(&pattern)))
+    }
+
+    /// What it takes, in words that follow "should be".
+    #[must_use]
+    pub fn wanted(&self) -> String {
+        self.kind.wanted()
+    }
+}
+
+/// A path without the numbers of repeated sections.
+pub(crate) fn pattern(path: &str) -> String {
+    let mut pattern = String::with_capacity(path.len());
+    let mut is_number = false;
+    for char in path.chars() {
+        match char {
+            '[' => is_number = true,
+            ']' => is_number = false,
+            _ if is_number => {}
+            _ => pattern.push(char),
+        }
+    }
+    pattern
+}
+
+/// Sections that may be repeated, each written as `[[section]]`.
+pub(crate) const REPEATED: &[&str] = &["p2p.peer"];
+
+/// Whether a path is that of a section that some key lies in.
+pub(crate) fn is_section(path: &str) -> bool {
+    let within = |key: &Key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+    KEYS.iter().any(within)
+}
+
+const fn key(
+    path: &'static str,
+    kind: Kind,
+    default: Absent,
+    when: When,
+    meaning: &'static str,
+) -> Key {
+    Key { path, kind, default, when, meaning, needs: None }
+}
+
+/// A key of a section of limits. None of them has a value unless it is given.
+const fn limit(
+    path: &'static str,
+    kind: Kind,
+    default: &'static str,
+    needs: Option<&'static str>,
+    meaning: &'static str,
+) -> Key {
+    Key { path, kind, default: Meaning(default), when: Reload, meaning, needs }
+}
+
+macro_rules! limits_of {
+    ($section:literal, $whose:literal) => {
+        [
+            limit(
+                concat!("limits.", $section, ".bytes"),
+                Kind::BytesASecond,
+                "no limit",
+                None,
+                concat!("payload a second that ", $whose, " may publish"),
+            ),
+            limit(
+                concat!("limits.", $section, ".bytes_burst"),
+                Kind::Bytes,
+                "one second's worth, 1 MiB at least",
+                Some(concat!("limits.", $section, ".bytes")),
+                "payload at once after a pause",
+            ),
+            limit(
+                concat!("limits.", $section, ".messages"),
+                Kind::MessagesASecond,
+                "no limit",
+                None,
+                concat!("messages a second that ", $whose, " may publish"),
+            ),
+            limit(
+                concat!("limits.", $section, ".messages_burst"),
+                Kind::Number(1, u64::MAX),
+                "one second's worth",
+                Some(concat!("limits.", $section, ".messages")),
+                "messages at once after a pause",
+            ),
+        ]
+    };
+}
+
+const SESSION: [Key; 4] = limits_of!("session", "one client process");
+const AGENCY: [Key; 4] = limits_of!("agency", "all clients of one institution together");
+const NODE: [Key; 4] = limits_of!("node", "all clients of the node together");
+
+use Absent::{Meaning, Required, Value};
+use When::{Reload, Start};
+
+static KEYS: &[Key] = {
+    let [s1, s2, s3, s4] = SESSION;
+    let [a1, a2, a3, a4] = AGENCY;
+    let [n1, n2, n3, n4] = NODE;
+    &[
+        key("node.name", Kind::Label, Required, Start, "label of the node within its agency"),
+        key("node.agency", Kind::Label, Required, Start, "the institution"),
+        key("node.domain", Kind::Domain, Value("\"amop\""), Start, "the consortium's suffix"),
+        key(
+            "node.state_dir",
+            Kind::Path,
+            Meaning("DNS name of the node with `.state`"),
+            Start,
+            "directory of this node alone, for its epoch",
+        ),
+        key(
+            "node.workers",
+            Kind::Number(1, crate::node::WORKERS_MAX as u64),
+            Value("1"),
+            Start,
+            "on how many threads the packets of links are sealed, opened and sent",
+        ),
+        key("tls.ca", Kind::Path, Required, Reload, "PEM with one root or several"),
+        key(
+            "tls.cert",
+            Kind::Path,
+            Required,
+            Start,
+            "PEM, leaf first; at most 4 certificates of 16 KiB together, since all nodes get them",
+        ),
+        key(
+            "tls.key",
+            Kind::Path,
+            Required,
+            Start,
+            "PEM, PKCS#8; refused if group or others may read it",
+        ),
+        key(
+            "tls.crl",
+            Kind::Path,
+            Meaning("nobody is revoked"),
+            Reload,
+            "PEM: a file with one revocation list or several, or a directory with files `*.crl`, which may be empty",
+        ),
+        key(
+            "tls.stale_crl",
+            Kind::Word(&["refuse", "accept"]),
+            Value("\"refuse\""),
+            Reload,
+            "a list past its end refuses all whom its authority has certified; with `accept` it goes on to count",
+        ),
+        key(
+            "tls.cipher_suites",
+            Kind::Words(&CipherSuite::NAMES),
+            Value(
+                "[\"TLS13_AES_128_GCM_SHA256\", \"TLS13_AES_256_GCM_SHA384\", \"TLS13_CHACHA20_POLY1305_SHA256\"]",
+            ),
+            Start,
+            "how links may be encrypted, the most wanted first; no link with whom none is common",
+        ),
+        key(
+            "tls.key_exchange",
+            Kind::Words(&KeyExchange::NAMES),
+            Value("[\"X25519MLKEM768\", \"X25519\", \"secp256r1\"]"),
+            Start,
+            "how links may agree on keys, the most wanted first; no link with whom none is common",
+        ),
+        key(
+            "p2p.listen",
+            Kind::Socket,
+            Required,
+            Start,
+            "UDP address for other nodes; port 0 takes any, the log says which",
+        ),
+        key("p2p.peer.name", Kind::NodeName, Required, Start, "DNS name of a peer to dial"),
+        key("p2p.peer.addr", Kind::Hosts, Required, Start, "where to dial it; tried in order"),
+        key("sdk.listen", Kind::Socket, Required, Start, "UDP address for clients"),
+        s1,
+        s2,
+        s3,
+        s4,
+        a1,
+        a2,
+        a3,
+        a4,
+        n1,
+        n2,
+        n3,
+        n4,
+        key(
+            "log.level",
+            Kind::Filter,
+            Value("\"info\""),
+            Start,
+            "filter in the syntax of tracing's `EnvFilter`",
+        ),
+        key(
+            "log.format",
+            Kind::Word(&["text", "json"]),
+            Value("\"text\""),
+            Start,
+            "lines for people, or one JSON object a line",
+        ),
+    ]
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_nearly_right_is_recognised() {
+        let like = |path| Key::like(path).map(|key| key.path);
+        assert_eq!(like("node.nmae"), Some("node.name"));
+        assert_eq!(like("p2p.peer[3].addrs"), Some("p2p.peer.addr"));
+        assert_eq!(like("tls.state_dir"), Some("node.state_dir"), "in another section");
+        assert_eq!(like("colour.of_the_sky"), None);
+    }
+
+    #[test]
+    fn every_default_is_a_value_that_its_key_takes() {
+        for key in Key::all() {
+            if let Absent::Value(text) = key.default {
+                let value = text.parse::<toml::Value>().unwrap();
+                assert_eq!(key.kind.check(&value), Ok(()), "{}", key.path);
+            }
+            assert!(key.needs.is_none_or(|needs| Key::find(needs).is_some()), "{}", key.path);
+        }
+    }
+}

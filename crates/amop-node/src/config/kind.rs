@@ -1,0 +1,123 @@
+//! What the value of a key may be.
+
+use std::net::SocketAddr;
+
+use amop_wire::{Name, Role};
+use toml::Value;
+
+use crate::limits::{bytes_a_second, messages_a_second, size};
+
+/// A kind of values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    /// One part of a node's name.
+    Label,
+    /// The suffix of all names of a consortium.
+    Domain,
+    /// The DNS name of a node.
+    NodeName,
+    /// A path, relative to the file.
+    Path,
+    /// A whole number between these two.
+    Number(u64, u64),
+    /// An IP address and a port.
+    Socket,
+    /// One `host:port` or several.
+    Hosts,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// One of these words or several, the most wanted first.
+    Words(&'static [&'static str]),
+    /// A size with its unit.
+    Bytes,
+    /// A size a second.
+    BytesASecond,
+    /// A number a second.
+    MessagesASecond,
+    /// What is logged.
+    Filter,
+}
+
+impl Kind {
+    /// What is wrong with a value: nothing, or what it should be.
+    pub(crate) fn check(self, value: &Value) -> Result<(), String> {
+        let text = value.as_str();
+        let is_good = match self {
+            Self::Label => text.is_some_and(|text| name(text, "agency", "amop")),
+            Self::Domain => text.is_some_and(|text| name("n1", "agency", text)),
+            Self::NodeName => text
+                .and_then(|text| text.parse::<Name>().ok())
+                .is_some_and(|name| name.role() == Role::Node),
+            Self::Path => text.is_some_and(|text| !text.is_empty()),
+            Self::Number(least, most) => value
+                .as_integer()
+                .and_then(|number| u64::try_from(number).ok())
+                .is_some_and(|number| (least..=most).contains(&number)),
+            Self::Socket => text.is_some_and(|text| text.parse::<SocketAddr>().is_ok()),
+            Self::Hosts => texts(value).is_some_and(|texts| texts.into_iter().all(is_host)),
+            Self::Word(words) => text.is_some_and(|text| words.contains(&text)),
+            Self::Words(words) => texts(value).is_some_and(|texts| {
+                let is_repeated = |(at, text)| texts[..at].contains(text);
+                texts.iter().all(|text| words.contains(text))
+                    && !texts.iter().enumerate().any(is_repeated)
+            }),
+            Self::Bytes => text.and_then(size).is_some(),
+            Self::BytesASecond => text.and_then(bytes_a_second).is_some(),
+            Self::MessagesASecond => text.and_then(messages_a_second).is_some(),
+            Self::Filter => text.is_some_and(is_filter),
+        };
+        if is_good { Ok(()) } else { Err(self.wanted()) }
+    }
+
+    /// What it takes, in words that follow "should be".
+    pub(crate) fn wanted(self) -> String {
+        let listed = |words: &[&str]| {
+            words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ")
+        };
+        match self {
+            Self::Label => "a name of 1 to 63 of `a-z 0-9 -`, such as \"n1\"".into(),
+            Self::Domain => "a suffix such as \"amop\"".into(),
+            Self::NodeName => "the name of a node, such as \"n1.node.bank-b.amop\"".into(),
+            Self::Path => "a path, such as \"node.crt\"".into(),
+            Self::Number(least, u64::MAX) => format!("a whole number, at least {least}"),
+            Self::Number(least, most) => format!("a whole number from {least} to {most}"),
+            Self::Socket => "IP:PORT with a port up to 65535, such as \"0.0.0.0:30300\"".into(),
+            Self::Hosts => "a list of HOST:PORT, such as [\"198.51.100.9:30300\"]".into(),
+            Self::Word(words) => format!("one of {}", listed(words)),
+            Self::Words(words) => {
+                format!("a list of some of {}, the most wanted first, none twice", listed(words))
+            }
+            Self::Bytes => "a size such as \"5 MB\"".into(),
+            Self::BytesASecond => "a rate such as \"10 MB/s\"".into(),
+            Self::MessagesASecond => "a rate such as \"1000/s\"".into(),
+            Self::Filter => "a level such as \"info\", or \"amop_p2p=debug,info\"".into(),
+        }
+    }
+}
+
+fn name(label: &str, agency: &str, domain: &str) -> bool {
+    Name::new(label, Role::Node, agency, domain).is_ok()
+}
+
+/// The texts of a list with nothing but texts in it, and at least one.
+pub(crate) fn texts(value: &Value) -> Option<Vec<&str>> {
+    let texts: Vec<&str> = value.as_array()?.iter().map(Value::as_str).collect::<Option<_>>()?;
+    (!texts.is_empty()).then_some(texts)
+}
+
+fn is_host(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
+}
+
+#[cfg(feature = "daemon")]
+fn is_filter(text: &str) -> bool {
+    tracing_subscriber::EnvFilter::try_new(text).is_ok()
+}
+
+/// Who embeds a node logs in its own way.
+#[cfg(not(feature = "daemon"))]
+fn is_filter(_: &str) -> bool {
+    true
+}
