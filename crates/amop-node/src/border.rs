@@ -26,6 +26,11 @@ impl Border {
         Ok(Self { identity, chain, notary })
     }
 
+    /// Who the node is.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// Answers what the core waits for.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Input, SignError> {
         let signature = self.identity.sign(message)?.into();

@@ -5,24 +5,29 @@
 //! sent is staged for each destination, and each destination is woken at most once at the end. What
 //! peers announce passes the [`Border`] first.
 
+mod counts;
 mod events;
 mod files;
+mod look;
+mod staging;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use amop_core::node::{Effect, Input, LinkId, Node, Rates};
-use amop_p2p::{Batch, Encoded, Link, Outbox};
+use amop_p2p::{Batch, Gauge, Link, Outbox};
 use amop_wire::{
     ClientMessage, CloseCode, CloseReason, Epoch, Frame, Instant, Lane, Message, MessageError,
-    Name, NodeMessage, PeerMessage, Recent, Transit,
+    Name, PeerMessage, Recent, Role, Transit,
 };
 use tokio::sync::{Notify, watch};
-use tracing::{error, warn};
+use tracing::error;
 
 use crate::border::Border;
 use crate::complaints::Complaints;
 use crate::node::Status;
+use counts::Counts;
+pub(crate) use look::unix;
 
 /// The one owner of a node's core.
 #[derive(Debug)]
@@ -40,6 +45,9 @@ struct State {
     core: Node,
     border: Border,
     complaints: Complaints,
+    counts: Counts,
+    /// Peers to dial, and why that failed the last time.
+    wanted: BTreeMap<Name, Option<String>>,
     links: BTreeMap<LinkId, LinkOut>,
     last_link: u64,
     /// Links with something staged.
@@ -56,6 +64,8 @@ struct State {
 #[derive(Debug)]
 struct LinkOut {
     outbox: Outbox,
+    gauge: Gauge,
+    is_peer: bool,
     batch: Batch,
     is_staged: bool,
 }
@@ -66,6 +76,8 @@ impl Driver {
             core: Node::new(name.clone(), epoch, seed()),
             border,
             complaints: Complaints::default(),
+            counts: Counts::default(),
+            wanted: BTreeMap::new(),
             links: BTreeMap::new(),
             last_link: 0,
             staged: Vec::new(),
@@ -105,7 +117,13 @@ impl Driver {
         }
         state.last_link += 1;
         let id = LinkId(state.last_link);
-        let out = LinkOut { outbox: link.outbox(), batch: Batch::default(), is_staged: false };
+        let out = LinkOut {
+            outbox: link.outbox(),
+            gauge: link.gauge(),
+            is_peer: link.peer().name.role() == Role::Node,
+            batch: Batch::default(),
+            is_staged: false,
+        };
         state.links.insert(id, out);
         state.handle(now, up(id));
         self.end_batch(now, state);
@@ -132,7 +150,7 @@ impl Driver {
         frames: &mut Vec<Frame>,
         reading: (&mut Recent, &mut Transit),
     ) -> Result<(), CloseReason> {
-        self.frames(lane, frames, reading, |state, now, message: ClientMessage| {
+        self.frames((link, lane), frames, reading, |state, now, message: ClientMessage| {
             state.handle(now, Input::Client { link, message });
         })
     }
@@ -151,7 +169,7 @@ impl Driver {
         frames: &mut Vec<Frame>,
         reading: (&mut Recent, &mut Transit),
     ) -> Result<(), CloseReason> {
-        self.frames(lane, frames, reading, |state, now, message: PeerMessage| {
+        self.frames((link, lane), frames, reading, |state, now, message: PeerMessage| {
             match state.core.admit(message, &state.border) {
                 Ok(Some(message)) => state.handle(now, Input::Peer { link, message }),
                 Ok(None) => {}
@@ -165,7 +183,7 @@ impl Driver {
 
     fn frames<M: Message>(
         &self,
-        lane: Lane,
+        (link, lane): (LinkId, Lane),
         frames: &mut Vec<Frame>,
         (recent, transit): (&mut Recent, &mut Transit),
         mut handle: impl FnMut(&mut State, Instant, M),
@@ -173,6 +191,8 @@ impl Driver {
         let now = self.now();
         let mut state = self.lock();
         let mut result = Ok(());
+        let is_peer = state.links.get(&link).is_some_and(|link| link.is_peer);
+        state.counts.flow(is_peer).came(frames);
         let mut held_up = transit.held_up(now, lane);
         for frame in frames.drain(..) {
             let Some(frame) = transit.stamp(now, lane, frame) else {
@@ -286,6 +306,7 @@ impl State {
         while let Some(effect) = self.core.poll_effect() {
             match effect {
                 Effect::ToClient { link, message } => {
+                    self.counts.told(&message);
                     let unsent = |message| Input::UnsentToClient { link, message };
                     self.stage(now, link, message, unsent);
                 }
@@ -308,61 +329,6 @@ impl State {
                     self.changed = true;
                     self.tell(now, &event);
                 }
-            }
-        }
-    }
-
-    /// Stages a message for its link, or notes that it has no room there. Control messages are
-    /// few and always find room; a peer that does not even take those is closed by its outbox.
-    fn stage<M: Message>(
-        &mut self,
-        now: Instant,
-        link: LinkId,
-        message: M,
-        unsent: impl FnOnce(M) -> Input,
-    ) {
-        let Some(out) = self.links.get_mut(&link) else { return };
-        let bytes = out.batch.bytes() + message.payload().len() + HEAD_BYTES;
-        if message.lane() != Lane::Control && !out.outbox.has_room(bytes) {
-            return self.follow_ups.push(unsent(message));
-        }
-        out.batch.set_now(now);
-        match out.batch.push(&message) {
-            Ok(()) => {
-                if !std::mem::replace(&mut out.is_staged, true) {
-                    self.staged.push(link);
-                }
-            }
-            Err(error) => warn!(?link, %error, "a message was not sent"),
-        }
-    }
-
-    /// Stages one message for several clients.
-    fn stage_for_all(&mut self, now: Instant, links: &[LinkId], message: &NodeMessage) {
-        let encoded = match Encoded::new(message) {
-            Ok(encoded) => encoded,
-            Err(error) => return warn!(%error, "a message was not sent"),
-        };
-        for &link in links {
-            let Some(out) = self.links.get_mut(&link) else { continue };
-            if !out.outbox.has_room(out.batch.bytes() + encoded.bytes()) {
-                let message = message.clone();
-                self.follow_ups.push(Input::UnsentToClient { link, message });
-                continue;
-            }
-            out.batch.set_now(now);
-            out.batch.push_encoded(&encoded);
-            if !std::mem::replace(&mut out.is_staged, true) {
-                self.staged.push(link);
-            }
-        }
-    }
-
-    fn send_staged(&mut self) {
-        for link in self.staged.drain(..) {
-            if let Some(out) = self.links.get_mut(&link) {
-                out.is_staged = false;
-                out.outbox.send(&mut out.batch);
             }
         }
     }
@@ -394,6 +360,3 @@ fn clock() -> std::time::Instant {
 
 /// Most links of one node, to clients and to peers together.
 const LINKS_MAX: usize = 16_384;
-
-/// What a header and the lengths before it take, roughly, when room is looked for.
-const HEAD_BYTES: usize = 256;

@@ -7,10 +7,13 @@ mod crl;
 mod driver;
 mod epoch;
 mod expiry;
+mod life;
 mod limits;
 mod links;
+mod looking;
 mod node;
 mod trust;
+pub mod view;
 mod workers;
 
 pub use amop_core::node::{Pace, Rate, Rates};
@@ -20,4 +23,5 @@ pub use config::{
     Setting, When,
 };
 pub use epoch::StateError;
+pub use looking::{Stopped, Window};
 pub use node::{Node, NodeConfig, StartError, Status, WORKERS_MAX};

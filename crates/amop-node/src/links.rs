@@ -56,11 +56,13 @@ pub(crate) async fn dial_peer(
                     _ = greeted.wait_for(|status| status.peers.contains(&name)) => {}
                 }
                 dialer.settled();
+                driver.wants(&name);
                 told.clear();
                 run.await;
             }
             Err(error) => {
                 let text = chain(&error);
+                driver.missed(&name, &text);
                 // A peer that stays away is told once, not at every attempt.
                 if text != told {
                     warn!(peer = %name, error = %text, "cannot link with peer");

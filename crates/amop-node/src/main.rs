@@ -2,21 +2,26 @@
 //!
 //! Whom the node trusts and its limits it reads again on SIGHUP, and when a revocation list has changed on the disk.
 
+mod admin;
 mod watch;
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use amop_node::{
     Config, ConfigError, ConfigErrors, LogConfig, LogFormat, Node, StartError, StateError,
 };
 use clap::Parser;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, reload};
 
+use admin::{Desk, Listening, Order, Reloaded, Reloads, SetLogLevel};
 use watch::Watch;
 
 /// An AMOP node: links with the nodes of other institutions and serves clients of its own.
@@ -66,55 +71,121 @@ async fn main() -> ExitCode {
         println!("{}: ok, this is {}", args.config.display(), config.node.identity.name());
         return ExitCode::SUCCESS;
     }
-    if let Err(error) = start_logging(&config.log) {
-        return fail(EX_CONFIG, &*error);
-    }
+    let log_level = match start_logging(&config.log) {
+        Ok(log_level) => log_level,
+        Err(error) => return fail(EX_CONFIG, &*error),
+    };
     info!(config = %args.config.display(), name = %config.node.identity.name(), "starting");
     // Before the node says that it has started: whoever waits for that may signal at once.
-    let mut signals = match Signals::install() {
+    let signals = match Signals::install() {
         Ok(signals) => signals,
         Err(error) => return fail(EX_IOERR, &error),
     };
-    let watch = Watch::new(config.crl.clone());
     let running = config.clone();
     let node = match Node::start_in(config.node, config.state_dir).await {
         Ok(node) => node,
         Err(error) => return fail(start_exit_code(&error), &error),
     };
-    let mut status = node.status();
+    let listening = match Listening::on(&config.admin_socket, config.admin_listen).await {
+        Ok(listening) => listening,
+        Err(error) => {
+            node.shutdown().await;
+            return fail(EX_IOERR, &error);
+        }
+    };
+    let admin_addr = listening.addr().map(|addr| addr.to_string());
+    info!(socket = %config.admin_socket.display(), admin_addr, "admin interface ready");
+    let (orders, to_do) = mpsc::channel(ORDERS_MAX);
+    let reloads = Arc::default();
+    let desk = Desk {
+        node: node.window(),
+        orders,
+        reloads: Arc::clone(&reloads),
+        set_log_level: log_level,
+    };
+    let _serving = listening.serve(&desk);
+    run(Daemon { args, running, node, signals, orders: to_do, reloads }).await
+}
+
+/// A daemon that has started.
+struct Daemon {
+    args: Args,
+    /// The configuration that it was started with.
+    running: Config,
+    node: Node,
+    signals: Signals,
+    orders: mpsc::Receiver<Order>,
+    reloads: Arc<Reloads>,
+}
+
+/// Runs until something stops it.
+async fn run(mut daemon: Daemon) -> ExitCode {
+    let mut status = daemon.node.status();
     let exit_code = tokio::select! {
-        cause = signals.stop(watch, || reload(&node, &args, &running)) => {
+        cause = daemon.until_stopped() => {
             info!(cause, "stopping; once more to stop at once");
             tokio::select! {
-                () = node.drain() => {}
-                cause = signals.again() => warn!(cause, "stopping at once"),
+                () = daemon.node.drain() => {}
+                cause = daemon.signals.again() => warn!(cause, "stopping at once"),
             }
             ExitCode::SUCCESS
         }
         _ = status.wait_for(|status| status.is_superseded) => ExitCode::from(EX_TEMPFAIL),
     };
-    node.shutdown().await;
+    daemon.node.shutdown().await;
     exit_code
 }
 
-/// Reads again whom to trust, and how fast clients may publish. What is wrong there changes nothing.
-fn reload(node: &Node, args: &Args, running: &Config) {
-    match args.read() {
-        Ok(config) => {
-            if config.node.identity.fingerprint() != node.fingerprint() {
-                warn!("a new certificate or key counts from the next start on");
+impl Daemon {
+    /// Waits for what stops the daemon and says what it was; reloads meanwhile on SIGHUP, when it is asked to, and
+    /// when a revocation list has changed.
+    async fn until_stopped(&mut self) -> &'static str {
+        let mut watch = Watch::new(self.running.crl.clone());
+        loop {
+            tokio::select! {
+                _ = self.signals.terminate.recv() => return "SIGTERM",
+                _ = self.signals.interrupt.recv() => return "SIGINT",
+                _ = self.signals.hang_up.recv() => {
+                    let _ = self.reload();
+                }
+                Some(order) = self.orders.recv() => match order {
+                    Order::Drain => return "drain",
+                    Order::Reload(done) => {
+                        // Whoever asked may be gone.
+                        let _ = done.send(self.reload());
+                    }
+                },
+                () = sleep(watch::PERIOD) => {
+                    if watch.has_changed() {
+                        let _ = self.reload();
+                    }
+                }
             }
-            let keys = config.needs_restart(running);
-            if !keys.is_empty() {
-                warn!(keys = keys.join(", "), "changed keys count from the next start on");
+        }
+    }
+
+    /// Reads again whom to trust, and how fast clients may publish. What is wrong there changes nothing.
+    fn reload(&self) -> Result<Reloaded, String> {
+        let config = match self.args.read() {
+            Ok(config) => config,
+            Err(errors) => {
+                self.reloads.refused.fetch_add(1, Ordering::Relaxed);
+                error!(error = %errors.in_one_line(), "not reloaded; nothing has changed");
+                return Err(errors.in_one_line());
             }
-            node.reload(&config.node.trust);
-            node.set_rates(config.node.rates);
-            info!("reloaded roots, revocation lists and limits");
+        };
+        if config.node.identity.fingerprint() != self.node.fingerprint() {
+            warn!("a new certificate or key counts from the next start on");
         }
-        Err(errors) => {
-            error!(error = %errors.in_one_line(), "not reloaded; nothing has changed");
+        let needs_restart = config.needs_restart(&self.running);
+        if !needs_restart.is_empty() {
+            warn!(keys = needs_restart.join(", "), "changed keys count from the next start on");
         }
+        self.node.reload(&config.node.trust);
+        self.node.set_rates(config.node.rates);
+        self.reloads.taken.fetch_add(1, Ordering::Relaxed);
+        info!("reloaded roots, revocation lists and limits");
+        Ok(Reloaded { needs_restart })
     }
 }
 
@@ -131,23 +202,6 @@ impl Signals {
         let interrupt = signal(SignalKind::interrupt())?;
         Ok(Self { terminate, interrupt, hang_up: signal(SignalKind::hangup())? })
     }
-
-    /// Waits for one that stops the daemon and says which it was; reloads meanwhile on SIGHUP and when a
-    /// revocation list has changed.
-    async fn stop(&mut self, mut watch: Watch, reload: impl Fn()) -> &'static str {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hang_up.recv() => reload(),
-                () = sleep(watch::PERIOD) => {
-                    if watch.has_changed() {
-                        reload();
-                    }
-                }
-            }
-        }
-    }
 }
 
 impl Signals {
@@ -160,18 +214,34 @@ impl Signals {
     }
 }
 
-fn start_logging(log: &LogConfig) -> Result<(), Box<dyn std::error::Error>> {
+/// Starts the log, and answers how to change what goes into it.
+fn start_logging(log: &LogConfig) -> Result<SetLogLevel, Box<dyn std::error::Error>> {
     let filter = EnvFilter::try_new(&log.level)
         .map_err(|error| format!("`log.level`: {error}; use for example `info`"))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr);
-    match log.format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().init(),
+    fn setter<S: 'static>(handle: reload::Handle<EnvFilter, S>) -> SetLogLevel {
+        Arc::new(move |filter| {
+            let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
+            handle.reload(filter).map_err(|error| error.to_string())
+        })
     }
-    Ok(())
+    Ok(match log.format {
+        LogFormat::Text => {
+            let builder = builder.with_filter_reloading();
+            let set_log_level = setter(builder.reload_handle());
+            builder.init();
+            set_log_level
+        }
+        LogFormat::Json => {
+            let builder = builder.json().with_filter_reloading();
+            let set_log_level = setter(builder.reload_handle());
+            builder.init();
+            set_log_level
+        }
+    })
 }
 
 /// Prints an error with its causes.
@@ -215,3 +285,6 @@ const EX_IOERR: u8 = 74;
 const EX_TEMPFAIL: u8 = 75;
 const EX_NOPERM: u8 = 77;
 const EX_CONFIG: u8 = 78;
+
+/// Orders that wait while one is carried out.
+const ORDERS_MAX: usize = 16;

@@ -10,18 +10,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use amop_core::node::Rates;
-use amop_p2p::{Endpoint, EndpointError, Fingerprint, Identity, LinkKind, Settings, Target, Trust};
+use amop_p2p::{EndpointError, Fingerprint, Identity, Settings, Target, Trust};
 use amop_wire::{BadChain, Epoch, Name};
-use tokio::runtime::Runtime;
-use tokio::sync::{Notify, oneshot, watch};
-use tracing::info;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use crate::border::Border;
-use crate::driver::Driver;
-use crate::epoch::{StateDir, StateError, epoch_by_clock};
-use crate::links::{accept_clients, accept_peers, dial_peer};
+use crate::epoch::StateError;
+use crate::life::{Look, Orders, Started, run_thread};
 use crate::trust::LiveTrust;
-use crate::workers::Threads;
 
 /// What a node needs to run.
 #[derive(Clone, Debug)]
@@ -58,8 +53,9 @@ pub struct Node {
     sdk_addr: SocketAddr,
     status: watch::Receiver<Status>,
     fingerprint: Fingerprint,
-    trust: LiveTrust,
+    pub(crate) trust: LiveTrust,
     rates: watch::Sender<Rates>,
+    pub(crate) looks: mpsc::UnboundedSender<Look>,
     drain: Arc<Notify>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -157,7 +153,9 @@ impl Node {
         let live = trust.clone();
         let (rates, new_rates) = watch::channel(config.rates);
         let drain = Arc::new(Notify::new());
-        let orders = Orders { trust: live, rates: new_rates, drain: drain.clone(), stopped };
+        let (looks, to_look) = mpsc::unbounded_channel();
+        let orders =
+            Orders { trust: live, rates: new_rates, looks: to_look, drain: drain.clone(), stopped };
         let thread = std::thread::Builder::new()
             .name(format!("amop {name}"))
             .spawn(move || run_thread(config, orders, state_dir, started_tx))
@@ -175,6 +173,7 @@ impl Node {
                     fingerprint,
                     trust,
                     rates,
+                    looks,
                     drain,
                     stop,
                     thread,
@@ -265,135 +264,4 @@ impl Node {
 /// was reported where it happened.
 async fn join(thread: JoinHandle<()>) {
     let _ = tokio::task::spawn_blocking(move || thread.join()).await;
-}
-
-/// What the node's thread is told while it runs.
-struct Orders {
-    trust: LiveTrust,
-    rates: watch::Receiver<Rates>,
-    drain: Arc<Notify>,
-    stopped: oneshot::Receiver<()>,
-}
-
-/// What the node's thread answers once it listens.
-struct Started {
-    epoch: Epoch,
-    p2p_addr: SocketAddr,
-    sdk_addr: SocketAddr,
-    status: watch::Receiver<Status>,
-}
-
-fn run_thread(
-    mut config: NodeConfig,
-    orders: Orders,
-    state_dir: Option<PathBuf>,
-    started: oneshot::Sender<Result<Started, StartError>>,
-) {
-    let Orders { trust, rates, drain, stopped } = orders;
-    let Ground { life: (epoch, _state), border, runtime, threads } =
-        match ground(&config, state_dir) {
-            Ok(ground) => ground,
-            Err(error) => {
-                let _ = started.send(Err(error));
-                return;
-            }
-        };
-    config.settings.workers = threads.workers();
-    runtime.block_on(async {
-        let (p2p, sdk) = match listen(&config) {
-            Ok(endpoints) => endpoints,
-            Err(error) => {
-                let _ = started.send(Err(error));
-                return;
-            }
-        };
-        let driver = Driver::new(config.identity.name().clone(), epoch, border);
-        if started.send(ready(&driver, epoch, &p2p, &sdk)).is_err() {
-            return; // The caller gave up waiting.
-        }
-        driver.set_rates(config.rates);
-        tokio::spawn(driver.clone().run_timers());
-        tokio::spawn(follow(rates, driver.clone()));
-        let drained = driver.clone();
-        tokio::spawn(async move {
-            drain.notified().await;
-            info!("draining");
-            drained.drain();
-        });
-        tokio::spawn(trust.watch(config.identity.clone(), [p2p.clone(), sdk.clone()]));
-        tokio::spawn(accept_clients(driver.clone(), sdk.clone()));
-        tokio::spawn(accept_peers(driver.clone(), p2p.clone()));
-        for (name, targets) in config.peers {
-            tokio::spawn(dial_peer(driver.clone(), p2p.clone(), name, targets));
-        }
-        let mut status = driver.status();
-        tokio::select! {
-            // An error means that the handle was dropped: that stops the node as well.
-            _ = stopped => {}
-            _ = status.wait_for(|status| status.is_superseded || status.is_drained) => {}
-        }
-        driver.shut_down();
-        tokio::join!(sdk.shutdown(), p2p.shutdown());
-        info!("node stopped");
-    });
-}
-
-/// What a node stands on, in the order in which it must be there.
-struct Ground {
-    life: (Epoch, Option<StateDir>),
-    border: Border,
-    runtime: Runtime,
-    threads: Threads,
-}
-
-fn ground(config: &NodeConfig, state_dir: Option<PathBuf>) -> Result<Ground, StartError> {
-    // Before the sockets: whoever links with this life must meet an epoch that is on the disk. The
-    // directory stays locked until all else is gone.
-    let life = begin(state_dir).map_err(StartError::State)?;
-    let border = Border::new(config.identity.clone(), &config.trust).map_err(StartError::Chain)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(StartError::Thread)?;
-    let count = config.workers.clamp(1, WORKERS_MAX);
-    let threads = Threads::start(count, config.identity.name(), runtime.handle());
-    Ok(Ground { life, border, runtime, threads: threads.map_err(StartError::Thread)? })
-}
-
-/// Goes by the rates that the operator sets, as long as there is one.
-async fn follow(mut rates: watch::Receiver<Rates>, driver: Arc<Driver>) {
-    while rates.changed().await.is_ok() {
-        let rates = *rates.borrow_and_update();
-        driver.set_rates(rates);
-        info!("going by other limits");
-    }
-}
-
-/// Takes the state directory, if there is one, and begins a life.
-fn begin(state_dir: Option<PathBuf>) -> Result<(Epoch, Option<StateDir>), StateError> {
-    let clock = epoch_by_clock();
-    let Some(path) = state_dir else { return Ok((clock, None)) };
-    let state = StateDir::open(path)?;
-    Ok((state.next_epoch(clock)?, Some(state)))
-}
-
-fn listen(config: &NodeConfig) -> Result<(Endpoint, Endpoint), StartError> {
-    let NodeConfig { identity, trust, settings, .. } = config;
-    let addr = config.p2p_listen;
-    let p2p = Endpoint::listen(addr, LinkKind::Node, identity, trust, settings.clone())
-        .map_err(|source| StartError::P2pListen { addr, source })?;
-    let addr = config.sdk_listen;
-    let sdk = Endpoint::listen(addr, LinkKind::Sdk, identity, trust, settings.clone())
-        .map_err(|source| StartError::SdkListen { addr, source })?;
-    Ok((p2p, sdk))
-}
-
-fn ready(
-    driver: &Arc<Driver>,
-    epoch: Epoch,
-    p2p: &Endpoint,
-    sdk: &Endpoint,
-) -> Result<Started, StartError> {
-    let p2p_addr = p2p.local_addr().map_err(StartError::Thread)?;
-    let sdk_addr = sdk.local_addr().map_err(StartError::Thread)?;
-    info!(%p2p_addr, %sdk_addr, epoch = epoch.0, "node started");
-    Ok(Started { epoch, p2p_addr, sdk_addr, status: driver.status() })
 }

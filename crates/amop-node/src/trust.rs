@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use amop_p2p::{Endpoint, Identity, Trust};
+use amop_p2p::{Endpoint, Identity, Revocations, Trust};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
@@ -21,6 +21,11 @@ pub(crate) struct LiveTrust {
 impl LiveTrust {
     pub(crate) fn new(trust: Trust) -> Self {
         Self { trust, changed: Arc::default() }
+    }
+
+    /// The revocation lists that count now.
+    pub(crate) fn revocations(&self) -> Revocations {
+        self.trust.revocations()
     }
 
     /// Trusts what `other` trusts from now on, and has every open link judged again.

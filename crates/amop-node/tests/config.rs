@@ -298,7 +298,8 @@ fn everything_that_is_wrong_is_told_in_one_run_in_the_order_of_the_file() {
         .replace("[log]", "[login]\nuser = 1\n\n[limits.node]\nbytes = \"10\"\n\n[log]")
         .replace("format = \"json\"", "format = \"jsn\"");
     let errors = Config::from_file(directory(&text).path().join("amop.toml")).unwrap_err();
-    let told: Vec<String> = errors.problems.iter().map(|problem| problem.sentence()).collect();
+    let told: Vec<String> =
+        errors.problems.iter().map(amop_node::ConfigProblem::sentence).collect();
     let expected = [
         "`node.name` is missing; it should be a name of",
         "unknown key `node.nmae`; did you mean `node.name`?",

@@ -1,7 +1,5 @@
 //! The tables in OPERATIONS say what the code does.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::fs;
 
 use amop_node::{Absent, Key, When};

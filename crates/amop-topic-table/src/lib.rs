@@ -19,6 +19,7 @@ mod table;
 mod topic_map;
 mod tree;
 mod trust;
+mod view;
 mod ways;
 
 pub use digest::set_digest;
@@ -29,3 +30,4 @@ pub use remote::Pull;
 pub use table::{Heard, TopicTable};
 pub use topic_map::TableFull;
 pub use tree::{BadBranch, Branch, Tree};
+pub use view::{KnownNode, Subscribed};

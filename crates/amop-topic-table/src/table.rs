@@ -27,9 +27,9 @@ use crate::ways::Ways;
 #[derive(Debug)]
 pub struct TopicTable {
     id: NodeId,
-    own: Own,
-    remotes: BTreeMap<NodeId, Remote>,
-    graph: Graph,
+    pub(crate) own: Own,
+    pub(crate) remotes: BTreeMap<NodeId, Remote>,
+    pub(crate) graph: Graph,
     /// Whether paths may be others than at the last refresh.
     is_rerouted: bool,
     ways: Ways,

@@ -33,6 +33,13 @@ pub(super) struct Greeted {
     at: Instant,
 }
 
+impl Greeted {
+    /// Which life of the peer, and since when.
+    pub(super) fn when(&self) -> (Epoch, Instant) {
+        (self.epoch, self.at)
+    }
+}
+
 impl Link {
     pub(super) fn name(&self) -> &Name {
         match self {

@@ -51,6 +51,7 @@ mod tree;
 mod unicast;
 mod unsent;
 mod untruth;
+mod view;
 mod watches;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -68,6 +69,7 @@ pub use effect::{Effect, Event, Input, LinkId};
 pub use limits::Limits;
 pub use rates::{Pace, Rate, Rates};
 pub use untruth::Untruth;
+pub use view::{AttachedClient, LinkedPeer};
 
 use crate::id_map::IdMap;
 use crate::timers::Timers;

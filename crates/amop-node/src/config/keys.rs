@@ -253,6 +253,20 @@ static KEYS: &[Key] = {
         n3,
         n4,
         key(
+            "admin.socket",
+            Kind::Path,
+            Meaning("`admin.sock` in the state directory"),
+            Start,
+            "unix socket of the admin interface, mode 0600; at most 107 bytes long",
+        ),
+        key(
+            "admin.listen",
+            Kind::Loopback,
+            Meaning("none"),
+            Start,
+            "TCP address on loopback where everybody on the machine may look, and scrape metrics",
+        ),
+        key(
             "log.level",
             Kind::Filter,
             Value("\"info\""),
@@ -285,7 +299,7 @@ mod tests {
     #[test]
     fn every_default_is_a_value_that_its_key_takes() {
         for key in Key::all() {
-            if let Absent::Value(text) = key.default {
+            if let Value(text) = key.default {
                 let value = text.parse::<toml::Value>().unwrap();
                 assert_eq!(key.kind.check(&value), Ok(()), "{}", key.path);
             }

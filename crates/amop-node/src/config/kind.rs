@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Number(u64, u64),
     /// An IP address and a port.
     Socket,
+    /// An IP address of this machine alone, and a port.
+    Loopback,
     /// One `host:port` or several.
     Hosts,
     /// One of these words.
@@ -54,6 +56,9 @@ impl Kind {
                 .and_then(|number| u64::try_from(number).ok())
                 .is_some_and(|number| (least..=most).contains(&number)),
             Self::Socket => text.is_some_and(|text| text.parse::<SocketAddr>().is_ok()),
+            Self::Loopback => text
+                .and_then(|text| text.parse::<SocketAddr>().ok())
+                .is_some_and(|addr| addr.ip().is_loopback()),
             Self::Hosts => texts(value).is_some_and(|texts| texts.into_iter().all(is_host)),
             Self::Word(words) => text.is_some_and(|text| words.contains(&text)),
             Self::Words(words) => texts(value).is_some_and(|texts| {
@@ -82,6 +87,9 @@ impl Kind {
             Self::Number(least, u64::MAX) => format!("a whole number, at least {least}"),
             Self::Number(least, most) => format!("a whole number from {least} to {most}"),
             Self::Socket => "IP:PORT with a port up to 65535, such as \"0.0.0.0:30300\"".into(),
+            Self::Loopback => {
+                "IP:PORT with an address of this machine alone, such as \"127.0.0.1:9301\"".into()
+            }
             Self::Hosts => "a list of HOST:PORT, such as [\"198.51.100.9:30300\"]".into(),
             Self::Word(words) => format!("one of {}", listed(words)),
             Self::Words(words) => {
@@ -111,13 +119,13 @@ fn is_host(text: &str) -> bool {
     })
 }
 
-#[cfg(feature = "daemon")]
+#[cfg(feature = "filter")]
 fn is_filter(text: &str) -> bool {
     tracing_subscriber::EnvFilter::try_new(text).is_ok()
 }
 
 /// Who embeds a node logs in its own way.
-#[cfg(not(feature = "daemon"))]
+#[cfg(not(feature = "filter"))]
 fn is_filter(_: &str) -> bool {
     true
 }

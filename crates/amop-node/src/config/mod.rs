@@ -42,6 +42,10 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// `tls.crl`: where the revocation lists are, which [`node`](Self::node)'s trust goes by.
     pub crl: Option<PathBuf>,
+    /// `admin.socket`: where the daemon's admin interface is.
+    pub admin_socket: PathBuf,
+    /// `admin.listen`: where everybody on the machine may look.
+    pub admin_listen: Option<SocketAddr>,
     /// What the daemon logs.
     pub log: LogConfig,
     /// Every key that has a value, in the order of [`Key::all`].
@@ -138,7 +142,13 @@ impl Config {
             },
         };
         let crl = read.text("tls.crl").map(|crl| base.join(crl));
-        Ok(Self { node, state_dir: base.join(state_dir), crl, log, settings })
+        let state_dir = base.join(state_dir);
+        let admin_socket = match read.text("admin.socket") {
+            Some(path) => base.join(path),
+            None => state_dir.join("admin.sock"),
+        };
+        let admin_listen = read.text("admin.listen").and_then(|text| text.parse().ok());
+        Ok(Self { node, state_dir, crl, admin_socket, admin_listen, log, settings })
     }
 
     /// The keys whose values differ from those of `running` and count only from the next start on.

@@ -4,7 +4,7 @@
 //! little. A link without room hands in an empty batch when it has some again, so nobody looks in vain.
 
 use amop_core::node::{Input, LinkId};
-use amop_wire::{CloseReason, FileMessage, Frame, Instant, Lane, Recent, Transit};
+use amop_wire::{CloseReason, FileMessage, Frame, Instant, Lane, Message, Recent, Transit};
 use tracing::warn;
 
 use super::{Driver, State};
@@ -21,7 +21,7 @@ impl Driver {
         frames: &mut Vec<Frame>,
         reading: (&mut Recent, &mut Transit),
     ) -> Result<(), CloseReason> {
-        self.frames(Lane::Files, frames, reading, |state, now, message: FileMessage| {
+        self.frames((link, Lane::Files), frames, reading, |state, now, message: FileMessage| {
             state.handle(now, Input::File { link, message });
         })
     }
@@ -40,8 +40,9 @@ impl State {
                     let Some(message) = self.core.poll_file(now, link) else { break };
                     has_staged = true;
                     out.batch.set_now(now);
-                    if let Err(error) = out.batch.push(&message) {
-                        warn!(?link, %error, "a file message was not sent");
+                    match out.batch.push(&message) {
+                        Ok(()) => self.counts.flow(out.is_peer).went(message.payload().len()),
+                        Err(error) => warn!(?link, %error, "a file message was not sent"),
                     }
                     if !std::mem::replace(&mut out.is_staged, true) {
                         self.staged.push(link);
