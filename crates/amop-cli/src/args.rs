@@ -12,6 +12,7 @@ use crate::cert::args::Cert;
 use crate::config::Configuration;
 use crate::exit::EXIT_CODES;
 use crate::key::{HeldArgs, Key, SealArgs};
+use crate::look::args::{AdminArgs, NodeOrder, Topics, Topology, Who};
 use crate::transfer::args::{Receive, Send};
 
 /// Sends and receives AMOP messages, makes certificates, runs a demo network.
@@ -121,6 +122,28 @@ pub(crate) enum Command {
     #[command(before_help = "Example: amop cert quick --agency bank-a --node n1 --app payments")]
     #[command(subcommand)]
     Cert(Cert),
+    /// Show a node on one screen
+    #[command(before_help = "Example: amop status")]
+    Status(AdminArgs),
+    /// Show the peers of a node, and why those that are missing are
+    #[command(before_help = "Example: amop peers --admin /run/amop/admin.sock")]
+    Peers(AdminArgs),
+    /// Show the clients that are attached to a node
+    #[command(before_help = "Example: amop clients")]
+    Clients(AdminArgs),
+    /// Show the topics that a node knows, and how many subscribe
+    #[command(before_help = "Example: amop topics quote/")]
+    Topics(Topics),
+    /// Show who would get a message on a topic
+    #[command(before_help = "Example: amop who quote")]
+    Who(Who),
+    /// Show the network as a node knows it
+    #[command(before_help = "Example: amop topology --mermaid")]
+    Topology(Topology),
+    /// Have a node reload, drain, close links, or log more
+    #[command(before_help = "Example: amop node reload")]
+    #[command(subcommand)]
+    Node(NodeOrder),
     /// Check, show and explain the configuration of a node
     #[command(before_help = "Example: amop config check /etc/amop/amop.toml")]
     #[command(subcommand)]

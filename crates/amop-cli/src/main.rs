@@ -12,6 +12,7 @@ mod demo;
 mod exit;
 mod files;
 mod key;
+mod look;
 mod out;
 mod password;
 mod payload;
@@ -31,6 +32,7 @@ use tracing_subscriber::EnvFilter;
 
 use args::{Args, Command};
 use exit::{Exit, Failure};
+use look::args::Look;
 use out::Out;
 use stop::Stop;
 
@@ -104,6 +106,13 @@ async fn run(args: Args, out: &mut Out, stop: &Stop) -> Result<(), Failure> {
         }
         Command::Key(command) => key::run(&command, out),
         Command::Cert(cert) => cert::run(&cert, out),
+        Command::Status(args) => look::look(&Look::Status(args), out, stop).await,
+        Command::Peers(args) => look::look(&Look::Peers(args), out, stop).await,
+        Command::Clients(args) => look::look(&Look::Clients(args), out, stop).await,
+        Command::Topics(args) => look::look(&Look::Topics(args), out, stop).await,
+        Command::Who(args) => look::look(&Look::Who(args), out, stop).await,
+        Command::Topology(args) => look::look(&Look::Topology(args), out, stop).await,
+        Command::Node(command) => stop.or(look::order(&command, out)).await,
         Command::Config(command) => config::run(&command, out),
     }
 }

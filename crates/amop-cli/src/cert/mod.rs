@@ -24,6 +24,7 @@ use crate::out::Out;
 use args::{Cert, Crl};
 
 pub(crate) use quick::quick;
+pub(crate) use show::{date, left};
 
 /// Runs one of the commands.
 pub(crate) fn run(command: &Cert, out: &mut Out) -> Result<(), Failure> {

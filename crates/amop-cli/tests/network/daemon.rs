@@ -106,6 +106,11 @@ impl Daemon {
         self.epoch
     }
 
+    /// Where its configuration is.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Where it keeps its state.
     pub(crate) fn state_dir(&self) -> PathBuf {
         self.dir.join("state")

@@ -11,6 +11,7 @@ mod build;
 mod daemon;
 mod deaths;
 mod drains;
+mod looking;
 mod moves;
 mod net;
 mod propagated;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::support::{amop, run, text};
 
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 29] = [
     &[],
     &["demo"],
     &["sub"],
@@ -19,6 +19,17 @@ const COMMANDS: [&[&str]; 18] = [
     &["key", "fingerprint"],
     &["cert"],
     &["cert", "quick"],
+    &["status"],
+    &["peers"],
+    &["clients"],
+    &["topics"],
+    &["who"],
+    &["topology"],
+    &["node"],
+    &["node", "reload"],
+    &["node", "drain"],
+    &["node", "kick"],
+    &["node", "log-level"],
     &["config"],
     &["config", "check"],
     &["config", "show"],

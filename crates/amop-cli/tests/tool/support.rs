@@ -82,7 +82,7 @@ pub(crate) fn shell(dir: &Path, line: &str) -> Command {
 }
 
 fn clean(command: &mut Command) {
-    for variable in ["ENDPOINT", "CA", "CERT", "KEY", "CRL", "CONTEXT", "CONFIG"] {
+    for variable in ["ENDPOINT", "CA", "CERT", "KEY", "CRL", "CONTEXT", "CONFIG", "ADMIN"] {
         command.env_remove(format!("AMOP_{variable}"));
     }
     command.stdin(Stdio::null()).kill_on_drop(true);
