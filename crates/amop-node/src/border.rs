@@ -21,9 +21,16 @@ pub(crate) struct Border {
 
 impl Border {
     pub(crate) fn new(identity: Identity, trust: &Trust) -> Result<Self, BadChain> {
-        let chain = Chain::new(identity.chain().map(Bytes::copy_from_slice).collect())?;
+        let chain = chain_of(&identity)?;
         let notary = Notary::new(trust);
         Ok(Self { identity, chain, notary })
+    }
+
+    /// Signs by another certificate from now on.
+    pub(crate) fn recertify(&mut self, identity: Identity) -> Result<(), BadChain> {
+        self.chain = chain_of(&identity)?;
+        self.identity = identity;
+        Ok(())
     }
 
     /// Who the node is.
@@ -36,6 +43,11 @@ impl Border {
         let signature = self.identity.sign(message)?.into();
         Ok(Input::Signed { signature, chain: self.chain.clone() })
     }
+}
+
+/// What others are told of it.
+pub(crate) fn chain_of(identity: &Identity) -> Result<Chain, BadChain> {
+    Chain::new(identity.chain().map(Bytes::copy_from_slice).collect())
 }
 
 impl Judge for Border {

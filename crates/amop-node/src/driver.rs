@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use amop_core::node::{Effect, Input, LinkId, Node, Rates};
-use amop_p2p::{Batch, Gauge, Link, Outbox};
+use amop_p2p::{Batch, Gauge, Identity, Link, Outbox};
 use amop_wire::{
     ClientMessage, CloseCode, CloseReason, Epoch, Frame, Instant, Lane, Message, MessageError,
     Name, PeerMessage, Recent, Role, Transit,
@@ -216,6 +216,17 @@ impl Driver {
 
     pub(crate) fn set_rates(&self, rates: Rates) {
         self.lock().core.set_rates(rates);
+    }
+
+    /// Signs by another certificate, which was found to fit, and announces everything anew.
+    pub(crate) fn recertify(&self, identity: Identity) {
+        let now = self.now();
+        let mut state = self.lock();
+        match state.border.recertify(identity) {
+            Ok(()) => state.handle(now, Input::Recertified),
+            Err(error) => error!(%error, "the new certificate cannot be announced"),
+        }
+        self.end_batch(now, state);
     }
 
     pub(crate) fn drain(&self) {

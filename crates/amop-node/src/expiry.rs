@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use crate::epoch::wall_clock;
+
 /// What was told of which end.
 #[derive(Debug, Default)]
 pub(crate) struct Expiries {
@@ -66,6 +68,11 @@ pub(crate) const CERTIFICATE_DAYS: &[u32] = &[30, 14, 7, 1];
 
 /// For lists of revoked certificates, which may be made for no more than a month.
 pub(crate) const LIST_DAYS: &[u32] = &[7, 3, 1];
+
+/// Whole days until then, 0 if it is over.
+pub(crate) fn days_left(until: SystemTime) -> u64 {
+    until.duration_since(wall_clock()).unwrap_or_default().as_secs() / DAY.as_secs()
+}
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = HOUR.saturating_mul(24);

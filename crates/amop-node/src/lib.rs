@@ -24,4 +24,4 @@ pub use config::{
 };
 pub use epoch::StateError;
 pub use looking::{Stopped, Window};
-pub use node::{Node, NodeConfig, StartError, Status, WORKERS_MAX};
+pub use node::{Node, NodeConfig, RecertifyError, StartError, Status, WORKERS_MAX};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use amop_core::node::Rates;
-use amop_p2p::{Endpoint, LinkKind};
+use amop_p2p::{Endpoint, Identity, LinkKind};
 use amop_wire::Epoch;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -14,6 +14,7 @@ use tracing::info;
 use crate::border::Border;
 use crate::driver::Driver;
 use crate::epoch::{StateDir, StateError, epoch_by_clock};
+use crate::expiry::days_left;
 use crate::links::{accept_clients, accept_peers, dial_peer};
 use crate::node::{NodeConfig, StartError, Status, WORKERS_MAX};
 use crate::trust::LiveTrust;
@@ -26,6 +27,7 @@ pub(crate) type Look = Box<dyn FnOnce(&Driver) + Send>;
 pub(crate) struct Orders {
     pub(crate) trust: LiveTrust,
     pub(crate) rates: watch::Receiver<Rates>,
+    pub(crate) identity: watch::Receiver<Identity>,
     pub(crate) looks: mpsc::UnboundedReceiver<Look>,
     pub(crate) drain: Arc<Notify>,
     pub(crate) stopped: oneshot::Receiver<()>,
@@ -45,7 +47,7 @@ pub(crate) fn run_thread(
     state_dir: Option<PathBuf>,
     started: oneshot::Sender<Result<Started, StartError>>,
 ) {
-    let Orders { trust, rates, looks, drain, stopped } = orders;
+    let Orders { trust, rates, identity, looks, drain, stopped } = orders;
     let Ground { life: (epoch, _state), border, runtime, threads } =
         match ground(&config, state_dir) {
             Ok(ground) => ground,
@@ -70,6 +72,8 @@ pub(crate) fn run_thread(
         driver.set_rates(config.rates);
         tokio::spawn(driver.clone().run_timers());
         tokio::spawn(follow(rates, driver.clone()));
+        let endpoints = [p2p.clone(), sdk.clone()];
+        tokio::spawn(show(identity.clone(), driver.clone(), endpoints));
         tokio::spawn(let_look(looks, driver.clone()));
         let drained = driver.clone();
         tokio::spawn(async move {
@@ -77,7 +81,7 @@ pub(crate) fn run_thread(
             info!("draining");
             drained.drain();
         });
-        tokio::spawn(trust.watch(config.identity.clone(), [p2p.clone(), sdk.clone()]));
+        tokio::spawn(trust.watch(identity, [p2p.clone(), sdk.clone()]));
         tokio::spawn(accept_clients(driver.clone(), sdk.clone()));
         tokio::spawn(accept_peers(driver.clone(), p2p.clone()));
         for (name, targets) in config.peers {
@@ -122,6 +126,23 @@ async fn follow(mut rates: watch::Receiver<Rates>, driver: Arc<Driver>) {
         let rates = *rates.borrow_and_update();
         driver.set_rates(rates);
         info!("going by other limits");
+    }
+}
+
+/// Shows the certificates that the operator puts in place of the first one.
+async fn show(
+    mut identity: watch::Receiver<Identity>,
+    driver: Arc<Driver>,
+    endpoints: [Endpoint; 2],
+) {
+    while identity.changed().await.is_ok() {
+        let identity = identity.borrow_and_update().clone();
+        for endpoint in &endpoints {
+            endpoint.show(&identity);
+        }
+        let (fingerprint, days) = (identity.fingerprint(), days_left(identity.valid_until()));
+        driver.recertify(identity);
+        info!(%fingerprint, days, "going by another certificate");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The daemon `amop-node`: reads a configuration, runs a node, and stops it gracefully on SIGTERM or Ctrl-C.
 //!
-//! Whom the node trusts and its limits it reads again on SIGHUP, and when a revocation list has changed on the disk.
+//! Its certificate, whom it trusts and its limits it reads again on SIGHUP, when it is asked to, and when a file of
+//! them has changed on the disk.
 
 mod admin;
 mod watch;
@@ -138,9 +139,9 @@ async fn run(mut daemon: Daemon) -> ExitCode {
 
 impl Daemon {
     /// Waits for what stops the daemon and says what it was; reloads meanwhile on SIGHUP, when it is asked to, and
-    /// when a revocation list has changed.
+    /// when a certificate, key or revocation list has changed.
     async fn until_stopped(&mut self) -> &'static str {
-        let mut watch = Watch::new(self.running.crl.clone());
+        let mut watch = Watch::new(self.running.tls_files.clone());
         loop {
             tokio::select! {
                 _ = self.signals.terminate.recv() => return "SIGTERM",
@@ -164,7 +165,7 @@ impl Daemon {
         }
     }
 
-    /// Reads again whom to trust, and how fast clients may publish. What is wrong there changes nothing.
+    /// Reads again who the node is, whom to trust, and how fast clients may publish. What is wrong there changes nothing.
     fn reload(&self) -> Result<Reloaded, String> {
         let config = match self.args.read() {
             Ok(config) => config,
@@ -174,8 +175,10 @@ impl Daemon {
                 return Err(errors.in_one_line());
             }
         };
-        if config.node.identity.fingerprint() != self.node.fingerprint() {
-            warn!("a new certificate or key counts from the next start on");
+        if let Err(error) = self.node.recertify(&config.node.identity) {
+            self.reloads.refused.fetch_add(1, Ordering::Relaxed);
+            error!(%error, "not reloaded; nothing has changed");
+            return Err(error.to_string());
         }
         let needs_restart = config.needs_restart(&self.running);
         if !needs_restart.is_empty() {
@@ -184,7 +187,7 @@ impl Daemon {
         self.node.reload(&config.node.trust);
         self.node.set_rates(config.node.rates);
         self.reloads.taken.fetch_add(1, Ordering::Relaxed);
-        info!("reloaded roots, revocation lists and limits");
+        info!("reloaded certificate, roots, revocation lists and limits");
         Ok(Reloaded { needs_restart })
     }
 }

@@ -14,6 +14,7 @@ use amop_p2p::{EndpointError, Fingerprint, Identity, Settings, Target, Trust};
 use amop_wire::{BadChain, Epoch, Name};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use crate::border::chain_of;
 use crate::epoch::StateError;
 use crate::life::{Look, Orders, Started, run_thread};
 use crate::trust::LiveTrust;
@@ -52,7 +53,7 @@ pub struct Node {
     p2p_addr: SocketAddr,
     sdk_addr: SocketAddr,
     status: watch::Receiver<Status>,
-    fingerprint: Fingerprint,
+    identity: watch::Sender<Identity>,
     pub(crate) trust: LiveTrust,
     rates: watch::Sender<Rates>,
     pub(crate) looks: mpsc::UnboundedSender<Look>,
@@ -113,6 +114,23 @@ pub enum StartError {
     Thread(#[source] io::Error),
 }
 
+/// Why a node does not go by another certificate. Nothing has changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecertifyError {
+    /// It is that of another node.
+    #[error("the certificate is that of {}, but this node is {}", .other.as_dns(), .ours.as_dns())]
+    OtherName {
+        /// The name of this node.
+        ours: Name,
+        /// The name in the certificate.
+        other: Name,
+    },
+    /// Others could not be told of it.
+    #[error("the certificate chain is too long for others")]
+    Chain(#[source] BadChain),
+}
+
 impl Node {
     /// Starts a node that keeps its epoch in a directory, on a thread of its own, and returns once
     /// it listens.
@@ -148,14 +166,21 @@ impl Node {
     ) -> Result<Self, StartError> {
         let (started_tx, started) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
-        let (name, fingerprint) = (config.identity.name().clone(), config.identity.fingerprint());
+        let name = config.identity.name().clone();
+        let (identity, new_identity) = watch::channel(config.identity.clone());
         let trust = LiveTrust::new(config.trust.clone());
         let live = trust.clone();
         let (rates, new_rates) = watch::channel(config.rates);
         let drain = Arc::new(Notify::new());
         let (looks, to_look) = mpsc::unbounded_channel();
-        let orders =
-            Orders { trust: live, rates: new_rates, looks: to_look, drain: drain.clone(), stopped };
+        let orders = Orders {
+            trust: live,
+            rates: new_rates,
+            identity: new_identity,
+            looks: to_look,
+            drain: drain.clone(),
+            stopped,
+        };
         let thread = std::thread::Builder::new()
             .name(format!("amop {name}"))
             .spawn(move || run_thread(config, orders, state_dir, started_tx))
@@ -170,7 +195,7 @@ impl Node {
                     p2p_addr,
                     sdk_addr,
                     status,
-                    fingerprint,
+                    identity,
                     trust,
                     rates,
                     looks,
@@ -219,7 +244,31 @@ impl Node {
     /// The fingerprint of the key that the node runs with.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        self.fingerprint
+        self.identity.borrow().fingerprint()
+    }
+
+    /// Goes by another certificate of the same name from now on: shows it in every handshake, and announces it. No link is
+    /// closed; those that are open keep the certificate that they were made with. The same again changes nothing.
+    ///
+    /// The node counts as a later life of itself from then on, so that all others ask for the certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`RecertifyError`]: nothing has changed.
+    pub fn recertify(&self, identity: &Identity) -> Result<(), RecertifyError> {
+        if *identity.name() != self.name {
+            let (ours, other) = (self.name.clone(), identity.name().clone());
+            return Err(RecertifyError::OtherName { ours, other });
+        }
+        chain_of(identity).map_err(RecertifyError::Chain)?;
+        self.identity.send_if_modified(|before| {
+            let is_new = !before.chain().eq(identity.chain());
+            if is_new {
+                before.clone_from(identity);
+            }
+            is_new
+        });
+        Ok(())
     }
 
     /// Trusts from now on the roots and goes by the revocation lists of `trust`. Every open link is judged

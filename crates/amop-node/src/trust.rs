@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amop_p2p::{Endpoint, Identity, Revocations, Trust};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
@@ -41,14 +41,14 @@ impl LiveTrust {
     }
 
     /// Judges all open links again, after each change and from time to time, and tells what ends soon.
-    pub(crate) async fn watch(self, identity: Identity, endpoints: [Endpoint; 2]) {
+    pub(crate) async fn watch(self, identity: watch::Receiver<Identity>, endpoints: [Endpoint; 2]) {
         let mut expiries = Expiries::default();
         loop {
             for refused in endpoints.iter().flat_map(|endpoint| endpoint.judge_again(wall_clock()))
             {
                 warn!(error = %refused, "closed a link");
             }
-            self.tell(&mut expiries, &identity, &endpoints);
+            self.tell(&mut expiries, &identity.borrow().clone(), &endpoints);
             tokio::select! {
                 () = self.changed.notified() => {}
                 () = sleep(PERIOD) => {}

@@ -1,17 +1,18 @@
-//! Notices that revocation lists were changed on the disk, so that nobody has to say so.
+//! Notices that certificates, keys or revocation lists were changed on the disk, so that nobody has to say so.
 //!
-//! It looks at names, sizes and times of the files, not into them. A list that is found half written gives an
-//! error in the log, and is found again when it is whole, since its size or time has changed.
+//! It looks at names, sizes and times of the files, not into them. A file that is found half written, or a certificate
+//! whose key is not there yet, gives an error in the log, and is found again when it is whole, since size or time
+//! has changed.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// Looks at a file, or at the files in a directory.
+/// Looks at files, and at the files in directories.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    path: Option<PathBuf>,
+    paths: Vec<PathBuf>,
     seen: Files,
 }
 
@@ -19,19 +20,23 @@ pub(crate) struct Watch {
 type Files = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
 
 impl Watch {
-    /// Looks at what is there now; at nothing if there is no path.
-    pub(crate) fn new(path: Option<PathBuf>) -> Self {
-        let seen = path.as_deref().map(look).unwrap_or_default();
-        Self { path, seen }
+    /// Looks at what is there now.
+    pub(crate) fn new(paths: Vec<PathBuf>) -> Self {
+        let seen = look_at(&paths);
+        Self { paths, seen }
     }
 
     /// Whether anything is other than the last time that it was asked, or than at the beginning.
     pub(crate) fn has_changed(&mut self) -> bool {
-        let now = self.path.as_deref().map(look).unwrap_or_default();
+        let now = look_at(&self.paths);
         let has_changed = now != self.seen;
         self.seen = now;
         has_changed
     }
+}
+
+fn look_at(paths: &[PathBuf]) -> Files {
+    paths.iter().flat_map(|path| look(path)).collect()
 }
 
 fn look(path: &Path) -> Files {
@@ -56,7 +61,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("root.crl");
         for path in [dir.path().to_owned(), file.clone()] {
-            let mut watch = Watch::new(Some(path));
+            let mut watch = Watch::new(vec![path]);
             assert!(!watch.has_changed());
             fs::write(&file, "one").unwrap();
             assert!(watch.has_changed() && !watch.has_changed());
@@ -65,6 +70,6 @@ mod tests {
             fs::remove_file(&file).unwrap();
             assert!(watch.has_changed() && !watch.has_changed());
         }
-        assert!(!Watch::new(None).has_changed());
+        assert!(!Watch::new(Vec::new()).has_changed());
     }
 }

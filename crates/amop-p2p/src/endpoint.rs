@@ -58,8 +58,7 @@ impl Endpoint {
     ) -> Result<Self, EndpointError> {
         check_role(kind, Side::Acceptor, identity)?;
         let socket = bind(addr).map_err(|source| EndpointError::Bind { addr, source })?;
-        let parties = (identity.clone(), trust.clone());
-        let tls = Tls::new(kind, parties, &settings.cryptography)?;
+        let tls = Tls::new(kind, (identity.clone(), trust.clone()), &settings.cryptography)?;
         let mut server = ServerConfig::with_crypto(Arc::new(tls.acceptor()));
         server
             .transport_config(settings.transport(Side::Acceptor)?)
@@ -91,8 +90,7 @@ impl Endpoint {
         let socket = bind(v6.into())
             .or_else(|_| bind(v4.into()))
             .map_err(|source| EndpointError::Bind { addr: v4.into(), source })?;
-        let parties = (identity.clone(), trust.clone());
-        let tls = Tls::new(kind, parties, &settings.cryptography)?;
+        let tls = Tls::new(kind, (identity.clone(), trust.clone()), &settings.cryptography)?;
         Self::new(socket, kind, tls, (identity, trust), settings, None)
     }
 
@@ -121,6 +119,11 @@ impl Endpoint {
             half_open: Arc::default(),
             stopping: Arc::new(watch::Sender::new(false)),
         })
+    }
+
+    /// Shows another certificate of the same name in every handshake from now on. Links that are open stay as they are.
+    pub fn show(&self, identity: &Identity) {
+        self.tls.show(identity);
     }
 
     /// Where the work of its links is done.

@@ -2,17 +2,19 @@
 //!
 //! A resumed session would skip the judgement of the certificate, and early data could be
 //! replayed; both are off on both sides.
+//!
+//! Who we are may change while links are open: handshakes that begin afterwards show the new certificate.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use rustls::client::Resumption;
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::aws_lc_rs::cipher_suite;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
-use rustls::server::NoServerSessionStorage;
-use rustls::sign::SingleCertAndKey;
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
-use rustls::{ClientConfig, ServerConfig};
+use rustls::{ClientConfig, ServerConfig, SignatureScheme};
 
 use amop_wire::Name;
 
@@ -27,7 +29,7 @@ use crate::verify::Judge;
 #[derive(Clone, Debug)]
 pub(crate) struct Tls {
     kind: LinkKind,
-    identity: Identity,
+    shown: Shown,
     trust: Trust,
     provider: Arc<CryptoProvider>,
 }
@@ -41,7 +43,13 @@ impl Tls {
         if cryptography.cipher_suites.is_empty() || cryptography.key_exchange.is_empty() {
             return Err(EndpointError::NoCryptography);
         }
-        Ok(Self { kind, identity, trust, provider: Arc::new(cryptography.provider()) })
+        let shown = Shown::new(&identity);
+        Ok(Self { kind, shown, trust, provider: Arc::new(cryptography.provider()) })
+    }
+
+    /// Shows another certificate in every handshake from now on, also of clones.
+    pub(crate) fn show(&self, identity: &Identity) {
+        self.shown.set(identity);
     }
 
     /// The settings for accepting links from anybody of the right role.
@@ -57,12 +65,11 @@ impl Tls {
     }
 
     fn acceptor_config(&self) -> ServerConfig {
-        let resolver = SingleCertAndKey::from(Arc::clone(self.identity.certified_key()));
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&TLS13])
             .expect("the provider speaks TLS 1.3")
             .with_client_cert_verifier(Arc::new(self.judge(Side::Dialer, None)))
-            .with_cert_resolver(Arc::new(resolver));
+            .with_cert_resolver(Arc::new(self.shown.clone()));
         config.alpn_protocols = vec![self.kind.protocol().into()];
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
@@ -70,13 +77,12 @@ impl Tls {
     }
 
     fn dialer_config(&self, expected: Option<&Name>) -> ClientConfig {
-        let resolver = SingleCertAndKey::from(Arc::clone(self.identity.certified_key()));
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&TLS13])
             .expect("the provider speaks TLS 1.3")
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(self.judge(Side::Acceptor, expected)))
-            .with_client_cert_resolver(Arc::new(resolver));
+            .with_client_cert_resolver(Arc::new(self.shown.clone()));
         config.alpn_protocols = vec![self.kind.protocol().into()];
         config.resumption = Resumption::disabled();
         config.enable_sni = false; // There is no server's name to send.
@@ -95,6 +101,41 @@ impl Tls {
 
     fn algorithms(&self) -> WebPkiSupportedAlgorithms {
         self.provider.signature_verification_algorithms
+    }
+}
+
+/// The certificate and key that we show. Clones share it.
+#[derive(Clone, Debug)]
+struct Shown(Arc<RwLock<Arc<CertifiedKey>>>);
+
+impl Shown {
+    fn new(identity: &Identity) -> Self {
+        Self(Arc::new(RwLock::new(Arc::clone(identity.certified_key()))))
+    }
+
+    fn set(&self, identity: &Identity) {
+        let key = Arc::clone(identity.certified_key());
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = key;
+    }
+
+    fn get(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.get())
+    }
+}
+
+impl ResolvesClientCert for Shown {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(self.get())
+    }
+
+    fn has_certs(&self) -> bool {
+        true
     }
 }
 
@@ -199,6 +240,23 @@ mod tests {
             let cryptography = Cryptography { cipher_suites, key_exchange };
             let tls = Tls::new(LinkKind::Node, parties, &cryptography);
             assert!(matches!(tls, Err(EndpointError::NoCryptography)));
+        }
+    }
+
+    #[test]
+    fn another_certificate_is_shown_from_the_next_handshake_on_by_both_ends() {
+        let name = "n1.node.bank-a.amop";
+        let parties = (testing::identity(name), testing::trust());
+        let tls = Tls::new(LinkKind::Node, parties, &Cryptography::default()).unwrap();
+        let (before, after) = (testing::identity(name), testing::identity(name));
+        let (dialer, acceptor) =
+            (Arc::new(tls.dialer_config(None)), Arc::new(tls.acceptor_config()));
+        for identity in [before, after] {
+            tls.clone().show(&identity);
+            for end in handshake(&dialer, &acceptor) {
+                let shown = end.peer_certificates().unwrap()[0].clone();
+                assert_eq!(shown, identity.certified_key().cert[0]);
+            }
         }
     }
 

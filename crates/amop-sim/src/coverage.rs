@@ -219,6 +219,7 @@ kinds!(node_input, NODE_INPUTS, NodeInput, {
     NodeInput::Timeout => "timeout",
     NodeInput::Signed { .. } => "signed",
     NodeInput::Shutdown => "shutdown",
+    NodeInput::Recertified => "recertified",
     NodeInput::Drain => "drain",
 });
 
@@ -336,7 +337,8 @@ const LIMITS: &[&str] = &[
 /// What no world can show in this version, since nothing produces it or the border of the SDK takes
 /// it out before a core sees it. Clients publish nothing at a node that stops, which would say 203,
 /// and only one that lies to its own client makes that close its link. What the number of nodes
-/// bounds would take more of them, and so do topics and publishers of one client. No file is sent. That
+/// bounds would take more of them, and so do topics and publishers of one client. No file is sent, and
+/// no certificate changes in a swarm, but for a test. That
 /// a node's clients are there when it learns of a later life of itself is too rare to count on.
 const ABSENT: &[(&str, &str)] = &[
     ("client effect", "close"),
@@ -349,6 +351,7 @@ const ABSENT: &[(&str, &str)] = &[
     ("limit", "nodes on the map"),
     ("limit", "topics watched by one client"),
     ("node input", "file"),
+    ("node input", "recertified"),
     ("node message", "Outlived"),
     ("reason", "bad-topic"),
     ("reason", "payload-too-long"),

@@ -138,6 +138,14 @@ impl World {
         self.cut_link(link, notice);
     }
 
+    pub(crate) fn life_of(&self, party: Party) -> u32 {
+        match party {
+            Party::Node(node) => self.nodes[node].life,
+            Party::Client(client) => self.clients[client].life,
+            Party::Stranger(_) => 0,
+        }
+    }
+
     /// Has a node close its links and refuse what is new. It stays up.
     pub fn shut_down(&mut self, node: NodeId) {
         self.coverage.fault(Fault::ShutDown);

@@ -5,7 +5,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use amop_core::node::{Judge, Refused};
+use amop_core::node::{Input as NodeInput, Judge, Refused};
 use amop_wire::{AnnouncementHead, Chain, Name, SignedHead};
 use bytes::Bytes;
 
@@ -28,7 +28,12 @@ impl Notary {
 
     /// The signature of the party of this name.
     pub(crate) fn sign(self, name: &Name, message: &[u8]) -> Bytes {
-        self.hash(name.as_bytes(), message)
+        self.sign_by(&leaf(name, 0), message)
+    }
+
+    /// The signature by the key of one certificate.
+    pub(crate) fn sign_by(self, leaf: &[u8], message: &[u8]) -> Bytes {
+        self.hash(leaf, message)
     }
 
     fn hash(self, leaf: &[u8], message: &[u8]) -> Bytes {
@@ -41,17 +46,30 @@ impl Notary {
 
     /// What certifies a party. Everybody may have a copy of it.
     pub(crate) fn chain(self, name: &Name) -> Chain {
-        let leaf = Bytes::copy_from_slice(name.as_bytes());
+        self.chain_of(leaf(name, 0))
+    }
+
+    /// A certificate with all that certifies it.
+    pub(crate) fn chain_of(self, leaf: Bytes) -> Chain {
         let rest = self.chain_bytes.saturating_sub(leaf.len());
         let issuer = (rest > 0).then(|| Bytes::from(vec![0; rest]));
         Chain::new([leaf].into_iter().chain(issuer).collect()).expect("it is short")
     }
 }
 
-/// A certificate of a world is the name that it certifies.
+/// The certificate that a party has after so many others, each with a key of its own.
+pub(crate) fn leaf(name: &Name, renewals: u32) -> Bytes {
+    match renewals {
+        0 => Bytes::copy_from_slice(name.as_bytes()),
+        _ => format!("{} {renewals}", name.as_dns()).into(),
+    }
+}
+
+/// A certificate of a world is the name that it certifies, and a number if it is not the first.
 impl Judge for Notary {
     fn certify(&self, chain: &Chain, name: &Name) -> Result<(), String> {
-        if chain.leaf() == name.as_bytes() {
+        let certified = chain.leaf().split(|byte| *byte == b' ').next();
+        if certified == Some(name.as_bytes()) {
             return Ok(());
         }
         Err(format!("the certificate is not that of {name}"))
@@ -63,6 +81,13 @@ impl Judge for Notary {
 }
 
 impl World {
+    /// Gives a node another certificate with another key, which it signs with from now on. It stays up.
+    pub fn recertify(&mut self, node: NodeId) {
+        self.disturb(self.now);
+        self.nodes[node.0].renewals += 1;
+        self.node_batch(node.0, [NodeInput::Recertified]);
+    }
+
     /// Makes signatures, and the certificates of one party together, at least so long from now on,
     /// as those of a real network are. A test that counts bytes wants that.
     pub fn set_paper_bytes(&mut self, signature: usize, certificates: usize) {

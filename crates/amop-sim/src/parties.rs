@@ -14,6 +14,7 @@ use crate::contract::End;
 use crate::coverage::peer_message;
 use crate::due::Happening;
 use crate::network::Party;
+use crate::notary;
 use crate::private::sealed_id;
 use crate::story::{About, What};
 use crate::watch::Calm;
@@ -163,8 +164,9 @@ impl World {
             }
             NodeEffect::Sign { message } => {
                 let name = &self.nodes[node].name;
-                let signature = self.notary.sign(name, &message);
-                Some(NodeInput::Signed { signature, chain: self.notary.chain(name) })
+                let leaf = notary::leaf(name, self.nodes[node].renewals);
+                let signature = self.notary.sign_by(&leaf, &message);
+                Some(NodeInput::Signed { signature, chain: self.notary.chain_of(leaf) })
             }
             NodeEffect::Event(event) => {
                 let line = format_args!("{event:?}");

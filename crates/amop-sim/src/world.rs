@@ -99,6 +99,8 @@ pub(crate) struct NodeSlot {
     pub(crate) seen: Vec<Option<Version>>,
     pub(crate) swallows: bool,
     pub(crate) denies: bool,
+    /// How often it got another certificate.
+    pub(crate) renewals: u32,
     pub(crate) forger: Option<Forger>,
     /// The announcements that it did not believe, and who passed them on.
     pub(crate) refused: Vec<(Name, Refused)>,
@@ -211,6 +213,7 @@ impl World {
             seen: Vec::new(),
             swallows: false,
             denies: false,
+            renewals: 0,
             forger: None,
             refused: Vec::new(),
             blamed: Vec::new(),
@@ -383,14 +386,6 @@ impl World {
 
     pub(crate) fn draw_instance(&mut self) -> Instance {
         Instance(self.rng.next_u64())
-    }
-
-    pub(crate) fn life_of(&self, party: Party) -> u32 {
-        match party {
-            Party::Node(node) => self.nodes[node].life,
-            Party::Client(client) => self.clients[client].life,
-            Party::Stranger(_) => 0,
-        }
     }
 
     /// Adds to the trace.

@@ -89,6 +89,9 @@ pub enum Input {
     EndOfBatch,
     /// The moment that `poll_timeout` named has come.
     Timeout,
+    /// The node signs by another certificate of its name from now on: what it has announced is to be announced
+    /// anew, with that.
+    Recertified,
     /// The node is to stop without harm, within 30 s: clients leave first, see [`Event::Drained`].
     Drain,
     /// The node is to stop: refuse what is new and close every link.

@@ -196,6 +196,7 @@ impl Node {
             }
             Input::EndOfBatch => self.end_of_batch(now),
             Input::Timeout => self.handle_timeout(now),
+            Input::Recertified => self.recertified(),
             Input::Drain => self.start_draining(now),
             Input::Shutdown => self.shut_down(),
         }

@@ -179,6 +179,17 @@ impl Node {
         self.announcer.raises += 1;
         self.announcer.raise_from = now + RAISE_INTERVAL;
         let epoch = Epoch(seen.0.saturating_add(1));
+        self.count_as(epoch);
+        self.effects.push_back(Effect::Event(Event::Outlived { seen, epoch }));
+    }
+
+    /// Others judge changes by the certificate that they hold, and take another only with a snapshot. A later
+    /// epoch makes them ask for one.
+    pub(super) fn recertified(&mut self) {
+        self.count_as(Epoch(self.epoch.0.saturating_add(1)));
+    }
+
+    fn count_as(&mut self, epoch: Epoch) {
         self.epoch = epoch;
         self.table.raise_epoch(epoch);
         self.watches.touch_all();
@@ -186,7 +197,6 @@ impl Node {
         for instance in attached {
             self.tell_client(instance, NodeMessage::Outlived { epoch });
         }
-        self.effects.push_back(Effect::Event(Event::Outlived { seen, epoch }));
     }
 
     pub(super) fn pull(&mut self, Pull { node, via }: Pull) {

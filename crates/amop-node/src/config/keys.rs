@@ -190,14 +190,14 @@ static KEYS: &[Key] = {
             "tls.cert",
             Kind::Path,
             Required,
-            Start,
+            Reload,
             "PEM, leaf first; at most 4 certificates of 16 KiB together, since all nodes get them",
         ),
         key(
             "tls.key",
             Kind::Path,
             Required,
-            Start,
+            Reload,
             "PEM, PKCS#8; refused if group or others may read it",
         ),
         key(

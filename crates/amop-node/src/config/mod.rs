@@ -40,8 +40,8 @@ pub struct Config {
     ///
     /// [`Node::start_in`]: crate::Node::start_in
     pub state_dir: PathBuf,
-    /// `tls.crl`: where the revocation lists are, which [`node`](Self::node)'s trust goes by.
-    pub crl: Option<PathBuf>,
+    /// What `[tls]` names: the files of roots, certificate and key, and the file or directory of revocation lists.
+    pub tls_files: Vec<PathBuf>,
     /// `admin.socket`: where the daemon's admin interface is.
     pub admin_socket: PathBuf,
     /// `admin.listen`: where everybody on the machine may look.
@@ -141,14 +141,16 @@ impl Config {
                 _ => LogFormat::Text,
             },
         };
-        let crl = read.text("tls.crl").map(|crl| base.join(crl));
+        let tls_files = ["tls.ca", "tls.cert", "tls.key", "tls.crl"];
+        let tls_files = tls_files.into_iter().filter_map(|key| read.text(key));
+        let tls_files = tls_files.map(|path| base.join(path)).collect();
         let state_dir = base.join(state_dir);
         let admin_socket = match read.text("admin.socket") {
             Some(path) => base.join(path),
             None => state_dir.join("admin.sock"),
         };
         let admin_listen = read.text("admin.listen").and_then(|text| text.parse().ok());
-        Ok(Self { node, state_dir, crl, admin_socket, admin_listen, log, settings })
+        Ok(Self { node, state_dir, tls_files, admin_socket, admin_listen, log, settings })
     }
 
     /// The keys whose values differ from those of `running` and count only from the next start on.

@@ -22,7 +22,7 @@ async fn ask_on(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) 
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
-async fn ask(socket: &Path, line: &str) -> (u16, String) {
+pub(crate) async fn ask(socket: &Path, line: &str) -> (u16, String) {
     let stream = UnixStream::connect(socket).await.unwrap();
     ask_on(stream, &format!("{line} HTTP/1.0\r\n\r\n")).await
 }

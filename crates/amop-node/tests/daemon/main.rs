@@ -4,6 +4,7 @@
 
 mod admin;
 mod limits;
+mod renewal;
 mod revocation;
 mod starting;
 mod support;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::support::{Running, now, start};
 
 /// The node of an agency in a directory of its own, which goes by the lists in `crl`.
-fn directory(consortium: &Consortium, agency: &str, peer: &str) -> TempDir {
+pub(crate) fn directory(consortium: &Consortium, agency: &str, peer: &str) -> TempDir {
     let dir = TempDir::new().unwrap();
     let node = consortium.node(agency, "n1").unwrap();
     let path = |name: &str| dir.path().join(name);
@@ -39,7 +39,7 @@ fn revoke(consortium: &Consortium, dir: &Path) {
     fs::rename(dir.join("list.new"), dir.join("crl/bank-b.crl")).unwrap();
 }
 
-fn p2p_addr(node: &Running) -> String {
+pub(crate) fn p2p_addr(node: &Running) -> String {
     let line = node.log.last().unwrap();
     line.split("p2p_addr=").nth(1).unwrap().split(' ').next().unwrap().to_owned()
 }

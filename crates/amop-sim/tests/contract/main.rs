@@ -18,6 +18,7 @@ mod private;
 mod private_lies;
 mod propagated;
 mod rates;
+mod recertified;
 mod routes;
 mod scene;
 mod sessions;
