@@ -11,6 +11,7 @@ use std::time::Duration;
 use amop_wire::{Code, MsgId};
 use serde::Serialize;
 
+use crate::errors::{Lang, in_chinese};
 use crate::out::Out;
 use crate::stop::Asked;
 use crate::text::millis;
@@ -156,6 +157,10 @@ impl Failure {
                     let _ = out.json(&report.to_object());
                 } else {
                     out.note(report.to_text());
+                    if let (Lang::Zh, Some(code)) = (out.lang(), report.code) {
+                        let [meaning, next] = in_chinese(code, report.kind);
+                        out.note(format!("  说明   {meaning}\n  建议   {next}"));
+                    }
                 }
                 ExitCode::from(report.exit)
             }

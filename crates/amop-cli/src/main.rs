@@ -9,6 +9,7 @@ mod clock;
 mod config;
 mod connect;
 mod demo;
+mod errors;
 mod exit;
 mod files;
 mod key;
@@ -31,6 +32,7 @@ use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 
 use args::{Args, Command};
+use errors::Lang;
 use exit::{Exit, Failure};
 use look::args::Look;
 use out::Out;
@@ -38,7 +40,7 @@ use stop::Stop;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let mut out = Out::new(args.common.json);
+    let mut out = Out::new(args.common.json, Lang::of(args.common.lang));
     start_logging(args.common.verbose);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -113,6 +115,7 @@ async fn run(args: Args, out: &mut Out, stop: &Stop) -> Result<(), Failure> {
         Command::Who(args) => look::look(&Look::Who(args), out, stop).await,
         Command::Topology(args) => look::look(&Look::Topology(args), out, stop).await,
         Command::Node(command) => stop.or(look::order(&command, out)).await,
+        Command::Errors(args) => errors::run(&args, out.lang(), out),
         Command::Config(command) => config::run(&command, out),
     }
 }

@@ -15,22 +15,29 @@ use tokio::io::Interest;
 use tokio::net::unix::pipe;
 use tokio::task::block_in_place;
 
+use crate::errors::Lang;
 use crate::exit::{Exit, Failure};
 
 /// Where a command writes to.
 #[derive(Debug)]
 pub(crate) struct Out {
     json: bool,
+    lang: Lang,
     terminal: bool,
     styled: bool,
 }
 
 impl Out {
     /// Writes to this process's standard output and error; objects if `json`.
-    pub(crate) fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool, lang: Lang) -> Self {
         let terminal = io::stdout().is_terminal();
         let styled = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { json, terminal, styled }
+        Self { json, lang, terminal, styled }
+    }
+
+    /// In which language errors are explained.
+    pub(crate) fn lang(&self) -> Lang {
+        self.lang
     }
 
     /// Whether the answer is for a program.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::support::{amop, run, text};
 
-const COMMANDS: [&[&str]; 29] = [
+const COMMANDS: [&[&str]; 30] = [
     &[],
     &["demo"],
     &["sub"],
@@ -30,6 +30,7 @@ const COMMANDS: [&[&str]; 29] = [
     &["node", "drain"],
     &["node", "kick"],
     &["node", "log-level"],
+    &["errors"],
     &["config"],
     &["config", "check"],
     &["config", "show"],

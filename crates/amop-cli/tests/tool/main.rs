@@ -7,6 +7,7 @@ mod certificates;
 mod config;
 mod demo;
 mod endings;
+mod errors;
 mod files;
 mod help;
 mod messages;

@@ -85,6 +85,7 @@ fn clean(command: &mut Command) {
     for variable in ["ENDPOINT", "CA", "CERT", "KEY", "CRL", "CONTEXT", "CONFIG", "ADMIN"] {
         command.env_remove(format!("AMOP_{variable}"));
     }
+    command.env_remove("AMOP_LANG").env("LANG", "C.UTF-8");
     command.stdin(Stdio::null()).kill_on_drop(true);
 }
 

@@ -118,9 +118,12 @@ async fn every_metric_is_in_the_table_of_operations_and_every_row_of_it_is_scrap
     for (name, kind) in &rows {
         assert!(name.starts_with("amop_") && (*kind == "counter" || *kind == "gauge"), "{name}");
     }
+    for code in amop_wire::Code::ALL {
+        let line = format!("amop_publishes_total{{code=\"{code}\"}} 0");
+        assert!(text.lines().any(|l| l == line), "{line} in {text}");
+    }
     for line in [
         "amop_ready 1.0",
-        "amop_publishes_total{code=\"100\"} 0",
         "amop_peer_up{peer=\"n1.node.bank-b.amop\"} 0.0",
         "amop_certificate_end_timestamp_seconds{name=\"n1.node.bank-a.amop\"} ",
     ] {
