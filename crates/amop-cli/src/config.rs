@@ -28,8 +28,8 @@ pub(crate) enum Configuration {
 /// A configuration to look at.
 #[derive(Clone, Debug, Arguments)]
 pub(crate) struct File {
-    /// The configuration file
-    #[arg(value_name = "FILE", env = "AMOP_CONFIG", default_value = "amop.toml")]
+    /// The configuration file; also by AMOP_CONFIG
+    #[arg(value_name = "FILE", env = "AMOP_CONFIG", hide_env = true, default_value = "amop.toml")]
     file: PathBuf,
     /// Take this value instead of what the file says; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
