@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use amop_auth::{Entropy, Exit, Identity as Publishing, Publisher, SecretKey, Subscriber};
 use amop_auth::{publisher, subscriber};
-use amop_node::{Node, NodeConfig, Rates};
+use amop_node::{Limits, Node, NodeConfig};
 use amop_pki::{AgencyPlan, Consortium, Leaf};
 use amop_sdk::{Client, Identity, Settings, Subscription, Trust, generate_key};
 use amop_wire::{Epoch, Instance, Name, NodeId, Topic};
@@ -132,7 +132,7 @@ async fn requests() -> Result<Vec<(Run, Run)>> {
         peers: Vec::new(),
         settings: Settings::default(),
         workers: 1,
-        rates: Rates::default(),
+        limits: Limits::default(),
     };
     let node = Node::start(config).await?;
     let mut clients = Vec::new();

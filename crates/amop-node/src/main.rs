@@ -74,7 +74,7 @@ async fn main() -> ExitCode {
     exit_code
 }
 
-/// Reads again whom to trust, and how fast clients may publish. What is wrong there changes nothing.
+/// Reads again whom to trust, and the limits. What is wrong there changes nothing.
 fn reload(node: &Node, config: &Path) {
     match Config::from_file(config) {
         Ok(config) => {
@@ -82,7 +82,7 @@ fn reload(node: &Node, config: &Path) {
                 warn!("a new certificate or key counts from the next start on");
             }
             node.reload(&config.node.trust);
-            node.set_rates(config.node.rates);
+            node.set_limits(config.node.limits);
             info!("reloaded roots, revocation lists and limits");
         }
         Err(error) => {

@@ -339,15 +339,13 @@ const LIMITS: &[&str] = &[
 /// it out before a core sees it. Clients publish nothing at a node that stops, which would say 203,
 /// and only one that lies to its own client makes that close its link. What the number of nodes
 /// bounds would take more of them, and so do topics and publishers of one client. No file is sent. That
-/// a node's clients are there when it learns of a later life of itself is too rare to count on, and that
-/// bytes are held to the last one.
+/// a node's clients are there when it learns of a later life of itself is too rare to count on.
 const ABSENT: &[(&str, &str)] = &[
     ("client effect", "close"),
     ("code", "201"),
     ("code", "202"),
     ("code", "203"),
     ("code", "206"),
-    ("limit", "bytes held"),
     ("limit", "nodes of publishers"),
     ("limit", "other nodes"),
     ("limit", "nodes on the map"),

@@ -234,7 +234,7 @@ impl World {
             let sender = state.parties[1 - to];
             self.network.waits_less(sender, gone);
         }
-        let Some(state) = self.network.links.get_mut(&link) else { return None };
+        let state = self.network.links.get_mut(&link)?;
         let (passes, kind, end) = (state.passes[1 - to], state.kind, state.ends[to]);
         let present = end.filter(|&(party, life)| passes && self.life_of(party) == life);
         if self.is_telling() {
