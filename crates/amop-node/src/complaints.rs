@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use amop_core::node::{Refused, Untruth};
 use amop_wire::{Instant, Name};
-use tracing::warn;
+use tracing::{debug, warn};
 
 /// What was complained about so far.
 #[derive(Debug, Default)]
 pub(crate) struct Complaints {
     refused: Kind,
     untrue: Kind,
+    unknown: Kind,
 }
 
 impl Complaints {
@@ -32,6 +33,14 @@ impl Complaints {
         }
     }
 
+    /// A client or a peer of a newer version said what this one does not know.
+    pub(crate) fn unknown(&mut self, now: Instant, by: &Name) {
+        if let Some(held_back) = self.unknown.note(now, by) {
+            let unknown = self.unknown.count;
+            debug!(%by, held_back, unknown, "a message of a newer version is skipped");
+        }
+    }
+
     /// How many announcements were not believed.
     pub(crate) fn refused_count(&self) -> u64 {
         self.refused.count
@@ -40,6 +49,11 @@ impl Complaints {
     /// How many messages cannot be true.
     pub(crate) fn untrue_count(&self) -> u64 {
         self.untrue.count
+    }
+
+    /// How many messages were skipped.
+    pub(crate) fn unknown_count(&self) -> u64 {
+        self.unknown.count
     }
 }
 

@@ -7,18 +7,19 @@
 
 mod events;
 mod files;
+mod staging;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use amop_core::node::{Effect, Input, LinkId, Node};
-use amop_p2p::{Batch, Encoded, Link, Outbox, Waiting};
+use amop_p2p::{Batch, Link, Outbox, Waiting};
 use amop_wire::{
     ClientMessage, CloseCode, CloseReason, Epoch, Frame, Instant, Lane, Message, MessageError,
-    Name, NodeMessage, PeerMessage, Recent, Transit,
+    Name, PeerMessage, Recent, Transit,
 };
 use tokio::sync::{Notify, watch};
-use tracing::{error, warn};
+use tracing::error;
 
 use crate::border::Border;
 use crate::complaints::Complaints;
@@ -150,7 +151,7 @@ impl Driver {
         frames: &mut Vec<Frame>,
         reading: (&mut Recent, &mut Transit),
     ) -> Result<(), CloseReason> {
-        self.frames(lane, frames, reading, |state, now, message: ClientMessage| {
+        self.frames((link, lane), frames, reading, |state, now, message: ClientMessage| {
             state.handle(now, Input::Client { link, message });
         })
     }
@@ -169,7 +170,7 @@ impl Driver {
         frames: &mut Vec<Frame>,
         reading: (&mut Recent, &mut Transit),
     ) -> Result<(), CloseReason> {
-        self.frames(lane, frames, reading, |state, now, message: PeerMessage| {
+        self.frames((link, lane), frames, reading, |state, now, message: PeerMessage| {
             match state.core.admit(message, &state.border) {
                 Ok(Some(message)) => state.handle(now, Input::Peer { link, message }),
                 Ok(None) => {}
@@ -183,7 +184,7 @@ impl Driver {
 
     fn frames<M: Message>(
         &self,
-        lane: Lane,
+        (link, lane): (LinkId, Lane),
         frames: &mut Vec<Frame>,
         (recent, transit): (&mut Recent, &mut Transit),
         mut handle: impl FnMut(&mut State, Instant, M),
@@ -201,6 +202,7 @@ impl Driver {
                     message.deduct(held_up);
                     handle(&mut state, now, message);
                 }
+                Err(MessageError::UnknownKind) => state.skip_unknown(now, link),
                 Err(error) => {
                     result = Err(malformed(&error));
                     break;
@@ -335,71 +337,6 @@ impl State {
             }
         }
     }
-
-    /// Stages a message for its link, or notes that it has no room there. Control messages are
-    /// few and always find room; a peer that does not even take those is closed by its outbox.
-    fn stage<M: Message>(
-        &mut self,
-        now: Instant,
-        link: LinkId,
-        message: M,
-        unsent: impl FnOnce(M) -> Input,
-    ) {
-        let Some(out) = self.links.get_mut(&link) else { return };
-        let bytes = message.payload().len() + HEAD_BYTES;
-        if message.lane() != Lane::Control && !out.outbox.has_room_beside(&out.batch, bytes) {
-            return self.follow_ups.push(unsent(message));
-        }
-        out.batch.set_now(now);
-        match out.batch.push(&message) {
-            Ok(()) => {
-                if !std::mem::replace(&mut out.is_staged, true) {
-                    self.staged.push(link);
-                }
-            }
-            Err(error) => warn!(?link, %error, "a message was not sent"),
-        }
-    }
-
-    /// Stages one message for several clients.
-    fn stage_for_all(&mut self, now: Instant, links: &[LinkId], message: &NodeMessage) {
-        let encoded = match Encoded::new(message) {
-            Ok(encoded) => encoded,
-            Err(error) => return warn!(%error, "a message was not sent"),
-        };
-        for &link in links {
-            let Some(out) = self.links.get_mut(&link) else { continue };
-            if !out.outbox.has_room_beside(&out.batch, encoded.bytes()) {
-                let message = message.clone();
-                self.follow_ups.push(Input::UnsentToClient { link, message });
-                continue;
-            }
-            out.batch.set_now(now);
-            out.batch.push_encoded(&encoded);
-            if !std::mem::replace(&mut out.is_staged, true) {
-                self.staged.push(link);
-            }
-        }
-    }
-
-    /// Tells the core how much waits, if anything does or did.
-    fn tell_waiting(&mut self, now: Instant, bytes: usize) {
-        if !std::mem::replace(&mut self.waited, bytes > 0) && bytes == 0 {
-            return;
-        }
-        let on = |link: LinkId| self.links.get(&link).map_or(0, |out| out.outbox.queued_bytes());
-        let transit = self.core.transit_links().map(|link| (link, on(link))).collect();
-        self.handle(now, Input::Waiting { bytes, transit });
-    }
-
-    fn send_staged(&mut self) {
-        for link in self.staged.drain(..) {
-            if let Some(out) = self.links.get_mut(&link) {
-                out.is_staged = false;
-                out.outbox.send(&mut out.batch);
-            }
-        }
-    }
 }
 
 fn malformed(error: &MessageError) -> CloseReason {
@@ -425,6 +362,3 @@ fn seed() -> [u8; 32] {
 fn clock() -> std::time::Instant {
     std::time::Instant::now()
 }
-
-/// What a header and the lengths before it take, roughly, when room is looked for.
-const HEAD_BYTES: usize = 256;

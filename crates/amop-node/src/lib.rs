@@ -8,6 +8,7 @@ mod driver;
 mod epoch;
 mod expiry;
 mod gate;
+mod ground;
 mod limits;
 mod links;
 mod machine;

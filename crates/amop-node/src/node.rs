@@ -9,19 +9,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use amop_p2p::{Endpoint, EndpointError, Fingerprint, Identity, LinkKind, Settings, Target, Trust};
+use amop_p2p::{Endpoint, EndpointError, Fingerprint, Identity, Settings, Target, Trust};
 use amop_wire::{BadChain, Epoch, Name};
-use tokio::runtime::Runtime;
 use tokio::sync::{Notify, oneshot, watch};
 use tracing::info;
 
-use crate::border::Border;
 use crate::driver::Driver;
-use crate::epoch::{StateDir, StateError, epoch_by_clock};
+use crate::epoch::StateError;
+use crate::ground::{Ground, ground, listen};
 use crate::limits::Limits;
 use crate::links::{accept_clients, accept_peers, dial_peer};
 use crate::trust::LiveTrust;
-use crate::workers::Threads;
 
 /// What a node needs to run.
 #[derive(Clone, Debug)]
@@ -79,6 +77,8 @@ pub struct Status {
     /// asked of whoever replies, acks of what was not delivered, messages that left their path. What comes
     /// too late does not count.
     pub refused_messages: u64,
+    /// How many messages were skipped so far because only a newer version understands them.
+    pub unknown_messages: u64,
     /// Whether the node has [drained](Node::drain): it stops by itself.
     pub is_drained: bool,
     /// Whether another process runs with the name of this node: then this one has given way, and
@@ -341,26 +341,6 @@ fn run_thread(
     });
 }
 
-/// What a node stands on, in the order in which it must be there.
-struct Ground {
-    life: (Epoch, Option<StateDir>),
-    border: Border,
-    runtime: Runtime,
-    threads: Threads,
-}
-
-fn ground(config: &NodeConfig, state_dir: Option<PathBuf>) -> Result<Ground, StartError> {
-    // Before the sockets: whoever links with this life must meet an epoch that is on the disk. The
-    // directory stays locked until all else is gone.
-    let life = begin(state_dir).map_err(StartError::State)?;
-    let border = Border::new(config.identity.clone(), &config.trust).map_err(StartError::Chain)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(StartError::Thread)?;
-    let count = config.workers.clamp(1, WORKERS_MAX);
-    let threads = Threads::start(count, config.identity.name(), runtime.handle());
-    Ok(Ground { life, border, runtime, threads: threads.map_err(StartError::Thread)? })
-}
-
 /// Goes by the limits that the operator sets, as long as there is one.
 async fn follow(mut limits: watch::Receiver<Limits>, driver: Arc<Driver>) {
     while limits.changed().await.is_ok() {
@@ -368,25 +348,6 @@ async fn follow(mut limits: watch::Receiver<Limits>, driver: Arc<Driver>) {
         driver.set_limits(limits);
         info!("going by other limits");
     }
-}
-
-/// Takes the state directory, if there is one, and begins a life.
-fn begin(state_dir: Option<PathBuf>) -> Result<(Epoch, Option<StateDir>), StateError> {
-    let clock = epoch_by_clock();
-    let Some(path) = state_dir else { return Ok((clock, None)) };
-    let state = StateDir::open(path)?;
-    Ok((state.next_epoch(clock)?, Some(state)))
-}
-
-fn listen(config: &NodeConfig) -> Result<(Endpoint, Endpoint), StartError> {
-    let NodeConfig { identity, trust, settings, .. } = config;
-    let addr = config.p2p_listen;
-    let p2p = Endpoint::listen(addr, LinkKind::Node, identity, trust, settings.clone())
-        .map_err(|source| StartError::P2pListen { addr, source })?;
-    let addr = config.sdk_listen;
-    let sdk = Endpoint::listen(addr, LinkKind::Sdk, identity, trust, settings.clone())
-        .map_err(|source| StartError::SdkListen { addr, source })?;
-    Ok((p2p, sdk))
 }
 
 fn ready(

@@ -40,6 +40,8 @@ pub(crate) struct State {
     bounced: VecDeque<Input>,
     /// How many messages this turn brought.
     pub(crate) arrived: usize,
+    /// How many messages were skipped because only a newer version understands them.
+    pub(crate) unknown: u64,
     /// Whom to wake at the end of the turn.
     pub(crate) woken: Vec<Waker>,
     /// Whether the turn brought others who may receive on private topics, or took some.
@@ -80,6 +82,7 @@ impl State {
             timer_at: None,
             bounced: VecDeque::new(),
             arrived: 0,
+            unknown: 0,
             woken: Vec::new(),
             has_other_receivers: false,
             leaves: false,

@@ -12,6 +12,7 @@ use crate::generated::{self as pb, node_header::Kind};
 use crate::handshake::read_node_handshake;
 use crate::hot::{self, Hot};
 use crate::limits::TRIED_MAX;
+use crate::message::no_kind;
 use crate::multicast::{Multicast, read_multicast};
 use crate::watched::{Watched, read_watched};
 use crate::{
@@ -202,8 +203,9 @@ impl Message for NodeMessage {
     }
 
     fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
+        let header_bytes = header.len();
         let header = pb::NodeHeader::decode(header).map_err(MessageError::Malformed)?;
-        let kind = header.kind.ok_or(MessageError::UnknownKind)?;
+        let kind = header.kind.ok_or_else(|| no_kind(header_bytes))?;
         if !has_payload(&kind) {
             no_payload(&payload)?;
         }

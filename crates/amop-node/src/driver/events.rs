@@ -1,6 +1,6 @@
 //! Tells what the core wants told: one line in the log for each event.
 
-use amop_core::node::Event;
+use amop_core::node::{Event, LinkId};
 use amop_wire::{Instant, Name};
 use tracing::{debug, error, info, warn};
 
@@ -17,8 +17,17 @@ impl State {
             clients: self.core.session_count(),
             refused_announcements: self.complaints.refused_count(),
             refused_messages: self.complaints.untrue_count(),
+            unknown_messages: self.complaints.unknown_count(),
             is_superseded: self.is_superseded,
             is_drained: self.is_drained,
+        }
+    }
+
+    /// Somebody said what only a newer version understands.
+    pub(super) fn skip_unknown(&mut self, now: Instant, link: LinkId) {
+        if let Some(out) = self.links.get(&link) {
+            self.complaints.unknown(now, &out.name);
+            self.changed = true;
         }
     }
 

@@ -9,6 +9,7 @@ mod held_up;
 mod limits;
 mod linking;
 mod lives;
+mod newer;
 mod raw_node;
 mod revocation;
 mod support;
