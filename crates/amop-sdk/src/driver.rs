@@ -121,6 +121,9 @@ impl Driver {
                     continue;
                 };
                 message.deduct(held_up);
+                if let (NodeMessage::Attached { in_flight, .. }, Role::Current) = (&message, role) {
+                    state.publishes.set_room(*in_flight);
+                }
                 state.handle(
                     now,
                     match role {

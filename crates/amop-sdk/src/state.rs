@@ -368,7 +368,13 @@ mod tests {
         let mut state = State::new(Client::new(Instance(1)));
         let link = |state: &mut State, code, reason| {
             state.handle(now, Input::LinkUp { node: NodeId::from_bytes([1; 32]) });
-            state.handle(now, Input::Message(NodeMessage::Attached { epoch: Epoch(1) }));
+            state.handle(
+                now,
+                Input::Message(NodeMessage::Attached {
+                    epoch: Epoch(1),
+                    in_flight: amop_wire::InFlight::default(),
+                }),
+            );
             let topic = topic.clone();
             let answer = NodeMessage::Subscribed { topic, code, reason };
             state.handle(now, Input::Message(answer));

@@ -50,7 +50,10 @@ async fn answers_to_nothing_are_ignored() {
     tokio::spawn(async move {
         let link = listening.accept().await.unwrap().complete().await.unwrap();
         say(&link, &NodeMessage::Subscribed { topic, code, reason });
-        say(&link, &NodeMessage::Attached { epoch: Epoch(1) });
+        say(
+            &link,
+            &NodeMessage::Attached { epoch: Epoch(1), in_flight: amop_wire::InFlight::default() },
+        );
         link.run(|_, _| Ok(())).await;
         pending::<()>().await;
     });
@@ -116,7 +119,10 @@ async fn what_only_a_newer_version_understands_is_skipped_and_counted() {
     tokio::spawn(async move {
         let link = listening.accept().await.unwrap().complete().await.unwrap();
         say(&link, &OfNewerVersion(Lane::Control));
-        say(&link, &NodeMessage::Attached { epoch: Epoch(1) });
+        say(
+            &link,
+            &NodeMessage::Attached { epoch: Epoch(1), in_flight: amop_wire::InFlight::default() },
+        );
         for lane in Lane::ALL {
             say(&link, &OfNewerVersion(lane));
         }
