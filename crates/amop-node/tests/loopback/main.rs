@@ -5,6 +5,7 @@
 
 mod announcements;
 mod bad_input;
+mod floods;
 mod held_up;
 mod limits;
 mod linking;
