@@ -11,7 +11,7 @@ use amop_wire::{Name, NameError, Role};
 use serde::Deserialize;
 
 use crate::crl;
-use crate::limits::LimitsSection;
+use crate::limits::{LimitsSection, Text};
 use crate::node::{NodeConfig, WORKERS_MAX};
 
 /// A configuration file that was read and checked, with the certificates that it names.
@@ -74,7 +74,7 @@ impl Config {
             file: path.into(),
             source: Box::new(source),
         })?;
-        file.check(path)
+        file.check(Text { file: path, text: &text })
     }
 }
 
@@ -160,7 +160,8 @@ fn default_state_dir(name: &Name) -> PathBuf {
 }
 
 impl File {
-    fn check(self, file: &Path) -> Result<Config, ConfigError> {
+    fn check(self, text: Text<'_>) -> Result<Config, ConfigError> {
+        let file = text.file;
         let NodeSection { name, agency, domain, state_dir, workers } = &self.node;
         if !(1..=WORKERS_MAX).contains(workers) {
             return Err(ConfigError::BadWorkers { file: file.into(), value: *workers });
@@ -190,7 +191,7 @@ impl File {
             peers,
             settings: Settings::default(),
             workers: *workers,
-            rates: self.limits.check(file)?,
+            limits: self.limits.check(text)?,
         };
         let crl = self.tls.crl.map(|crl| file.parent().unwrap_or(Path::new("")).join(crl));
         Ok(Config { node, state_dir, crl, log: self.log })
@@ -317,16 +318,18 @@ pub enum ConfigError {
         value: usize,
     },
     /// A limit is not what it should be.
-    #[error("{}: `{key}` is {found:?}, and should be {wanted}", .file.display())]
+    #[error("{}, line {line}: `{key}` is {found}, and should be {wanted}", .file.display())]
     BadLimit {
         /// The configuration file.
         file: PathBuf,
+        /// The line of the value, from 1.
+        line: usize,
         /// The key.
         key: Box<str>,
         /// Its value.
         found: Box<str>,
         /// What it should be.
-        wanted: &'static str,
+        wanted: Box<str>,
     },
     /// A peer has no address to dial.
     #[error("{}: `p2p.peer` {peer:?} has no `addr`; give it at least one host:port", .file.display())]

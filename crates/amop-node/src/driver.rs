@@ -7,21 +7,24 @@
 
 mod events;
 mod files;
+mod staging;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use amop_core::node::{Effect, Input, LinkId, Node, Rates};
-use amop_p2p::{Batch, Encoded, Link, Outbox};
+use amop_core::node::{Effect, Input, LinkId, Node};
+use amop_p2p::{Batch, Link, Outbox, Waiting};
 use amop_wire::{
     ClientMessage, CloseCode, CloseReason, Epoch, Frame, Instant, Lane, Message, MessageError,
-    Name, NodeMessage, PeerMessage, Recent, Transit,
+    Name, PeerMessage, Recent, Transit,
 };
 use tokio::sync::{Notify, watch};
-use tracing::{error, warn};
+use tracing::error;
 
 use crate::border::Border;
 use crate::complaints::Complaints;
+use crate::gate::Gate;
+use crate::limits::Limits;
 use crate::node::Status;
 
 /// The one owner of a node's core.
@@ -30,6 +33,8 @@ pub(crate) struct Driver {
     name: Name,
     state: Mutex<State>,
     started: std::time::Instant,
+    /// What waits on all links.
+    waiting: Waiting,
     /// The core wants to be woken earlier than the timer is set to.
     rearm: Notify,
     status: watch::Sender<Status>,
@@ -44,6 +49,9 @@ struct State {
     last_link: u64,
     /// Links with something staged.
     staged: Vec<LinkId>,
+    gate: Gate,
+    /// Whether something waited when the core was told last.
+    waited: bool,
     /// What follows at once from an effect, on its way back into the core.
     follow_ups: Vec<Input>,
     timer_at: Option<Instant>,
@@ -55,30 +63,41 @@ struct State {
 /// The sending end of a link, and what is staged for it.
 #[derive(Debug)]
 struct LinkOut {
+    /// Who is at its other end.
+    name: Name,
     outbox: Outbox,
     batch: Batch,
     is_staged: bool,
 }
 
 impl Driver {
-    pub(crate) fn new(name: Name, epoch: Epoch, border: Border) -> Arc<Self> {
-        let state = State {
+    pub(crate) fn new(
+        name: Name,
+        epoch: Epoch,
+        border: Border,
+        (limits, waiting): (Limits, Waiting),
+    ) -> Arc<Self> {
+        let mut state = State {
             core: Node::new(name.clone(), epoch, seed()),
             border,
             complaints: Complaints::default(),
             links: BTreeMap::new(),
             last_link: 0,
             staged: Vec::new(),
+            gate: Gate::new(limits),
+            waited: false,
             follow_ups: Vec::new(),
             timer_at: None,
             changed: false,
             is_superseded: false,
             is_drained: false,
         };
+        state.core.set_limits(limits.of_core());
         Arc::new(Self {
             name,
             state: Mutex::new(state),
             started: clock(),
+            waiting,
             rearm: Notify::new(),
             status: watch::Sender::new(Status::default()),
         })
@@ -98,14 +117,13 @@ impl Driver {
         link: &Link,
         up: impl FnOnce(LinkId) -> Input,
     ) -> Result<LinkId, CloseReason> {
-        let now = self.now();
-        let mut state = self.lock();
-        if state.links.len() >= LINKS_MAX {
-            return Err(CloseReason::new(CloseCode::Overloaded, "the node has too many links"));
-        }
+        let (now, mut state) = self.begin_batch();
+        let name = link.peer().name.clone();
+        state.gate.enter(&name)?;
         state.last_link += 1;
         let id = LinkId(state.last_link);
-        let out = LinkOut { outbox: link.outbox(), batch: Batch::default(), is_staged: false };
+        let (outbox, batch) = (link.outbox(), Batch::default());
+        let out = LinkOut { name, outbox, batch, is_staged: false };
         state.links.insert(id, out);
         state.handle(now, up(id));
         self.end_batch(now, state);
@@ -113,9 +131,10 @@ impl Driver {
     }
 
     pub(crate) fn link_down(&self, link: LinkId) {
-        let now = self.now();
-        let mut state = self.lock();
-        state.links.remove(&link);
+        let (now, mut state) = self.begin_batch();
+        if let Some(out) = state.links.remove(&link) {
+            state.gate.leave(&out.name);
+        }
         state.handle(now, Input::LinkDown { link });
         self.end_batch(now, state);
     }
@@ -132,7 +151,7 @@ impl Driver {
         frames: &mut Vec<Frame>,
         reading: (&mut Recent, &mut Transit),
     ) -> Result<(), CloseReason> {
-        self.frames(lane, frames, reading, |state, now, message: ClientMessage| {
+        self.frames((link, lane), frames, reading, |state, now, message: ClientMessage| {
             state.handle(now, Input::Client { link, message });
         })
     }
@@ -151,7 +170,7 @@ impl Driver {
         frames: &mut Vec<Frame>,
         reading: (&mut Recent, &mut Transit),
     ) -> Result<(), CloseReason> {
-        self.frames(lane, frames, reading, |state, now, message: PeerMessage| {
+        self.frames((link, lane), frames, reading, |state, now, message: PeerMessage| {
             match state.core.admit(message, &state.border) {
                 Ok(Some(message)) => state.handle(now, Input::Peer { link, message }),
                 Ok(None) => {}
@@ -165,13 +184,12 @@ impl Driver {
 
     fn frames<M: Message>(
         &self,
-        lane: Lane,
+        (link, lane): (LinkId, Lane),
         frames: &mut Vec<Frame>,
         (recent, transit): (&mut Recent, &mut Transit),
         mut handle: impl FnMut(&mut State, Instant, M),
     ) -> Result<(), CloseReason> {
-        let now = self.now();
-        let mut state = self.lock();
+        let (now, mut state) = self.begin_batch();
         let mut result = Ok(());
         let mut held_up = transit.held_up(now, lane);
         for frame in frames.drain(..) {
@@ -184,6 +202,7 @@ impl Driver {
                     message.deduct(held_up);
                     handle(&mut state, now, message);
                 }
+                Err(MessageError::UnknownKind) => state.skip_unknown(now, link),
                 Err(error) => {
                     result = Err(malformed(&error));
                     break;
@@ -194,20 +213,20 @@ impl Driver {
         result
     }
 
-    pub(crate) fn set_rates(&self, rates: Rates) {
-        self.lock().core.set_rates(rates);
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        let mut state = self.lock();
+        state.core.set_limits(limits.of_core());
+        state.gate.set_limits(limits);
     }
 
     pub(crate) fn drain(&self) {
-        let now = self.now();
-        let mut state = self.lock();
+        let (now, mut state) = self.begin_batch();
         state.handle(now, Input::Drain);
         self.end_batch(now, state);
     }
 
     pub(crate) fn shut_down(&self) {
-        let now = self.now();
-        let mut state = self.lock();
+        let (now, mut state) = self.begin_batch();
         state.handle(now, Input::Shutdown);
         self.end_batch(now, state);
     }
@@ -228,8 +247,7 @@ impl Driver {
             tokio::select! {
                 biased; // A due timer must not wait behind a flood of earlier ones.
                 () = due => {
-                    let now = self.now();
-                    let mut state = self.lock();
+                    let (now, mut state) = self.begin_batch();
                     state.timer_at = None;
                     state.handle(now, Input::Timeout);
                     self.end_batch(now, state);
@@ -237,6 +255,14 @@ impl Driver {
                 () = self.rearm.notified() => {}
             }
         }
+    }
+
+    /// Begins a batch of inputs: tells the core how much waits.
+    fn begin_batch(&self) -> (Instant, MutexGuard<'_, State>) {
+        let now = self.now();
+        let mut state = self.lock();
+        state.tell_waiting(now, self.waiting.bytes());
+        (now, state)
     }
 
     /// Ends a batch of inputs: lets the core let go of what it held, wakes every destination once,
@@ -311,61 +337,6 @@ impl State {
             }
         }
     }
-
-    /// Stages a message for its link, or notes that it has no room there. Control messages are
-    /// few and always find room; a peer that does not even take those is closed by its outbox.
-    fn stage<M: Message>(
-        &mut self,
-        now: Instant,
-        link: LinkId,
-        message: M,
-        unsent: impl FnOnce(M) -> Input,
-    ) {
-        let Some(out) = self.links.get_mut(&link) else { return };
-        let bytes = out.batch.bytes() + message.payload().len() + HEAD_BYTES;
-        if message.lane() != Lane::Control && !out.outbox.has_room(bytes) {
-            return self.follow_ups.push(unsent(message));
-        }
-        out.batch.set_now(now);
-        match out.batch.push(&message) {
-            Ok(()) => {
-                if !std::mem::replace(&mut out.is_staged, true) {
-                    self.staged.push(link);
-                }
-            }
-            Err(error) => warn!(?link, %error, "a message was not sent"),
-        }
-    }
-
-    /// Stages one message for several clients.
-    fn stage_for_all(&mut self, now: Instant, links: &[LinkId], message: &NodeMessage) {
-        let encoded = match Encoded::new(message) {
-            Ok(encoded) => encoded,
-            Err(error) => return warn!(%error, "a message was not sent"),
-        };
-        for &link in links {
-            let Some(out) = self.links.get_mut(&link) else { continue };
-            if !out.outbox.has_room(out.batch.bytes() + encoded.bytes()) {
-                let message = message.clone();
-                self.follow_ups.push(Input::UnsentToClient { link, message });
-                continue;
-            }
-            out.batch.set_now(now);
-            out.batch.push_encoded(&encoded);
-            if !std::mem::replace(&mut out.is_staged, true) {
-                self.staged.push(link);
-            }
-        }
-    }
-
-    fn send_staged(&mut self) {
-        for link in self.staged.drain(..) {
-            if let Some(out) = self.links.get_mut(&link) {
-                out.is_staged = false;
-                out.outbox.send(&mut out.batch);
-            }
-        }
-    }
 }
 
 fn malformed(error: &MessageError) -> CloseReason {
@@ -391,9 +362,3 @@ fn seed() -> [u8; 32] {
 fn clock() -> std::time::Instant {
     std::time::Instant::now()
 }
-
-/// Most links of one node, to clients and to peers together.
-const LINKS_MAX: usize = 16_384;
-
-/// What a header and the lengths before it take, roughly, when room is looked for.
-const HEAD_BYTES: usize = 256;

@@ -5,11 +5,13 @@
 mod watch;
 
 use std::io::{self, IsTerminal};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use amop_node::{Config, ConfigError, LogConfig, LogFormat, Node, StartError, StateError};
 use clap::Parser;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
@@ -37,9 +39,23 @@ Exit codes:
   73 the state directory cannot be used        75 a running node uses it
   74 cannot listen        77 key or certificate refused    78 configuration wrong";
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let args = Args::parse();
+    match runtime() {
+        Ok(runtime) => runtime.block_on(run(args)),
+        Err(error) => fail(EX_IOERR, &error),
+    }
+}
+
+/// Makes tokio's runtime, which panics where the system has no descriptors left for its signals: so it is
+/// tried before whether there are some.
+fn runtime() -> io::Result<Runtime> {
+    let spare = [UnixStream::pair()?, UnixStream::pair()?, UnixStream::pair()?];
+    drop(spare);
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+async fn run(args: Args) -> ExitCode {
     let config = match Config::from_file(&args.config) {
         Ok(config) => config,
         Err(error) => return fail(exit_code(&error), &error),
@@ -74,7 +90,7 @@ async fn main() -> ExitCode {
     exit_code
 }
 
-/// Reads again whom to trust, and how fast clients may publish. What is wrong there changes nothing.
+/// Reads again whom to trust, and the limits. What is wrong there changes nothing.
 fn reload(node: &Node, config: &Path) {
     match Config::from_file(config) {
         Ok(config) => {
@@ -82,7 +98,7 @@ fn reload(node: &Node, config: &Path) {
                 warn!("a new certificate or key counts from the next start on");
             }
             node.reload(&config.node.trust);
-            node.set_rates(config.node.rates);
+            node.set_limits(config.node.limits);
             info!("reloaded roots, revocation lists and limits");
         }
         Err(error) => {

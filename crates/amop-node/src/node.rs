@@ -9,19 +9,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use amop_core::node::Rates;
-use amop_p2p::{Endpoint, EndpointError, Fingerprint, Identity, LinkKind, Settings, Target, Trust};
+use amop_p2p::{Endpoint, EndpointError, Fingerprint, Identity, Settings, Target, Trust};
 use amop_wire::{BadChain, Epoch, Name};
-use tokio::runtime::Runtime;
 use tokio::sync::{Notify, oneshot, watch};
 use tracing::info;
 
-use crate::border::Border;
 use crate::driver::Driver;
-use crate::epoch::{StateDir, StateError, epoch_by_clock};
+use crate::epoch::StateError;
+use crate::ground::{Ground, ground, listen};
+use crate::limits::Limits;
 use crate::links::{accept_clients, accept_peers, dial_peer};
 use crate::trust::LiveTrust;
-use crate::workers::Threads;
 
 /// What a node needs to run.
 #[derive(Clone, Debug)]
@@ -36,13 +34,13 @@ pub struct NodeConfig {
     pub sdk_listen: SocketAddr,
     /// Whom to link with, and where they can be dialed.
     pub peers: Vec<(Name, Vec<Target>)>,
-    /// Tuning of the links. Its [`workers`](Settings::workers) are replaced by those below.
+    /// Tuning of the links. What the fields below say takes the place of what it says.
     pub settings: Settings,
     /// On how many threads links are worked on, at least 1 and at most [`WORKERS_MAX`]. More serve a node on
     /// a machine with more cores; one alone costs least.
     pub workers: usize,
-    /// How fast clients may publish.
-    pub rates: Rates,
+    /// How much others may make it hold, and how fast they may come.
+    pub limits: Limits,
 }
 
 /// The most [`workers`](NodeConfig::workers).
@@ -59,7 +57,7 @@ pub struct Node {
     status: watch::Receiver<Status>,
     fingerprint: Fingerprint,
     trust: LiveTrust,
-    rates: watch::Sender<Rates>,
+    limits: watch::Sender<Limits>,
     drain: Arc<Notify>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -79,6 +77,8 @@ pub struct Status {
     /// asked of whoever replies, acks of what was not delivered, messages that left their path. What comes
     /// too late does not count.
     pub refused_messages: u64,
+    /// How many messages were skipped so far because only a newer version understands them.
+    pub unknown_messages: u64,
     /// Whether the node has [drained](Node::drain): it stops by itself.
     pub is_drained: bool,
     /// Whether another process runs with the name of this node: then this one has given way, and
@@ -155,9 +155,9 @@ impl Node {
         let (name, fingerprint) = (config.identity.name().clone(), config.identity.fingerprint());
         let trust = LiveTrust::new(config.trust.clone());
         let live = trust.clone();
-        let (rates, new_rates) = watch::channel(config.rates);
+        let (limits, new_limits) = watch::channel(config.limits);
         let drain = Arc::new(Notify::new());
-        let orders = Orders { trust: live, rates: new_rates, drain: drain.clone(), stopped };
+        let orders = Orders { trust: live, limits: new_limits, drain: drain.clone(), stopped };
         let thread = std::thread::Builder::new()
             .name(format!("amop {name}"))
             .spawn(move || run_thread(config, orders, state_dir, started_tx))
@@ -174,7 +174,7 @@ impl Node {
                     status,
                     fingerprint,
                     trust,
-                    rates,
+                    limits,
                     drain,
                     stop,
                     thread,
@@ -232,9 +232,10 @@ impl Node {
         self.trust.replace(trust);
     }
 
-    /// Lets clients publish at these rates from now on. What they took before counts under them.
-    pub fn set_rates(&self, rates: Rates) {
-        self.rates.send_if_modified(|before| std::mem::replace(before, rates) != rates);
+    /// Goes by other limits from now on. What clients took before counts under other rates, and what is held
+    /// already stays. Those of queues and handshakes count for the next start.
+    pub fn set_limits(&self, limits: Limits) {
+        self.limits.send_if_modified(|before| std::mem::replace(before, limits) != limits);
     }
 
     /// Stops the node without harm, within 30 s and a few more for what is queued. Returns once nobody needs
@@ -270,7 +271,7 @@ async fn join(thread: JoinHandle<()>) {
 /// What the node's thread is told while it runs.
 struct Orders {
     trust: LiveTrust,
-    rates: watch::Receiver<Rates>,
+    limits: watch::Receiver<Limits>,
     drain: Arc<Notify>,
     stopped: oneshot::Receiver<()>,
 }
@@ -289,7 +290,7 @@ fn run_thread(
     state_dir: Option<PathBuf>,
     started: oneshot::Sender<Result<Started, StartError>>,
 ) {
-    let Orders { trust, rates, drain, stopped } = orders;
+    let Orders { trust, limits, drain, stopped } = orders;
     let Ground { life: (epoch, _state), border, runtime, threads } =
         match ground(&config, state_dir) {
             Ok(ground) => ground,
@@ -299,6 +300,8 @@ fn run_thread(
             }
         };
     config.settings.workers = threads.workers();
+    config.limits.apply_to(&mut config.settings);
+    let waiting = config.settings.waiting.clone();
     runtime.block_on(async {
         let (p2p, sdk) = match listen(&config) {
             Ok(endpoints) => endpoints,
@@ -307,13 +310,13 @@ fn run_thread(
                 return;
             }
         };
-        let driver = Driver::new(config.identity.name().clone(), epoch, border);
+        let name = config.identity.name().clone();
+        let driver = Driver::new(name, epoch, border, (config.limits, waiting));
         if started.send(ready(&driver, epoch, &p2p, &sdk)).is_err() {
             return; // The caller gave up waiting.
         }
-        driver.set_rates(config.rates);
         tokio::spawn(driver.clone().run_timers());
-        tokio::spawn(follow(rates, driver.clone()));
+        tokio::spawn(follow(limits, driver.clone()));
         let drained = driver.clone();
         tokio::spawn(async move {
             drain.notified().await;
@@ -338,52 +341,13 @@ fn run_thread(
     });
 }
 
-/// What a node stands on, in the order in which it must be there.
-struct Ground {
-    life: (Epoch, Option<StateDir>),
-    border: Border,
-    runtime: Runtime,
-    threads: Threads,
-}
-
-fn ground(config: &NodeConfig, state_dir: Option<PathBuf>) -> Result<Ground, StartError> {
-    // Before the sockets: whoever links with this life must meet an epoch that is on the disk. The
-    // directory stays locked until all else is gone.
-    let life = begin(state_dir).map_err(StartError::State)?;
-    let border = Border::new(config.identity.clone(), &config.trust).map_err(StartError::Chain)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(StartError::Thread)?;
-    let count = config.workers.clamp(1, WORKERS_MAX);
-    let threads = Threads::start(count, config.identity.name(), runtime.handle());
-    Ok(Ground { life, border, runtime, threads: threads.map_err(StartError::Thread)? })
-}
-
-/// Goes by the rates that the operator sets, as long as there is one.
-async fn follow(mut rates: watch::Receiver<Rates>, driver: Arc<Driver>) {
-    while rates.changed().await.is_ok() {
-        let rates = *rates.borrow_and_update();
-        driver.set_rates(rates);
+/// Goes by the limits that the operator sets, as long as there is one.
+async fn follow(mut limits: watch::Receiver<Limits>, driver: Arc<Driver>) {
+    while limits.changed().await.is_ok() {
+        let limits = *limits.borrow_and_update();
+        driver.set_limits(limits);
         info!("going by other limits");
     }
-}
-
-/// Takes the state directory, if there is one, and begins a life.
-fn begin(state_dir: Option<PathBuf>) -> Result<(Epoch, Option<StateDir>), StateError> {
-    let clock = epoch_by_clock();
-    let Some(path) = state_dir else { return Ok((clock, None)) };
-    let state = StateDir::open(path)?;
-    Ok((state.next_epoch(clock)?, Some(state)))
-}
-
-fn listen(config: &NodeConfig) -> Result<(Endpoint, Endpoint), StartError> {
-    let NodeConfig { identity, trust, settings, .. } = config;
-    let addr = config.p2p_listen;
-    let p2p = Endpoint::listen(addr, LinkKind::Node, identity, trust, settings.clone())
-        .map_err(|source| StartError::P2pListen { addr, source })?;
-    let addr = config.sdk_listen;
-    let sdk = Endpoint::listen(addr, LinkKind::Sdk, identity, trust, settings.clone())
-        .map_err(|source| StartError::SdkListen { addr, source })?;
-    Ok((p2p, sdk))
 }
 
 fn ready(

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-use amop_node::{Config, ConfigError, LogFormat, Pace, Rate, Rates};
+use amop_node::{Config, ConfigError, LogFormat};
 use amop_pki::{AgencyPlan, Consortium};
 use tempfile::TempDir;
 
@@ -225,89 +225,4 @@ fn what_becomes_of_a_stale_list_is_one_of_two_words() {
 #[expect(clippy::disallowed_methods, reason = "certificates are issued as of today")]
 fn now() -> SystemTime {
     SystemTime::now()
-}
-
-#[test]
-fn limits_are_read_with_their_units_and_there_are_none_without_a_key() {
-    let rates = |limits: &str| {
-        let dir = directory(&format!("{GOOD}\n{limits}"));
-        Config::from_file(dir.path().join("amop.toml")).unwrap().node.rates
-    };
-    assert_eq!(rates(""), Rates::default());
-    let limits = "[limits.session]\nbytes = \"10 MB/s\"\nmessages = \"1000/s\"\n\
-                  [limits.agency]\nbytes = \"64KiB/s\"\n\
-                  [limits.node]\nbytes = \"2 GB/s\"\nbytes_burst = \"5 MB\"\n\
-                  messages = \"7/s\"\nmessages_burst = 20\n";
-    let rate = |per_second, burst| Some(Rate { per_second, burst });
-    let expected = Rates {
-        session: Pace { bytes: rate(10_000_000, 10_000_000), messages: rate(1000, 1000) },
-        agency: Pace { bytes: rate(65_536, 1 << 20), messages: None },
-        node: Pace { bytes: rate(2_000_000_000, 5_000_000), messages: rate(7, 20) },
-    };
-    assert_eq!(rates(limits), expected);
-}
-
-#[test]
-fn a_wrong_limit_is_named_with_what_it_should_be() {
-    let text = |limits: &str| {
-        let (_, text) = error("[log]", &format!("[limits.session]\n{limits}\n[log]"));
-        text
-    };
-    let wrong = [
-        (
-            "bytes = \"10\"",
-            "`limits.session.bytes` is \"10\", and should be a rate such as \"10 MB/s\"",
-        ),
-        ("messages = \"0/s\"", "`limits.session.messages` is \"0/s\", and should be a rate"),
-        ("bytes = \"1 B/s\"\nbytes_burst = \"1\"", "`limits.session.bytes_burst` is \"1\""),
-        ("bytes_burst = \"1 MB\"", "should be `bytes` beside it"),
-        ("messages_burst = 5", "should be `messages` beside it"),
-        ("messages = \"1/s\"\nmessages_burst = 0", "should be at least 1"),
-        ("mbit = 5", "unknown field `mbit`"),
-        ("bytes = 10", "expected a string"),
-    ];
-    for (limits, sentence) in wrong {
-        let told = text(limits);
-        assert!(told.contains(sentence), "{limits}: {told}");
-    }
-}
-
-/// The table of limits in OPERATIONS says what the code does.
-#[test]
-fn the_table_of_limits_names_the_limits_that_hold() {
-    use amop_wire::limits;
-
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/OPERATIONS.md");
-    let text = fs::read_to_string(path).unwrap();
-    let (_, table) = text.split_once("| what | limit | past it |").unwrap();
-    let (table, _) = table.split_once("\n\n").unwrap();
-    let limit = |what: &str| {
-        let row = table.lines().find(|line| line.starts_with(&format!("| {what} |")));
-        row.unwrap_or_else(|| panic!("no row {what}")).split('|').nth(2).unwrap().trim().to_owned()
-    };
-    let grouped = |number: usize| {
-        let digits = number.to_string();
-        let groups: Vec<&[u8]> = digits.as_bytes().rchunks(3).rev().collect();
-        String::from_utf8(groups.join(&b","[..])).unwrap()
-    };
-    assert_eq!(limits::PAYLOAD_BYTES_MAX, 1 << 20);
-    assert_eq!(limit("payload of a message"), "1 MiB");
-    let numbers = [
-        ("subscriptions of one client", grouped(limits::SUBSCRIPTIONS_PER_CLIENT_MAX)),
-        (
-            "publishes of one client, of all clients, without an end",
-            [limits::REQUESTS_PER_CLIENT_MAX, limits::REQUESTS_PER_NODE_MAX]
-                .map(grouped)
-                .join(", "),
-        ),
-        (
-            "multicast deliveries of one client without an ack",
-            grouped(limits::UNACKED_PER_CLIENT_MAX),
-        ),
-        ("topics of one node", grouped(limits::TOPICS_PER_NODE_MAX)),
-        ("nodes of a network", grouped(limits::NODES_MAX)),
-    ];
-    for (what, number) in numbers {
-        assert_eq!(limit(what), number, "{what}");
-    }
 }

@@ -21,7 +21,7 @@ impl Driver {
         frames: &mut Vec<Frame>,
         reading: (&mut Recent, &mut Transit),
     ) -> Result<(), CloseReason> {
-        self.frames(Lane::Files, frames, reading, |state, now, message: FileMessage| {
+        self.frames((link, Lane::Files), frames, reading, |state, now, message: FileMessage| {
             state.handle(now, Input::File { link, message });
         })
     }
