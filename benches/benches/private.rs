@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use amop_auth::{Entropy, Exit, Identity as Publishing, Publisher, SecretKey, Subscriber};
 use amop_auth::{publisher, subscriber};
-use amop_node::{Node, NodeConfig, Rates};
+use amop_node::{Limits, Node, NodeConfig};
 use amop_p2p::Target;
 use amop_pki::{AgencyPlan, Consortium, Leaf};
 use amop_sdk::{Client, ClientBuilder, Identity, Settings, Subscription, Trust, generate_key};
@@ -193,7 +193,7 @@ async fn start(consortium: &Consortium, agency: &str, peers: &[Node]) -> Result<
         peers: peers.iter().map(peer).collect(),
         settings: Settings::default(),
         workers: 1,
-        rates: Rates::default(),
+        limits: Limits::default(),
     };
     Ok(Node::start(config).await?)
 }

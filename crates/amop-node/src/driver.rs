@@ -14,8 +14,8 @@ mod staging;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use amop_core::node::{Effect, Input, LinkId, Node, Rates};
-use amop_p2p::{Batch, Gauge, Identity, Link, Outbox};
+use amop_core::node::{Effect, Input, LinkId, Node};
+use amop_p2p::{Batch, Gauge, Identity, Link, Outbox, Waiting};
 use amop_wire::{
     ClientMessage, CloseCode, CloseReason, Epoch, Frame, Instant, Lane, Message, MessageError,
     Name, PeerMessage, Recent, Role, Transit,
@@ -25,6 +25,8 @@ use tracing::error;
 
 use crate::border::Border;
 use crate::complaints::Complaints;
+use crate::gate::Gate;
+use crate::limits::Limits;
 use crate::node::Status;
 use counts::Counts;
 pub(crate) use look::unix;
@@ -35,6 +37,8 @@ pub(crate) struct Driver {
     name: Name,
     state: Mutex<State>,
     started: std::time::Instant,
+    /// What waits on all links.
+    waiting: Waiting,
     /// The core wants to be woken earlier than the timer is set to.
     rearm: Notify,
     status: watch::Sender<Status>,
@@ -52,6 +56,9 @@ struct State {
     last_link: u64,
     /// Links with something staged.
     staged: Vec<LinkId>,
+    gate: Gate,
+    /// Whether something waited when the core was told last.
+    waited: bool,
     /// What follows at once from an effect, on its way back into the core.
     follow_ups: Vec<Input>,
     timer_at: Option<Instant>,
@@ -63,16 +70,28 @@ struct State {
 /// The sending end of a link, and what is staged for it.
 #[derive(Debug)]
 struct LinkOut {
-    outbox: Outbox,
+    /// Who is at its other end.
+    name: Name,
     gauge: Gauge,
-    is_peer: bool,
+    outbox: Outbox,
     batch: Batch,
     is_staged: bool,
 }
 
+impl LinkOut {
+    fn is_peer(&self) -> bool {
+        self.name.role() == Role::Node
+    }
+}
+
 impl Driver {
-    pub(crate) fn new(name: Name, epoch: Epoch, border: Border) -> Arc<Self> {
-        let state = State {
+    pub(crate) fn new(
+        name: Name,
+        epoch: Epoch,
+        border: Border,
+        (limits, waiting): (Limits, Waiting),
+    ) -> Arc<Self> {
+        let mut state = State {
             core: Node::new(name.clone(), epoch, seed()),
             border,
             complaints: Complaints::default(),
@@ -81,16 +100,20 @@ impl Driver {
             links: BTreeMap::new(),
             last_link: 0,
             staged: Vec::new(),
+            gate: Gate::new(limits),
+            waited: false,
             follow_ups: Vec::new(),
             timer_at: None,
             changed: false,
             is_superseded: false,
             is_drained: false,
         };
+        state.core.set_limits(limits.of_core());
         Arc::new(Self {
             name,
             state: Mutex::new(state),
             started: clock(),
+            waiting,
             rearm: Notify::new(),
             status: watch::Sender::new(Status::default()),
         })
@@ -110,20 +133,13 @@ impl Driver {
         link: &Link,
         up: impl FnOnce(LinkId) -> Input,
     ) -> Result<LinkId, CloseReason> {
-        let now = self.now();
-        let mut state = self.lock();
-        if state.links.len() >= LINKS_MAX {
-            return Err(CloseReason::new(CloseCode::Overloaded, "the node has too many links"));
-        }
+        let (now, mut state) = self.begin_batch();
+        let name = link.peer().name.clone();
+        state.gate.enter(&name)?;
         state.last_link += 1;
         let id = LinkId(state.last_link);
-        let out = LinkOut {
-            outbox: link.outbox(),
-            gauge: link.gauge(),
-            is_peer: link.peer().name.role() == Role::Node,
-            batch: Batch::default(),
-            is_staged: false,
-        };
+        let (outbox, batch) = (link.outbox(), Batch::default());
+        let out = LinkOut { name, gauge: link.gauge(), outbox, batch, is_staged: false };
         state.links.insert(id, out);
         state.handle(now, up(id));
         self.end_batch(now, state);
@@ -131,9 +147,10 @@ impl Driver {
     }
 
     pub(crate) fn link_down(&self, link: LinkId) {
-        let now = self.now();
-        let mut state = self.lock();
-        state.links.remove(&link);
+        let (now, mut state) = self.begin_batch();
+        if let Some(out) = state.links.remove(&link) {
+            state.gate.leave(&out.name);
+        }
         state.handle(now, Input::LinkDown { link });
         self.end_batch(now, state);
     }
@@ -188,10 +205,9 @@ impl Driver {
         (recent, transit): (&mut Recent, &mut Transit),
         mut handle: impl FnMut(&mut State, Instant, M),
     ) -> Result<(), CloseReason> {
-        let now = self.now();
-        let mut state = self.lock();
+        let (now, mut state) = self.begin_batch();
         let mut result = Ok(());
-        let is_peer = state.links.get(&link).is_some_and(|link| link.is_peer);
+        let is_peer = state.links.get(&link).is_some_and(LinkOut::is_peer);
         state.counts.flow(is_peer).came(frames);
         let mut held_up = transit.held_up(now, lane);
         for frame in frames.drain(..) {
@@ -204,6 +220,7 @@ impl Driver {
                     message.deduct(held_up);
                     handle(&mut state, now, message);
                 }
+                Err(MessageError::UnknownKind) => state.skip_unknown(now, link),
                 Err(error) => {
                     result = Err(malformed(&error));
                     break;
@@ -214,14 +231,15 @@ impl Driver {
         result
     }
 
-    pub(crate) fn set_rates(&self, rates: Rates) {
-        self.lock().core.set_rates(rates);
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        let mut state = self.lock();
+        state.core.set_limits(limits.of_core());
+        state.gate.set_limits(limits);
     }
 
     /// Signs by another certificate, which was found to fit, and announces everything anew.
     pub(crate) fn recertify(&self, identity: Identity) {
-        let now = self.now();
-        let mut state = self.lock();
+        let (now, mut state) = self.begin_batch();
         match state.border.recertify(identity) {
             Ok(()) => state.handle(now, Input::Recertified),
             Err(error) => error!(%error, "the new certificate cannot be announced"),
@@ -230,15 +248,13 @@ impl Driver {
     }
 
     pub(crate) fn drain(&self) {
-        let now = self.now();
-        let mut state = self.lock();
+        let (now, mut state) = self.begin_batch();
         state.handle(now, Input::Drain);
         self.end_batch(now, state);
     }
 
     pub(crate) fn shut_down(&self) {
-        let now = self.now();
-        let mut state = self.lock();
+        let (now, mut state) = self.begin_batch();
         state.handle(now, Input::Shutdown);
         self.end_batch(now, state);
     }
@@ -259,8 +275,7 @@ impl Driver {
             tokio::select! {
                 biased; // A due timer must not wait behind a flood of earlier ones.
                 () = due => {
-                    let now = self.now();
-                    let mut state = self.lock();
+                    let (now, mut state) = self.begin_batch();
                     state.timer_at = None;
                     state.handle(now, Input::Timeout);
                     self.end_batch(now, state);
@@ -268,6 +283,14 @@ impl Driver {
                 () = self.rearm.notified() => {}
             }
         }
+    }
+
+    /// Begins a batch of inputs: tells the core how much waits.
+    fn begin_batch(&self) -> (Instant, MutexGuard<'_, State>) {
+        let now = self.now();
+        let mut state = self.lock();
+        state.tell_waiting(now, self.waiting.bytes());
+        (now, state)
     }
 
     /// Ends a batch of inputs: lets the core let go of what it held, wakes every destination once,
@@ -368,6 +391,3 @@ fn seed() -> [u8; 32] {
 fn clock() -> std::time::Instant {
     std::time::Instant::now()
 }
-
-/// Most links of one node, to clients and to peers together.
-const LINKS_MAX: usize = 16_384;

@@ -7,10 +7,13 @@ mod crl;
 mod driver;
 mod epoch;
 mod expiry;
+mod gate;
+mod ground;
 mod life;
 mod limits;
 mod links;
 mod looking;
+mod machine;
 mod node;
 mod trust;
 pub mod view;
@@ -23,5 +26,6 @@ pub use config::{
     Setting, When,
 };
 pub use epoch::StateError;
+pub use limits::Limits;
 pub use looking::{Stopped, Window};
 pub use node::{Node, NodeConfig, RecertifyError, StartError, Status, WORKERS_MAX};

@@ -4,21 +4,18 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use amop_core::node::Rates;
-use amop_p2p::{Endpoint, Identity, LinkKind};
+use amop_p2p::{Endpoint, Identity};
 use amop_wire::Epoch;
-use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::info;
 
-use crate::border::Border;
 use crate::driver::Driver;
-use crate::epoch::{StateDir, StateError, epoch_by_clock};
 use crate::expiry::days_left;
+use crate::ground::{Ground, ground, listen};
+use crate::limits::Limits;
 use crate::links::{accept_clients, accept_peers, dial_peer};
-use crate::node::{NodeConfig, StartError, Status, WORKERS_MAX};
+use crate::node::{NodeConfig, StartError, Status};
 use crate::trust::LiveTrust;
-use crate::workers::Threads;
 
 /// Something to look at or to do on the node's thread, where its state is.
 pub(crate) type Look = Box<dyn FnOnce(&Driver) + Send>;
@@ -26,7 +23,7 @@ pub(crate) type Look = Box<dyn FnOnce(&Driver) + Send>;
 /// What the node's thread is told while it runs.
 pub(crate) struct Orders {
     pub(crate) trust: LiveTrust,
-    pub(crate) rates: watch::Receiver<Rates>,
+    pub(crate) limits: watch::Receiver<Limits>,
     pub(crate) identity: watch::Receiver<Identity>,
     pub(crate) looks: mpsc::UnboundedReceiver<Look>,
     pub(crate) drain: Arc<Notify>,
@@ -47,7 +44,7 @@ pub(crate) fn run_thread(
     state_dir: Option<PathBuf>,
     started: oneshot::Sender<Result<Started, StartError>>,
 ) {
-    let Orders { trust, rates, identity, looks, drain, stopped } = orders;
+    let Orders { trust, limits, identity, looks, drain, stopped } = orders;
     let Ground { life: (epoch, _state), border, runtime, threads } =
         match ground(&config, state_dir) {
             Ok(ground) => ground,
@@ -57,6 +54,8 @@ pub(crate) fn run_thread(
             }
         };
     config.settings.workers = threads.workers();
+    config.limits.apply_to(&mut config.settings);
+    let waiting = config.settings.waiting.clone();
     runtime.block_on(async {
         let (p2p, sdk) = match listen(&config) {
             Ok(endpoints) => endpoints,
@@ -65,13 +64,13 @@ pub(crate) fn run_thread(
                 return;
             }
         };
-        let driver = Driver::new(config.identity.name().clone(), epoch, border);
+        let name = config.identity.name().clone();
+        let driver = Driver::new(name, epoch, border, (config.limits, waiting));
         if started.send(ready(&driver, epoch, &p2p, &sdk)).is_err() {
             return; // The caller gave up waiting.
         }
-        driver.set_rates(config.rates);
         tokio::spawn(driver.clone().run_timers());
-        tokio::spawn(follow(rates, driver.clone()));
+        tokio::spawn(follow(limits, driver.clone()));
         let endpoints = [p2p.clone(), sdk.clone()];
         tokio::spawn(show(identity.clone(), driver.clone(), endpoints));
         tokio::spawn(let_look(looks, driver.clone()));
@@ -100,31 +99,11 @@ pub(crate) fn run_thread(
     });
 }
 
-/// What a node stands on, in the order in which it must be there.
-struct Ground {
-    life: (Epoch, Option<StateDir>),
-    border: Border,
-    runtime: Runtime,
-    threads: Threads,
-}
-
-fn ground(config: &NodeConfig, state_dir: Option<PathBuf>) -> Result<Ground, StartError> {
-    // Before the sockets: whoever links with this life must meet an epoch that is on the disk. The
-    // directory stays locked until all else is gone.
-    let life = begin(state_dir).map_err(StartError::State)?;
-    let border = Border::new(config.identity.clone(), &config.trust).map_err(StartError::Chain)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(StartError::Thread)?;
-    let count = config.workers.clamp(1, WORKERS_MAX);
-    let threads = Threads::start(count, config.identity.name(), runtime.handle());
-    Ok(Ground { life, border, runtime, threads: threads.map_err(StartError::Thread)? })
-}
-
-/// Goes by the rates that the operator sets, as long as there is one.
-async fn follow(mut rates: watch::Receiver<Rates>, driver: Arc<Driver>) {
-    while rates.changed().await.is_ok() {
-        let rates = *rates.borrow_and_update();
-        driver.set_rates(rates);
+/// Goes by the limits that the operator sets, as long as there is one.
+async fn follow(mut limits: watch::Receiver<Limits>, driver: Arc<Driver>) {
+    while limits.changed().await.is_ok() {
+        let limits = *limits.borrow_and_update();
+        driver.set_limits(limits);
         info!("going by other limits");
     }
 }
@@ -151,25 +130,6 @@ async fn let_look(mut looks: mpsc::UnboundedReceiver<Look>, driver: Arc<Driver>)
     while let Some(look) = looks.recv().await {
         look(&driver);
     }
-}
-
-/// Takes the state directory, if there is one, and begins a life.
-fn begin(state_dir: Option<PathBuf>) -> Result<(Epoch, Option<StateDir>), StateError> {
-    let clock = epoch_by_clock();
-    let Some(path) = state_dir else { return Ok((clock, None)) };
-    let state = StateDir::open(path)?;
-    Ok((state.next_epoch(clock)?, Some(state)))
-}
-
-fn listen(config: &NodeConfig) -> Result<(Endpoint, Endpoint), StartError> {
-    let NodeConfig { identity, trust, settings, .. } = config;
-    let addr = config.p2p_listen;
-    let p2p = Endpoint::listen(addr, LinkKind::Node, identity, trust, settings.clone())
-        .map_err(|source| StartError::P2pListen { addr, source })?;
-    let addr = config.sdk_listen;
-    let sdk = Endpoint::listen(addr, LinkKind::Sdk, identity, trust, settings.clone())
-        .map_err(|source| StartError::SdkListen { addr, source })?;
-    Ok((p2p, sdk))
 }
 
 fn ready(

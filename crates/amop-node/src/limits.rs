@@ -1,137 +1,220 @@
-//! The section `[limits]`: how fast clients may publish.
+//! The section `[limits]`: how much others may make a node hold, and how fast they may come.
 //!
-//! Every rate is written with its unit, since a bare number would be read as bytes by one and as bits by
-//! another. A limit that is not there is none; zero is refused rather than taken for either.
+//! Every rate and every size is written with its unit, since a bare number would be read as bytes by one and
+//! as bits by another. What is left out has its default; zero is refused rather than taken for no limit.
 
-use std::path::Path;
+mod bounds;
+mod values;
 
-use amop_core::node::{Pace, Rate, Rates};
-use amop_wire::limits::PAYLOAD_BYTES_MAX;
+use amop_core::node::{Rate, Rates};
+use amop_p2p::Settings;
+use amop_wire::limits::{
+    HANDSHAKES_BURST, HANDSHAKES_PER_SECOND, LINK_BYTES_MAX, LINK_MESSAGES_MAX, LINKS_PER_NODE_MAX,
+    MEMORY_BYTES, PAYLOAD_BYTES_MAX, REQUEST_BYTES_PER_CLIENT_MAX, REQUESTS_PER_CLIENT_MAX,
+    REQUESTS_PER_NODE_MAX, SUBSCRIPTIONS_PER_CLIENT_MAX,
+};
 use serde::Deserialize;
+use toml::{Spanned, Value};
 
 use crate::config::ConfigError;
+use bounds::Bounds;
+pub(crate) use bounds::Text;
+
+/// How much others may make a node hold, and how fast they may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How fast clients may publish.
+    pub rates: Rates,
+    /// Most subscriptions of one client.
+    pub subscriptions: usize,
+    /// Most publishes of one client without an end.
+    pub in_flight: usize,
+    /// Most payload of the unicasts of one client without an end, in bytes.
+    pub in_flight_bytes: usize,
+    /// Most publishes of all clients without an end.
+    pub in_flight_of_node: usize,
+    /// Most that the node holds for others altogether, in bytes.
+    pub memory_bytes: usize,
+    /// Most links of the node, to clients and to peers together.
+    pub links: usize,
+    /// Most links of one agency.
+    pub links_per_agency: usize,
+    /// How many links one address may begin a second. Counts from the next start on.
+    pub handshakes_per_second: u32,
+    /// How many links one address may begin at once after a pause. Counts from the next start on.
+    pub handshakes_burst: u32,
+    /// Most bytes that wait for one link. Counts from the next start on.
+    pub queue_bytes: usize,
+    /// Most messages that wait for one link. Counts from the next start on.
+    pub queue_messages: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            rates: Rates::default(),
+            subscriptions: SUBSCRIPTIONS_PER_CLIENT_MAX,
+            in_flight: REQUESTS_PER_CLIENT_MAX,
+            in_flight_bytes: REQUEST_BYTES_PER_CLIENT_MAX,
+            in_flight_of_node: REQUESTS_PER_NODE_MAX,
+            memory_bytes: MEMORY_BYTES,
+            links: LINKS_PER_NODE_MAX,
+            links_per_agency: LINKS_PER_NODE_MAX,
+            handshakes_per_second: HANDSHAKES_PER_SECOND,
+            handshakes_burst: HANDSHAKES_BURST,
+            queue_bytes: LINK_BYTES_MAX,
+            queue_messages: LINK_MESSAGES_MAX,
+        }
+    }
+}
+
+impl Limits {
+    /// What of it the core goes by.
+    pub(crate) fn of_core(&self) -> amop_core::node::Limits {
+        amop_core::node::Limits {
+            subscriptions_per_client: self.subscriptions,
+            requests_per_client: self.in_flight,
+            request_bytes_per_client: self.in_flight_bytes,
+            requests_per_node: self.in_flight_of_node,
+            memory_bytes: self.memory_bytes,
+            link_bytes: self.queue_bytes,
+            rates: self.rates,
+            ..amop_core::node::Limits::default()
+        }
+    }
+
+    /// Has links go by what of it is theirs.
+    pub(crate) fn apply_to(&self, settings: &mut Settings) {
+        settings.outbox_bytes_max = self.queue_bytes;
+        settings.outbox_messages_max = self.queue_messages;
+        settings.handshakes_per_address = (self.handshakes_per_second, self.handshakes_burst);
+    }
+}
+
+type Given = Option<Spanned<Value>>;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LimitsSection {
-    session: PaceSection,
-    agency: PaceSection,
-    node: PaceSection,
+    session: SessionSection,
+    agency: AgencySection,
+    node: NodeSection,
+    link: LinkSection,
+    address: AddressSection,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct PaceSection {
-    bytes: Option<String>,
-    bytes_burst: Option<String>,
-    messages: Option<String>,
-    messages_burst: Option<u64>,
+struct SessionSection {
+    bytes: Given,
+    bytes_burst: Given,
+    messages: Given,
+    messages_burst: Given,
+    subscriptions: Given,
+    in_flight: Given,
+    in_flight_bytes: Given,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct AgencySection {
+    bytes: Given,
+    bytes_burst: Given,
+    messages: Given,
+    messages_burst: Given,
+    links: Given,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct NodeSection {
+    bytes: Given,
+    bytes_burst: Given,
+    messages: Given,
+    messages_burst: Given,
+    in_flight: Given,
+    links: Given,
+    memory: Given,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LinkSection {
+    queue: Given,
+    queue_messages: Given,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct AddressSection {
+    handshakes: Given,
+    handshakes_burst: Given,
 }
 
 impl LimitsSection {
-    pub(crate) fn check(&self, file: &Path) -> Result<Rates, ConfigError> {
-        Ok(Rates {
-            session: self.session.check(file, "session")?,
-            agency: self.agency.check(file, "agency")?,
-            node: self.node.check(file, "node")?,
-        })
-    }
-}
-
-impl PaceSection {
-    fn check(&self, file: &Path, section: &str) -> Result<Pace, ConfigError> {
-        let bad = |key: &str, found: &dyn std::fmt::Display, wanted| ConfigError::BadLimit {
-            file: file.into(),
-            key: format!("limits.{section}.{key}").into(),
-            found: found.to_string().into(),
-            wanted,
+    /// Checks all of it.
+    pub(crate) fn check(&self, text: Text<'_>) -> Result<Limits, ConfigError> {
+        let Self { session, agency, node, link, address } = self;
+        let usual = Limits::default();
+        let bounds = Bounds::new(text);
+        let in_session = bounds.section("session");
+        let in_agency = bounds.section("agency");
+        let in_node = bounds.section("node");
+        let in_link = bounds.section("link");
+        let in_address = bounds.section("address");
+        let rates = Rates {
+            session: in_session.pace(
+                (&session.bytes, &session.bytes_burst),
+                (&session.messages, &session.messages_burst),
+            )?,
+            agency: in_agency.pace(
+                (&agency.bytes, &agency.bytes_burst),
+                (&agency.messages, &agency.messages_burst),
+            )?,
+            node: in_node
+                .pace((&node.bytes, &node.bytes_burst), (&node.messages, &node.messages_burst))?,
         };
-        let text = |key: &str, text: &Option<String>, unit: fn(&str) -> Option<u64>, wanted| {
-            let read = |text: &String| unit(text).ok_or_else(|| bad(key, text, wanted));
-            text.as_ref().map(read).transpose()
-        };
-        let bytes = text("bytes", &self.bytes, bytes_a_second, "a rate such as \"10 MB/s\"")?;
-        let burst = text("bytes_burst", &self.bytes_burst, size, "a size such as \"5 MB\"")?;
-        let messages =
-            text("messages", &self.messages, messages_a_second, "a rate such as \"1000/s\"")?;
-        if let Some(0) = self.messages_burst {
-            return Err(bad(
-                "messages_burst",
-                &0,
-                "at least 1; leave it out for one second's worth",
-            ));
-        }
-        if let (None, Some(burst)) = (bytes, &self.bytes_burst) {
-            return Err(bad("bytes_burst", burst, "`bytes` beside it"));
-        }
-        if let (None, Some(burst)) = (messages, &self.messages_burst) {
-            return Err(bad("messages_burst", burst, "`messages` beside it"));
-        }
-        let one_message = PAYLOAD_BYTES_MAX as u64;
-        Ok(Pace {
-            bytes: bytes.map(|per_second| Rate {
-                per_second,
-                burst: burst.unwrap_or(per_second.max(one_message)),
-            }),
-            messages: messages.map(|per_second| Rate {
-                per_second,
-                burst: self.messages_burst.unwrap_or(per_second),
-            }),
+        let one_frame = 2 * PAYLOAD_BYTES_MAX as u64;
+        let memory_bytes = in_node.size("memory", &node.memory, 16 << 20)?;
+        let memory_bytes = memory_bytes.unwrap_or_else(|| in_node.usual_memory(usual.memory_bytes));
+        let handshakes = in_address.rate(
+            ("handshakes", &address.handshakes),
+            ("handshakes_burst", &address.handshakes_burst),
+        )?;
+        let handshakes = handshakes.unwrap_or(Rate {
+            per_second: usual.handshakes_per_second.into(),
+            burst: usual.handshakes_burst.into(),
+        });
+        let bounded = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        Ok(Limits {
+            rates,
+            subscriptions: in_session.count(
+                "subscriptions",
+                &session.subscriptions,
+                usual.subscriptions,
+            )?,
+            in_flight: in_session.count("in_flight", &session.in_flight, usual.in_flight)?,
+            in_flight_bytes: in_session
+                .size("in_flight_bytes", &session.in_flight_bytes, 1)?
+                .unwrap_or(usual.in_flight_bytes),
+            in_flight_of_node: in_node.count(
+                "in_flight",
+                &node.in_flight,
+                usual.in_flight_of_node,
+            )?,
+            memory_bytes,
+            links: in_node.count("links", &node.links, usual.links)?,
+            links_per_agency: in_agency.count("links", &agency.links, usual.links_per_agency)?,
+            handshakes_per_second: bounded(handshakes.per_second),
+            handshakes_burst: bounded(handshakes.burst),
+            queue_bytes: in_link
+                .size("queue", &link.queue, one_frame)?
+                .unwrap_or(usual.queue_bytes),
+            queue_messages: in_link.count(
+                "queue_messages",
+                &link.queue_messages,
+                usual.queue_messages,
+            )?,
         })
-    }
-}
-
-pub(crate) fn bytes_a_second(text: &str) -> Option<u64> {
-    size(text.strip_suffix("/s")?)
-}
-
-pub(crate) fn messages_a_second(text: &str) -> Option<u64> {
-    positive(text.strip_suffix("/s")?.trim_end())
-}
-
-/// Reads a whole number and its unit, with or without a space between them.
-pub(crate) fn size(text: &str) -> Option<u64> {
-    let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(unit_at);
-    let (_, factor) = UNITS.into_iter().find(|(name, _)| *name == unit.trim_start())?;
-    positive(number)?.checked_mul(factor)
-}
-
-fn positive(number: &str) -> Option<u64> {
-    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
-    number.parse().ok().filter(|&number| is_number && number > 0)
-}
-
-const UNITS: [(&str, u64); 7] = [
-    ("B", 1),
-    ("kB", 1_000),
-    ("MB", 1_000_000),
-    ("GB", 1_000_000_000),
-    ("KiB", 1 << 10),
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
-];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_size_has_a_whole_number_and_a_unit() {
-        let sizes = ["1 B", "7kB", "10 MB", "2 GB", "1 KiB", "3 MiB", "1 GiB"].map(size);
-        let bytes = [1, 7000, 10_000_000, 2_000_000_000, 1024, 3_145_728, 1_073_741_824];
-        assert_eq!(sizes, bytes.map(Some));
-        let wrong = ["", "10", "MB", "0 MB", "1.5 MB", "-1 B", "+1 B", "1 mb", "1 Mbit", "1 MB/s"];
-        assert!(wrong.iter().all(|text| size(text).is_none()));
-        assert_eq!(size("18446744073709551615 B"), Some(u64::MAX));
-        assert_eq!(size("18446744073709551615 kB"), None, "more than fits");
-    }
-
-    #[test]
-    fn a_rate_is_by_the_second() {
-        assert_eq!(bytes_a_second("10 MB/s"), Some(10_000_000));
-        assert_eq!(messages_a_second("1000/s"), Some(1000));
-        assert_eq!([bytes_a_second("10 MB"), bytes_a_second("10 MB/m")], [None; 2]);
-        assert_eq!(["1000", "0/s", "/s", "+1/s"].map(messages_a_second), [None; 4]);
     }
 }

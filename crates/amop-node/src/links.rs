@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use amop_core::node::{Input, LinkId};
-use amop_p2p::{Dialer, Endpoint, Handshake, HandshakeError, Link, LinkEnd, Target};
+use amop_p2p::{Dialer, Endpoint, Handshake, Link, LinkEnd, Target};
 use amop_wire::{CloseCode, Lane, Name, Recent, Transit};
 use tracing::{debug, info, warn};
 
@@ -15,7 +15,7 @@ pub(crate) async fn accept_clients(driver: Arc<Driver>, endpoint: Endpoint) {
     while let Some(handshake) = endpoint.accept().await {
         let driver = driver.clone();
         endpoint.workers().spawn(async move {
-            let Some(link) = complete(handshake, "client").await else { return };
+            let Some(link) = complete(&driver, handshake, "client").await else { return };
             run_client(&driver, link).await;
         });
     }
@@ -26,7 +26,7 @@ pub(crate) async fn accept_peers(driver: Arc<Driver>, endpoint: Endpoint) {
     while let Some(handshake) = endpoint.accept().await {
         let driver = driver.clone();
         endpoint.workers().spawn(async move {
-            let Some(link) = complete(handshake, "peer").await else { return };
+            let Some(link) = complete(&driver, handshake, "peer").await else { return };
             run_peer(&driver, link).await;
         });
     }
@@ -73,19 +73,18 @@ pub(crate) async fn dial_peer(
     }
 }
 
-async fn complete(handshake: Handshake, who: &'static str) -> Option<Link> {
+async fn complete(driver: &Driver, handshake: Handshake, who: &'static str) -> Option<Link> {
     let remote = handshake.remote_addr();
     match handshake.complete().await {
         Ok(link) => Some(link),
         Err(error) => {
-            refused(who, &remote, &error);
+            // Whoever keeps trying does not fill the log.
+            if let Some(held_back) = driver.is_worth_telling_of(remote.ip()) {
+                warn!(who, %remote, error = %chain(&error), held_back, "refused a link");
+            }
             None
         }
     }
-}
-
-fn refused(who: &'static str, remote: &std::net::SocketAddr, error: &HandshakeError) {
-    warn!(who, %remote, error = %chain(error), "refused a link");
 }
 
 async fn run_client(driver: &Driver, link: Link) {
@@ -131,16 +130,19 @@ async fn run_peer(driver: &Driver, link: Link) {
 
 fn ended(driver: &Driver, id: LinkId, name: &Name, remote: std::net::SocketAddr, end: &LinkEnd) {
     driver.link_down(id);
-    match end {
-        LinkEnd::Broken(_) => warn!(party = %name, %remote, %end, "link ended"),
-        LinkEnd::Lost(_) => info!(party = %name, %remote, %end, "link ended"),
+    let is_fault = match end {
+        LinkEnd::Broken(_) => true,
+        LinkEnd::ClosedByUs(reason) => matches!(
+            reason.code,
+            CloseCode::Protocol | CloseCode::SlowReader | CloseCode::Overloaded
+        ),
         // The peer's operator knows why; ours must learn it too.
-        LinkEnd::ClosedByPeer(reason) if reason.code == CloseCode::Refused => {
-            warn!(party = %name, %remote, %end, "link ended");
-        }
-        LinkEnd::ClosedByUs(_) | LinkEnd::ClosedByPeer(_) => {
-            debug!(party = %name, %remote, %end, "link ended");
-        }
+        LinkEnd::ClosedByPeer(reason) => reason.code == CloseCode::Refused,
+        LinkEnd::Lost(_) => return info!(party = %name, %remote, %end, "link ended"),
+    };
+    match is_fault.then(|| driver.is_worth_telling(name)).flatten() {
+        Some(held_back) => warn!(party = %name, %remote, %end, held_back, "link ended"),
+        None => debug!(party = %name, %remote, %end, "link ended"),
     }
 }
 

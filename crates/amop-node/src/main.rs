@@ -7,6 +7,7 @@ mod admin;
 mod watch;
 
 use std::io::{self, IsTerminal};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use amop_node::{
     Config, ConfigError, ConfigErrors, LogConfig, LogFormat, Node, StartError, StateError,
 };
 use clap::Parser;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -58,13 +60,27 @@ Exit codes:
   73 the state directory cannot be used        75 a running node uses it
   74 cannot listen        77 key or certificate refused    78 configuration wrong";
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let args = Args::parse();
+    match runtime() {
+        Ok(runtime) => runtime.block_on(start(args)),
+        Err(error) => fail(EX_IOERR, &error),
+    }
+}
+
+/// Makes tokio's runtime, which panics where the system has no descriptors left for its signals: so it is
+/// tried before whether there are some.
+fn runtime() -> io::Result<Runtime> {
+    let spare = [UnixStream::pair()?, UnixStream::pair()?, UnixStream::pair()?];
+    drop(spare);
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+async fn start(args: Args) -> ExitCode {
     let config = match args.read() {
         Ok(config) => config,
         Err(errors) => {
-            eprintln!("{errors}");
+            eprintln!("amop-node: the configuration cannot be used\n{errors}");
             return ExitCode::from(exit_code(&errors));
         }
     };
@@ -165,7 +181,7 @@ impl Daemon {
         }
     }
 
-    /// Reads again who the node is, whom to trust, and how fast clients may publish. What is wrong there changes nothing.
+    /// Reads again who the node is, whom to trust, and the limits. What is wrong there changes nothing.
     fn reload(&self) -> Result<Reloaded, String> {
         let config = match self.args.read() {
             Ok(config) => config,
@@ -185,7 +201,7 @@ impl Daemon {
             warn!(keys = needs_restart.join(", "), "changed keys count from the next start on");
         }
         self.node.reload(&config.node.trust);
-        self.node.set_rates(config.node.rates);
+        self.node.set_limits(config.node.limits);
         self.reloads.taken.fetch_add(1, Ordering::Relaxed);
         info!("reloaded certificate, roots, revocation lists and limits");
         Ok(Reloaded { needs_restart })

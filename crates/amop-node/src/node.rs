@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use amop_core::node::Rates;
 use amop_p2p::{EndpointError, Fingerprint, Identity, Settings, Target, Trust};
 use amop_wire::{BadChain, Epoch, Name};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -17,6 +16,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use crate::border::chain_of;
 use crate::epoch::StateError;
 use crate::life::{Look, Orders, Started, run_thread};
+use crate::limits::Limits;
 use crate::trust::LiveTrust;
 
 /// What a node needs to run.
@@ -32,13 +32,13 @@ pub struct NodeConfig {
     pub sdk_listen: SocketAddr,
     /// Whom to link with, and where they can be dialed.
     pub peers: Vec<(Name, Vec<Target>)>,
-    /// Tuning of the links. Its [`workers`](Settings::workers) are replaced by those below.
+    /// Tuning of the links. What the fields below say takes the place of what it says.
     pub settings: Settings,
     /// On how many threads links are worked on, at least 1 and at most [`WORKERS_MAX`]. More serve a node on
     /// a machine with more cores; one alone costs least.
     pub workers: usize,
-    /// How fast clients may publish.
-    pub rates: Rates,
+    /// How much others may make it hold, and how fast they may come.
+    pub limits: Limits,
 }
 
 /// The most [`workers`](NodeConfig::workers).
@@ -55,7 +55,7 @@ pub struct Node {
     status: watch::Receiver<Status>,
     identity: watch::Sender<Identity>,
     pub(crate) trust: LiveTrust,
-    rates: watch::Sender<Rates>,
+    limits: watch::Sender<Limits>,
     pub(crate) looks: mpsc::UnboundedSender<Look>,
     drain: Arc<Notify>,
     stop: Option<oneshot::Sender<()>>,
@@ -76,6 +76,8 @@ pub struct Status {
     /// asked of whoever replies, acks of what was not delivered, messages that left their path. What comes
     /// too late does not count.
     pub refused_messages: u64,
+    /// How many messages were skipped so far because only a newer version understands them.
+    pub unknown_messages: u64,
     /// Whether the node has [drained](Node::drain): it stops by itself.
     pub is_drained: bool,
     /// Whether another process runs with the name of this node: then this one has given way, and
@@ -170,12 +172,12 @@ impl Node {
         let (identity, new_identity) = watch::channel(config.identity.clone());
         let trust = LiveTrust::new(config.trust.clone());
         let live = trust.clone();
-        let (rates, new_rates) = watch::channel(config.rates);
+        let (limits, new_limits) = watch::channel(config.limits);
         let drain = Arc::new(Notify::new());
         let (looks, to_look) = mpsc::unbounded_channel();
         let orders = Orders {
             trust: live,
-            rates: new_rates,
+            limits: new_limits,
             identity: new_identity,
             looks: to_look,
             drain: drain.clone(),
@@ -197,7 +199,7 @@ impl Node {
                     status,
                     identity,
                     trust,
-                    rates,
+                    limits,
                     looks,
                     drain,
                     stop,
@@ -280,9 +282,10 @@ impl Node {
         self.trust.replace(trust);
     }
 
-    /// Lets clients publish at these rates from now on. What they took before counts under them.
-    pub fn set_rates(&self, rates: Rates) {
-        self.rates.send_if_modified(|before| std::mem::replace(before, rates) != rates);
+    /// Goes by other limits from now on. What clients took before counts under other rates, and what is held
+    /// already stays. Those of queues and handshakes count for the next start.
+    pub fn set_limits(&self, limits: Limits) {
+        self.limits.send_if_modified(|before| std::mem::replace(before, limits) != limits);
     }
 
     /// Stops the node without harm, within 30 s and a few more for what is queued. Returns once nobody needs

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-use amop_node::{Config, ConfigError, ConfigErrors, LogFormat, Pace, Rate, Rates};
+use amop_node::{Config, ConfigError, ConfigErrors, LogFormat};
 use amop_pki::{AgencyPlan, Consortium};
 use tempfile::TempDir;
 
@@ -237,57 +237,6 @@ fn what_becomes_of_a_stale_list_is_one_of_two_words() {
 #[expect(clippy::disallowed_methods, reason = "certificates are issued as of today")]
 fn now() -> SystemTime {
     SystemTime::now()
-}
-
-#[test]
-fn limits_are_read_with_their_units_and_there_are_none_without_a_key() {
-    let rates = |limits: &str| {
-        let dir = directory(&format!("{GOOD}\n{limits}"));
-        Config::from_file(dir.path().join("amop.toml")).unwrap().node.rates
-    };
-    assert_eq!(rates(""), Rates::default());
-    let limits = "[limits.session]\nbytes = \"10 MB/s\"\nmessages = \"1000/s\"\n\
-                  [limits.agency]\nbytes = \"64KiB/s\"\n\
-                  [limits.node]\nbytes = \"2 GB/s\"\nbytes_burst = \"5 MB\"\n\
-                  messages = \"7/s\"\nmessages_burst = 20\n";
-    let rate = |per_second, burst| Some(Rate { per_second, burst });
-    let expected = Rates {
-        session: Pace { bytes: rate(10_000_000, 10_000_000), messages: rate(1000, 1000) },
-        agency: Pace { bytes: rate(65_536, 1 << 20), messages: None },
-        node: Pace { bytes: rate(2_000_000_000, 5_000_000), messages: rate(7, 20) },
-    };
-    assert_eq!(rates(limits), expected);
-}
-
-#[test]
-fn a_wrong_limit_is_named_with_what_it_should_be() {
-    let text = |limits: &str| {
-        let (_, text) = error("[log]", &format!("[limits.session]\n{limits}\n[log]"));
-        text
-    };
-    let wrong = [
-        (
-            "bytes = \"10\"",
-            "`limits.session.bytes` is \"10\", and should be a rate such as \"10 MB/s\"",
-        ),
-        ("messages = \"0/s\"", "`limits.session.messages` is \"0/s\", and should be a rate"),
-        (
-            "bytes = \"1 B/s\"\nbytes_burst = \"1\"",
-            "`limits.session.bytes_burst` is \"1\", and should be a size",
-        ),
-        ("bytes_burst = \"1 MB\"", "needs `limits.session.bytes` beside it"),
-        ("messages_burst = 5", "needs `limits.session.messages` beside it"),
-        (
-            "messages = \"1/s\"\nmessages_burst = 0",
-            "is 0, and should be a whole number, at least 1",
-        ),
-        ("mbit = 5", "unknown key `limits.session.mbit`"),
-        ("bytes = 10", "is 10, and should be a rate such as"),
-    ];
-    for (limits, sentence) in wrong {
-        let told = text(limits);
-        assert!(told.contains(sentence), "{limits}: {told}");
-    }
 }
 
 #[test]

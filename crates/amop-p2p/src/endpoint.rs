@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use amop_wire::limits::{HALF_OPEN_MAX, HALF_OPEN_UNPROVED_MAX};
 use amop_wire::{CloseCode, Name, Role};
 use quinn::{ConnectError, ServerConfig, TransportConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -17,7 +18,9 @@ use crate::handshake::{Context, HalfOpen, Handshake, HandshakeError};
 use crate::identity::Identity;
 use crate::kind::{LinkKind, Side};
 use crate::link::Link;
+use crate::newcomers::Newcomers;
 use crate::open::OpenLinks;
+use crate::run::now;
 use crate::settings::Settings;
 use crate::tls::Tls;
 use crate::trust::Trust;
@@ -34,6 +37,7 @@ pub struct Endpoint {
     pub(crate) tls: Tls,
     dialing: Arc<TransportConfig>,
     half_open: Arc<AtomicUsize>,
+    newcomers: Newcomers,
     /// Whether the endpoint shuts down.
     stopping: Arc<watch::Sender<bool>>,
 }
@@ -106,6 +110,7 @@ impl Endpoint {
         let config = settings.endpoint(identity.reset_keys())?;
         let quinn = quinn::Endpoint::new(config, server, socket, settings.workers.runtime())
             .map_err(EndpointError::Socket)?;
+        let (per_second, burst) = settings.handshakes_per_address;
         Ok(Self {
             quinn,
             context: Context {
@@ -117,6 +122,7 @@ impl Endpoint {
             tls,
             dialing,
             half_open: Arc::default(),
+            newcomers: Newcomers::new(per_second, burst),
             stopping: Arc::new(watch::Sender::new(false)),
         })
     }
@@ -143,8 +149,9 @@ impl Endpoint {
 
     /// Waits for somebody who wants to link; `None` once the endpoint is shut down.
     ///
-    /// Nobody is judged yet: that is [`Handshake::complete`]. While many handshakes are half open,
-    /// a newcomer must first prove its address, which costs it a round trip and us no memory.
+    /// Nobody is judged yet: that is [`Handshake::complete`]. While many handshakes are half open, or its
+    /// address has begun too many, a newcomer must first prove its address, which costs it a round trip and
+    /// us no memory.
     pub async fn accept(&self) -> Option<Handshake> {
         let mut stopping = self.stopping.subscribe();
         loop {
@@ -154,13 +161,17 @@ impl Endpoint {
                 incoming = self.quinn.accept() => incoming,
             }?;
             let half_open = self.half_open.load(Ordering::Relaxed);
-            if half_open >= HALF_OPEN_MAX {
-                debug!(remote = %incoming.remote_address(), half_open, "refusing a handshake");
+            let (remote, now) = (incoming.remote_address(), now());
+            let is_proved = incoming.remote_address_validated();
+            let is_in_pace = self.newcomers.may_begin(now, remote.ip());
+            if half_open >= HALF_OPEN_MAX || is_proved && !is_in_pace {
+                debug!(%remote, half_open, is_in_pace, "refusing a handshake");
                 incoming.refuse();
-            } else if half_open >= HALF_OPEN_UNPROVED_MAX && !incoming.remote_address_validated() {
+            } else if (half_open >= HALF_OPEN_UNPROVED_MAX || !is_in_pace) && !is_proved {
                 // It fails only if the address is proved already.
                 let _ = incoming.retry();
             } else {
+                self.newcomers.begins(now, remote.ip());
                 let half_open = HalfOpen::count(&self.half_open);
                 return Some(Handshake { incoming, context: self.context.clone(), half_open });
             }
@@ -291,12 +302,6 @@ const INCOMING_MAX: usize = 512;
 const INCOMING_BYTES_MAX: u64 = 64 << 10;
 const ALL_INCOMING_BYTES_MAX: u64 = 8 << 20;
 
-/// Handshakes that may be half open before a newcomer must prove its address.
-const HALF_OPEN_UNPROVED_MAX: usize = 64;
-
-/// Handshakes that may be half open at all.
-const HALF_OPEN_MAX: usize = 512;
-
 /// How long the last closes may take that did not happen in time.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 
@@ -304,96 +309,4 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 const NO_SERVER_NAME: &str = "amop.invalid";
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::Ordering;
-
-    use super::*;
-    use crate::testing;
-
-    const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-
-    fn node(dns: &str) -> Endpoint {
-        let (identity, trust) = (testing::identity(dns), testing::trust());
-        Endpoint::listen(ANY_PORT, LinkKind::Node, &identity, &trust, Settings::default()).unwrap()
-    }
-
-    /// Dials in a task of its own, for as long as it takes.
-    fn dial(dialer: &Endpoint, acceptor: &Endpoint) -> tokio::task::JoinHandle<String> {
-        let (dialer, addr) = (dialer.clone(), acceptor.local_addr().unwrap());
-        tokio::spawn(async move {
-            match dialer.dial(addr, None).await {
-                Ok(_) => "linked".to_owned(),
-                Err(error) => error.to_string(),
-            }
-        })
-    }
-
-    #[tokio::test]
-    async fn newcomers_must_prove_their_address_while_many_are_half_open() {
-        let (dialer, acceptor) = (node("n1.node.bank-a.amop"), node("n1.node.bank-b.amop"));
-        let mut half_open = Vec::new();
-        for i in 0..HALF_OPEN_UNPROVED_MAX {
-            dial(&dialer, &acceptor);
-            let handshake = acceptor.accept().await.unwrap();
-            assert!(!handshake.incoming.remote_address_validated(), "newcomer {i}");
-            half_open.push(handshake);
-        }
-        let linked = dial(&dialer, &acceptor);
-        let handshake = acceptor.accept().await.unwrap();
-        assert!(handshake.incoming.remote_address_validated());
-        let _link = handshake.complete().await.unwrap();
-        assert_eq!(linked.await.unwrap(), "linked");
-
-        half_open.clear();
-        dial(&dialer, &acceptor);
-        let handshake = acceptor.accept().await.unwrap();
-        assert!(!handshake.incoming.remote_address_validated(), "those who gave up do not count");
-    }
-
-    #[tokio::test]
-    async fn nobody_gets_in_while_too_many_are_half_open() {
-        let (dialer, acceptor) = (node("n1.node.bank-a.amop"), node("n1.node.bank-b.amop"));
-        acceptor.half_open.store(HALF_OPEN_MAX, Ordering::Relaxed);
-        let refused = dial(&dialer, &acceptor);
-        let text = tokio::select! {
-            _ = acceptor.accept() => panic!("it was let in"),
-            text = refused => text.unwrap(),
-        };
-        assert_eq!(text, "peer takes no more links now");
-
-        acceptor.half_open.store(HALF_OPEN_MAX - 1, Ordering::Relaxed);
-        dial(&dialer, &acceptor);
-        assert!(acceptor.accept().await.is_some());
-    }
-
-    #[tokio::test]
-    async fn a_port_that_is_taken_is_named_in_the_error() {
-        let taken = UdpSocket::bind(ANY_PORT).unwrap();
-        let addr = taken.local_addr().unwrap();
-        let (identity, trust) = (testing::identity("n1.node.bank-a.amop"), testing::trust());
-        let settings = Settings::default();
-        let error = Endpoint::listen(addr, LinkKind::Node, &identity, &trust, settings);
-        assert_eq!(error.unwrap_err().to_string(), format!("cannot bind {addr}"));
-    }
-
-    #[tokio::test]
-    async fn an_address_of_the_other_family_cannot_be_dialed() {
-        let node = node("n1.node.bank-a.amop");
-        let remote = SocketAddr::from((Ipv6Addr::LOCALHOST, 7000));
-        let error = node.dial(remote, None).await.unwrap_err();
-        assert_eq!(error, HandshakeError::BadAddress { remote });
-    }
-
-    #[test]
-    fn links_and_handshakes_can_move_between_threads() {
-        fn is_send<T: Send>(_: &T) {}
-        fn is_send_and_sync<T: Send + Sync>() {}
-        is_send_and_sync::<Endpoint>();
-        is_send_and_sync::<crate::Outbox>();
-        is_send_and_sync::<Identity>();
-        let _ = |handshake: Handshake| is_send(&handshake.complete());
-        let _ = |link: Link| is_send(&link.run(|_, _| Ok(())));
-        let _ = |dialer: &mut crate::Dialer, endpoint: &Endpoint| is_send(&dialer.next(endpoint));
-        let _ = |endpoint: &Endpoint| is_send(&endpoint.shutdown());
-    }
-}
+mod tests;

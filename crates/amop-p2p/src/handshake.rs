@@ -106,7 +106,7 @@ impl Context {
         connecting: impl Future<Output = Result<Connection, ConnectionError>>,
     ) -> Result<Link, HandshakeError> {
         let connection = connecting.await.map_err(|error| self.meaning_of(&error))?;
-        let outbox = Outbox::new(self.settings.outbox_bytes_max);
+        let outbox = Outbox::new(&self.settings);
         let if_dropped = (CloseCode::Protocol, "the lanes were not opened in time");
         let mut guard = Guard { connection: connection.clone(), outbox, if_dropped };
         let lanes = match side {

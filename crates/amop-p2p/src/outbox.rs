@@ -11,8 +11,10 @@ use std::task::Waker;
 use amop_wire::{CloseCode, CloseReason, Lane};
 use bytes::Bytes;
 
-use crate::batch::{Batch, LaneBuffer};
+use crate::batch::{Batch, LaneBuffer, index};
 use crate::file_room::FileRoom;
+use crate::settings::Settings;
+use crate::waiting::Waiting;
 
 /// The sending end of a link. Cheap to clone; works from any thread.
 ///
@@ -24,9 +26,18 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn new(bytes_max: usize) -> Self {
-        let (queued_bytes, file_room, queue) = Default::default();
-        Self { shared: Arc::new(Shared { queued_bytes, file_room, bytes_max, queue }) }
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let shared = Shared {
+            queued_bytes: AtomicUsize::default(),
+            control_bytes: AtomicUsize::default(),
+            queued_messages: AtomicUsize::default(),
+            file_room: FileRoom::default(),
+            bytes_max: settings.outbox_bytes_max,
+            messages_max: settings.outbox_messages_max,
+            waiting: settings.waiting.clone(),
+            queue: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Queues everything in the batch, which is empty afterwards and may be filled again.
@@ -45,6 +56,10 @@ impl Outbox {
             return;
         }
         self.shared.file_room.queued(batch.bytes_on(Lane::Files));
+        self.shared.queued_messages.fetch_add(batch.messages(), Ordering::Relaxed);
+        let control_bytes = batch.bytes_on(Lane::Control);
+        self.shared.control_bytes.fetch_add(control_bytes, Ordering::Relaxed);
+        self.shared.waiting.add(bytes - control_bytes);
         for (lane, staged) in queue.lanes.iter_mut().zip(batch.lanes_mut()) {
             if !staged.is_empty() {
                 lane.append(staged);
@@ -64,11 +79,28 @@ impl Outbox {
         self.shared.queued_bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether so many bytes more would stay within
-    /// [`outbox_bytes_max`](crate::Settings::outbox_bytes_max).
+    /// How many messages wait. Of each lane those count that the link took out together, until QUIC has
+    /// all of them.
+    #[must_use]
+    pub fn queued_messages(&self) -> usize {
+        self.shared.queued_messages.load(Ordering::Relaxed)
+    }
+
+    /// Whether one more message, and so many bytes more, would stay within
+    /// [`outbox_bytes_max`](Settings::outbox_bytes_max) and
+    /// [`outbox_messages_max`](Settings::outbox_messages_max).
     #[must_use]
     pub fn has_room(&self, extra_bytes: usize) -> bool {
         self.queued_bytes().saturating_add(extra_bytes) <= self.shared.bytes_max
+            && self.queued_messages() < self.shared.messages_max
+    }
+
+    /// Whether what is staged for this link and one more message of so many bytes would stay within the same
+    /// bounds.
+    #[must_use]
+    pub fn has_room_beside(&self, staged: &Batch, bytes: usize) -> bool {
+        self.has_room(staged.bytes().saturating_add(bytes))
+            && self.queued_messages() + staged.messages() < self.shared.messages_max
     }
 
     /// Whether more than so many staged bytes may wait on the lane for files. What waits there stands before what other transfers
@@ -115,8 +147,13 @@ impl Outbox {
         idle: [bool; 4],
         mut put: impl FnMut(usize, Bytes),
     ) -> Option<Request> {
-        let mut queue = self.lock();
+        let queue = &mut *self.lock();
         for (i, lane) in queue.lanes.iter_mut().enumerate() {
+            if idle[i] {
+                let (written, taken) = (queue.taken[i], lane.messages());
+                self.shared.queued_messages.fetch_sub(written, Ordering::Relaxed);
+                queue.taken[i] = taken;
+            }
             if idle[i] && !lane.is_empty() {
                 lane.take(|piece| put(i, piece));
             }
@@ -133,10 +170,13 @@ impl Outbox {
         self.shared.file_room.pays()
     }
 
-    /// Tells that QUIC took so many bytes, or that they were given up: on all lanes, and of them for files.
-    pub(crate) fn written(&self, bytes: usize, file_bytes: usize) {
-        self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.shared.file_room.written(file_bytes);
+    /// Tells that QUIC took so many bytes on each lane, or that they were given up.
+    pub(crate) fn written(&self, bytes: [usize; 4]) {
+        let (all, control) = (bytes.iter().sum::<usize>(), bytes[index(Lane::Control)]);
+        self.shared.queued_bytes.fetch_sub(all, Ordering::Relaxed);
+        self.shared.control_bytes.fetch_sub(control, Ordering::Relaxed);
+        self.shared.waiting.sub(all - control);
+        self.shared.file_room.written(bytes[index(Lane::Files)]);
     }
 
     /// Tells that the link has ended, and forgets what waits.
@@ -145,8 +185,10 @@ impl Outbox {
         queue.request = Some(Request::Ended);
         queue.news = false;
         queue.waker = None;
-        queue.lanes = Default::default();
-        self.shared.queued_bytes.store(0, Ordering::Relaxed);
+        (queue.lanes, queue.taken) = Default::default();
+        let bytes = self.shared.queued_bytes.swap(0, Ordering::Relaxed);
+        self.shared.waiting.sub(bytes - self.shared.control_bytes.swap(0, Ordering::Relaxed));
+        self.shared.queued_messages.store(0, Ordering::Relaxed);
         self.shared.file_room.clear();
     }
 
@@ -171,15 +213,23 @@ pub(crate) enum Request {
 struct Shared {
     /// Counts what is in `queue` and what the writers took out of it but QUIC did not take yet.
     queued_bytes: AtomicUsize,
+    /// Counts what of it is on the lane of control messages.
+    control_bytes: AtomicUsize,
+    queued_messages: AtomicUsize,
     /// Counts what of it is on the lane for files.
     file_room: FileRoom,
     bytes_max: usize,
+    messages_max: usize,
+    /// Counts what waits here and elsewhere.
+    waiting: Waiting,
     queue: Mutex<Queue>,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     lanes: [LaneBuffer; 4],
+    /// How many messages the link took out of each lane the last time.
+    taken: [usize; 4],
     /// How to wake the link; `None` while it is awake.
     waker: Option<Waker>,
     request: Option<Request>,
@@ -204,171 +254,4 @@ fn wake(mut queue: MutexGuard<'_, Queue>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::task::Wake;
-
-    use super::*;
-    use crate::file_room::FILE_BYTES_MAX;
-    use crate::testing::Note;
-
-    #[derive(Default)]
-    struct CountsWakes(AtomicUsize);
-
-    impl Wake for CountsWakes {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// An outbox, and a link that takes from it.
-    struct Pair {
-        outbox: Outbox,
-        wakes: Arc<CountsWakes>,
-    }
-
-    impl Pair {
-        fn new(bytes_max: usize) -> Self {
-            Self { outbox: Outbox::new(bytes_max), wakes: Arc::default() }
-        }
-
-        fn wakes(&self) -> usize {
-            self.wakes.0.load(Ordering::Relaxed)
-        }
-
-        /// What one run of the link takes, and what it is asked to do.
-        fn take(&self, idle: [bool; 4]) -> (usize, Option<Request>) {
-            self.outbox.link_runs();
-            let mut bytes = 0;
-            let waker = Arc::clone(&self.wakes).into();
-            let request = self.outbox.take(&waker, idle, |_, piece| bytes += piece.len());
-            (bytes, request)
-        }
-
-        fn send(&self, lane: Lane, bytes: usize) {
-            let mut batch = Batch::default();
-            let payload = vec![0; bytes - FRAME_LENGTHS_BYTES].into();
-            batch.push(&Note { lane, header: vec![], payload }).unwrap();
-            self.outbox.send(&mut batch);
-            assert!(batch.is_empty());
-        }
-    }
-
-    const FRAME_LENGTHS_BYTES: usize = 6;
-
-    fn reason(text: &str) -> CloseReason {
-        CloseReason::new(CloseCode::Done, text)
-    }
-
-    #[test]
-    fn a_sleeping_link_is_woken_once_and_a_running_one_not_at_all() {
-        let pair = Pair::new(1000);
-        pair.send(Lane::Control, 10);
-        assert_eq!((pair.take([true; 4]).0, pair.wakes()), (10, 0));
-
-        pair.send(Lane::Control, 10);
-        pair.send(Lane::Messages, 10);
-        assert_eq!(pair.wakes(), 1, "it sleeps, then it is about to run");
-
-        pair.outbox.link_runs();
-        pair.send(Lane::Replies, 10);
-        assert_eq!(pair.wakes(), 1, "it is running");
-        assert_eq!(pair.take([true; 4]).0, 30);
-    }
-
-    #[test]
-    fn an_empty_batch_wakes_nobody() {
-        let pair = Pair::new(1000);
-        pair.take([true; 4]);
-        pair.outbox.send(&mut Batch::default());
-        assert_eq!(pair.wakes(), 0);
-    }
-
-    #[test]
-    fn a_lane_that_is_not_idle_keeps_what_waits_for_it() {
-        let pair = Pair::new(1000);
-        pair.send(Lane::Control, 10);
-        pair.send(Lane::Messages, 100);
-        assert_eq!(pair.take([true, true, false, true]).0, 10);
-        assert_eq!(pair.take([true; 4]).0, 100);
-    }
-
-    #[test]
-    fn bytes_count_as_queued_until_quic_took_them() {
-        let pair = Pair::new(100);
-        pair.send(Lane::Control, 60);
-        pair.take([true; 4]);
-        assert_eq!(pair.outbox.queued_bytes(), 60);
-        assert!(pair.outbox.has_room(40) && !pair.outbox.has_room(41));
-        pair.outbox.written(50, 0);
-        assert_eq!(pair.outbox.queued_bytes(), 10);
-        assert!(pair.outbox.has_room(90));
-        assert!(!pair.outbox.has_room(usize::MAX));
-    }
-
-    #[test]
-    fn what_waits_for_other_lanes_takes_no_room_from_files_and_what_quic_took_gives_it_back() {
-        let pair = Pair::new(1 << 20);
-        pair.send(Lane::Messages, 2 * FILE_BYTES_MAX);
-        pair.send(Lane::Files, FILE_BYTES_MAX - 1);
-        assert!(pair.outbox.has_file_room(0) && !pair.outbox.has_file_room(1));
-        pair.send(Lane::Files, FRAME_LENGTHS_BYTES);
-        assert!(!pair.outbox.has_file_room(0));
-        pair.take([true; 4]);
-        assert!(!pair.outbox.has_file_room(0), "QUIC has not taken it");
-        pair.outbox.written(100, 0);
-        assert!(!pair.outbox.has_file_room(0), "QUIC took something else");
-        pair.outbox.written(FRAME_LENGTHS_BYTES, FRAME_LENGTHS_BYTES);
-        assert!(pair.outbox.has_file_room(0));
-    }
-
-    #[test]
-    fn twice_the_agreed_bytes_may_wait_and_one_more_ends_the_link() {
-        let pair = Pair::new(100);
-        pair.send(Lane::Messages, 200);
-        assert!(pair.take([false; 4]).1.is_none());
-        pair.send(Lane::Control, 7);
-        let (_, request) = pair.take([false; 4]);
-        assert!(matches!(request, Some(Request::Abort(r)) if r.code == CloseCode::SlowReader));
-    }
-
-    #[test]
-    fn the_first_close_counts_and_is_told_once() {
-        let pair = Pair::new(1000);
-        pair.send(Lane::Control, 10);
-        pair.take([false; 4]);
-        pair.outbox.close(reason("first"));
-        pair.outbox.close(reason("second"));
-        pair.send(Lane::Control, 10);
-        assert_eq!(pair.wakes(), 1);
-
-        let (bytes, request) = pair.take([true; 4]);
-        assert_eq!(bytes, 10, "what was sent before the close, and nothing else");
-        assert!(matches!(request, Some(Request::Close(r)) if r == reason("first")));
-        assert!(pair.take([true; 4]).1.is_none());
-    }
-
-    #[test]
-    fn an_abort_overtakes_a_close_but_not_another_abort() {
-        let pair = Pair::new(1000);
-        pair.outbox.close(reason("close"));
-        pair.take([true; 4]);
-        pair.outbox.abort(reason("abort"));
-        pair.outbox.abort(reason("again"));
-        let (_, request) = pair.take([true; 4]);
-        assert!(matches!(request, Some(Request::Abort(r)) if r == reason("abort")));
-    }
-
-    #[test]
-    fn an_outbox_without_a_link_takes_everything_and_keeps_nothing() {
-        let pair = Pair::new(1000);
-        pair.send(Lane::Control, 10);
-        pair.take([false; 4]);
-        pair.outbox.ended();
-        pair.send(Lane::Control, 10);
-        pair.outbox.close(reason("late"));
-        pair.outbox.abort(reason("late"));
-        assert_eq!((pair.outbox.queued_bytes(), pair.wakes()), (0, 0));
-        let (bytes, request) = pair.take([true; 4]);
-        assert!(bytes == 0 && request.is_none());
-    }
-}
+mod tests;

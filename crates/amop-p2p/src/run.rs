@@ -27,7 +27,6 @@ use bytes::Bytes;
 use quinn::ConnectionError;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::batch::index;
 use crate::lane::{LaneReader, LaneWriter, Read, Wrote};
 use crate::link::{Guard, Link, LinkEnd, end_of};
 use crate::outbox::Request;
@@ -169,8 +168,7 @@ impl Runner {
             let more = self.writers[i].poll_write(cx);
             *wrote = Wrote { bytes: wrote.bytes + more.bytes, blocked: more.blocked };
         }
-        let file_bytes = wrote[index(Lane::Files)].bytes;
-        self.guard.outbox.written(wrote.iter().map(|wrote| wrote.bytes).sum(), file_bytes);
+        self.guard.outbox.written(wrote.each_ref().map(|wrote| wrote.bytes));
         self.stalls.note(&wrote, self.settings.stall_timeout, now);
         if self.writers.iter().any(LaneWriter::is_stopped) {
             self.peer_finished();
@@ -312,8 +310,8 @@ impl Alarm {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place where a link reads a clock")]
-fn now() -> Instant {
+#[expect(clippy::disallowed_methods, reason = "the one place where links read a clock")]
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 

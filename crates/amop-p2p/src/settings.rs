@@ -7,6 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use amop_wire::limits::{
+    HANDSHAKES_BURST, HANDSHAKES_PER_SECOND, LINK_BYTES_MAX, LINK_MESSAGES_MAX,
+};
 use quinn::{AckFrequencyConfig, EndpointConfig, IdleTimeout, MtuDiscoveryConfig};
 use quinn::{TransportConfig, VarInt};
 
@@ -15,6 +18,7 @@ use crate::cryptography::Cryptography;
 use crate::endpoint::EndpointError;
 use crate::kind::Side;
 use crate::reset::ResetKeys;
+use crate::waiting::Waiting;
 use crate::workers::Workers;
 
 /// What can be tuned about the links of an endpoint.
@@ -35,10 +39,17 @@ pub struct Settings {
     /// How many bytes may wait in an outbox before [`has_room`](crate::Outbox::has_room) says no.
     /// An outbox with twice as many waiting closes its link. 8 MiB.
     pub outbox_bytes_max: usize,
+    /// How many messages may wait in an outbox before it has no room. 65,536.
+    pub outbox_messages_max: usize,
+    /// Counts what waits on all links with clones of it.
+    pub waiting: Waiting,
     /// A link whose peer took nothing of what waits on some lane for this long is closed. 10 s.
     pub stall_timeout: Duration,
     /// How long a link may take from the first packet until all of its lanes are open. 5 s.
     pub handshake_timeout: Duration,
+    /// How many links each address may begin a second, and at once after a pause. Past that a newcomer must
+    /// prove its address, and is refused if it has. 200 and 1,000.
+    pub handshakes_per_address: (u32, u32),
     /// How long a closing link waits for the peer to receive what was queued before. 2 s.
     pub flush_timeout: Duration,
     /// Which ciphers and key exchanges links may use. All, the best ones first.
@@ -54,9 +65,12 @@ impl Default for Settings {
             keep_alive: Duration::from_secs(2),
             ack_frequency: false,
             udp_payload_max: 6500,
-            outbox_bytes_max: 8 << 20,
+            outbox_bytes_max: LINK_BYTES_MAX,
+            outbox_messages_max: LINK_MESSAGES_MAX,
+            waiting: Waiting::default(),
             stall_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(5),
+            handshakes_per_address: (HANDSHAKES_PER_SECOND, HANDSHAKES_BURST),
             flush_timeout: Duration::from_secs(2),
             cryptography: Cryptography::default(),
             workers: Workers::default(),

@@ -145,6 +145,12 @@ impl Client {
         self.lease.look(|state| state.publishes.under_way())
     }
 
+    /// How many messages of its nodes the client has skipped, since only a newer version understands them.
+    #[must_use]
+    pub fn unknown_messages(&self) -> u64 {
+        self.lease.look(|state| state.unknown)
+    }
+
     /// The certified name of this client.
     #[must_use]
     pub fn name(&self) -> &Name {

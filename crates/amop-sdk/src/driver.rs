@@ -112,14 +112,18 @@ impl Driver {
                     continue; // Transfers have gone on with another round.
                 }
                 if lane == Lane::Files {
-                    let message = FileMessage::from_frame(frame);
-                    let message = message.map_err(|error| malformed(&error))?;
-                    state.handle_file(now, message);
+                    if let Some(message) = known(state, FileMessage::from_frame(frame))? {
+                        state.handle_file(now, message);
+                    }
                     continue;
                 }
-                let mut message =
-                    NodeMessage::read(frame, recent).map_err(|error| malformed(&error))?;
+                let Some(mut message) = known(state, NodeMessage::read(frame, recent))? else {
+                    continue;
+                };
                 message.deduct(held_up);
+                if let (NodeMessage::Attached { in_flight, .. }, Role::Current) = (&message, role) {
+                    state.publishes.set_room(*in_flight);
+                }
                 state.handle(
                     now,
                     match role {
@@ -236,6 +240,18 @@ fn tell(events: &broadcast::Sender<Event>, told: Vec<Event>) {
     for event in told {
         // It fails only if nobody listens.
         let _ = events.send(event);
+    }
+}
+
+/// What was read; `None` of what only a newer version understands.
+fn known<M>(state: &mut State, read: Result<M, MessageError>) -> Result<Option<M>, CloseReason> {
+    match read {
+        Ok(message) => Ok(Some(message)),
+        Err(MessageError::UnknownKind) => {
+            state.unknown += 1;
+            Ok(None)
+        }
+        Err(error) => Err(malformed(&error)),
     }
 }
 

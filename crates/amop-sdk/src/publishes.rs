@@ -17,7 +17,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use amop_core::client::PublishEnd;
-use amop_wire::Instant;
+use amop_wire::{InFlight, Instant};
 use slab::Slab;
 
 /// All publishes of one client that have no end, or whose end nobody has taken.
@@ -27,6 +27,8 @@ pub(crate) struct Publishes {
     /// How many have no end, abandoned ones included.
     under_way: usize,
     bytes_under_way: usize,
+    /// What the node takes at most.
+    node_takes: InFlight,
     /// The line of those who wait for room: first come, first served.
     waiting: BTreeMap<Ticket, Waiting>,
     last_ticket: u64,
@@ -63,9 +65,16 @@ enum Slot {
 impl Publishes {
     /// Whether one more with such a payload may be under way. A single one always may.
     pub(crate) fn has_room(&self, payload_bytes: usize) -> bool {
-        let fits = self.under_way < UNDER_WAY_MAX
-            && self.bytes_under_way + payload_bytes <= UNDER_WAY_BYTES_MAX;
+        let InFlight { messages, bytes } = self.node_takes;
+        let most = usize::try_from(messages).unwrap_or(usize::MAX).min(UNDER_WAY_MAX);
+        let most_bytes = usize::try_from(bytes).unwrap_or(usize::MAX).min(UNDER_WAY_BYTES_MAX);
+        let fits = self.under_way < most && self.bytes_under_way + payload_bytes <= most_bytes;
         fits || self.under_way == 0
+    }
+
+    /// The node says how much it takes; what is more waits.
+    pub(crate) fn set_room(&mut self, node_takes: InFlight) {
+        self.node_takes = node_takes;
     }
 
     /// How many have no end.
@@ -233,6 +242,19 @@ mod tests {
 
     fn end() -> PublishEnd {
         PublishEnd::Receipt(Receipt::default())
+    }
+
+    #[test]
+    fn no_more_is_under_way_than_the_node_takes_but_a_single_one_always_may_be() {
+        let mut publishes = Publishes::default();
+        publishes.set_room(InFlight { messages: 2, bytes: 20 });
+        assert!(publishes.has_room(21));
+        begin(&mut publishes, 10);
+        assert!(publishes.has_room(10) && !publishes.has_room(11));
+        begin(&mut publishes, 1);
+        assert!(!publishes.has_room(0), "two are under way");
+        publishes.set_room(InFlight::default());
+        assert!(publishes.has_room(1000), "as much as any node takes");
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(crate) struct State {
     bounced: VecDeque<Input>,
     /// How many messages this turn brought.
     pub(crate) arrived: usize,
+    /// How many messages were skipped because only a newer version understands them.
+    pub(crate) unknown: u64,
     /// Whom to wake at the end of the turn.
     pub(crate) woken: Vec<Waker>,
     /// Whether the turn brought others who may receive on private topics, or took some.
@@ -80,6 +82,7 @@ impl State {
             timer_at: None,
             bounced: VecDeque::new(),
             arrived: 0,
+            unknown: 0,
             woken: Vec::new(),
             has_other_receivers: false,
             leaves: false,
@@ -365,7 +368,13 @@ mod tests {
         let mut state = State::new(Client::new(Instance(1)));
         let link = |state: &mut State, code, reason| {
             state.handle(now, Input::LinkUp { node: NodeId::from_bytes([1; 32]) });
-            state.handle(now, Input::Message(NodeMessage::Attached { epoch: Epoch(1) }));
+            state.handle(
+                now,
+                Input::Message(NodeMessage::Attached {
+                    epoch: Epoch(1),
+                    in_flight: amop_wire::InFlight::default(),
+                }),
+            );
             let topic = topic.clone();
             let answer = NodeMessage::Subscribed { topic, code, reason };
             state.handle(now, Input::Message(answer));

@@ -31,6 +31,7 @@ mod telling;
 mod traffic;
 mod verdicts;
 mod views;
+mod waiting;
 mod watch;
 mod world;
 

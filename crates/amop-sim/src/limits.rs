@@ -23,7 +23,10 @@ impl Limits {
             node: node::Limits {
                 subscriptions_per_client: 3,
                 requests_per_client: 8,
+                request_bytes_per_client: 100,
                 requests_per_node: 12,
+                memory_bytes: 9000,
+                link_bytes: 3000,
                 unacked_per_client: 6,
                 ways_back: 1,
                 rates: node::Rates::default(),
@@ -62,6 +65,11 @@ impl World {
 
     /// Notes a violation if a node holds more than it may.
     pub(crate) fn check_node_limits(&mut self, node: usize) {
+        let Some(core) = &self.nodes[node].core else { return };
+        let unsent = core.unsent_for_memory();
+        if std::mem::replace(&mut self.nodes[node].unsent, unsent) < unsent {
+            self.disturb(self.now); // As if a link had had no room.
+        }
         let Some(core) = &self.nodes[node].core else { return };
         for occupancy in core.occupancy() {
             if occupancy.held == occupancy.limit {

@@ -28,6 +28,12 @@ impl World {
         }
     }
 
+    /// Whether a node is up.
+    #[must_use]
+    pub fn is_up(&self, node: NodeId) -> bool {
+        self.nodes[node.0].core.is_some()
+    }
+
     /// Starts a node that is down: with an empty memory and a greater epoch than at the start before.
     pub fn restart(&mut self, node: NodeId) {
         let epoch = Epoch(self.nodes[node.0].epoch.0 + 1);

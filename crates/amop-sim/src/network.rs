@@ -52,6 +52,8 @@ pub(crate) struct Link {
     last_arrival: [[Instant; 4]; 2],
     /// Bytes on their way, by sending end.
     queued_bytes: [usize; 2],
+    /// Those of them that are no control messages.
+    pub(crate) waiting_bytes: [usize; 2],
     /// How much longer than on others messages take.
     detour: Duration,
 }
@@ -72,6 +74,8 @@ pub(crate) struct Network {
     pub(crate) links: BTreeMap<LinkId, Link>,
     last: u64,
     detours: BTreeMap<(Party, Party), Duration>,
+    /// How much of what a party has sent is on its way, control messages aside.
+    pub(crate) waiting: BTreeMap<Party, usize>,
     /// What one party has sent to the other.
     pub(crate) sent: BTreeMap<(Party, Party), Sent>,
     /// How many messages of each kind nodes sent to each other, in a world that writes a story.
@@ -116,10 +120,24 @@ impl Network {
             closed: [None, None],
             last_arrival: Default::default(),
             queued_bytes: [0; 2],
+            waiting_bytes: [0; 2],
             detour,
         };
         self.links.insert(LinkId(self.last), link);
         LinkId(self.last)
+    }
+
+    fn waits_less(&mut self, party: Party, bytes: usize) {
+        if let Some(waiting) = self.waiting.get_mut(&party) {
+            *waiting -= bytes;
+        }
+    }
+
+    /// What waits at one end of a link is given up.
+    fn gives_up(&mut self, link: LinkId, end: usize) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let (party, bytes) = (state.parties[end], std::mem::take(&mut state.waiting_bytes[end]));
+        self.waits_less(party, bytes);
     }
 
     /// The longest detour of all.
@@ -183,6 +201,10 @@ impl World {
             return false;
         }
         state.queued_bytes[end] += bytes.len();
+        if lane != Lane::Control {
+            state.waiting_bytes[end] += bytes.len();
+            *self.network.waiting.entry(from.0).or_default() += bytes.len();
+        }
         let sent = self.network.sent.entry((from.0, state.parties[1 - end])).or_default();
         sent.add(lane, bytes.len());
         let last = &mut state.last_arrival[end][usize::from(lane.number())];
@@ -206,6 +228,13 @@ impl World {
             return None;
         };
         state.queued_bytes[1 - to] = state.queued_bytes[1 - to].saturating_sub(bytes.len());
+        if lane != Lane::Control {
+            let gone = bytes.len().min(state.waiting_bytes[1 - to]);
+            state.waiting_bytes[1 - to] -= gone;
+            let sender = state.parties[1 - to];
+            self.network.waits_less(sender, gone);
+        }
+        let state = self.network.links.get_mut(&link)?;
         let (passes, kind, end) = (state.passes[1 - to], state.kind, state.ends[to]);
         let present = end.filter(|&(party, life)| passes && self.life_of(party) == life);
         if self.is_telling() {
@@ -284,6 +313,7 @@ impl World {
             (link.passes, link.calm) = ([false; 2], Calm::never());
             link.ends[end] = None;
         }
+        self.network.gives_up(link, end);
         self.after(notice, Happening::Notice { link, end: 1 - end });
     }
 
@@ -293,6 +323,7 @@ impl World {
         link: LinkId,
         end: usize,
     ) -> Option<(Party, Option<CloseReason>)> {
+        self.network.gives_up(link, end);
         let state = self.network.links.get_mut(&link)?;
         let ended = state.ends[end].take();
         let reason = state.closed[1 - end].clone();

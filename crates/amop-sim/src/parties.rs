@@ -56,7 +56,8 @@ impl World {
 
     /// Hands a batch of inputs to a node, if it is up, and performs what comes of it.
     pub(crate) fn node_batch(&mut self, node: usize, batch: impl IntoIterator<Item = NodeInput>) {
-        for input in batch.into_iter().chain([NodeInput::EndOfBatch]) {
+        let waiting = self.waiting_input(node);
+        for input in waiting.into_iter().chain(batch).chain([NodeInput::EndOfBatch]) {
             let mut inputs = self.forged_inputs(node, input);
             inputs.reverse();
             let mut inputs: Vec<_> =

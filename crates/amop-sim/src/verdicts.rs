@@ -31,7 +31,7 @@ impl World {
         match input {
             ClientInput::LinkUp { node } => _ = verdicts.linked.insert(instance, *node),
             ClientInput::Message(
-                NodeMessage::Attached { epoch } | NodeMessage::Outlived { epoch },
+                NodeMessage::Attached { epoch, .. } | NodeMessage::Outlived { epoch },
             ) => {
                 let node = verdicts.linked.get(&instance);
                 verdicts.was_at.extend(node.map(|node| (instance, *node, *epoch)));

@@ -110,6 +110,10 @@ pub(crate) struct NodeSlot {
     pub(crate) is_shut_down: bool,
     pub(crate) is_draining: bool,
     pub(crate) taken: Taken,
+    /// Whether something waited when it last looked.
+    pub(crate) waited: bool,
+    /// How many messages it has not sent for want of memory.
+    pub(crate) unsent: u64,
 }
 
 #[derive(Debug)]
@@ -221,6 +225,8 @@ impl World {
             is_shut_down: false,
             is_draining: false,
             taken: Taken::default(),
+            waited: false,
+            unsent: 0,
         });
         let node = NodeId(self.nodes.len() - 1);
         self.restart(node);
@@ -288,12 +294,6 @@ impl World {
     #[must_use]
     pub fn id_of(&self, node: NodeId) -> amop_wire::NodeId {
         self.nodes[node.0].id
-    }
-
-    /// Whether a node is up.
-    #[must_use]
-    pub fn is_up(&self, node: NodeId) -> bool {
-        self.nodes[node.0].core.is_some()
     }
 
     /// Whether a client lives.

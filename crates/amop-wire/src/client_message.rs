@@ -10,6 +10,7 @@ use crate::fields::{bad, msg_id, no_payload, node_id, node_id_words, put, text, 
 use crate::generated::{self as pb, client_header::Kind};
 use crate::handshake::read_client_handshake;
 use crate::hot::{self, Hot};
+use crate::message::no_kind;
 use crate::{
     ClientHandshake, Frame, Gen, Instance, Lane, Message, MessageError, MsgId, NodeId, Reason,
     Recent, Terms, Topic,
@@ -170,8 +171,9 @@ impl Message for ClientMessage {
     }
 
     fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
+        let header_bytes = header.len();
         let header = pb::ClientHeader::decode(header).map_err(MessageError::Malformed)?;
-        let kind = header.kind.ok_or(MessageError::UnknownKind)?;
+        let kind = header.kind.ok_or_else(|| no_kind(header_bytes))?;
         if !matches!(kind, Kind::Publish(_) | Kind::Answer(_) | Kind::Handshake(_)) {
             no_payload(&payload)?;
         }

@@ -170,6 +170,8 @@ reasons! {
     AgencyRate = 25, "agency-rate", "the agency publishes faster than its limit";
     /// The sessions of the node together publish faster than they may.
     NodeRate = 26, "node-rate", "the clients of the node publish faster than its limit";
+    /// The node holds as much for others as it may.
+    MemoryFull = 27, "memory-full", "the node holds as much as it may";
     /// A file of that name is there, and is not to be replaced.
     FileExists = 32, "file-exists", "a file of that name is there already";
     /// The file is longer than its receiver takes.

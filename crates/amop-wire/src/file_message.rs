@@ -13,6 +13,7 @@ use crate::fields::{bad, name, no_payload, node_id, node_id_words, put, text, to
 use crate::file_found::{FileFound, read_found};
 use crate::generated::{self as pb, file_header::Kind};
 use crate::limits::FILE_PIECE_BYTES_MAX;
+use crate::message::no_kind;
 use crate::sealed_offer::{SealedOffer, read_sealed_offer};
 use crate::{
     Code, FileLabel, FileLayout, Frame, Instance, Lane, Message, MessageError, Name, NodeId,
@@ -211,8 +212,9 @@ impl Message for FileMessage {
     }
 
     fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
+        let header_bytes = header.len();
         let header = pb::FileHeader::decode(header).map_err(MessageError::Malformed)?;
-        let kind = header.kind.ok_or(MessageError::UnknownKind)?;
+        let kind = header.kind.ok_or_else(|| no_kind(header_bytes))?;
         if !matches!(kind, Kind::Piece(_) | Kind::SealedOffer(_)) {
             no_payload(&payload)?;
         }

@@ -86,6 +86,10 @@ pub struct Attach {
 pub struct Attached {
     #[prost(fixed64, optional, tag = "1")]
     pub epoch: ::core::option::Option<u64>,
+    #[prost(fixed32, optional, tag = "2")]
+    pub requests_max: ::core::option::Option<u32>,
+    #[prost(fixed64, optional, tag = "3")]
+    pub request_bytes_max: ::core::option::Option<u64>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Subscribe {

@@ -52,7 +52,7 @@ pub use lane::Lane;
 pub use message::{Message, MessageError};
 pub use multicast::Multicast;
 pub use name::{Name, NameError, Role};
-pub use node_message::{Delivery, NodeMessage, Outcome, ReceiptRun};
+pub use node_message::{Delivery, InFlight, NodeMessage, Outcome, ReceiptRun};
 pub use peer_message::{PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Request};
 pub use recent::Recent;
 pub use relay::{Path, Relay, Returned};

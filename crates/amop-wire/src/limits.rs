@@ -59,11 +59,39 @@ pub const HANDSHAKE_BYTES_MAX: usize = 512;
 /// Most publishes of one client that a node holds at a time.
 pub const REQUESTS_PER_CLIENT_MAX: usize = 16_384;
 
+/// Most payload of the unicasts of one client that a node holds at a time, in bytes.
+pub const REQUEST_BYTES_PER_CLIENT_MAX: usize = 16 << 20;
+
 /// Most publishes of all clients that a node holds at a time.
 pub const REQUESTS_PER_NODE_MAX: usize = 262_144;
 
 /// Most multicast deliveries of one subscriber that wait for its ack at a time.
 pub const UNACKED_PER_CLIENT_MAX: usize = 16_384;
+
+/// Most bytes that wait for one link, but for control messages, of which as many more may wait.
+pub const LINK_BYTES_MAX: usize = 8 << 20;
+
+/// Most messages that wait for one link.
+pub const LINK_MESSAGES_MAX: usize = 65_536;
+
+/// Most links of one node, to clients and to peers together.
+pub const LINKS_PER_NODE_MAX: usize = 16_384;
+
+/// How many links one address may begin a second if a node is not told otherwise.
+pub const HANDSHAKES_PER_SECOND: u32 = 200;
+
+/// How many links one address may begin at once after a pause if a node is not told otherwise.
+pub const HANDSHAKES_BURST: u32 = 1000;
+
+/// Most handshakes that may be half open before a newcomer must prove its address.
+pub const HALF_OPEN_UNPROVED_MAX: usize = 64;
+
+/// Most handshakes that may be half open at all.
+pub const HALF_OPEN_MAX: usize = 512;
+
+/// Most bytes that a node holds for others if it is not told otherwise: publishes without an outcome, and
+/// what waits for its links.
+pub const MEMORY_BYTES: usize = 1 << 30;
 
 /// Longest payload of one message, in bytes. Larger content is a file.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;

@@ -28,7 +28,8 @@ pub trait Message: Sized {
     ///
     /// # Errors
     ///
-    /// Every [`MessageError`] is the remote's fault and final: close the link.
+    /// Every [`MessageError`] but [`UnknownKind`](MessageError::UnknownKind) is the remote's fault and final:
+    /// close the link.
     fn from_frame(frame: Frame) -> Result<Self, MessageError>;
 
     /// Reads a message as [`from_frame`](Self::from_frame) does, and remembers its topic and its
@@ -51,7 +52,11 @@ pub enum MessageError {
     /// The header is no protobuf message of this kind of link.
     #[error("malformed header")]
     Malformed(#[source] prost::DecodeError),
-    /// The header is well-formed but of no kind that this version knows.
+    /// There is no header, and what there is is no stamp either.
+    #[error("a frame without a message")]
+    NoHeader,
+    /// The header is well-formed but of no kind that this version knows: it is of a newer one, so skip the
+    /// frame, count it, and go on.
     #[error("unknown message kind")]
     UnknownKind,
     /// A field has a value that it cannot have.
@@ -68,4 +73,9 @@ pub enum MessageError {
         /// Its length.
         payload_bytes: usize,
     },
+}
+
+/// Why a header has no kind that is known.
+pub(crate) fn no_kind(header_bytes: usize) -> MessageError {
+    if header_bytes == 0 { MessageError::NoHeader } else { MessageError::UnknownKind }
 }

@@ -11,7 +11,8 @@ use crate::fields::{bad, msg_id, name, no_payload, node_id, put, text, topic, tt
 use crate::generated::{self as pb, node_header::Kind};
 use crate::handshake::read_node_handshake;
 use crate::hot::{self, Hot};
-use crate::limits::TRIED_MAX;
+use crate::limits::{REQUEST_BYTES_PER_CLIENT_MAX, REQUESTS_PER_CLIENT_MAX, TRIED_MAX};
+use crate::message::no_kind;
 use crate::multicast::{Multicast, read_multicast};
 use crate::watched::{Watched, read_watched};
 use crate::{
@@ -26,6 +27,8 @@ pub enum NodeMessage {
     Attached {
         /// The life of the node.
         epoch: Epoch,
+        /// What the client may have under way there.
+        in_flight: InFlight,
     },
     /// Answers a subscribe.
     Subscribed {
@@ -61,6 +64,24 @@ pub enum NodeMessage {
     Outcome(Outcome),
     /// The ends of multicasts.
     Receipts(Vec<ReceiptRun>),
+}
+
+/// What one client may have under way at its node; past that its publishes end with 204.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InFlight {
+    /// Most publishes without an end.
+    pub messages: u32,
+    /// Most payload of its unicasts without an end, in bytes.
+    pub bytes: u64,
+}
+
+/// What every node takes that does not say otherwise.
+impl Default for InFlight {
+    fn default() -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "it is a small constant")]
+        let messages = REQUESTS_PER_CLIENT_MAX as u32;
+        Self { messages, bytes: REQUEST_BYTES_PER_CLIENT_MAX as u64 }
+    }
 }
 
 /// A unicast on its way to a subscriber.
@@ -202,14 +223,20 @@ impl Message for NodeMessage {
     }
 
     fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
+        let header_bytes = header.len();
         let header = pb::NodeHeader::decode(header).map_err(MessageError::Malformed)?;
-        let kind = header.kind.ok_or(MessageError::UnknownKind)?;
+        let kind = header.kind.ok_or_else(|| no_kind(header_bytes))?;
         if !has_payload(&kind) {
             no_payload(&payload)?;
         }
         Ok(match kind {
             Kind::Attached(attached) => {
-                Self::Attached { epoch: Epoch(attached.epoch.unwrap_or_default()) }
+                let usual = InFlight::default();
+                let in_flight = InFlight {
+                    messages: attached.requests_max.unwrap_or(usual.messages),
+                    bytes: attached.request_bytes_max.unwrap_or(usual.bytes),
+                };
+                Self::Attached { epoch: Epoch(attached.epoch.unwrap_or_default()), in_flight }
             }
             Kind::Subscribed(subscribed) => Self::Subscribed {
                 topic: topic("subscribed.topic", &subscribed.topic)?,
@@ -245,7 +272,11 @@ impl NodeMessage {
             Self::Handshake(handshake) => Kind::Handshake(handshake.to_proto()),
             Self::Outlived { epoch } => Kind::Outlived(pb::Outlived { epoch: Some(epoch.0) }),
             Self::Draining => Kind::Draining(pb::Draining {}),
-            Self::Attached { epoch } => Kind::Attached(pb::Attached { epoch: Some(epoch.0) }),
+            Self::Attached { epoch, in_flight } => Kind::Attached(pb::Attached {
+                epoch: Some(epoch.0),
+                requests_max: Some(in_flight.messages),
+                request_bytes_max: Some(in_flight.bytes),
+            }),
             Self::Subscribed { topic, code, reason } => Kind::Subscribed(pb::Subscribed {
                 code: Some(code.number().into()),
                 reason: Some(reason.number()),

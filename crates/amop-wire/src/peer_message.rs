@@ -12,6 +12,7 @@ use crate::generated::{self as pb, peer_header::Kind};
 use crate::handshake::{PeerHandshake, read_peer_handshake};
 use crate::hot::{self, Hot};
 use crate::limits::NODES_MAX;
+use crate::message::no_kind;
 use crate::multicast::{Multicast, read_multicast};
 use crate::probe::{put_held, read_held};
 use crate::{
@@ -202,8 +203,9 @@ impl Message for PeerMessage {
     }
 
     fn from_frame(Frame { header, payload }: Frame) -> Result<Self, MessageError> {
+        let header_bytes = header.len();
         let header = pb::PeerHeader::decode(header).map_err(MessageError::Malformed)?;
-        Ok(match header.kind.ok_or(MessageError::UnknownKind)? {
+        Ok(match header.kind.ok_or_else(|| no_kind(header_bytes))? {
             Kind::Snapshot(pb::Snapshot { signed, certificates }) => {
                 let (signed, chain) = (SignedHead::read(signed)?, Chain::read(&certificates)?);
                 Self::Snapshot(Announcement::decode(signed, chain, payload)?)

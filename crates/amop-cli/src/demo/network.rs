@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use amop_node::{Node, NodeConfig, Rates, Status};
+use amop_node::{Limits, Node, NodeConfig, Status};
 use amop_p2p::{Settings, Target};
 use amop_wire::Name;
 
@@ -47,7 +47,7 @@ impl Network {
                 peers: network.targets(shape),
                 settings: Settings::default(),
                 workers: 1,
-                rates: Rates::default(),
+                limits: Limits::default(),
             };
             network.nodes.push(Member::start(config).await?);
         }

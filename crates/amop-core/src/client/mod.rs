@@ -255,7 +255,7 @@ impl Client {
                 self.subscribed(now, topic, code, reason);
             }
             NodeMessage::Propagated { topic } => self.propagated(topic),
-            NodeMessage::Attached { epoch } => self.attached(now, epoch),
+            NodeMessage::Attached { epoch, in_flight: _ } => self.attached(now, epoch),
             NodeMessage::Watched(watched) => self.watched(now, watched),
             NodeMessage::Handshake(handshake) => self.handshake(now, handshake),
             NodeMessage::Outlived { epoch } => self.attached_to(now, epoch),

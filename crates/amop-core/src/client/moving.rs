@@ -224,7 +224,14 @@ mod tests {
     fn link(client: &mut Client, now: Instant, node: u8) {
         let node = NodeId::from_bytes([node; 32]);
         handed_out(client, now, Input::LinkUp { node });
-        handed_out(client, now, Input::Message(NodeMessage::Attached { epoch: Epoch(1) }));
+        handed_out(
+            client,
+            now,
+            Input::Message(NodeMessage::Attached {
+                epoch: Epoch(1),
+                in_flight: amop_wire::InFlight::default(),
+            }),
+        );
         let (topic, code) = ("t".parse().unwrap(), amop_wire::Code::Ok);
         let subscribed = NodeMessage::Subscribed { topic, code, reason: Reason::Unspecified };
         handed_out(client, now, Input::Message(subscribed));

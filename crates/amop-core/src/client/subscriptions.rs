@@ -183,7 +183,10 @@ mod tests {
         let propagated = NodeMessage::Propagated { topic: topic.clone() };
 
         told(Input::LinkUp { node: NodeId::from_bytes([1; 32]) });
-        told(Input::Message(NodeMessage::Attached { epoch: Epoch(1) }));
+        told(Input::Message(NodeMessage::Attached {
+            epoch: Epoch(1),
+            in_flight: amop_wire::InFlight::default(),
+        }));
         for _ in 0..2 {
             told(Input::Unsubscribe(topic.clone()));
             told(Input::Subscribe(topic.clone()));

@@ -85,6 +85,14 @@ pub enum Input {
         /// Whose signature it is.
         chain: Chain,
     },
+    /// How much waits on links to be sent, so that the node stays within its memory. It is handed in before
+    /// what has arrived, whenever something waits or has waited.
+    Waiting {
+        /// On all of them, without control messages, in bytes.
+        bytes: usize,
+        /// On each of the [links for others](super::Node::transit_links).
+        transit: Box<[(LinkId, usize)]>,
+    },
     /// All inputs that arrived together were handed in: what was held to share a frame goes out.
     EndOfBatch,
     /// The moment that `poll_timeout` named has come.

@@ -1,29 +1,39 @@
 //! How much a node holds for others, and how full that is.
 
 use amop_wire::limits::{
-    NODES_MAX, Occupancy, REQUESTS_PER_CLIENT_MAX, REQUESTS_PER_NODE_MAX,
-    SUBSCRIPTIONS_PER_CLIENT_MAX, UNACKED_PER_CLIENT_MAX, WATCHES_PER_CLIENT_MAX,
+    LINK_BYTES_MAX, MEMORY_BYTES, NODES_MAX, Occupancy, REQUEST_BYTES_PER_CLIENT_MAX,
+    REQUESTS_PER_CLIENT_MAX, REQUESTS_PER_NODE_MAX, SUBSCRIPTIONS_PER_CLIENT_MAX,
+    UNACKED_PER_CLIENT_MAX, WATCHES_PER_CLIENT_MAX,
 };
 
 use super::Node;
 use super::publisher::Publisher;
 use super::rates::Rates;
 
-/// Bounds on what the clients of one node can make it hold, and on how fast they may publish. What is
-/// over one is refused with code 204 or 103, a multicast delivery counts as refused; nothing that is
-/// held already is lost.
+/// Bounds on what others can make one node hold, and on how fast its clients may publish. What is over one
+/// is refused with code 204 or 103, a multicast delivery counts as refused; nothing that is held already
+/// is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Most subscriptions of one client.
     pub subscriptions_per_client: usize,
     /// Most publishes of one client without an outcome.
     pub requests_per_client: usize,
+    /// Most payload of the unicasts of one client without an outcome, in bytes. A single one is always taken.
+    pub request_bytes_per_client: usize,
     /// Most publishes of all clients without an outcome.
     pub requests_per_node: usize,
     /// Most multicast deliveries of one client that wait for its ack.
     pub unacked_per_client: usize,
     /// Most nodes whose way here is remembered; past that all are forgotten, and the best way is taken.
     pub ways_back: usize,
+    /// Most that the node holds for others altogether, in bytes: publishes without an outcome and what waits
+    /// on links. Past half of it nothing is passed on between other nodes, past three quarters no publish
+    /// is taken, and past seven eighths nothing goes to subscribers; the rest is for replies.
+    pub memory_bytes: usize,
+    /// Most that may wait on one link as its driver has it, in bytes: a peer may have as much waiting there as
+    /// is free.
+    pub link_bytes: usize,
     /// How fast clients may publish.
     pub rates: Rates,
     /// What the topic table holds.
@@ -36,7 +46,10 @@ impl Default for Limits {
         Self {
             subscriptions_per_client: SUBSCRIPTIONS_PER_CLIENT_MAX,
             requests_per_client: REQUESTS_PER_CLIENT_MAX,
+            request_bytes_per_client: REQUEST_BYTES_PER_CLIENT_MAX,
             requests_per_node: REQUESTS_PER_NODE_MAX,
+            memory_bytes: MEMORY_BYTES,
+            link_bytes: LINK_BYTES_MAX,
             unacked_per_client: UNACKED_PER_CLIENT_MAX,
             ways_back: NODES_MAX,
             rates: Rates::default(),
@@ -71,6 +84,7 @@ impl Node {
             ("deliveries to one client without an ack", unacked, limits.unacked_per_client),
             ("publishes of one client without an outcome", requests, limits.requests_per_client),
             ("publishes without an outcome", self.under_way, limits.requests_per_node),
+            ("bytes held", self.memory.held(), limits.memory_bytes),
             ("topics watched by one client", self.watches.most(), WATCHES_PER_CLIENT_MAX),
             ("ways back to other nodes", self.ways_back.len(), limits.ways_back),
         ];

@@ -19,6 +19,8 @@
 //!                   ├─▶ watches    who subscribes to the private topics of our clients
 //!                   ├─▶ handshake  what the ends of private topics say to each other
 //!                   ├─▶ transfer   file messages on their way
+//!                   ├─▶ memory     what is refused when it fills
+//!                   ├─▶ transit    what each peer may have waiting on a link
 //!                   ├─▶ untruth    what cannot be true
 //!                   └─▶ propagation  which subscriptions of our clients every node knows of
 //!  Effect ◀── poll_effect
@@ -37,6 +39,7 @@ mod fanout;
 mod handshake;
 mod limits;
 mod links;
+mod memory;
 mod multicast;
 mod parking;
 mod pending;
@@ -47,12 +50,14 @@ mod relay;
 mod session;
 mod sync;
 mod transfer;
+mod transit;
 mod tree;
 mod unicast;
 mod unsent;
 mod untruth;
 mod view;
 mod watches;
+mod weight;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -76,12 +81,14 @@ use crate::timers::Timers;
 use drain::Drain;
 use fanout::Fanouts;
 use links::Link;
+use memory::Memory;
 use propagation::Propagation;
 use publisher::Publisher;
 use rates::Throttle;
 use session::Session;
 use sync::Announcer;
 use transfer::Transfers;
+use transit::Transit;
 use watches::Watches;
 
 /// One node: routes between its clients and its peers.
@@ -113,6 +120,10 @@ pub struct Node {
     publishers: IdMap<Instance, Publisher>,
     /// How many publishes of all of them have no outcome.
     under_way: usize,
+    memory: Memory,
+    transit: Transit,
+    /// When the last input came.
+    now: Instant,
     /// Publishers with receipts that wait for the end of the batch.
     finished: Vec<Instance>,
     /// Where a multicast goes; empty in between, kept for its room.
@@ -161,6 +172,9 @@ impl Node {
             is_relinked: false,
             publishers: IdMap::default(),
             under_way: 0,
+            memory: Memory::default(),
+            transit: Transit::default(),
+            now: Instant::default(),
             finished: Vec::new(),
             places: Vec::new(),
             fanouts: Fanouts::default(),
@@ -181,15 +195,23 @@ impl Node {
     /// pairs on a node of the same name, epoch and seed causes the same effects.
     pub fn handle(&mut self, now: Instant, input: Input) {
         debug_assert!(self.effects.is_empty(), "drain every effect before the next input");
+        self.now = now;
         match input {
+            Input::Waiting { bytes, transit } => self.told_waiting(bytes, &transit),
             Input::Client { link, message } => self.handle_client(now, link, message),
             Input::Peer { link, message } => self.handle_peer(now, link, message),
             Input::ClientUp { link, name } => self.client_up(now, link, name),
             Input::PeerUp { link, name, dialed } => self.peer_up(now, link, name, dialed),
             Input::File { link, message } => self.file(now, link, message),
             Input::LinkDown { link } => self.link_down(now, link),
-            Input::UnsentToClient { link, message } => self.unsent_to_client(now, link, message),
-            Input::UnsentToPeer { link, message } => self.unsent_to_peer(now, link, message),
+            Input::UnsentToClient { link, message } => {
+                self.client_had_no_room(&message);
+                self.unsent_to_client(now, link, message);
+            }
+            Input::UnsentToPeer { link, message } => {
+                self.peer_had_no_room(link, &message);
+                self.unsent_to_peer(now, link, message);
+            }
             Input::Signed { signature, chain } => {
                 self.signed(now, signature, chain);
                 self.confirm_propagation(now);
@@ -204,7 +226,13 @@ impl Node {
 
     /// Takes the next effect, in the order in which they must be performed.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        while let Some(effect) = self.effects.pop_front() {
+            let affordable = self.afford(effect);
+            if affordable.is_some() {
+                return affordable;
+            }
+        }
+        None
     }
 
     /// Says when to hand in [`Input::Timeout`]; coming early is harmless, coming late only slow.

@@ -272,7 +272,7 @@ impl Node {
             if !had_receipts {
                 self.finished.push(instance);
             }
-            self.ended(instance, ended);
+            self.ended(instance, ended, 0);
         }
     }
 

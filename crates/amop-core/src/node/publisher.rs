@@ -27,6 +27,8 @@ pub(super) struct Publisher {
     pub(super) multicasts: ByCounter<Spread>,
     /// Outcomes of multicasts that wait for the end of the batch.
     pub(super) receipts: Vec<ReceiptRun>,
+    /// The payload of its unicasts without an outcome.
+    pub(super) open_bytes: usize,
     /// The number of the latest publish.
     pub(super) last: Option<u64>,
     /// What it took of its pace.
@@ -42,6 +44,7 @@ impl Publisher {
             unicasts: ByCounter::default(),
             multicasts: ByCounter::default(),
             receipts: Vec::new(),
+            open_bytes: 0,
             last: None,
             meter: Meter::default(),
             alarm: None,
@@ -84,7 +87,11 @@ impl Node {
             let outcome = Outcome { code, reason, retry_after, ..success(counter) };
             return self.tell_client(instance, NodeMessage::Outcome(outcome));
         }
+        let Some(publisher) = self.publishers.get_mut(&instance) else { return };
         self.under_way += 1;
+        let held = held_bytes(&publish);
+        publisher.open_bytes += held;
+        self.memory.hold(held);
         match publish.mode {
             Mode::Multicast => self.spread(now, instance, publish),
             Mode::Unicast => self.request(now, instance, publish),
@@ -107,6 +114,16 @@ impl Node {
             || self.under_way >= self.limits.requests_per_node
         {
             return Some((Code::Overloaded, Reason::TooManyRequests, None));
+        }
+        let held = held_bytes(publish);
+        if held > 0
+            && publisher.open_bytes > 0
+            && publisher.open_bytes + held > self.limits.request_bytes_per_client
+        {
+            return Some((Code::Overloaded, Reason::TooManyRequests, None));
+        }
+        if !self.memory.has_room_for_publish(self.limits.memory_bytes, held) {
+            return Some((Code::Overloaded, Reason::MemoryFull, None));
         }
         let rates = &self.limits.rates;
         if !rates.is_any() {
@@ -139,9 +156,13 @@ impl Node {
         }
     }
 
-    /// Some publishes of a client have their outcome.
-    pub(super) fn ended(&mut self, instance: Instance, count: usize) {
+    /// Some publishes of a client have their outcome, with so much payload together.
+    pub(super) fn ended(&mut self, instance: Instance, count: usize, bytes: usize) {
         self.under_way -= count;
+        self.memory.release(count, bytes);
+        if let Some(publisher) = self.publishers.get_mut(&instance) {
+            publisher.open_bytes -= bytes;
+        }
         self.forget_idle(instance);
     }
 
@@ -156,6 +177,14 @@ impl Node {
         {
             self.timers.cancel(alarm, Timer::Publisher(instance));
         }
+    }
+}
+
+/// How much payload is kept of a publish until its outcome.
+fn held_bytes(publish: &Publish) -> usize {
+    match publish.mode {
+        Mode::Unicast => publish.payload.len(),
+        Mode::Multicast => 0, // It goes out at once.
     }
 }
 

@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use amop_wire::{CloseCode, Frame, Instant, Message, NodeId, Path, PeerMessage, Relay, Returned};
+use amop_wire::{
+    CloseCode, Frame, Instant, Message, MessageError, NodeId, Path, PeerMessage, Relay, Returned,
+};
 use bytes::{Bytes, BytesMut};
 
 use super::{Effect, LinkId, Node, Untruth};
@@ -54,9 +56,12 @@ impl Node {
         }
         let Some(&next) = nodes.get(position + 1) else {
             let source = relay.path.source();
-            // A message that cannot be read is the fault of its source, which is not this peer.
-            let Ok(mut message) = PeerMessage::from_frame(relay.frame) else {
-                return self.not_relayable(source);
+            // A message that cannot be read is the fault of its source, which is not this peer; one of a
+            // newer version is nobody's.
+            let mut message = match PeerMessage::from_frame(relay.frame) {
+                Ok(message) => message,
+                Err(MessageError::UnknownKind) => return,
+                Err(_) => return self.not_relayable(source),
             };
             message.deduct(relay.spent);
             self.came_along(now, &relay.path, &message);

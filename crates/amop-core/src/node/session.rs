@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use amop_wire::{CloseCode, Code, Gen, Instance, Name, NodeMessage, Reason, Subscriber, Topic};
+use amop_wire::{
+    CloseCode, Code, Gen, InFlight, Instance, Name, NodeMessage, Reason, Subscriber, Topic,
+};
 
 use super::drain::Drain;
 use super::fanout::{End, FanoutId};
@@ -109,7 +111,11 @@ impl Node {
             unacked: Unacked::default(),
         };
         self.sessions.insert(instance, session);
-        self.tell_client(instance, NodeMessage::Attached { epoch: self.epoch });
+        let in_flight = InFlight {
+            messages: u32::try_from(self.limits.requests_per_client).unwrap_or(u32::MAX),
+            bytes: self.limits.request_bytes_per_client as u64,
+        };
+        self.tell_client(instance, NodeMessage::Attached { epoch: self.epoch, in_flight });
         self.effects.push_back(Effect::Event(Event::ClientAttached { name, instance, generation }));
     }
 

@@ -274,11 +274,15 @@ impl Node {
     /// Ends a unicast; attempts and nodes tried are filled in here.
     fn finish(&mut self, id: MsgId, outcome: impl FnOnce(u64) -> Outcome) {
         let Some(publisher) = self.publishers.get_mut(&id.publisher) else { return };
-        let known = |pending: &mut Pending| (pending.attempts, std::mem::take(&mut pending.tried));
-        let Some((attempts, tried)) = publisher.unicasts.end(id.counter, known) else { return };
+        let known = |pending: &mut Pending| {
+            (pending.attempts, std::mem::take(&mut pending.tried), pending.payload.len())
+        };
+        let Some((attempts, tried, bytes)) = publisher.unicasts.end(id.counter, known) else {
+            return;
+        };
         let outcome = Outcome { attempts, tried, ..outcome(id.counter) };
         self.tell_client(id.publisher, NodeMessage::Outcome(outcome));
-        self.ended(id.publisher, 1);
+        self.ended(id.publisher, 1, bytes);
     }
 
     /// Whether the unicast is with this subscriber at this place, in this attempt.

@@ -24,7 +24,8 @@ impl Pair {
         let keys = [key.public()].into();
         for (core, node) in [(&mut publisher, HOME), (&mut subscriber, EXIT)] {
             handle(core, now, Input::LinkUp { node });
-            let attached = NodeMessage::Attached { epoch: EPOCH };
+            let attached =
+                NodeMessage::Attached { epoch: EPOCH, in_flight: amop_wire::InFlight::default() };
             handle(core, now, Input::Message(attached));
         }
         handle(&mut subscriber, now, Input::SubscribePrivate { topic: topic(), key });

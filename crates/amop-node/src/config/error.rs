@@ -66,14 +66,6 @@ pub enum ConfigError {
         /// What it should be.
         wanted: String,
     },
-    /// A key has no meaning without another.
-    #[error("`{key}` needs `{needs}` beside it")]
-    Needs {
-        /// The key.
-        key: String,
-        /// The one that is missing.
-        needs: &'static str,
-    },
     /// The parts of the node's name do not make one that a certificate can carry.
     #[error("`node.name`, `node.agency` and `node.domain` do not give a valid name")]
     BadName(#[source] NameError),
@@ -89,16 +81,18 @@ pub enum ConfigError {
         certified: Box<str>,
     },
     /// A limit is not what it should be.
-    #[error("`{key}` is {found:?}, and should be {wanted}")]
+    #[error("`{key}` is {found}, and should be {wanted}")]
     BadLimit {
         /// The configuration file.
         file: PathBuf,
+        /// The line of the value in what was read of the limits, from 1.
+        line: usize,
         /// The key.
         key: Box<str>,
         /// Its value.
         found: Box<str>,
         /// What it should be.
-        wanted: &'static str,
+        wanted: Box<str>,
     },
     /// The trusted roots cannot be used.
     #[error("{} (named by `tls.ca`) holds no usable root certificate", .file.display())]

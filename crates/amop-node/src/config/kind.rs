@@ -5,8 +5,6 @@ use std::net::SocketAddr;
 use amop_wire::{Name, Role};
 use toml::Value;
 
-use crate::limits::{bytes_a_second, messages_a_second, size};
-
 /// A kind of values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
@@ -30,12 +28,8 @@ pub(crate) enum Kind {
     Word(&'static [&'static str]),
     /// One of these words or several, the most wanted first.
     Words(&'static [&'static str]),
-    /// A size with its unit.
-    Bytes,
-    /// A size a second.
-    BytesASecond,
-    /// A number a second.
-    MessagesASecond,
+    /// What these words say; the section of limits judges it.
+    Limit(&'static str),
     /// What is logged.
     Filter,
 }
@@ -66,9 +60,7 @@ impl Kind {
                 texts.iter().all(|text| words.contains(text))
                     && !texts.iter().enumerate().any(is_repeated)
             }),
-            Self::Bytes => text.and_then(size).is_some(),
-            Self::BytesASecond => text.and_then(bytes_a_second).is_some(),
-            Self::MessagesASecond => text.and_then(messages_a_second).is_some(),
+            Self::Limit(_) => true,
             Self::Filter => text.is_some_and(is_filter),
         };
         if is_good { Ok(()) } else { Err(self.wanted()) }
@@ -84,7 +76,6 @@ impl Kind {
             Self::Domain => "a suffix such as \"amop\"".into(),
             Self::NodeName => "the name of a node, such as \"n1.node.bank-b.amop\"".into(),
             Self::Path => "a path, such as \"node.crt\"".into(),
-            Self::Number(least, u64::MAX) => format!("a whole number, at least {least}"),
             Self::Number(least, most) => format!("a whole number from {least} to {most}"),
             Self::Socket => "IP:PORT with a port up to 65535, such as \"0.0.0.0:30300\"".into(),
             Self::Loopback => {
@@ -95,9 +86,7 @@ impl Kind {
             Self::Words(words) => {
                 format!("a list of some of {}, the most wanted first, none twice", listed(words))
             }
-            Self::Bytes => "a size such as \"5 MB\"".into(),
-            Self::BytesASecond => "a rate such as \"10 MB/s\"".into(),
-            Self::MessagesASecond => "a rate such as \"1000/s\"".into(),
+            Self::Limit(wanted) => wanted.into(),
             Self::Filter => "a level such as \"info\", or \"amop_p2p=debug,info\"".into(),
         }
     }

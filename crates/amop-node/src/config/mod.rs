@@ -12,15 +12,15 @@ mod reader;
 mod tls;
 mod tree;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use amop_core::node::Rates;
 use amop_p2p::{Settings, Target};
 use amop_wire::{Name, Role};
 use serde::Deserialize;
 
-use crate::limits::LimitsSection;
+use crate::limits::{Limits, LimitsSection, Text};
 use crate::node::NodeConfig;
 
 pub use error::ConfigError;
@@ -111,7 +111,7 @@ impl Config {
             let (configured, certified) = (name.as_dns().into(), identity.name().as_dns().into());
             reader.wrong("node.name", ConfigError::OtherName { configured, certified });
         }
-        let rates = rates(&mut reader, path);
+        let limits = limits(&mut reader, path);
         let (settings, read) = (settings(&reader, name.as_ref()), reader.tree.clone());
         let peers = peers(&reader);
         reader.finish(path)?;
@@ -132,7 +132,7 @@ impl Config {
             peers,
             settings: Settings { cryptography: tls::cryptography(&read), ..Settings::default() },
             workers: workers.unwrap_or(1),
-            rates,
+            limits,
         };
         let log = LogConfig {
             level: read.text("log.level").unwrap_or("info").into(),
@@ -206,35 +206,47 @@ fn peers(reader: &Reader) -> Vec<(Name, Vec<Target>)> {
     (0..reader.count_of("p2p.peer")).filter_map(peer).collect()
 }
 
-fn rates(reader: &mut Reader, file: &Path) -> Rates {
-    let mut sections = toml::Table::new();
-    for (path, entry) in &reader.tree.entries {
-        let mut parts = path.split('.');
-        if let (Some("limits"), Some(section), Some(key), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        {
-            let section = sections.entry(section).or_insert_with(|| toml::Table::new().into());
-            if let Some(section) = section.as_table_mut() {
-                section.insert(key.into(), entry.value.clone());
+/// Has the section of limits judge its keys, over and over without those that it has found to be wrong, so that all
+/// of them are told.
+fn limits(reader: &mut Reader, file: &Path) -> Limits {
+    let known = reader
+        .tree
+        .entries
+        .iter()
+        .filter(|(path, _)| path.starts_with("limits.") && Key::find(path).is_some());
+    let mut given: BTreeMap<String, String> =
+        known.map(|(path, entry)| (path.clone(), written(&entry.value))).collect();
+    loop {
+        let lines = given.iter().map(|(path, value)| format!("{path} = {value}\n"));
+        let text: String = lines.collect();
+        let section = match toml::from_str::<LimitsOnly>(&text) {
+            Ok(LimitsOnly { limits }) => limits,
+            Err(source) => {
+                reader.wrong("limits", ConfigError::Syntax { message: source.message().into() });
+                return Limits::default();
             }
-        }
-    }
-    // What cannot be read was told when the keys were checked.
-    let Ok(section) = LimitsSection::deserialize(sections) else { return Rates::default() };
-    match section.check(file) {
-        Ok(rates) => rates,
-        Err(ConfigError::BadLimit { key, found, wanted, file }) => {
-            if reader.is_good(&key) {
-                let error = ConfigError::BadLimit { key: key.clone(), found, wanted, file };
+        };
+        match section.check(Text { file, text: &text }) {
+            Ok(limits) => return limits,
+            Err(ConfigError::BadLimit { key, wanted, .. }) if given.contains_key(&*key) => {
+                let found = given.remove(&*key).unwrap_or_default();
+                given.remove(&format!("{key}_burst")); // It means nothing alone.
+                let (key, wanted) = (String::from(key), wanted.into());
+                let error = ConfigError::BadValue { key: key.clone(), found, wanted };
                 reader.wrong(&key, error);
             }
-            Rates::default()
-        }
-        Err(other) => {
-            reader.wrong("limits", other);
-            Rates::default()
+            Err(other) => {
+                reader.wrong("limits", other);
+                return Limits::default();
+            }
         }
     }
+}
+
+#[derive(Deserialize)]
+struct LimitsOnly {
+    #[serde(default)]
+    limits: LimitsSection,
 }
 
 fn settings(reader: &Reader, name: Option<&Name>) -> Vec<Setting> {

@@ -111,12 +111,6 @@ impl Reader {
             let at = Some(entry.value_at.clone());
             self.problems.push((at, ConfigError::BadValue { key: path.into(), found, wanted }));
         }
-        if let Some(needs) = key.needs
-            && !self.tree.entries.contains_key(needs)
-        {
-            let at = Some(entry.key_at.clone());
-            self.problems.push((at, ConfigError::Needs { key: path.into(), needs }));
-        }
     }
 
     fn unknown(&mut self, path: &str, at: At) {

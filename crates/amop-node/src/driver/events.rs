@@ -1,11 +1,27 @@
 //! Tells what the core wants told: one line in the log for each event.
 
-use amop_core::node::Event;
+use std::net::IpAddr;
+
+use amop_core::node::{Event, LinkId};
 use amop_wire::{Instant, Name};
 use tracing::{debug, error, info, warn};
 
-use super::State;
+use super::{Driver, State};
 use crate::node::Status;
+
+impl Driver {
+    /// Whether the end of a link by this party's fault is worth a line, and how many there were without one.
+    pub(crate) fn is_worth_telling(&self, party: &Name) -> Option<u64> {
+        let now = self.now();
+        self.lock().complaints.ended(now, party)
+    }
+
+    /// Whether a link from this address that was not made is worth a line, and how many there were without.
+    pub(crate) fn is_worth_telling_of(&self, addr: IpAddr) -> Option<u64> {
+        let now = self.now();
+        self.lock().complaints.not_linked(now, addr)
+    }
+}
 
 impl State {
     /// What those who look at the node are told.
@@ -17,8 +33,17 @@ impl State {
             clients: self.core.session_count(),
             refused_announcements: self.complaints.refused_count(),
             refused_messages: self.complaints.untrue_count(),
+            unknown_messages: self.complaints.unknown_count(),
             is_superseded: self.is_superseded,
             is_drained: self.is_drained,
+        }
+    }
+
+    /// Somebody said what only a newer version understands.
+    pub(super) fn skip_unknown(&mut self, now: Instant, link: LinkId) {
+        if let Some(out) = self.links.get(&link) {
+            self.complaints.unknown(now, &out.name);
+            self.changed = true;
         }
     }
 

@@ -41,7 +41,7 @@ impl State {
                     has_staged = true;
                     out.batch.set_now(now);
                     match out.batch.push(&message) {
-                        Ok(()) => self.counts.flow(out.is_peer).went(message.payload().len()),
+                        Ok(()) => self.counts.flow(out.is_peer()).went(message.payload().len()),
                         Err(error) => warn!(?link, %error, "a file message was not sent"),
                     }
                     if !std::mem::replace(&mut out.is_staged, true) {

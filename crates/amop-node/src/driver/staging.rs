@@ -1,4 +1,4 @@
-//! Stages what the core wants sent, so that each link is woken once for a batch.
+//! Stages what is to be sent, link by link, and knows what has no room.
 
 use amop_core::node::{Input, LinkId};
 use amop_p2p::Encoded;
@@ -18,14 +18,14 @@ impl State {
         unsent: impl FnOnce(M) -> Input,
     ) {
         let Some(out) = self.links.get_mut(&link) else { return };
-        let bytes = out.batch.bytes() + message.payload().len() + HEAD_BYTES;
-        if message.lane() != Lane::Control && !out.outbox.has_room(bytes) {
+        let bytes = message.payload().len() + HEAD_BYTES;
+        if message.lane() != Lane::Control && !out.outbox.has_room_beside(&out.batch, bytes) {
             return self.follow_ups.push(unsent(message));
         }
         out.batch.set_now(now);
         match out.batch.push(&message) {
             Ok(()) => {
-                self.counts.flow(out.is_peer).went(message.payload().len());
+                self.counts.flow(out.is_peer()).went(message.payload().len());
                 if !std::mem::replace(&mut out.is_staged, true) {
                     self.staged.push(link);
                 }
@@ -42,18 +42,28 @@ impl State {
         };
         for &link in links {
             let Some(out) = self.links.get_mut(&link) else { continue };
-            if !out.outbox.has_room(out.batch.bytes() + encoded.bytes()) {
+            if !out.outbox.has_room_beside(&out.batch, encoded.bytes()) {
                 let message = message.clone();
                 self.follow_ups.push(Input::UnsentToClient { link, message });
                 continue;
             }
             out.batch.set_now(now);
             out.batch.push_encoded(&encoded);
-            self.counts.flow(out.is_peer).went(message.payload().len());
+            self.counts.flow(out.is_peer()).went(message.payload().len());
             if !std::mem::replace(&mut out.is_staged, true) {
                 self.staged.push(link);
             }
         }
+    }
+
+    /// Tells the core how much waits, if anything does or did.
+    pub(super) fn tell_waiting(&mut self, now: Instant, bytes: usize) {
+        if !std::mem::replace(&mut self.waited, bytes > 0) && bytes == 0 {
+            return;
+        }
+        let on = |link: LinkId| self.links.get(&link).map_or(0, |out| out.outbox.queued_bytes());
+        let transit = self.core.transit_links().map(|link| (link, on(link))).collect();
+        self.handle(now, Input::Waiting { bytes, transit });
     }
 
     pub(super) fn send_staged(&mut self) {

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 
-use crate::support::{directory, start};
+use crate::support::{DAEMON, directory, start};
 
 fn append(dir: &Path, text: &str) {
     let mut file = OpenOptions::new().append(true).open(dir.join("amop.toml")).unwrap();
@@ -23,5 +23,17 @@ async fn limits_are_read_again_and_wrong_ones_change_nothing() {
     append(dir.path(), "bytes = \"5\"\n");
     node.hang_up();
     node.says("not reloaded; nothing has changed").await;
-    assert!(node.said("`limits.session.bytes`"), "{:?}", node.log);
+    let place = "`limits.session.bytes` is";
+    assert!(node.said(place), "{:?}", node.log);
+}
+
+#[tokio::test]
+async fn a_daemon_with_a_limit_that_cannot_be_does_not_start() {
+    let dir = directory(0, 0);
+    append(dir.path(), "[limits.node]\nmemory = \"0 B\"\n");
+    let config = dir.path().join("amop.toml");
+    let output = std::process::Command::new(DAEMON).arg("--config").arg(config).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{told}");
+    assert!(told.contains("`limits.node.memory` is \"0 B\""), "{told}");
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod admin;
+mod descriptors;
 mod limits;
 mod renewal;
 mod revocation;

@@ -13,8 +13,13 @@ use tokio::process::{Child, ChildStderr};
 
 /// A directory with a configuration that listens on these ports, 0 for any.
 pub(crate) fn directory(p2p_port: u16, sdk_port: u16) -> TempDir {
+    site(p2p_port, sdk_port).0
+}
+
+/// The same, with the consortium; it has a client `app` too.
+pub(crate) fn site(p2p_port: u16, sdk_port: u16) -> (TempDir, Consortium) {
     let dir = TempDir::new().unwrap();
-    let plan = [AgencyPlan { agency: "bank-a", nodes: &["n1"], clients: &[] }];
+    let plan = [AgencyPlan { agency: "bank-a", nodes: &["n1"], clients: &["app"] }];
     let consortium = Consortium::new("Test", "amop", &plan, now()).unwrap();
     let node = consortium.node("bank-a", "n1").unwrap();
     let path = |name: &str| dir.path().join(name);
@@ -28,7 +33,7 @@ pub(crate) fn directory(p2p_port: u16, sdk_port: u16) -> TempDir {
          [p2p]\nlisten = \"127.0.0.1:{p2p_port}\"\n[sdk]\nlisten = \"127.0.0.1:{sdk_port}\"\n"
     );
     fs::write(path("amop.toml"), text).unwrap();
-    dir
+    (dir, consortium)
 }
 
 /// A daemon that has started.

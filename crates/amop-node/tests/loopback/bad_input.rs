@@ -35,7 +35,7 @@ async fn what_breaks_the_protocol_is_closed_with_a_reason_that_names_it() {
     };
     let cases = [
         (header(b"\xff\xff\xff"), "malformed header"),
-        (header(b""), "unknown message kind"),
+        (header(b""), "a frame without a message"),
         (topic("a\tb"), "publish.topic"),
         (topic(" a"), "publish.topic"),
         (topic(""), "publish.topic"),

@@ -1,6 +1,6 @@
 //! How fast clients may publish over real links.
 
-use amop_node::{Node, NodeConfig, Pace, Rate, Rates};
+use amop_node::{Limits, Node, NodeConfig, Pace, Rate, Rates};
 use amop_wire::{
     ClientMessage, Code, Mode, NodeMessage, Outcome, Publish, Reason, Terms, limits::TTL_MAX,
 };
@@ -28,16 +28,17 @@ async fn outcome(client: &mut RawClient, counter: u64) -> Outcome {
 }
 
 /// So slow that no time that a test takes makes up for one message.
-fn slow(burst: u64) -> Rates {
+fn slow(burst: u64) -> Limits {
     let messages = Some(Rate { per_second: 0, burst });
-    Rates { session: Pace { messages, bytes: None }, ..Rates::default() }
+    let rates = Rates { session: Pace { messages, bytes: None }, ..Rates::default() };
+    Limits { rates, ..Limits::default() }
 }
 
 /// RATE-1, RATE-2, RATE-3
 #[tokio::test]
 async fn a_session_that_is_over_its_limit_gets_103_until_the_limit_is_another() {
     let consortium = consortium();
-    let config = NodeConfig { rates: slow(2), ..config(&consortium, "bank-a") };
+    let config = NodeConfig { limits: slow(2), ..config(&consortium, "bank-a") };
     let node = Node::start(config).await.unwrap();
     let mut client = RawClient::attach(&consortium, "app", &node, 1).await;
     for counter in [1, 2] {
@@ -49,7 +50,7 @@ async fn a_session_that_is_over_its_limit_gets_103_until_the_limit_is_another() 
     let mut other = RawClient::attach(&consortium, "other", &node, 2).await;
     assert_eq!(outcome(&mut other, 1).await.code, Code::NoSubscriber, "another session is free");
 
-    node.set_rates(Rates::default());
+    node.set_limits(Limits::default());
     let mut counter = 4;
     while outcome(&mut client, counter).await.code == Code::Limited {
         counter += 1;

@@ -18,7 +18,9 @@ async fn a_later_life_has_the_greater_epoch_and_tells_it_although_the_clock_is_b
         assert_eq!(node.epoch(), Epoch(9_000_000_000_000_000 + life));
         let mut client = RawClient::dial(&consortium, "app", &node).await;
         client.send(&attach(1));
-        let NodeMessage::Attached { epoch } = client.receive().await else { panic!("attached") };
+        let NodeMessage::Attached { epoch, .. } = client.receive().await else {
+            panic!("attached")
+        };
         assert_eq!(epoch, node.epoch(), "what the node tells others");
         node.shutdown().await;
     }

@@ -5,10 +5,12 @@
 
 mod announcements;
 mod bad_input;
+mod floods;
 mod held_up;
 mod limits;
 mod linking;
 mod lives;
+mod newer;
 mod raw_node;
 mod revocation;
 mod support;

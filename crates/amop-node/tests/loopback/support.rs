@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
-use amop_node::{Node, NodeConfig, Rates, Status};
+use amop_node::{Limits, Node, NodeConfig, Status};
 use amop_p2p::{
     Batch, Endpoint, Identity, Link, LinkEnd, LinkKind, Outbox, Settings, Target, Trust,
 };
@@ -41,7 +41,7 @@ pub(crate) fn config(consortium: &Consortium, agency: &str) -> NodeConfig {
         peers: Vec::new(),
         settings: Settings::default(),
         workers: 1,
-        rates: Rates::default(),
+        limits: Limits::default(),
     }
 }
 

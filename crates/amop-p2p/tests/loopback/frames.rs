@@ -68,6 +68,27 @@ async fn frames_of_every_size_arrive_in_order_on_every_lane_in_both_directions()
     assert_eq!((to_a.queued_bytes(), to_b.queued_bytes()), (0, 0));
 }
 
+/// What is most urgent has all of the link, whatever was there before it.
+#[tokio::test]
+async fn lanes_are_served_in_the_order_of_their_urgency() {
+    let (_at_a, to_b, mut at_b, _to_a) = running_link(&Settings::default()).await;
+    // Of each lane less than its window, of all more than a link sends before it hears anything.
+    let frame = |lane| Note::new(lane, "", vec![7; 10_000]);
+    let notes: Vec<Note> =
+        Lane::ALL.into_iter().rev().flat_map(|lane| vec![frame(lane); 90]).collect();
+    to_b.send(&mut batch(&notes));
+    let (mut left, mut done) = ([90; 4], Vec::new());
+    while done.len() < 4 {
+        let lane = at_b.next().await.lane;
+        let left = &mut left[usize::from(lane.number())];
+        *left -= 1;
+        if *left == 0 {
+            done.push(lane);
+        }
+    }
+    assert_eq!(done, Lane::ALL);
+}
+
 #[tokio::test]
 async fn a_hundred_thousand_small_frames_arrive_in_order_and_in_batches() {
     let settings = Settings::default();

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::SystemTime;
 
-use amop_node::{Node, NodeConfig, Rates};
+use amop_node::{Limits, Node, NodeConfig};
 use amop_pki::{AgencyPlan, Consortium};
 use amop_sdk::{Code, Identity, Settings, Trust, generate_key, write_key_file};
 use tempfile::TempDir;
@@ -65,7 +65,7 @@ impl Site {
             peers: Vec::new(),
             settings: Settings::default(),
             workers: 1,
-            rates: Rates::default(),
+            limits: Limits::default(),
         };
         Self { dir, node: Node::start(config).await.unwrap() }
     }

@@ -5,7 +5,7 @@ use std::future::pending;
 use amop_p2p::{Batch, Endpoint, Link, LinkKind};
 use amop_pki::Consortium;
 use amop_sdk::{ConnectError, Settings};
-use amop_wire::{CloseCode, CloseReason, Epoch, NodeMessage, Topic};
+use amop_wire::{CloseCode, CloseReason, Epoch, Lane, NodeMessage, Topic};
 
 use crate::support::{ANY, SHORT, builder, consortium, identity, trust, within};
 
@@ -50,7 +50,10 @@ async fn answers_to_nothing_are_ignored() {
     tokio::spawn(async move {
         let link = listening.accept().await.unwrap().complete().await.unwrap();
         say(&link, &NodeMessage::Subscribed { topic, code, reason });
-        say(&link, &NodeMessage::Attached { epoch: Epoch(1) });
+        say(
+            &link,
+            &NodeMessage::Attached { epoch: Epoch(1), in_flight: amop_wire::InFlight::default() },
+        );
         link.run(|_, _| Ok(())).await;
         pending::<()>().await;
     });
@@ -85,4 +88,54 @@ fn say(link: &Link, message: &impl amop_wire::Message) {
     let mut batch = Batch::default();
     batch.push(message).unwrap();
     link.outbox().send(&mut batch);
+}
+
+/// A message of a kind that no version has so far.
+struct OfNewerVersion(Lane);
+
+impl amop_wire::Message for OfNewerVersion {
+    fn lane(&self) -> Lane {
+        self.0
+    }
+
+    fn put_header(&self, buf: &mut bytes::BytesMut) {
+        buf.extend_from_slice(&[0xf2, 0x07, 3, 0x08, 0x96, 0x01]); // Number 126.
+    }
+
+    fn payload(&self) -> &bytes::Bytes {
+        static PAYLOAD: bytes::Bytes = bytes::Bytes::from_static(b"news");
+        &PAYLOAD
+    }
+
+    fn from_frame(_: amop_wire::Frame) -> Result<Self, amop_wire::MessageError> {
+        Err(amop_wire::MessageError::UnknownKind)
+    }
+}
+
+/// FRAME-4
+#[tokio::test]
+async fn what_only_a_newer_version_understands_is_skipped_and_counted() {
+    let (listening, endpoint, consortium) = listen();
+    tokio::spawn(async move {
+        let link = listening.accept().await.unwrap().complete().await.unwrap();
+        say(&link, &OfNewerVersion(Lane::Control));
+        say(
+            &link,
+            &NodeMessage::Attached { epoch: Epoch(1), in_flight: amop_wire::InFlight::default() },
+        );
+        for lane in Lane::ALL {
+            say(&link, &OfNewerVersion(lane));
+        }
+        link.run(|_, _| Ok(())).await;
+        pending::<()>().await;
+    });
+    let client = builder(&consortium, "app").endpoint(endpoint);
+    let client = within(client.connect()).await.unwrap();
+    let all = async {
+        while client.unknown_messages() < 5 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(all).await;
+    assert!(client.is_connected());
 }

@@ -49,7 +49,10 @@ async fn a_subscription_that_is_not_propagated_in_time_is_taken_back() {
         let link = listening.accept().await.unwrap().complete().await.unwrap();
         let outbox = link.outbox();
         let answer = |message: ClientMessage| match message {
-            ClientMessage::Attach { .. } => Some(NodeMessage::Attached { epoch: Epoch(1) }),
+            ClientMessage::Attach { .. } => Some(NodeMessage::Attached {
+                epoch: Epoch(1),
+                in_flight: amop_wire::InFlight::default(),
+            }),
             ClientMessage::Subscribe(topic) if topic.as_str() == "quote" => {
                 let (code, reason) = (Code::Ok, Reason::Unspecified);
                 Some(NodeMessage::Subscribed { topic, code, reason })

@@ -4,11 +4,12 @@ use std::future::{poll_fn, ready};
 use std::pin::Pin;
 use std::task::Poll;
 
+use amop_node::{Limits, Node, NodeConfig};
 use amop_sdk::{
     Answer, Client, Code, Event, Gap, Message, Pending, Reason, Settings, Subscription,
 };
 
-use crate::support::{SHORT, builder, consortium, echo, event, next, pair, start, within};
+use crate::support::{SHORT, builder, config, consortium, echo, event, next, pair, start, within};
 
 #[tokio::test]
 async fn those_who_wait_for_room_are_served_in_turn_and_one_who_gives_up_blocks_nobody() {
@@ -173,6 +174,31 @@ async fn answers_that_have_no_room_on_the_link_wait_for_it() {
     let ended = event(&mut events, |_| true).await;
     let Event::Disconnected { why } = ended else { panic!("{ended:?}") };
     assert!(why.contains("the client was closed"), "{why}");
+}
+
+/// SES-7
+#[tokio::test]
+async fn a_node_that_takes_little_at_a_time_is_waited_for() {
+    let consortium = consortium();
+    let limits = Limits { in_flight: 2, ..Limits::default() };
+    let node = NodeConfig { limits, ..config(&consortium, "bank-a") };
+    let node = Node::start(node).await.unwrap();
+    let client = |label| builder(&consortium, label).endpoint(node.sdk_addr().to_string());
+    let (subscriber, publisher) = tokio::join!(client("app").connect(), client("other").connect());
+    let (subscriber, publisher) = (subscriber.unwrap(), publisher.unwrap());
+    let mut quotes = subscriber.subscribe("quote").await.unwrap();
+    let submit = || publisher.request("quote", "").submit();
+    let (first, second) = (within(submit()).await.unwrap(), within(submit()).await.unwrap());
+    let mut third = Box::pin(submit());
+    assert!(is_pending(third.as_mut()).await, "two are under way");
+    let (one, other) = (next(&mut quotes).await, next(&mut quotes).await);
+    one.reply("").unwrap();
+    within(first).await.unwrap();
+    let third = within(third).await.unwrap();
+    other.reply("").unwrap();
+    next(&mut quotes).await.reply("").unwrap();
+    within(second).await.unwrap();
+    within(third).await.unwrap();
 }
 
 /// Whatever the outbox may hold, a message finds room in an empty one.

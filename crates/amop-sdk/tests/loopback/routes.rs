@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use amop_node::{Node, NodeConfig, Rates, Status};
+use amop_node::{Limits, Node, NodeConfig, Status};
 use amop_p2p::Target;
 use amop_pki::{AgencyPlan, Consortium};
 use amop_sdk::{Client, Code, Settings};
@@ -88,7 +88,7 @@ impl Net {
                 peers: dials.iter().map(target).collect(),
                 settings: Settings::default(),
                 workers: 1,
-                rates: Rates::default(),
+                limits: Limits::default(),
             };
             nodes.push(Node::start(config).await.unwrap());
         }

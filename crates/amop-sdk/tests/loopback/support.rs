@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
-use amop_node::{Node, NodeConfig, Rates};
+use amop_node::{Limits, Node, NodeConfig};
 use amop_pki::{AgencyPlan, Consortium, Leaf};
 use amop_sdk::{
     Client, ClientBuilder, Event, Events, Identity, Message, Mode, Settings, Subscription, Trust,
@@ -38,7 +38,7 @@ pub(crate) fn config(consortium: &Consortium, agency: &str) -> NodeConfig {
         peers: Vec::new(),
         settings: Settings::default(),
         workers: 1,
-        rates: Rates::default(),
+        limits: Limits::default(),
     }
 }
 

@@ -10,6 +10,7 @@ mod forgeries;
 mod heal;
 mod lies;
 mod links;
+mod memory;
 mod multicast;
 mod net;
 mod order;

@@ -23,6 +23,36 @@ fn whoever_had_no_room_for_a_multicast_is_told_of_the_hole_before_the_next() {
     scene.end();
 }
 
+/// MULTI-7, LIMIT-3: the node gives up what a link that nobody reads has no place for, and nothing else.
+#[test]
+fn a_subscriber_that_stops_reading_is_told_exactly_what_it_missed_and_others_miss_nothing() {
+    let mut scene = Scene::new();
+    let (stops, reads) = (scene.subscriber(scene.b), scene.subscriber(scene.b));
+    scene.world.limit_node(scene.b, |limits| limits.unacked_per_client = 6);
+    let first = send(&mut scene);
+    scene.world.stall_client(stops, 5 * SECOND);
+    let mut ids = Vec::new();
+    for _ in 0..50 {
+        ids.push(scene.multicast(8 * SECOND));
+        scene.world.run_for(millis(20));
+    }
+    scene.world.run_for(6 * SECOND);
+    let next = send(&mut scene);
+
+    let [stops, reads] = [stops, reads].map(|client| scene.world.instance(client));
+    let calls = |by| {
+        let handled = |id: &&MsgId| {
+            let calls = &scene.world.record().publication(**id).calls;
+            calls.iter().any(|call| call.instance == by)
+        };
+        ids.iter().filter(handled).count()
+    };
+    assert_eq!([calls(stops), calls(reads)], [6, 50]);
+    let gap = Gap { first: sequence(7, first), count: 44 };
+    assert_eq!(scene.world.record().gaps(), [(stops, next, gap)]);
+    scene.end();
+}
+
 /// MULTI-7: also what was sent while it was away.
 #[test]
 fn a_subscriber_that_was_away_is_told_what_it_missed() {

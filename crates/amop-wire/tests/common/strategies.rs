@@ -89,7 +89,9 @@ pub(crate) fn node_messages() -> impl Strategy<Value = NodeMessage> {
         receipt,
     });
     prop_oneof![
-        epochs().prop_map(|epoch| NodeMessage::Attached { epoch }),
+        (epochs(), any::<u32>(), any::<u64>()).prop_map(|(epoch, messages, bytes)| {
+            NodeMessage::Attached { epoch, in_flight: amop_wire::InFlight { messages, bytes } }
+        }),
         (topics(), codes(), reasons()).prop_map(|(topic, code, reason)| NodeMessage::Subscribed {
             topic,
             code,

@@ -15,10 +15,12 @@ use crate::{COUNTER, EPOCH, ID, TTL, assert_golden, attempt, name, topic};
 fn an_attached_keeps_its_bytes() {
     assert_golden(
         Lane::Control,
-        &NodeMessage::Attached { epoch: EPOCH },
-        "0000000d 000b
-         0a09
-           09 2827262524232221",
+        &NodeMessage::Attached { epoch: EPOCH, in_flight: amop_wire::InFlight::default() },
+        "0000001b 0019
+         0a17
+           09 2827262524232221
+           15 00400000
+           19 0000000100000000",
     );
 }
 

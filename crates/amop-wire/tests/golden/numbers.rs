@@ -33,6 +33,7 @@ fn reasons_keep_their_numbers_and_kinds() {
             (24, "session-rate"),
             (25, "agency-rate"),
             (26, "node-rate"),
+            (27, "memory-full"),
             (32, "file-exists"),
             (33, "file-too-long"),
             (34, "file-not-wanted"),

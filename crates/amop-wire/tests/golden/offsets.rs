@@ -181,7 +181,10 @@ fn client_messages(fill: Fill) -> Vec<ClientMessage> {
 fn node_messages(fill: Fill) -> Vec<NodeMessage> {
     let (code, reason) = (fill.pick(Code::Ok, Code::FileRefused), fill.reason());
     vec![
-        NodeMessage::Attached { epoch: Epoch(fill.u64()) },
+        NodeMessage::Attached {
+            epoch: Epoch(fill.u64()),
+            in_flight: amop_wire::InFlight::default(),
+        },
         NodeMessage::Subscribed { topic: topic("quote"), code, reason },
         NodeMessage::Delivery(Delivery {
             terms: Terms::default(),

@@ -70,7 +70,8 @@ pub(crate) fn client() -> Seeds {
         code: amop_wire::Code::Ok,
         reason: amop_wire::Reason::Unspecified,
     };
-    let attached = NodeMessage::Attached { epoch: Epoch(3) };
+    let attached =
+        NodeMessage::Attached { epoch: Epoch(3), in_flight: amop_wire::InFlight::default() };
     let id = MsgId { publisher: Instance(9), counter: 1 };
     let home = NodeId::from_bytes([1; 32]);
     let (from, payload) = ("b.sdk.bank-b.amop", Bytes::from_static(b"hello"));

@@ -1,0 +1,183 @@
+//! How much memory others can make a node use: one budget, and who is refused first as it fills.
+//!
+//! ```text
+//!   0          1/2             3/4          7/8           1
+//!   ├───────────┼───────────────┼────────────┼────────────┤
+//!    all comes   no transit      no new       no requests  no replies
+//!    in          any more        publishes    and deliveries
+//! ```
+//!
+//! Held are the publishes of our clients without an outcome, and what waits on links. How much that is the
+//! driver says before it hands in what has come; what is sent after that is added up here. What does not
+//! fit is treated as if its link had no room: it was not handled and never will be, and whoever waits for
+//! it is told so. Replies end what others wait for, so they are the last to be dropped.
+//!
+//! Control messages do not count: each link has a bound for them, past which it is closed.
+
+use amop_wire::{Lane, Message, NodeMessage, PeerMessage};
+
+use super::transit::is_transit;
+use super::{Effect, LinkId, Node, weight};
+
+/// What is held of the budget.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// Publishes without an outcome.
+    open: usize,
+    /// What waited on all links when the driver said so last.
+    waiting: usize,
+    /// What was sent since.
+    sent: usize,
+    /// How many messages were not sent for want of memory or of a fair share.
+    unsent: u64,
+}
+
+/// What something is held for. It is taken as long as less than its share of the budget is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It is on its way between other nodes.
+    Transit,
+    /// A client of this node publishes it.
+    Publish,
+    /// It goes to a subscriber or to its node, or it is a reply on its way between other nodes.
+    Delivery,
+    /// It says how something has ended.
+    Reply,
+}
+
+impl Purpose {
+    fn share_of(self, budget: usize) -> usize {
+        match self {
+            Self::Transit => budget / 2,
+            Self::Publish => budget / 4 * 3,
+            Self::Delivery => budget / 8 * 7,
+            Self::Reply => budget,
+        }
+    }
+
+    fn of_client(message: &NodeMessage) -> Self {
+        if message.lane() == Lane::Messages { Self::Delivery } else { Self::Reply }
+    }
+
+    fn of_peer(message: &PeerMessage) -> Self {
+        match (message.lane() == Lane::Messages, is_transit(message)) {
+            (true, true) => Self::Transit,
+            (true, false) | (false, true) => Self::Delivery,
+            (false, false) => Self::Reply,
+        }
+    }
+}
+
+impl Memory {
+    /// How many bytes are held.
+    pub(super) fn held(&self) -> usize {
+        self.open + self.waiting + self.sent
+    }
+
+    /// How many bytes more may be held for a purpose.
+    fn room(&self, budget: usize, purpose: Purpose) -> usize {
+        purpose.share_of(budget).saturating_sub(self.held())
+    }
+
+    /// Whether a publish with so much payload may be held.
+    pub(super) fn has_room_for_publish(&self, budget: usize, payload_bytes: usize) -> bool {
+        payload_bytes + PUBLISH_BYTES <= self.room(budget, Purpose::Publish)
+    }
+
+    /// A publish with so much payload is held from now on.
+    pub(super) fn hold(&mut self, payload_bytes: usize) {
+        self.open += payload_bytes + PUBLISH_BYTES;
+    }
+
+    /// So many publishes, with so much payload together, have ended.
+    pub(super) fn release(&mut self, count: usize, payload_bytes: usize) {
+        self.open -= payload_bytes + count * PUBLISH_BYTES;
+    }
+}
+
+impl Node {
+    /// How many messages were not sent so far because this node held as much for others as it may, or their
+    /// peer had its share of a link. Publishes that were refused for that do not count.
+    #[must_use]
+    pub fn unsent_for_memory(&self) -> u64 {
+        self.memory.unsent
+    }
+
+    /// Lets an effect be performed, as far as memory and transit budgets allow. What they do not allow is
+    /// as if its link had no room.
+    pub(super) fn afford(&mut self, effect: Effect) -> Option<Effect> {
+        match effect {
+            Effect::ToClient { link, message } => {
+                let Some(bytes) = weight::to_client(&message) else {
+                    return Some(Effect::ToClient { link, message });
+                };
+                if self.memory.room(self.limits.memory_bytes, Purpose::of_client(&message)) < bytes
+                {
+                    self.memory.unsent += 1;
+                    self.unsent_to_client(self.now, link, message);
+                    return None;
+                }
+                self.memory.sent += bytes;
+                Some(Effect::ToClient { link, message })
+            }
+            Effect::ToClients { links, message } => self.afford_for_all(links, message),
+            Effect::ToPeer { link, message } => {
+                let Some(bytes) = weight::to_peer(&message) else {
+                    return Some(Effect::ToPeer { link, message });
+                };
+                let purpose = Purpose::of_peer(&message);
+                let fits = self.memory.room(self.limits.memory_bytes, purpose) >= bytes;
+                if !fits || !self.transit.take(link, &message, bytes, self.limits.link_bytes) {
+                    self.memory.unsent += 1;
+                    self.unsent_to_peer(self.now, link, message);
+                    return None;
+                }
+                self.memory.sent += bytes;
+                Some(Effect::ToPeer { link, message })
+            }
+            Effect::Sign { .. } | Effect::Close { .. } | Effect::Event(_) => Some(effect),
+        }
+    }
+
+    fn afford_for_all(&mut self, links: Box<[LinkId]>, message: NodeMessage) -> Option<Effect> {
+        let Some(bytes) = weight::to_client(&message) else {
+            return Some(Effect::ToClients { links, message });
+        };
+        let room = self.memory.room(self.limits.memory_bytes, Purpose::of_client(&message));
+        let count = links.len().min(room / bytes);
+        self.memory.sent += count * bytes;
+        if count == links.len() {
+            return Some(Effect::ToClients { links, message });
+        }
+        let (sent, unsent) = links.split_at(count);
+        for &link in unsent {
+            self.memory.unsent += 1;
+            self.unsent_to_client(self.now, link, message.clone());
+        }
+        (count > 0).then(|| Effect::ToClients { links: sent.into(), message })
+    }
+
+    /// The driver says how much waits on links.
+    pub(super) fn told_waiting(&mut self, bytes: usize, links: &[(LinkId, usize)]) {
+        (self.memory.waiting, self.memory.sent) = (bytes, 0);
+        for &(link, bytes) in links {
+            self.transit.told(link, bytes);
+        }
+    }
+
+    /// What was to be sent to a client had no room on its link.
+    pub(super) fn client_had_no_room(&mut self, message: &NodeMessage) {
+        let bytes = weight::to_client(message).unwrap_or_default();
+        self.memory.sent = self.memory.sent.saturating_sub(bytes);
+    }
+
+    /// What was to be sent to a peer had no room on its link.
+    pub(super) fn peer_had_no_room(&mut self, link: LinkId, message: &PeerMessage) {
+        let bytes = weight::to_peer(message).unwrap_or_default();
+        self.memory.sent = self.memory.sent.saturating_sub(bytes);
+        self.transit.take_back(link, message, bytes);
+    }
+}
+
+/// What is kept beside the payload of a publish, roughly.
+const PUBLISH_BYTES: usize = 512;

@@ -1,0 +1,111 @@
+use std::sync::atomic::Ordering;
+
+use super::*;
+use crate::testing;
+
+const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+fn node(dns: &str) -> Endpoint {
+    let (identity, trust) = (testing::identity(dns), testing::trust());
+    Endpoint::listen(ANY_PORT, LinkKind::Node, &identity, &trust, Settings::default()).unwrap()
+}
+
+/// Dials in a task of its own, for as long as it takes.
+fn dial(dialer: &Endpoint, acceptor: &Endpoint) -> tokio::task::JoinHandle<String> {
+    let (dialer, addr) = (dialer.clone(), acceptor.local_addr().unwrap());
+    tokio::spawn(async move {
+        match dialer.dial(addr, None).await {
+            Ok(_) => "linked".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    })
+}
+
+#[tokio::test]
+async fn newcomers_must_prove_their_address_while_many_are_half_open() {
+    let (dialer, acceptor) = (node("n1.node.bank-a.amop"), node("n1.node.bank-b.amop"));
+    let mut half_open = Vec::new();
+    for i in 0..HALF_OPEN_UNPROVED_MAX {
+        dial(&dialer, &acceptor);
+        let handshake = acceptor.accept().await.unwrap();
+        assert!(!handshake.incoming.remote_address_validated(), "newcomer {i}");
+        half_open.push(handshake);
+    }
+    let linked = dial(&dialer, &acceptor);
+    let handshake = acceptor.accept().await.unwrap();
+    assert!(handshake.incoming.remote_address_validated());
+    let _link = handshake.complete().await.unwrap();
+    assert_eq!(linked.await.unwrap(), "linked");
+
+    half_open.clear();
+    dial(&dialer, &acceptor);
+    let handshake = acceptor.accept().await.unwrap();
+    assert!(!handshake.incoming.remote_address_validated(), "those who gave up do not count");
+}
+
+#[tokio::test]
+async fn an_address_that_begins_too_many_links_is_asked_to_prove_itself_and_then_refused() {
+    let (identity, trust) = (testing::identity("n1.node.bank-b.amop"), testing::trust());
+    // So slow that no time that a test takes makes up for one.
+    let settings = Settings { handshakes_per_address: (0, 3), ..Settings::default() };
+    let acceptor = Endpoint::listen(ANY_PORT, LinkKind::Node, &identity, &trust, settings);
+    let (acceptor, dialer) = (acceptor.unwrap(), node("n1.node.bank-a.amop"));
+    for _ in 0..3 {
+        dial(&dialer, &acceptor);
+        let handshake = acceptor.accept().await.unwrap();
+        assert!(!handshake.incoming.remote_address_validated());
+    }
+    let refused = dial(&dialer, &acceptor);
+    let text = tokio::select! {
+        _ = acceptor.accept() => panic!("it was let in"),
+        text = refused => text.unwrap(),
+    };
+    assert_eq!(text, "peer takes no more links now");
+}
+
+#[tokio::test]
+async fn nobody_gets_in_while_too_many_are_half_open() {
+    let (dialer, acceptor) = (node("n1.node.bank-a.amop"), node("n1.node.bank-b.amop"));
+    acceptor.half_open.store(HALF_OPEN_MAX, Ordering::Relaxed);
+    let refused = dial(&dialer, &acceptor);
+    let text = tokio::select! {
+        _ = acceptor.accept() => panic!("it was let in"),
+        text = refused => text.unwrap(),
+    };
+    assert_eq!(text, "peer takes no more links now");
+
+    acceptor.half_open.store(HALF_OPEN_MAX - 1, Ordering::Relaxed);
+    dial(&dialer, &acceptor);
+    assert!(acceptor.accept().await.is_some());
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named_in_the_error() {
+    let taken = UdpSocket::bind(ANY_PORT).unwrap();
+    let addr = taken.local_addr().unwrap();
+    let (identity, trust) = (testing::identity("n1.node.bank-a.amop"), testing::trust());
+    let settings = Settings::default();
+    let error = Endpoint::listen(addr, LinkKind::Node, &identity, &trust, settings);
+    assert_eq!(error.unwrap_err().to_string(), format!("cannot bind {addr}"));
+}
+
+#[tokio::test]
+async fn an_address_of_the_other_family_cannot_be_dialed() {
+    let node = node("n1.node.bank-a.amop");
+    let remote = SocketAddr::from((Ipv6Addr::LOCALHOST, 7000));
+    let error = node.dial(remote, None).await.unwrap_err();
+    assert_eq!(error, HandshakeError::BadAddress { remote });
+}
+
+#[test]
+fn links_and_handshakes_can_move_between_threads() {
+    fn is_send<T: Send>(_: &T) {}
+    fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<Endpoint>();
+    is_send_and_sync::<crate::Outbox>();
+    is_send_and_sync::<Identity>();
+    let _ = |handshake: Handshake| is_send(&handshake.complete());
+    let _ = |link: Link| is_send(&link.run(|_, _| Ok(())));
+    let _ = |dialer: &mut crate::Dialer, endpoint: &Endpoint| is_send(&dialer.next(endpoint));
+    let _ = |endpoint: &Endpoint| is_send(&endpoint.shutdown());
+}

@@ -1,0 +1,35 @@
+//! How much waits on the links of a node, as its driver tells the core before it hands in a batch.
+
+use amop_core::node::{Input as NodeInput, Limits, LinkId};
+
+use crate::network::Party;
+use crate::world::{NodeId, World};
+
+impl World {
+    /// Has one node that is up go by other limits, in this life of it.
+    ///
+    /// # Panics
+    ///
+    /// If the node is down.
+    pub fn limit_node(&mut self, node: NodeId, change: impl FnOnce(&mut Limits)) {
+        let mut limits = self.limits.node;
+        change(&mut limits);
+        self.nodes[node.0].core.as_mut().expect("the node is up").set_limits(limits);
+    }
+
+    /// What a node is told of what waits, if anything does or did.
+    pub(crate) fn waiting_input(&mut self, node: usize) -> Option<NodeInput> {
+        let bytes = self.network.waiting.get(&Party::Node(node)).copied().unwrap_or_default();
+        let slot = &mut self.nodes[node];
+        let waited = std::mem::replace(&mut slot.waited, bytes > 0);
+        let core = slot.core.as_ref().filter(|_| waited || bytes > 0)?;
+        let life = slot.life;
+        let on = |link: LinkId| {
+            let Some(state) = self.network.links.get(&link) else { return 0 };
+            let end = state.ends.iter().position(|end| *end == Some((Party::Node(node), life)));
+            end.map_or(0, |end| state.waiting_bytes[end])
+        };
+        let transit = core.transit_links().map(|link| (link, on(link))).collect();
+        Some(NodeInput::Waiting { bytes, transit })
+    }
+}
