@@ -49,6 +49,17 @@ impl Link {
 }
 
 impl Node {
+    /// The names of the nodes that are linked and have greeted.
+    pub fn peers(&self) -> impl Iterator<Item = &Name> {
+        self.peers.values().filter_map(|link| self.links.get(link)).map(Link::name)
+    }
+
+    /// The link on which this node sends to a peer.
+    #[must_use]
+    pub fn link_to(&self, peer: NodeId) -> Option<LinkId> {
+        self.peers.get(&peer).copied()
+    }
+
     pub(super) fn client_up(&mut self, now: Instant, link: LinkId, name: Name) {
         if self.shutting_down {
             return self.close(link, CloseCode::Shutdown, "the node shuts down");

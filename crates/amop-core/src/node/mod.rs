@@ -265,17 +265,6 @@ impl Node {
         self.sessions.len()
     }
 
-    /// The names of the nodes that are linked and have greeted.
-    pub fn peers(&self) -> impl Iterator<Item = &Name> {
-        self.peers.values().filter_map(|link| self.links.get(link)).map(Link::name)
-    }
-
-    /// The link on which this node sends to a peer.
-    #[must_use]
-    pub fn link_to(&self, peer: NodeId) -> Option<LinkId> {
-        self.peers.get(&peer).copied()
-    }
-
     fn handle_client(&mut self, now: Instant, link: LinkId, message: ClientMessage) {
         let Some(Link::Client { instance, .. }) = self.links.get(&link) else { return };
         let Some(instance) = *instance else {

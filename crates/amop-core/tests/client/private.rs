@@ -51,11 +51,15 @@ impl Pair {
 
     /// Publishes; gives the number of the message that left, which is sealed for the subscriber.
     fn publish(&mut self) -> u64 {
+        self.publish_on(Terms::default())
+    }
+
+    fn publish_on(&mut self, terms: Terms) -> u64 {
         let input = Input::Publish {
             counter: self.publisher.draw_counter(),
             key: 0,
             mode: Mode::Unicast,
-            terms: Terms::default(),
+            terms,
             topic: topic(),
             payload: "4711".into(),
             timeout: Duration::from_secs(5),
@@ -101,6 +105,25 @@ fn a_subscriber_that_was_not_there_is_asked_once_it_is_elsewhere_and_not_before(
     assert_eq!(pair.is_told_no(first), None);
     let sent = pair.is_at(OTHER_EXIT, false);
     assert!(asked(&sent).is_some(), "{sent:?}");
+}
+
+/// PRIV-9, TERM-1: the moment at which another one would be asked in its place says nothing about one that waits.
+#[test]
+fn what_waits_for_its_only_subscriber_waits_its_whole_time_even_if_it_may_be_handled_more_than_once()
+ {
+    let mut pair = Pair::new();
+    let first = pair.publish_on(Terms { at_least_once: true, ..Terms::default() });
+    let at = |pair: &mut Pair, millis| {
+        pair.now = Instant::after_start(Duration::from_millis(millis));
+        pair.publisher.handle(pair.now, Input::Timeout);
+        let ends = |effect| matches!(effect, Effect::Published { .. });
+        std::iter::from_fn(|| pair.publisher.poll_effect()).any(ends)
+    };
+    assert!(!at(&mut pair, 2400), "another would be asked after 2,500 ms");
+    assert_eq!(pair.is_told_no(first), None, "it waits for half of the 2,600 ms that are left");
+    assert!(!at(&mut pair, 2500));
+    assert!(!at(&mut pair, 3699));
+    assert!(at(&mut pair, 3700));
 }
 
 /// The number of the message that is sealed for the subscriber among what was sent.

@@ -1,3 +1,5 @@
+//! What is staged comes out in order, and in pieces that QUIC likes.
+
 use amop_wire::FrameDecoder;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Who is let in, and who must prove its address first.
+
 use std::sync::atomic::Ordering;
 
 use super::*;

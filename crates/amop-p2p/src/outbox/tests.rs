@@ -1,3 +1,5 @@
+//! What waits for a link is counted until QUIC has it, and wakes the link once.
+
 use std::task::Wake;
 
 use super::*;

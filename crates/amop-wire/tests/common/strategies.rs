@@ -83,15 +83,13 @@ pub(crate) fn node_messages() -> impl Strategy<Value = NodeMessage> {
             payload,
         }
     });
-    let run = (runs(), receipts()).prop_map(|((first, count), receipt)| ReceiptRun {
-        first,
-        count,
-        receipt,
-    });
+    let run = (runs(), receipts());
+    let run = run.prop_map(|((first, count), receipt)| ReceiptRun { first, count, receipt });
+    let in_flight = (any::<u32>(), any::<u64>());
+    let in_flight = in_flight.prop_map(|(messages, bytes)| amop_wire::InFlight { messages, bytes });
     prop_oneof![
-        (epochs(), any::<u32>(), any::<u64>()).prop_map(|(epoch, messages, bytes)| {
-            NodeMessage::Attached { epoch, in_flight: amop_wire::InFlight { messages, bytes } }
-        }),
+        (epochs(), in_flight)
+            .prop_map(|(epoch, in_flight)| NodeMessage::Attached { epoch, in_flight }),
         (topics(), codes(), reasons()).prop_map(|(topic, code, reason)| NodeMessage::Subscribed {
             topic,
             code,

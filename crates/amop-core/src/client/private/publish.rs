@@ -89,6 +89,9 @@ impl Client {
         let Some(draft) = private.drafts.get_mut(first) else { return };
         let until = until(draft);
         draft.parked = Some(until);
+        if draft.is_idle() {
+            draft.fail_over_at = None; // It is with nobody in whose place another could be asked.
+        }
         let due = draft.due();
         due.into_iter().for_each(|due| private.wake_by(due));
     }
