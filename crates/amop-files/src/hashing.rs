@@ -12,6 +12,11 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
+/// The hash of all that it was given, which it goes on from.
+pub(crate) fn hash_so_far(bytes: &Sha256) -> [u8; 32] {
+    bytes.clone().finalize().into()
+}
+
 /// Reads one chunk into the buffer, which gets its length.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::files::{Key, Kind};
 use crate::folder::Opened;
-use crate::hashing::{read_chunk, sha256};
+use crate::hashing::{hash_so_far, read_chunk, sha256};
 use crate::place::place;
 
 /// A file that is being received; nobody else can receive it as long as this is held. Dropped, it
@@ -35,8 +35,6 @@ pub struct Part {
     checked: u64,
     /// The offset in the stream behind the last byte that was written.
     written: u64,
-    /// Of the chunk that is coming.
-    chunk: Sha256,
     /// Of all chunks that are right.
     whole: Sha256,
     /// Of those and of what of the next has come.
@@ -79,7 +77,6 @@ impl Part {
             list: if is_right { list } else { Vec::new() },
             checked: if is_right { list_bytes } else { 0 },
             written: 0,
-            chunk: Sha256::new(),
             whole: Sha256::new(),
             ahead: Sha256::new(),
         };
@@ -176,7 +173,6 @@ impl Part {
             self.data
                 .write_all_at(bytes, self.written - list_bytes)
                 .map_err(PartError::of_write)?;
-            self.chunk.update(bytes);
             self.ahead.update(bytes);
         }
         self.written += u64::try_from(bytes.len()).expect("a length fits 64 bits");
@@ -193,8 +189,9 @@ impl Part {
             let written = self.folder.dirs.write_part(&self.key, Kind::List, &self.list);
             written.map_err(PartError::Disk)?;
         } else {
-            let hash: [u8; 32] = self.chunk.finalize_reset().into();
-            if hash != self.hash_of((self.checked - list_bytes) / FILE_CHUNK_BYTES) {
+            if hash_so_far(&self.ahead)
+                != self.hash_up_to((self.checked - list_bytes) / FILE_CHUNK_BYTES)
+            {
                 return Ok(false);
             }
             self.whole = self.ahead.clone();
@@ -205,7 +202,6 @@ impl Part {
 
     fn take_back(&mut self) {
         self.written = self.checked;
-        self.chunk.reset();
         self.ahead = self.whole.clone();
         if self.checked < self.offer.layout.list_bytes() {
             self.list.clear();
@@ -217,19 +213,23 @@ impl Part {
         let mut buffer = Vec::new();
         for chunk in 0..self.offer.layout.chunks() {
             match read_chunk(&self.data, &self.offer.layout, chunk, &mut buffer) {
-                Ok(()) if sha256(&buffer) == self.hash_of(chunk) => {}
-                Ok(()) => break,
+                Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
                 Err(error) => return Err(error),
             }
-            self.whole.update(&buffer);
+            self.ahead.update(&buffer);
+            if hash_so_far(&self.ahead) != self.hash_up_to(chunk) {
+                break;
+            }
+            self.whole = self.ahead.clone();
             self.checked += u64::try_from(buffer.len()).expect("a length fits 64 bits");
         }
         self.ahead = self.whole.clone();
         Ok(())
     }
 
-    fn hash_of(&self, chunk: u64) -> [u8; 32] {
+    /// The hash of the file from its beginning to the end of this chunk, by the list.
+    fn hash_up_to(&self, chunk: u64) -> [u8; 32] {
         let at = usize::try_from(chunk * 32).expect("the list is in memory");
         self.list[at..at + 32].try_into().expect("32 bytes")
     }

@@ -16,10 +16,10 @@ use bytes::Bytes;
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
 
-use crate::hashing::{read_chunk, sha256};
+use crate::hashing::{hash_so_far, read_chunk, sha256};
 
-/// An open file that was hashed. Holds its list, 16 bytes for each MiB, and one chunk, or some if it is
-/// [shared](Self::share_among).
+/// An open file that was hashed. Holds its list and as much as it needs to go on from each chunk, 72 bytes in all
+/// for each MiB, and one chunk, or some if it is [shared](Self::share_among).
 #[derive(Debug)]
 pub struct Source {
     file: File,
@@ -29,6 +29,8 @@ pub struct Source {
     sha256: [u8; 32],
     list: Bytes,
     list_sha256: [u8; 32],
+    /// The hash of the file up to the beginning of each chunk, to go on from.
+    before: Vec<Sha256>,
     /// The chunks that were read last, the latest behind.
     chunks: VecDeque<(u64, Bytes)>,
     chunks_max: usize,
@@ -54,7 +56,8 @@ impl Source {
             return Err(SourceError::NotAFile);
         }
         let layout = FileLayout::new(before.len()).ok_or(SourceError::TooLong)?;
-        let (sha256_of_file, list) = hash(&file, &layout, hashed)?;
+        let Hashed { sha256: sha256_of_file, list, before: hashed_before } =
+            Hashed::read(&file, &layout, hashed)?;
         let after = file.metadata().map_err(SourceError::Unreadable)?;
         if stamp(&before) != stamp(&after) {
             return Err(SourceError::Changed);
@@ -67,7 +70,8 @@ impl Source {
             modified_ms: u64::try_from(modified_ms).unwrap_or(0),
             sha256: sha256_of_file,
             list_sha256: sha256(&list),
-            list,
+            list: list.into(),
+            before: hashed_before,
             chunks: VecDeque::new(),
             chunks_max: 1,
         })
@@ -133,8 +137,10 @@ impl Source {
         }
         let mut buffer = Vec::new();
         read_chunk(&self.file, &self.layout, chunk, &mut buffer).map_err(unreadable)?;
-        let at = usize::try_from(chunk * 32).expect("the list is in memory");
-        if sha256(&buffer) != self.list[at..at + 32] {
+        let index = usize::try_from(chunk).expect("the list is in memory");
+        let mut hash = self.before[index].clone();
+        hash.update(&buffer);
+        if hash_so_far(&hash) != self.list[32 * index..32 * (index + 1)] {
             return Err(SourceError::Changed);
         }
         let bytes = Bytes::from(buffer);
@@ -177,22 +183,33 @@ impl SourceError {
     }
 }
 
-/// Hashes the file, and lists the hashes of its chunks.
-fn hash(
-    file: &File,
-    layout: &FileLayout,
-    hashed: &mut dyn FnMut(u64),
-) -> Result<([u8; 32], Bytes), SourceError> {
-    let (mut whole, mut list, mut buffer) = (Sha256::new(), Vec::new(), Vec::new());
-    let mut done = 0;
-    for chunk in 0..layout.chunks() {
-        read_chunk(file, layout, chunk, &mut buffer).map_err(unreadable)?;
-        whole.update(&buffer);
-        list.extend_from_slice(&sha256(&buffer));
-        done += u64::try_from(buffer.len()).expect("a length fits 64 bits");
-        hashed(done);
+/// What is known of a file once it was read.
+struct Hashed {
+    sha256: [u8; 32],
+    /// The hash up to the end of each chunk: so one pass gives those of all, and that of the file.
+    list: Vec<u8>,
+    before: Vec<Sha256>,
+}
+
+impl Hashed {
+    fn read(
+        file: &File,
+        layout: &FileLayout,
+        hashed: &mut dyn FnMut(u64),
+    ) -> Result<Self, SourceError> {
+        let (mut hash, mut buffer) = (Sha256::new(), Vec::new());
+        let (mut list, mut before) = (Vec::new(), Vec::new());
+        let mut done = 0;
+        for chunk in 0..layout.chunks() {
+            read_chunk(file, layout, chunk, &mut buffer).map_err(unreadable)?;
+            before.push(hash.clone());
+            hash.update(&buffer);
+            list.extend_from_slice(&hash_so_far(&hash));
+            done += u64::try_from(buffer.len()).expect("a length fits 64 bits");
+            hashed(done);
+        }
+        Ok(Self { sha256: hash.finalize().into(), list, before })
     }
-    Ok((whole.finalize().into(), list.into()))
 }
 
 /// A file that is shorter than it was has changed.
