@@ -148,6 +148,12 @@ static HINTS: &[(Reason, Hint)] = &[
         "降低发送速度；上限见本方节点的 `limits.node`",
     ),
     of(
+        Reason::MemoryFull,
+        "节点已达到其内存上限",
+        "wait and send it again; `limits.node.memory` of the node says how much it may hold",
+        "稍候重新发送；上限见节点的 `limits.node.memory`",
+    ),
+    of(
         Reason::FileExists,
         "已存在同名文件，且不允许覆盖",
         "send it under another name, or have the receiver move the old one away",

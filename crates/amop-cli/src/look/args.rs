@@ -5,7 +5,7 @@ use clap::{Args as Arguments, Subcommand};
 /// Where the node's admin interface is.
 #[derive(Clone, Debug, Arguments)]
 pub(crate) struct AdminArgs {
-    /// Socket of the node, or HOST:PORT; also by AMOP_ADMIN [default: as amop.toml says]
+    /// Socket of the node, or HOST:PORT [default: as amop.toml says]
     #[arg(long, value_name = "PATH", env = "AMOP_ADMIN", hide_env = true)]
     pub(crate) admin: Option<String>,
 }
