@@ -354,7 +354,7 @@ impl Sender {
             }
             State::Sending(flow) if flow.ask_at <= now => {
                 flow.asked += 1;
-                flow.ask_at = now + ASK_AFTER * (1 << flow.asked);
+                flow.ask_at = now + ASK_AFTER;
                 let sent = flow.sent;
                 self.send(FileBody::Ask { sent });
             }
