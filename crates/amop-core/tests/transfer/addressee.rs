@@ -64,6 +64,7 @@ fn one_that_was_found_and_is_gone_is_replaced_once_and_ends_nothing() {
     assert_eq!(hear(&mut transfer, HERE, 2, GONE), Heard::Redirect(FileEnd::ANY));
     tell(&mut transfer.1, SenderInput::Redirect(FileEnd::ANY));
     assert_eq!(hear(&mut transfer, FileEnd::ANY, 3, GONE), Heard::Nothing);
+    assert_eq!(hear(&mut transfer, HERE, 2, FileBody::Wait), Heard::ForSender, "it is late");
 }
 
 #[test]
