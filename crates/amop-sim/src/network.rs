@@ -130,19 +130,6 @@ impl Network {
         LinkId(self.last)
     }
 
-    fn waits_less(&mut self, party: Party, bytes: usize) {
-        if let Some(waiting) = self.waiting.get_mut(&party) {
-            *waiting -= bytes;
-        }
-    }
-
-    /// What waits at one end of a link is given up.
-    fn gives_up(&mut self, link: LinkId, end: usize) {
-        let Some(state) = self.links.get_mut(&link) else { return };
-        let (party, bytes) = (state.parties[end], std::mem::take(&mut state.waiting_bytes[end]));
-        self.waits_less(party, bytes);
-    }
-
     /// The longest detour of all.
     pub(crate) fn slowest_detour(&self) -> Duration {
         self.detours.values().copied().max().unwrap_or_default()
