@@ -18,6 +18,9 @@ use tokio::task::block_in_place;
 use crate::errors::Lang;
 use crate::exit::{Exit, Failure};
 
+/// A line that is drawn again must not break, or its beginning stays.
+const LINE_CHARS_MAX: usize = 100;
+
 /// Where a command writes to.
 #[derive(Debug)]
 pub(crate) struct Out {
@@ -85,7 +88,32 @@ impl Out {
     /// Tells people something beside the answer.
     pub(crate) fn note(&self, text: impl Display) {
         // Nobody is there to hear that standard error is closed.
-        let _ = writeln!(io::stderr(), "{text}");
+        let _ = writeln!(io::stderr(), "{}{text}", self.erase());
+    }
+
+    /// Whether somebody looks at a line that can be drawn again.
+    pub(crate) fn can_redraw(&self) -> bool {
+        !self.json && io::stderr().is_terminal()
+    }
+
+    /// Draws the line again that is under way, cut where a narrow terminal would break it; an empty one goes.
+    pub(crate) fn redraw(&self, text: impl Display) {
+        let line: String = text.to_string().chars().take(LINE_CHARS_MAX).collect();
+        let mut stderr = io::stderr();
+        // Nobody is there to hear that standard error is closed.
+        let _ = write!(stderr, "{}{line}", self.erase()).and_then(|()| stderr.flush());
+    }
+
+    /// Takes back the line that is under way: what follows is the answer.
+    pub(crate) fn end_line(&self) {
+        if self.can_redraw() {
+            self.redraw("");
+        }
+    }
+
+    /// What takes back a line that may be under way.
+    fn erase(&self) -> &'static str {
+        if self.can_redraw() { "\r\x1b[2K" } else { "" }
     }
 
     /// Makes a text less prominent, if it goes to a terminal that may be styled.

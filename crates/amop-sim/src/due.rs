@@ -8,6 +8,7 @@ use amop_core::node::LinkId;
 use amop_wire::{Attempt, Instant, Lane};
 use bytes::BytesMut;
 
+use crate::files::DiskJob;
 use crate::network::Party;
 use crate::world::World;
 
@@ -26,6 +27,12 @@ pub(crate) enum Happening {
     Handled { client: usize, life: u32, attempt: Attempt },
     /// A client without a link tries its next node.
     Dial { client: usize, life: u32 },
+    /// The disk of a client has done something for it.
+    Disk { client: usize, life: u32, job: DiskJob },
+    /// A timer of the files of a client.
+    FilesWake { client: usize, life: u32 },
+    /// A node that stood still goes on with what waits of files.
+    NodeFiles { node: usize, life: u32 },
     /// A node looks after a link that it keeps up.
     PeerDial { dialer: usize },
 }

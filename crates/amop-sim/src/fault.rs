@@ -53,11 +53,17 @@ pub enum Fault {
     Throttle,
     /// [`drain`](crate::World::drain)
     Drain,
+    /// [`cut_power`](crate::World::cut_power)
+    PowerCut,
+    /// [`set_disk`](crate::World::set_disk)
+    Disk,
+    /// [`set_muddling`](crate::World::set_muddling)
+    Muddle,
 }
 
 impl Fault {
     /// Each of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 28] = [
         Self::Detour,
         Self::Tail,
         Self::Room,
@@ -83,6 +89,9 @@ impl Fault {
         Self::TightLimits,
         Self::Throttle,
         Self::Drain,
+        Self::PowerCut,
+        Self::Disk,
+        Self::Muddle,
     ];
 
     /// A word for it.
@@ -114,6 +123,9 @@ impl Fault {
             Self::TightLimits => "tight limits",
             Self::Throttle => "throttle",
             Self::Drain => "drain",
+            Self::PowerCut => "power cut",
+            Self::Disk => "disk",
+            Self::Muddle => "muddle",
         }
     }
 }

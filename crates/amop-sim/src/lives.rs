@@ -8,6 +8,7 @@ use amop_wire::{Epoch, Instant};
 use crate::application::Inbox;
 use crate::due::Happening;
 use crate::fault::Fault;
+use crate::files::Files;
 use crate::network::Party;
 use crate::watch::Calm;
 use crate::world::{ClientId, NodeId, NodeSlot, World};
@@ -111,6 +112,8 @@ impl World {
         let its_own =
             self.record.publications.iter_mut().filter(|(id, _)| id.publisher == instance);
         its_own.for_each(|(_, publication)| publication.stopped_until = until);
+        let its_own = self.file_record.sends.iter_mut().filter(|(id, _)| id.0 == instance);
+        its_own.for_each(|(_, send)| send.stopped_until = until);
         let slot = &self.clients[client.0];
         for link in [slot.link, slot.old_link].into_iter().flatten() {
             self.pause_end(link, 0, span);
@@ -182,6 +185,8 @@ impl World {
         self.coverage.fault(Fault::Kill);
         slot.life += 1;
         slot.inbox = Inbox::default();
+        slot.files = Files::default();
+        slot.disk.release_all();
         slot.connected = Calm::never();
         for topic in std::mem::take(&mut slot.wanted) {
             // Until then its node takes it for alive.
@@ -195,6 +200,9 @@ impl World {
         self.tell_all(format_args!("c{} is killed, noticed after {notice:?}", client.0));
         for (id, publication) in &mut self.record.publications {
             publication.publisher_lives &= id.publisher != instance;
+        }
+        for (id, send) in &mut self.file_record.sends {
+            send.lives &= id.0 != instance;
         }
         for link in links.into_iter().flatten() {
             self.abandon(link, 0, notice);
@@ -219,6 +227,7 @@ impl World {
         slot.subscribed.clear();
         slot.propagated.clear();
         let life = slot.life;
+        self.file_record.instances.insert(instance, client.0);
         self.tell_all(format_args!("c{} starts as {instance}", client.0));
         self.after(Duration::ZERO, Happening::Dial { client: client.0, life });
     }

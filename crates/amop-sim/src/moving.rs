@@ -47,6 +47,7 @@ impl World {
         if let Some(old) = replaced {
             self.close_old_link(client);
             self.clients[client].old_link = Some(old);
+            self.files_link_down(client);
         }
         self.client_batch(client, [ClientInput::LinkUp { node }]);
     }

@@ -52,8 +52,10 @@ pub(crate) struct Link {
     last_arrival: [[Instant; 4]; 2],
     /// Bytes on their way, by sending end.
     queued_bytes: [usize; 2],
-    /// Those of them that are no control messages.
+    /// Those of them that are no control messages; files do not count.
     pub(crate) waiting_bytes: [usize; 2],
+    /// Bytes of files on their way, by sending end.
+    file_bytes: [usize; 2],
     /// How much longer than on others messages take.
     detour: Duration,
 }
@@ -121,23 +123,11 @@ impl Network {
             last_arrival: Default::default(),
             queued_bytes: [0; 2],
             waiting_bytes: [0; 2],
+            file_bytes: [0; 2],
             detour,
         };
         self.links.insert(LinkId(self.last), link);
         LinkId(self.last)
-    }
-
-    fn waits_less(&mut self, party: Party, bytes: usize) {
-        if let Some(waiting) = self.waiting.get_mut(&party) {
-            *waiting -= bytes;
-        }
-    }
-
-    /// What waits at one end of a link is given up.
-    fn gives_up(&mut self, link: LinkId, end: usize) {
-        let Some(state) = self.links.get_mut(&link) else { return };
-        let (party, bytes) = (state.parties[end], std::mem::take(&mut state.waiting_bytes[end]));
-        self.waits_less(party, bytes);
     }
 
     /// The longest detour of all.
@@ -176,9 +166,11 @@ impl World {
     /// Sends a message over a link, unless it has no room. The link of a client always has room in
     /// the direction of the node: a window of its own keeps a client from filling it.
     pub(crate) fn send<M: Message>(&mut self, from: Life, link: LinkId, message: &M) -> bool {
-        self.check_plaintext(message.payload());
-        let latency = self.draw_latency();
         let lane = message.lane();
+        if lane != Lane::Files {
+            self.check_plaintext(message.payload()); // None is sent of a private topic.
+        }
+        let latency = self.draw_latency();
         let is_its = |state: &Link| state.ends.iter().position(|&end| end == Some(from));
         let open = |(end, state): &(usize, &mut Link)| state.closed[*end].is_none();
         let state = self.network.links.get_mut(&link);
@@ -189,19 +181,23 @@ impl World {
         };
         let bytes = encode(message);
         let bytes_max = match (from.0, lane, state.kind) {
-            (Party::Client(_) | Party::Stranger(_), _, _)
+            // What waits for it waits in the core, before it is taken.
+            (_, Lane::Files, _)
+            | (Party::Client(_) | Party::Stranger(_), _, _)
             | (Party::Node(_), Lane::Control, Kind::Client) => usize::MAX,
             (Party::Node(_), Lane::Control, Kind::Peer) => self.control_bytes_max,
-            (Party::Node(_), Lane::Replies | Lane::Messages | Lane::Files, _) => {
-                self.link_bytes_max
-            }
+            (Party::Node(_), Lane::Replies | Lane::Messages, _) => self.link_bytes_max,
         };
-        if state.queued_bytes[end] + bytes.len() > bytes_max {
+        let queued_bytes = match lane {
+            Lane::Files => &mut state.file_bytes[end],
+            Lane::Control | Lane::Replies | Lane::Messages => &mut state.queued_bytes[end],
+        };
+        if *queued_bytes + bytes.len() > bytes_max {
             self.lost(lane);
             return false;
         }
-        state.queued_bytes[end] += bytes.len();
-        if lane != Lane::Control {
+        *queued_bytes += bytes.len();
+        if !matches!(lane, Lane::Control | Lane::Files) {
             state.waiting_bytes[end] += bytes.len();
             *self.network.waiting.entry(from.0).or_default() += bytes.len();
         }
@@ -227,8 +223,12 @@ impl World {
             self.lost(lane);
             return None;
         };
-        state.queued_bytes[1 - to] = state.queued_bytes[1 - to].saturating_sub(bytes.len());
-        if lane != Lane::Control {
+        let queued_bytes = match lane {
+            Lane::Files => &mut state.file_bytes[1 - to],
+            Lane::Control | Lane::Replies | Lane::Messages => &mut state.queued_bytes[1 - to],
+        };
+        *queued_bytes = queued_bytes.saturating_sub(bytes.len());
+        if !matches!(lane, Lane::Control | Lane::Files) {
             let gone = bytes.len().min(state.waiting_bytes[1 - to]);
             state.waiting_bytes[1 - to] -= gone;
             let sender = state.parties[1 - to];
@@ -238,7 +238,7 @@ impl World {
         let (passes, kind, end) = (state.passes[1 - to], state.kind, state.ends[to]);
         let present = end.filter(|&(party, life)| passes && self.life_of(party) == life);
         if self.is_telling() {
-            self.tell_frame(link, to, &frame(bytes.clone()), present.is_some());
+            self.tell_frame((link, to, lane), &frame(bytes.clone()), present.is_some());
         }
         if passes && end.is_some() {
             self.note((link.0, to, lane, bytes.len()));
@@ -250,9 +250,17 @@ impl World {
         present.map(|(party, _)| (party, kind, frame(bytes)))
     }
 
-    /// A message will not arrive. Those of the control lane are told again.
+    /// Whether a party may send more of its files on a link, of which it takes little at a time.
+    pub(crate) fn has_file_room(&self, party: Party, link: LinkId) -> bool {
+        let Some(state) = self.network.links.get(&link) else { return true };
+        let is_its = |end: &Option<Life>| end.is_some_and(|(at, _)| at == party);
+        let end = state.ends.iter().position(is_its);
+        end.is_none_or(|end| state.file_bytes[end] < FILE_BYTES_MAX.min(self.link_bytes_max))
+    }
+
+    /// A message will not arrive. Those of the control lane are told again, and so are those of files.
     fn lost(&mut self, lane: Lane) {
-        if lane != Lane::Control {
+        if !matches!(lane, Lane::Control | Lane::Files) {
             self.disturb(self.now);
         }
     }
@@ -358,6 +366,9 @@ impl World {
         latency
     }
 }
+
+/// How many bytes of files are on their way at one end of a link, before more are taken.
+const FILE_BYTES_MAX: usize = 256 << 10;
 
 /// Encodes a message as a link would.
 fn encode<M: Message>(message: &M) -> BytesMut {

@@ -4,15 +4,13 @@
 //! last looked, then the end of the batch. What has no room on a link goes back into the core at
 //! once, within the batch.
 
-use std::time::Duration;
-
 use amop_core::client::{Client, Effect as ClientEffect, Input as ClientInput, PublishEnd};
 use amop_core::node::{Effect as NodeEffect, Event, Input as NodeInput, LinkId, Node};
 use amop_wire::{Code, Instant, Lane, Message, MsgId, Name, Outcome};
 
 use crate::contract::End;
-use crate::coverage::peer_message;
 use crate::due::Happening;
+use crate::kinds::peer_message;
 use crate::network::Party;
 use crate::notary;
 use crate::private::sealed_id;
@@ -27,8 +25,16 @@ impl World {
         }
         match happening {
             Happening::Arrival { link, to, lane, sent_at, bytes } => {
-                if let Some((party, kind, frame)) = self.arrival(link, to, lane, bytes) {
-                    self.arrived(party, kind, link, sent_at, frame);
+                let arrived = self.arrival(link, to, lane, bytes);
+                match (arrived, lane) {
+                    (Some((party, _, frame)), Lane::Files) => self.file_arrived(party, link, frame),
+                    (Some((party, kind, frame)), _) => {
+                        self.arrived(party, kind, link, sent_at, frame);
+                    }
+                    (None, _) => {}
+                }
+                if lane == Lane::Files {
+                    self.file_room(link, 1 - to);
                 }
             }
             Happening::Notice { link, end } => self.notice(link, end),
@@ -38,6 +44,14 @@ impl World {
             Happening::Handled { client, life, attempt } => self.handled(client, life, attempt),
             Happening::Dial { client, life } => self.dial(client, life),
             Happening::PeerDial { dialer } => self.peer_dial(dialer),
+            Happening::Disk { client, life, .. } | Happening::FilesWake { client, life }
+                if self.clients[client].life != life => {}
+            Happening::Disk { client, job, .. } => self.disk_did(client, job),
+            Happening::FilesWake { client, .. } => self.wake_files(client),
+            Happening::NodeFiles { node, life } if self.nodes[node].life == life => {
+                self.send_files(node);
+            }
+            Happening::NodeFiles { .. } => {}
         }
     }
 
@@ -45,8 +59,13 @@ impl World {
     fn put_off(&self, happening: &Happening) -> Option<Instant> {
         let party = match *happening {
             Happening::Batch { party, .. } | Happening::Wake { party, .. } => party,
-            Happening::Handled { client, .. } | Happening::Dial { client, .. } => {
-                Party::Client(client)
+            Happening::Handled { client, .. }
+            | Happening::Dial { client, .. }
+            | Happening::Disk { client, .. }
+            | Happening::FilesWake { client, .. } => Party::Client(client),
+            Happening::NodeFiles { node, .. } => Party::Node(node),
+            Happening::Arrival { link, to, lane: Lane::Files, .. } => {
+                self.network.links.get(&link)?.ends[to]?.0
             }
             Happening::Notice { link, end } => self.network.links.get(&link)?.ends[end]?.0,
             Happening::Arrival { .. } | Happening::PeerDial { .. } => return None,
@@ -83,6 +102,7 @@ impl World {
         self.check_versions(node);
         self.check_node_limits(node);
         self.wake_node_in_time(node);
+        self.send_files(node);
     }
 
     fn wake_node_in_time(&mut self, node: usize) {
@@ -282,6 +302,9 @@ impl World {
                 self.clients[client].connected = calm;
                 let line = format_args!("{effect:?}");
                 self.tell(What::Did(Party::Client(client)), About::Nothing, line);
+                if is_connected && let Some(home) = self.home(&self.clients[client]) {
+                    self.files_connected(client, self.nodes[home.0].id);
+                }
             }
         }
         Vec::new()
@@ -313,27 +336,6 @@ impl World {
         self.record.ended(id, self.now, end);
     }
 
-    fn notice(&mut self, link: LinkId, end: usize) {
-        let Some((party, reason)) = self.link_ended(link, end) else { return };
-        self.flush(party);
-        match party {
-            Party::Node(node) => self.node_batch(node, [NodeInput::LinkDown { link }]),
-            Party::Client(client) if self.clients[client].link == Some(link) => {
-                self.clients[client].link = None;
-                self.clients[client].leaves = false;
-                self.client_batch(client, [ClientInput::LinkDown]);
-                let (wait, life) = (100 + self.draw(100), self.clients[client].life);
-                self.after(Duration::from_millis(wait), Happening::Dial { client, life });
-            }
-            Party::Client(client) if self.clients[client].old_link == Some(link) => {
-                self.clients[client].old_link = None;
-                self.client_batch(client, [ClientInput::OldLinkDown]);
-            }
-            Party::Client(_) => {}
-            Party::Stranger(stranger) => self.strangers[stranger].end = Some(reason),
-        }
-    }
-
     /// Hands in the timeout of a core, unless it is not due any more: most are put off before they
     /// come.
     fn wake(&mut self, party: Party) {
@@ -361,28 +363,6 @@ impl World {
         };
         let spins = next.is_some_and(|next| next <= self.now);
         assert!(!spins, "{party:?} wants to be woken again for what was due");
-    }
-
-    /// Looks after a link between nodes, as long as the world lasts: dials if none leads to the
-    /// peer, whoever dialed the last.
-    fn peer_dial(&mut self, dialer: usize) {
-        let (from, to) = self.dialers[dialer];
-        let wait = Duration::from_millis(100 + self.draw(200));
-        self.after(wait, Happening::PeerDial { dialer });
-        if [from, to].into_iter().any(|node| self.now < self.nodes[node].paused_until) {
-            return;
-        }
-        let name = &self.nodes[to].name;
-        let Some(core) = &self.nodes[from].core else { return };
-        let is_linked = core.peers().any(|peer| peer == name);
-        let is_dialing = self.network.links_of(Party::Node(from)).any(|(link, end)| {
-            let other = self.network.links[&link].ends[1 - end];
-            end == 0 && other.is_none_or(|(party, _)| party == Party::Node(to))
-        });
-        let is_parted = self.parted.contains(&(from.min(to), from.max(to)));
-        if !is_linked && !is_dialing && !is_parted && self.nodes[to].core.is_some() {
-            self.link_nodes(from, to);
-        }
     }
 }
 

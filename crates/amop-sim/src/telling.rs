@@ -1,9 +1,11 @@
 //! Puts what parties say into words for a story.
 
 use amop_core::node::LinkId;
-use amop_wire::{ClientMessage, Frame, Instance, Message, MsgId, NodeId, NodeMessage, PeerMessage};
+use amop_wire::{
+    ClientMessage, Frame, Instance, Lane, Message, MsgId, NodeId, NodeMessage, PeerMessage,
+};
 
-use crate::coverage::{client_message, node_message, peer_message};
+use crate::kinds::{client_message, node_message, peer_message};
 use crate::network::{Kind, Party};
 use crate::story::{About, Line, What};
 use crate::world::World;
@@ -26,11 +28,17 @@ impl World {
     }
 
     /// Tells what a frame says that has arrived at one end of a link, or would have.
-    pub(crate) fn tell_frame(&mut self, link: LinkId, to: usize, frame: &Frame, arrived: bool) {
+    pub(crate) fn tell_frame(
+        &mut self,
+        (link, to, lane): (LinkId, usize, Lane),
+        frame: &Frame,
+        arrived: bool,
+    ) {
         let Some(state) = self.network.links.get(&link) else { return };
         let (kind, parties) = (state.kind, state.parties);
         let (from, to) = (parties[1 - to], parties[to]);
         let words = match (kind, from) {
+            _ if lane == Lane::Files => vec![(self.file_words(frame.clone()), About::Nothing)],
             (Kind::Peer, _) => match PeerMessage::from_frame(frame.clone()) {
                 Ok(message) => self.peer_words(&message),
                 Err(error) => vec![(error.to_string(), About::Nothing)],

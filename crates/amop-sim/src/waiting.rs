@@ -2,7 +2,7 @@
 
 use amop_core::node::{Input as NodeInput, Limits, LinkId};
 
-use crate::network::Party;
+use crate::network::{Network, Party};
 use crate::world::{NodeId, World};
 
 impl World {
@@ -31,5 +31,20 @@ impl World {
         };
         let transit = core.transit_links().map(|link| (link, on(link))).collect();
         Some(NodeInput::Waiting { bytes, transit })
+    }
+}
+
+impl Network {
+    pub(crate) fn waits_less(&mut self, party: Party, bytes: usize) {
+        if let Some(waiting) = self.waiting.get_mut(&party) {
+            *waiting -= bytes;
+        }
+    }
+
+    /// What waits at one end of a link is given up.
+    pub(crate) fn gives_up(&mut self, link: LinkId, end: usize) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let (party, bytes) = (state.parties[end], std::mem::take(&mut state.waiting_bytes[end]));
+        self.waits_less(party, bytes);
     }
 }

@@ -80,6 +80,7 @@ async fn check(
     report.check("nobody", checks::nobody(&scene)).await?;
     report.check("private", private::private(&scene, certificates, &network)).await?;
     report.check("file", file::file(&scene)).await?;
+    report.check("file again", file::resumed(&scene)).await?;
     report.check("too slow", checks::too_slow(&scene, deadline(args))).await?;
     let failover = failures::failover(&scene, certificates, &mut network);
     report.check("failover", failover).await?;
@@ -125,4 +126,4 @@ fn deadline(args: &Demo) -> Duration {
 }
 
 /// How many checks there are.
-const CHECKS: usize = 13;
+const CHECKS: usize = 14;

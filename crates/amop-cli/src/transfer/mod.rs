@@ -4,18 +4,23 @@
 //! the two ends can be compared. Progress goes to standard error, if somebody looks.
 
 pub(crate) mod args;
+mod meter;
 mod to_all;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use amop_sdk::{
-    Client, FileSent, IncomingFile, Progress, Reason, ReceiveFileError, SendFile, SendFileError,
+    Client, FileSent, IncomingFile, Reason, ReceiveFileError, SendFile, SendFileError,
     SubscribeError,
 };
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
+use tokio::time::sleep;
 
 use crate::args::LinkArgs;
 use crate::connect::connect;
@@ -26,6 +31,7 @@ use crate::publish::make_private;
 use crate::stop::{Asked, Stop};
 use crate::text::{hex, printable};
 use args::{Receive, Send};
+use meter::{Going, Meter};
 
 /// Sends one file, and prints what has arrived.
 ///
@@ -50,8 +56,9 @@ pub(crate) async fn send(
         asked = stop.asked() => Err(asked),
     };
     client.close().await;
+    out.end_line();
     let sent = sent.map_err(|asked| given_up(args, asked, out))?;
-    let FileSent { size, sha256, moved_bytes, .. } = sent.map_err(|error| not_sent(&error))?;
+    let FileSent { size, sha256, moved_bytes, .. } = sent?;
     let file = args.file.to_string_lossy();
     if out.is_json() {
         return out.json(&SentObject {
@@ -66,13 +73,42 @@ pub(crate) async fn send(
     out.line(format!("{}  {}", hex(&sha256), printable(file.as_bytes())))
 }
 
-async fn send_file(client: &Client, args: &Send, out: &Out) -> Result<FileSent, SendFileError> {
-    let mut sending = prepare(client, args).start().await?;
-    let mut told = Told::default();
-    while let Some(progress) = sending.next_progress().await {
-        told.tell(progress, out);
+async fn send_file(client: &Client, args: &Send, out: &mut Out) -> Result<FileSent, Failure> {
+    let (mut meter, mut going) = (Meter::new(), Going::new(&args.file.to_string_lossy()));
+    let start = prepare(client, args).start();
+    let mut sending = told_while(start, &mut meter, &mut going, out).await?;
+    going.begin(sending.size());
+    loop {
+        tokio::select! {
+            progress = sending.next_progress() => match progress {
+                Some(progress) => {
+                    if let Some(percent) = going.at(progress) {
+                        out.note(format!("resuming at {percent} %"));
+                    }
+                }
+                None => break,
+            },
+            () = sleep(LOOK_EVERY) => {}
+        }
+        meter.tell([&mut going], out)?;
     }
-    sending.done().await
+    sending.done().await.map_err(|error| not_sent(&error))
+}
+
+/// Waits until a file begins to be sent, and says meanwhile that it is looked at.
+async fn told_while<S>(
+    start: impl Future<Output = Result<S, SendFileError>>,
+    meter: &mut Meter,
+    going: &mut Going,
+    out: &mut Out,
+) -> Result<S, Failure> {
+    let mut start = pin!(start);
+    loop {
+        tokio::select! {
+            started = &mut start => return started.map_err(|error| not_sent(&error)),
+            () = sleep(LOOK_EVERY) => meter.tell([&mut *going], out)?,
+        }
+    }
 }
 
 /// Says how to go on with what was given up.
@@ -132,7 +168,8 @@ async fn print_files(
     let mut reader_gone = pin!(Out::reader_gone());
     let mut coming: FuturesUnordered<Pin<Box<dyn Future<Output = Came> + std::marker::Send>>> =
         FuturesUnordered::new();
-    let mut count = 0;
+    let (mut count, mut meter) = (0, Meter::new());
+    let board = Board::default();
     while args.count != Some(count) {
         tokio::select! {
             biased; // Files without end do not keep the command from ending.
@@ -147,18 +184,28 @@ async fn print_files(
                 return stopped(asked, count);
             }
             () = &mut reader_gone => return Err(Failure::ClosedPipe),
-            Some(came) = coming.next() => count += u64::from(show(came, args, out)?),
+            Some(came) = coming.next() => {
+                out.end_line();
+                count += u64::from(show(came, args, out)?);
+            }
             incoming = files.next() => match incoming {
                 Some(incoming) => {
                     out.aside(format!("{} comes from {}", printable(incoming.name().as_bytes()), incoming.from()));
-                    coming.push(Box::pin(Came::wait(incoming)));
+                    coming.push(Box::pin(Came::wait(incoming, board.clone())));
                 }
                 None => return Err(not_received(&ReceiveFileError::Subscribe(SubscribeError::Closed))),
             },
+            () = sleep(LOOK_EVERY), if !coming.is_empty() => {
+                let mut going = board.lock().unwrap_or_else(PoisonError::into_inner);
+                meter.tell(going.values_mut(), out)?;
+            }
         }
     }
     Ok(())
 }
+
+/// The files that are coming, by numbers.
+type Board = Arc<Mutex<BTreeMap<u64, Going>>>;
 
 /// A file that came to its end.
 struct Came {
@@ -170,7 +217,22 @@ struct Came {
 }
 
 impl Came {
-    async fn wait(incoming: IncomingFile) -> Self {
+    /// Waits for the end of a file, and notes on the board how far it is.
+    async fn wait(mut incoming: IncomingFile, board: Board) -> Self {
+        let change = || board.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = {
+            let mut going = change();
+            let number = going.last_key_value().map_or(0, |(last, _)| last + 1);
+            going.insert(number, Going::new(incoming.name()));
+            number
+        };
+        while let Some(progress) = incoming.next_progress().await {
+            if let Some(going) = change().get_mut(&number) {
+                going.begin(progress.total);
+                going.at(progress);
+            }
+        }
+        change().remove(&number);
         let (name, from) = (incoming.name().to_owned(), incoming.from().as_dns().to_owned());
         let (size, sha256) = (incoming.size(), hex(incoming.sha256()));
         Self { name, from, size, sha256, end: incoming.done().await }
@@ -198,27 +260,6 @@ fn show(came: Came, args: &Receive, out: &mut Out) -> Result<bool, Failure> {
         }
     }
     Ok(true)
-}
-
-/// How much people were told.
-#[derive(Default)]
-struct Told {
-    was_told_of_resumed: bool,
-    tenths: u64,
-}
-
-impl Told {
-    /// Tells of each tenth once.
-    fn tell(&mut self, Progress { received, resumed, total }: Progress, out: &Out) {
-        if resumed > 0 && !std::mem::replace(&mut self.was_told_of_resumed, true) {
-            out.note(format!("resuming at {} %", resumed * 100 / total.max(1)));
-        }
-        let tenths = received * 10 / total.max(1);
-        if tenths > self.tenths {
-            self.tenths = tenths;
-            out.aside(format!("{} %: {received} of {total} bytes", tenths * 10));
-        }
-    }
 }
 
 fn stopped(asked: Asked, count: u64) -> Result<(), Failure> {
@@ -258,6 +299,9 @@ fn not_received(error: &ReceiveFileError) -> Failure {
         error => Failure::new(Exit::OTHER, "closed", error.to_string()),
     }
 }
+
+/// How often it is looked whether there is something to tell of.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A file that arrived, for programs.
 #[derive(Serialize)]

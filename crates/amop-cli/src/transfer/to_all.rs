@@ -1,10 +1,12 @@
 //! `amop send --all`: one file for all who subscribe, and what became of it at each of them.
 
-use amop_sdk::{Client, Code, FileAtReceiver, FileOutcome, FileSentToAll, ProgressToAll};
+use amop_sdk::{Client, Code, FileOutcome, FileSentToAll};
 use serde::Serialize;
+use tokio::time::sleep;
 
 use super::args::Send;
-use super::{given_up, not_sent, prepare};
+use super::meter::{Going, Meter};
+use super::{LOOK_EVERY, given_up, not_sent, prepare, told_while};
 use crate::exit::{Exit, Failure};
 use crate::out::Out;
 use crate::stop::Stop;
@@ -17,26 +19,36 @@ pub(super) async fn send(
     out: &mut Out,
     stop: &Stop,
 ) -> Result<(), Failure> {
-    let sent = async {
-        let mut sending = prepare(client, args).to_all().start().await?;
-        let mut told = Told::default();
-        while let Some(progress) = sending.next_progress().await {
-            told.tell(&progress, out);
-        }
-        sending.done().await
-    };
     let sent = tokio::select! {
-        sent = sent => Ok(sent),
+        sent = send_file(client, args, out) => Ok(sent),
         asked = stop.asked() => Err(asked),
     };
     client.close().await;
-    let sent = sent.map_err(|asked| given_up(args, asked, out))?;
-    let sent = sent.map_err(|error| not_sent(&error))?;
+    out.end_line();
+    let sent = sent.map_err(|asked| given_up(args, asked, out))??;
     show(&sent, args, out)?;
     match sent.code() {
         Code::Ok => Ok(()),
         code => Err(Failure::Told(Exit::of(code))),
     }
+}
+
+async fn send_file(client: &Client, args: &Send, out: &mut Out) -> Result<FileSentToAll, Failure> {
+    let (mut meter, mut going) = (Meter::new(), Going::new(&args.file.to_string_lossy()));
+    let start = prepare(client, args).to_all().start();
+    let mut sending = told_while(start, &mut meter, &mut going, out).await?;
+    going.begin(sending.size());
+    loop {
+        tokio::select! {
+            progress = sending.next_progress() => match progress {
+                Some(progress) => going.at_all(&progress),
+                None => break,
+            },
+            () = sleep(LOOK_EVERY) => {}
+        }
+        meter.tell([&mut going], out)?;
+    }
+    sending.done().await.map_err(|error| not_sent(&error))
 }
 
 fn show(sent: &FileSentToAll, args: &Send, out: &mut Out) -> Result<(), Failure> {
@@ -71,35 +83,6 @@ fn show(sent: &FileSentToAll, args: &Send, out: &mut Out) -> Result<(), Failure>
         return Ok(());
     }
     out.line(format!("{}  {}", hex(&sent.sha256), printable(file.as_bytes())))
-}
-
-/// How much people were told.
-#[derive(Default)]
-struct Told {
-    ended: usize,
-    tenths: u64,
-}
-
-impl Told {
-    /// Tells of each receiver that has come to its end, and of each tenth of the slowest.
-    fn tell(&mut self, progress: &ProgressToAll, out: &Out) {
-        let (done, failed) = (progress.done(), progress.failed());
-        let slowest = progress.slowest();
-        let tenths = slowest.map_or(10, |at| at.received * 10 / progress.total.max(1));
-        if (done + failed, tenths) == (self.ended, self.tenths) {
-            return;
-        }
-        (self.ended, self.tenths) = (done + failed, tenths);
-        let all = progress.receivers.len();
-        let mut line = format!("{done} of {all} receivers done");
-        if failed > 0 {
-            line.push_str(&format!(", {failed} failed"));
-        }
-        if let Some(FileAtReceiver { node, instance, .. }) = slowest {
-            line.push_str(&format!("; slowest is {instance} at {node} with {} %", tenths * 10));
-        }
-        out.aside(line);
-    }
 }
 
 /// A file that was sent to all, for programs.

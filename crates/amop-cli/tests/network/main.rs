@@ -11,6 +11,7 @@ mod build;
 mod daemon;
 mod deaths;
 mod drains;
+mod files;
 mod looking;
 mod moves;
 mod net;

@@ -5,6 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::Output;
 
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::support::{Running, Site, TIME_MAX, keys, object, objects, run, text};
@@ -64,7 +65,7 @@ async fn sixty_four_mebibytes_arrive_and_programs_learn_of_it() {
     let sent = object(&send(&site, &["big.bin", "t", "--json"]).await);
     let (code, stdout, _) = receiving.end().await;
     assert_eq!(code, Some(0));
-    let received = objects(&stdout).remove(0);
+    let received = objects(&stdout).pop().unwrap();
     assert_eq!(keys(&sent), ["file", "moved_bytes", "sha256", "size", "topic", "type"]);
     assert_eq!(keys(&received), ["file", "from", "sha256", "size", "topic", "type"]);
     assert_eq!((&sent["size"], &received["size"]), (&(64 * MIB).into(), &(64 * MIB).into()));
@@ -91,7 +92,28 @@ async fn a_receiver_that_is_killed_goes_on_where_it_was() {
     assert_eq!(code, Some(0), "{stderr}");
     assert_eq!(again.end().await.0, Some(0));
     assert!(is_same(&site, "big.bin"));
-    let moved = objects(&stdout).remove(0)["moved_bytes"].as_u64().unwrap();
+    let mut told = objects(&stdout);
+    let moved = told.pop().unwrap()["moved_bytes"].as_u64().unwrap();
+    let is_moving = |object: &&Value| object["phase"] == "moving";
+    let moving: Vec<&Value> = told.iter().filter(is_moving).collect();
+    assert!(!moving.is_empty(), "{stdout}");
+    for object in moving {
+        let expected = [
+            "bytes_per_second",
+            "file",
+            "phase",
+            "received",
+            "resumed",
+            "seconds_left",
+            "total",
+            "type",
+        ];
+        assert_eq!(keys(object), expected);
+        assert_eq!(
+            (&object["type"], &object["total"]),
+            (&"file-progress".into(), &(24 * MIB).into())
+        );
+    }
     assert!(moved <= (24 * MIB + 12 * 32 + 4 * MIB) as u64, "{moved}");
 }
 

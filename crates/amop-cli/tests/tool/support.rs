@@ -209,9 +209,10 @@ pub(crate) fn objects(text: &str) -> Vec<Value> {
     text.lines().map(object).collect()
 }
 
-/// The only object in what a process wrote.
+/// The only object in what a process wrote, but for those that tell how far a file is.
 pub(crate) fn object(output: &Output) -> Value {
     let mut objects = objects(&text(&output.stdout));
+    objects.retain(|object| object["type"] != "file-progress");
     assert_eq!(objects.len(), 1, "{output:?}");
     objects.remove(0)
 }

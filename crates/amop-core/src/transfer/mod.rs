@@ -1,6 +1,7 @@
 //! The state machines of a file transfer: one [`Sender`] for each receiver of a file, and an
-//! [`Inbox`] for all that one client receives, with a [`Receiver`] for each file. Between them lie
-//! links, each with a [`FileLane`] of what waits for it.
+//! [`Inbox`] for all that one client receives, with a [`Receiver`] for each file. An [`Addressee`] stands
+//! before each sender and knows whom it goes to. Between them lie links, each with a [`FileLane`] of what
+//! waits for it.
 //!
 //! They move offsets of one stream (FILE-1) and never touch a disk: what is to be read, written and
 //! checked are effects, and what came of it comes in as an input. Hashing stands with reading and
@@ -22,6 +23,7 @@
 //! Nothing is repeated but by a new *round*: the sender offers again, and goes on from where the
 //! receiver says it is. So loss, copies, delays and restarts are one case (FILE-5).
 
+mod addressee;
 mod disk;
 mod inbox;
 mod lane;
@@ -33,6 +35,7 @@ use std::time::Duration;
 
 use amop_wire::{Code, Reason};
 
+pub use addressee::{Addressee, Heard};
 pub use disk::{DiskSaid, DiskTask};
 pub use inbox::{Inbox, InboxEffect, InboxInput, Slot};
 pub use lane::{FileLane, FileWindows, Queued};
@@ -65,10 +68,10 @@ impl End {
 /// How long an offer waits for its first answer before it is repeated; doubled each time.
 const OFFER_AGAIN: Duration = Duration::from_secs(1);
 
-/// The longest time between two offers.
-const OFFER_AGAIN_MAX: Duration = Duration::from_secs(5);
+/// The longest time between two offers: a transfer goes on so soon after its way has come back.
+const OFFER_AGAIN_MAX: Duration = Duration::from_secs(2);
 
-/// How long a sender hears nothing before it asks; doubled each time (FILE-7).
+/// How long a sender hears nothing before it asks, and asks again (FILE-7).
 const ASK_AFTER: Duration = Duration::from_secs(2);
 
 /// How many questions stay without an answer before another round begins.

@@ -227,9 +227,11 @@ impl Receiver {
     }
 
     fn begin_round(&mut self, route: FileRoute, round: u32) {
+        let is_same = is_same_send(&route, &self.route);
         (self.route, self.round, self.next) = (route, round, None);
         if let State::Receiving(flow) = &mut self.state {
             flow.was_told_again = false;
+            flow.wrong *= u32::from(is_same); // The damage of another send is not to end this one.
         }
     }
 

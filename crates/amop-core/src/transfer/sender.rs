@@ -3,12 +3,12 @@
 //! It holds no byte of the file: it wants one piece read at a time and passes it on. So the driver sets
 //! the pace, by reading only when there is room on the link and the rate allows it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use amop_wire::limits::{FILE_IN_FLIGHT_BYTES_MAX, FILE_PIECE_BYTES_MAX};
 use amop_wire::{
-    Code, FileBody, FileEnd, FileMessage, FileOffer, FileRoute, Instant, NodeId, Reason,
+    Code, FileBody, FileEnd, FileMessage, FileOffer, FileRoute, Instance, Instant, NodeId, Reason,
 };
 use bytes::Bytes;
 
@@ -30,6 +30,8 @@ pub struct Sender {
     was_granted: bool,
     /// The offset behind the last byte that was ever sent.
     furthest: u64,
+    /// Whom it went to before and who may have all of it.
+    may_have_it: BTreeSet<Instance>,
     moved_bytes: u64,
     effects: VecDeque<SenderEffect>,
 }
@@ -115,6 +117,7 @@ impl Sender {
             was_offered: false,
             was_granted: false,
             furthest: 0,
+            may_have_it: BTreeSet::new(),
             moved_bytes: 0,
             effects: VecDeque::new(),
         }
@@ -142,6 +145,10 @@ impl Sender {
             }
             SenderInput::LinkDown => self.state = State::Offline,
             SenderInput::Redirect(receiver) => {
+                let before = self.route.receiver;
+                if before != FileEnd::ANY && self.may_be_complete() {
+                    self.may_have_it.insert(before.instance);
+                }
                 self.route.receiver = receiver;
                 if !matches!(self.state, State::Offline) {
                     self.begin_round(now);
@@ -245,7 +252,9 @@ impl Sender {
                 self.give_up_at = now + self.patience;
                 self.begin_round(now);
             }
-            FileBody::Refused(code, reason) => self.handle_refused(code, reason),
+            FileBody::Refused(code, reason) => {
+                self.handle_refused(message.route.receiver.instance, code, reason);
+            }
             FileBody::Again
             | FileBody::Done { .. } // Of another file: that cannot be true.
             | FileBody::Window { .. }
@@ -323,14 +332,15 @@ impl Sender {
         self.piece_bytes_max.min(flow.granted.saturating_sub(flow.sent)).min(part_end - flow.sent)
     }
 
-    fn handle_refused(&mut self, code: Code, reason: Reason) {
+    fn handle_refused(&mut self, by: Instance, code: Code, reason: Reason) {
         let is_by_receiver = matches!(code, Code::IdReused | Code::FileRefused);
-        // A node knows nothing of what its client did before it left.
-        let code = if !is_by_receiver && self.was_granted && self.may_be_complete() {
-            Code::TimedOut
-        } else {
-            code
-        };
+        if is_by_receiver {
+            self.may_have_it.remove(&by);
+        }
+        // A node knows nothing of what its client did before it left, nor a receiver of another.
+        let is_of_present = !is_by_receiver && self.was_granted && self.may_be_complete();
+        let is_in_doubt = is_of_present || !self.may_have_it.is_empty();
+        let code = if is_in_doubt { Code::TimedOut } else { code };
         self.end(End { code, reason });
     }
 
@@ -354,7 +364,7 @@ impl Sender {
             }
             State::Sending(flow) if flow.ask_at <= now => {
                 flow.asked += 1;
-                flow.ask_at = now + ASK_AFTER * (1 << flow.asked);
+                flow.ask_at = now + ASK_AFTER;
                 let sent = flow.sent;
                 self.send(FileBody::Ask { sent });
             }
@@ -371,9 +381,10 @@ impl Sender {
         self.end(End { code, reason });
     }
 
-    /// Whether the receiver may have all of it, of this send or an earlier one (FILE-10).
+    /// Whether the receiver, or one before it, may have all of it, of this send or an earlier one (FILE-10).
     fn may_be_complete(&self) -> bool {
-        !self.was_granted || self.furthest == self.offer.layout.stream_bytes()
+        let all = self.offer.layout.stream_bytes();
+        !self.was_granted || self.furthest == all || !self.may_have_it.is_empty()
     }
 
     fn end(&mut self, end: End) {

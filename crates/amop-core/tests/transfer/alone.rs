@@ -7,7 +7,7 @@ use amop_core::transfer::{
     Sender, SenderEffect, SenderInput,
 };
 use amop_wire::limits::{FILE_CHUNK_BYTES, FILE_IN_FLIGHT_BYTES_MAX, FILE_PIECE_BYTES_MAX};
-use amop_wire::{FileBody, FileEnd, FileMessage, Instance, Instant, Reason};
+use amop_wire::{Code, FileBody, FileEnd, FileMessage, Instance, Instant, Reason};
 use bytes::Bytes;
 
 use crate::world::{NODE, PATIENCE, offer, route};
@@ -78,7 +78,7 @@ fn what_was_read_for_an_earlier_round_is_not_sent_in_this_one() {
     assert_eq!(sender.moved_bytes(), 0);
 }
 
-/// FILE-5 and FILE-7.
+/// FILE-5 and FILE-7: so whoever was cut off is heard again 2 s after its way has come back, not later.
 #[test]
 fn three_questions_without_an_answer_begin_another_round() {
     let mut sender = sender();
@@ -94,7 +94,15 @@ fn three_questions_without_an_answer_begin_another_round() {
         }
     }
     assert_eq!(said, [(1, true), (1, true), (1, true), (2, false)]);
-    assert_eq!(times, [2, 6, 14, 30]);
+    assert_eq!(times, [2, 4, 6, 8]);
+    let mut offered = Vec::new();
+    for _ in 0..4 {
+        let at = sender.poll_timeout().unwrap();
+        offered.push(at.saturating_since(Instant::default()).as_secs());
+        sender.handle(at, SenderInput::Timeout);
+        while sender.poll_effect().is_some() {}
+    }
+    assert_eq!(offered, [9, 11, 13, 15]);
 }
 
 /// FILE-5: whoever was cut off for longer than a receiver waits comes back to what it has left.
@@ -113,6 +121,66 @@ fn a_send_that_was_silent_for_long_is_taken_up_again() {
     while inbox.poll_effect().is_some() {}
     assert_eq!(inbox.under_way(), 0);
     assert!(is_prepared(&mut inbox, later, 2));
+}
+
+/// FILE-10: nobody knows what the first one has done; its own word is enough.
+#[test]
+fn the_no_of_another_does_not_say_what_became_of_it_at_the_first() {
+    for (is_all_sent, by, code) in [
+        (true, 99, Code::TimedOut),
+        (false, 99, Code::FileRefused),
+        (true, route(1).receiver.instance.0, Code::FileRefused),
+    ] {
+        let mut sender = sender();
+        let granted = if is_all_sent { LIST + 5 * CHUNK } else { LIST };
+        for received in (LIST..=LIST + 4 * CHUNK).step_by(2 << 20) {
+            let mut effects = say(&mut sender, 1, FileBody::Credit { received, granted });
+            while let [.., SenderEffect::Read { round, bytes, .. }] = effects[..] {
+                let data = vec![0; bytes].into();
+                effects = feed(&mut sender, SenderInput::Read { round, data });
+            }
+            if !is_all_sent {
+                break;
+            }
+        }
+        feed(&mut sender, SenderInput::Redirect(FileEnd::ANY));
+        let receiver = FileEnd { instance: Instance(by), node: NODE };
+        feed(&mut sender, SenderInput::Redirect(receiver));
+        let body = FileBody::Refused(Code::FileRefused, Reason::FileExists);
+        let message = FileMessage { route: sender.route(), round: sender.round(), body };
+        let effects = feed(&mut sender, SenderInput::Message(message));
+        let [SenderEffect::Ended(end)] = effects[..] else { panic!("{effects:?}") };
+        assert_eq!(end.code, code, "{is_all_sent}, {by}");
+    }
+}
+
+/// FILE-8: the damage of one send is not counted against the next one of the same file.
+#[test]
+fn what_was_damaged_of_one_send_does_not_end_another() {
+    let (mut inbox, mut now) = (Inbox::default(), Instant::default());
+    let offered = |inbox: &mut Inbox, life, now| {
+        let body = FileBody::Offer(Box::new(offer(5 * CHUNK)));
+        let message = FileMessage { route: route(life), round: 1, body };
+        inbox.handle(now, InboxInput::Message(message));
+        std::iter::from_fn(|| inbox.poll_effect()).find_map(|effect| match effect {
+            InboxEffect::Disk(slot, DiskTask::Prepare) => Some(slot),
+            _ => None,
+        })
+    };
+    let slot = offered(&mut inbox, 1, now).unwrap();
+    let ends = |inbox: &mut Inbox, now, said| {
+        inbox.handle(now, InboxInput::Disk(slot, said));
+        std::iter::from_fn(|| inbox.poll_effect()).any(|it| matches!(it, InboxEffect::Ended(..)))
+    };
+    assert!(!ends(&mut inbox, now, DiskSaid::Prepared { checked: LIST }));
+    for _ in 0..2 {
+        assert!(!ends(&mut inbox, now, DiskSaid::Corrupt { checked: LIST }));
+    }
+    now = now + Duration::from_secs(6); // Silent for long enough that another may go on.
+    offered(&mut inbox, 2, now);
+    assert!(!ends(&mut inbox, now, DiskSaid::Corrupt { checked: LIST }), "the first of this one");
+    assert!(!ends(&mut inbox, now, DiskSaid::Corrupt { checked: LIST }));
+    assert!(ends(&mut inbox, now, DiskSaid::Corrupt { checked: LIST }));
 }
 
 /// FILE-4: the receiver was killed, and another life of it has what it had.

@@ -2,6 +2,7 @@
 //! doubles, delays and damages.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod addressee;
 mod alone;
 mod chain;
 mod chaos;

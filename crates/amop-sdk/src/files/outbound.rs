@@ -1,18 +1,13 @@
 //! One file on its way out: its machine, whom it goes to, and what its thread is to read.
-//!
-//! A transfer first names nobody, and goes to whom its home node chose. If that one is gone, it names
-//! nobody again: the same client may be back in another life, or another one takes its place. One that is
-//! pinned is for one receiver and nobody else: if that is gone, its node is looked for.
 
 use std::collections::VecDeque;
 use std::sync::mpsc;
 
 use amop_auth::{FileSealer, PublicKey};
-use amop_core::transfer::{End, Pace, Sender, SenderEffect, SenderInput};
+use amop_core::transfer::{Addressee, End, Heard, Pace, Sender, SenderEffect, SenderInput};
 use amop_wire::limits::FILE_SEAL_BYTES_MAX;
 use amop_wire::{
-    Code, FileBody, FileEnd, FileLayout, FileMessage, FileRoute, FoundReceiver, Instant, NodeId,
-    Reason, Topic,
+    FileBody, FileEnd, FileLayout, FileMessage, FileRoute, Instant, NodeId, Reason, Topic,
 };
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
@@ -23,17 +18,13 @@ use super::Progress;
 #[derive(Debug)]
 pub(super) struct Outbound {
     sender: Sender,
-    topic: Topic,
+    addressee: Addressee,
     sha256: [u8; 32],
     layout: FileLayout,
     /// On a private topic.
     seal: Option<Seal>,
-    /// Whether it is for this receiver and nobody else.
-    is_pinned: bool,
     /// What the receiver had before anything was sent.
     resumed: u64,
-    /// Whether anybody was ever found who receives it.
-    was_found: bool,
     pace: Option<Pace>,
     /// What the machine gets once there is room and time for it.
     wanted: Option<Piece>,
@@ -88,14 +79,12 @@ impl Outbound {
     pub(super) fn new(sender: Sender, ways: Ways) -> Self {
         let Ways { topic, sha256, seal, layout, pace, reads, progress, ended } = ways;
         Self {
-            is_pinned: sender.route().receiver != FileEnd::ANY,
+            addressee: Addressee::new(topic, &sender.route()),
             sender,
-            topic,
             sha256,
             layout,
             seal,
             resumed: 0,
-            was_found: false,
             pace,
             wanted: None,
             held: None,
@@ -113,7 +102,7 @@ impl Outbound {
     }
 
     pub(super) fn topic(&self) -> &Topic {
-        &self.topic
+        self.addressee.topic()
     }
 
     pub(super) fn seal(&self) -> Option<&Seal> {
@@ -195,43 +184,12 @@ impl Outbound {
             }
             *sha256 = self.sha256;
         }
-        let is_of_round = message.round == self.sender.round();
-        let (known, from) = (self.route().receiver, message.route.receiver);
-        let is_gone = matches!(
-            message.body,
-            FileBody::Refused(Code::NoSubscriber | Code::SubscriberUnreachable, _)
-        );
-        if is_gone && self.was_found {
-            if self.is_pinned {
-                self.look_for_receiver();
-            } else if is_of_round && known != FileEnd::ANY {
-                self.redirect(now, FileEnd::ANY);
-            }
-            return; // The machine offers again, until its patience is over.
+        match self.addressee.hear(&self.sender, &message) {
+            Heard::ForSender => self.tell(now, SenderInput::Message(message)),
+            Heard::Redirect(receiver) => self.redirect(now, receiver),
+            Heard::Find(question) => self.messages.push_back(question),
+            Heard::Nothing => {}
         }
-        if let FileBody::Found(found) = &message.body {
-            let is_it = |end: &FileEnd| end.instance == known.instance && end.node != known.node;
-            if let Some(end) = found.receivers().iter().map(FoundReceiver::end).find(is_it) {
-                self.redirect(now, end);
-            }
-            return;
-        }
-        let is_word =
-            matches!(message.body, FileBody::Credit { .. } | FileBody::Wait | FileBody::Again);
-        if is_word && is_of_round && from != FileEnd::ANY {
-            self.was_found = true;
-            if known == FileEnd::ANY {
-                return self.redirect(now, from);
-            }
-        }
-        self.tell(now, SenderInput::Message(message));
-    }
-
-    /// The receiver is not where it was: perhaps it is attached elsewhere.
-    fn look_for_receiver(&mut self) {
-        let route = FileRoute { receiver: FileEnd::ANY, ..self.route() };
-        let (round, body) = (self.sender.round(), FileBody::Find(self.topic.clone()));
-        self.messages.push_back(FileMessage { route, round, body });
     }
 
     fn redirect(&mut self, now: Instant, receiver: FileEnd) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use amop_wire::Epoch;
 
 use super::{SECOND, Swarm, millis};
-use crate::{Application, ClientId, NodeId};
+use crate::{Application, ClientId, DiskTrouble, NodeId};
 
 /// A kind of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,11 @@ pub(super) enum Deed {
     EndTail,
     EndSwallow(NodeId),
     EndForge(NodeId),
+    EndMuddle(NodeId),
+    EndDisk(ClientId),
+    Kill(ClientId),
+    CutPower(ClientId),
+    SendAgain,
 }
 
 impl Trouble {
@@ -291,6 +296,11 @@ impl Swarm {
                 self.world.set_denying(node, false);
             }
             Deed::EndForge(node) => self.world.set_forging(node, false),
+            Deed::EndMuddle(node) => self.world.set_muddling(node, false),
+            Deed::EndDisk(client) => self.world.set_disk(client, DiskTrouble::None),
+            Deed::Kill(client) => self.world.kill(client, millis(10)),
+            Deed::SendAgain => self.send_last_again(),
+            Deed::CutPower(client) => self.world.cut_power(client, millis(10)),
         }
     }
 
@@ -304,16 +314,17 @@ impl Swarm {
             let topic = self.world.any(&self.topics);
             self.world.subscribe(client, &topic);
         }
+        self.receive_some_files(client);
     }
 
     /// Mostly soon, sometimes only when the link has been silent for too long.
-    fn draw_notice(&mut self) -> Duration {
+    pub(super) fn draw_notice(&mut self) -> Duration {
         let most = [50, 500, 6000][self.pick(3)];
         millis(self.world.draw(most))
     }
 
     /// How long a trouble lasts.
-    fn draw_span(&mut self) -> Duration {
+    pub(super) fn draw_span(&mut self) -> Duration {
         let most = [1000, 5000, 20_000][self.pick(3)];
         millis(self.world.draw(most))
     }
@@ -340,12 +351,14 @@ impl Swarm {
         for node in self.nodes.clone() {
             self.perform(Deed::EndSwallow(node));
             self.perform(Deed::EndForge(node));
+            self.perform(Deed::EndMuddle(node));
             if self.is_shut_down(node) {
                 self.world.crash(node, millis(10));
             }
             self.world.restart(node);
         }
         for client in self.clients.clone() {
+            self.perform(Deed::EndDisk(client));
             self.start(client);
         }
         self.world.run_for(30 * SECOND); // Until nobody is paused.

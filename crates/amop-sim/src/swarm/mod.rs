@@ -9,6 +9,7 @@
 
 mod chaos;
 mod choice;
+mod files;
 mod liar;
 mod plan;
 mod private;
@@ -27,7 +28,7 @@ pub use plan::{Plan, Shape};
 use chaos::Deed;
 use liar::Liar;
 
-use crate::{ClientId, Coverage, NodeId, World};
+use crate::{ClientId, Content, Coverage, NodeId, World};
 
 /// What became of one seed.
 #[derive(Clone, Debug)]
@@ -83,6 +84,11 @@ pub struct Swarm {
     is_private: bool,
     has_forger: bool,
     drains: bool,
+    has_files: bool,
+    /// How many files are new so far.
+    files: u16,
+    /// What was sent last, by whom, and to what.
+    last_file: Option<(ClientId, String, Content)>,
     /// What is going to be done, and when.
     agenda: BTreeMap<(Instant, usize), Deed>,
     liar: Liar,
@@ -122,6 +128,9 @@ impl Swarm {
             is_private: plan.is_private,
             has_forger: plan.has_forger,
             drains: plan.drains,
+            has_files: plan.has_files,
+            files: 0,
+            last_file: None,
             agenda: BTreeMap::new(),
             liar: Liar::default(),
             choices: Choices::default(),
@@ -155,6 +164,9 @@ impl Swarm {
             }
             self.world.run_for(next.saturating_since(self.world.now()));
             self.step();
+            if self.has_files {
+                self.file_step();
+            }
         }
         self.heal();
         self.check_quiet();
@@ -214,6 +226,7 @@ impl Swarm {
         }
         let client = self.world.client(&format!("c{number}.sdk.bank.amop"), &homes);
         self.redraw_application(client);
+        self.receive_some_files(client);
         client
     }
 

@@ -41,6 +41,8 @@ pub struct Plan {
     pub is_throttled: bool,
     /// Whether nodes that stop drain first.
     pub drains: bool,
+    /// Whether files are sent.
+    pub has_files: bool,
 }
 
 /// A connected graph.
@@ -94,6 +96,7 @@ impl Plan {
             has_forger: draw(0, 1) == 0,
             is_throttled: draw(0, 9) == 0,
             drains: draw(0, 1) == 0,
+            has_files: draw(0, 2) == 0,
         }
     }
 }

@@ -21,6 +21,9 @@ impl Swarm {
         if self.is_private {
             self.check_private();
         }
+        if self.has_files {
+            self.check_files();
+        }
     }
 
     /// SEQ-3: a change is known everywhere within a second, since nothing is lost any more.

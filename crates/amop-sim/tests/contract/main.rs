@@ -6,6 +6,7 @@ mod altered;
 mod cost;
 mod doubt;
 mod drain;
+mod files;
 mod forgeries;
 mod heal;
 mod lies;

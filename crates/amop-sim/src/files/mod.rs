@@ -1,0 +1,212 @@
+//! Files in a world: senders and receivers run the machines of amop-core beside the cores of their clients,
+//! and each client has a disk that outlives it.
+//!
+//! The streams are long, so a world moves them without copies, and a link has room for so much of them at a
+//! time; what waits for it waits in the lanes of the cores, as it does in a driver.
+
+mod client;
+mod content;
+mod disk;
+mod jobs;
+mod judge;
+mod nodes;
+
+use std::fmt;
+use std::time::Duration;
+
+use amop_core::transfer::{Addressee, Sender, SenderInput};
+use amop_wire::{Code, FileEnd, FileFound, FileOffer, FileRoute, FoundReceiver, Instance, NodeId};
+
+use crate::fault::Fault;
+use crate::network::Party;
+use crate::publishing::parse;
+use crate::story::{About, What};
+use crate::world::{ClientId, World};
+
+pub(crate) use client::Files;
+pub use content::Content;
+pub(crate) use disk::Disk;
+pub use disk::DiskTrouble;
+pub(crate) use jobs::DiskJob;
+pub(crate) use judge::FileRecord;
+pub use judge::FileSend;
+
+/// One call to send a file, or what became of one for all at one of its receivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileSendId(pub(crate) Instance, pub(crate) u64);
+
+impl fmt::Display for FileSendId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.1, self.0)
+    }
+}
+
+impl World {
+    /// Has a client receive the files of a topic.
+    pub fn receive_files(&mut self, client: ClientId, topic: &str) {
+        self.clients[client.0].files.intakes.insert(parse(topic));
+        self.subscribe(client, topic);
+    }
+
+    /// Has a client receive no more files of a topic; what is under way is given up.
+    pub fn stop_receiving(&mut self, client: ClientId, topic: &str) {
+        self.unsubscribe(client, topic);
+        self.give_up_files(client.0, &parse(topic));
+    }
+
+    /// Sends a file to one subscriber. It ends once nothing was heard for as long as `patience`.
+    ///
+    /// # Panics
+    ///
+    /// If the client is down.
+    pub fn send_file(
+        &mut self,
+        client: ClientId,
+        topic: &str,
+        content: Content,
+        patience: Duration,
+    ) -> FileSendId {
+        let offer = self.offer_of(client, topic, content);
+        let transfer = self.next_transfer(client.0);
+        self.begin_send(client.0, transfer, offer, FileEnd::ANY, patience, None)
+    }
+
+    /// Sends a file to all who subscribe once the client's node has said who that is. The sends can be asked
+    /// for with what this answers.
+    ///
+    /// # Panics
+    ///
+    /// If the client is down.
+    pub fn send_file_to_all(
+        &mut self,
+        client: ClientId,
+        topic: &str,
+        content: Content,
+        patience: Duration,
+    ) -> FileSendId {
+        let offer = self.offer_of(client, topic, content);
+        let line = format_args!("asks for receivers of {content:?} on {topic}");
+        self.tell(What::Did(Party::Client(client.0)), About::Nothing, line);
+        let number = self.next_transfer(client.0);
+        let find = client::Find { offer, patience, ask_at: self.now };
+        self.clients[client.0].files.finds.insert(number, find);
+        self.ask_who_receives(client.0);
+        self.end_file_turn(client.0);
+        FileSendId(self.instance(client), number)
+    }
+
+    /// Gives up all that a client sends.
+    pub fn cancel_files(&mut self, client: ClientId) {
+        let transfers: Vec<u64> = self.clients[client.0].files.sends.keys().copied().collect();
+        for transfer in transfers {
+            self.tell_sender(client.0, transfer, SenderInput::Cancel);
+        }
+        self.end_file_turn(client.0);
+    }
+
+    /// Kills a client by cutting its power: its disk may lose what was not synced. Its node notices after
+    /// `notice`.
+    pub fn cut_power(&mut self, client: ClientId, notice: Duration) {
+        self.coverage.fault(Fault::PowerCut);
+        self.kill(client, notice);
+        let mut disk = std::mem::take(&mut self.clients[client.0].disk);
+        disk.cut_power(|| self.draw(2) == 0);
+        self.clients[client.0].disk = disk;
+        *self.file_record.power_cuts.entry(client.0).or_default() += 1;
+        self.check_disk(client.0);
+    }
+
+    /// Has the disk of a client fail, or work again.
+    pub fn set_disk(&mut self, client: ClientId, trouble: DiskTrouble) {
+        if trouble != DiskTrouble::None {
+            self.coverage.fault(Fault::Disk);
+        }
+        self.clients[client.0].disk.trouble = trouble;
+    }
+
+    /// What became of one send so far.
+    #[must_use]
+    pub fn file_send(&self, id: FileSendId) -> Option<&FileSend> {
+        self.file_record.sends.get(&id)
+    }
+
+    /// The code that a send ended with, if it has ended.
+    #[must_use]
+    pub fn file_code(&self, id: FileSendId) -> Option<Code> {
+        let (_, end) = self.file_record.sends.get(&id)?.end?;
+        Some(end.code)
+    }
+
+    /// Whom a send of a file for all is for.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such send.
+    #[must_use]
+    pub fn file_receiver(&self, id: FileSendId) -> Instance {
+        self.file_record.sends[&id].receiver.instance
+    }
+
+    /// The sends that a file for all has become.
+    pub fn sends_to_all(&self, id: FileSendId) -> impl Iterator<Item = FileSendId> {
+        let is_its =
+            move |send: &FileSendId, of: &FileSend| send.0 == id.0 && of.find == Some(id.1);
+        self.file_record.sends.iter().filter(move |(id, of)| is_its(id, of)).map(|(id, _)| *id)
+    }
+
+    /// Whether a file lies under its name at a client, whatever happens now.
+    #[must_use]
+    pub fn has_file(&self, client: ClientId, content: Content) -> bool {
+        self.clients[client.0].disk.is_safe(content)
+    }
+
+    fn offer_of(&self, client: ClientId, topic: &str, content: Content) -> FileOffer {
+        content.offer(self.clients[client.0].name.clone(), parse(topic))
+    }
+
+    fn next_transfer(&mut self, client: usize) -> u64 {
+        let files = &mut self.clients[client].files;
+        files.last += 1;
+        files.last
+    }
+
+    /// The client's node has said who receives.
+    pub(crate) fn found_receivers(&mut self, client: usize, number: u64, found: &FileFound) {
+        let Some(find) = self.clients[client].files.finds.remove(&number) else { return };
+        let client::Find { offer, patience, .. } = find;
+        for receiver in found.receivers().iter().map(FoundReceiver::end) {
+            let transfer = self.next_transfer(client);
+            self.begin_send(client, transfer, offer.clone(), receiver, patience, Some(number));
+        }
+    }
+
+    fn begin_send(
+        &mut self,
+        client: usize,
+        transfer: u64,
+        offer: FileOffer,
+        receiver: FileEnd,
+        patience: Duration,
+        find: Option<u64>,
+    ) -> FileSendId {
+        let (now, instance) = (self.now, self.instance(ClientId(client)));
+        let (id, content) = (FileSendId(instance, transfer), Content::of(&offer));
+        let line = format_args!("sends file {id}: {content:?} to {}, {patience:?}", offer.topic);
+        self.tell(What::Did(Party::Client(client)), About::Nothing, line);
+        let topic = offer.topic.clone();
+        let send = FileSend::new(now, content, topic.clone(), receiver, patience);
+        self.file_record.sends.insert(id, send.found_by(find));
+        let files = &mut self.clients[client].files;
+        let home = files.home;
+        let node = home.unwrap_or(NodeId::from_bytes([0; 32]));
+        let route = FileRoute { transfer, sender: FileEnd { instance, node }, receiver };
+        let addressee = Addressee::new(topic, &route);
+        let sender = Sender::new(now, route, offer, patience);
+        files.sends.insert(transfer, client::Outgoing::new(sender, addressee, content));
+        if let Some(home) = home {
+            self.tell_sender(client, transfer, SenderInput::LinkUp(home));
+        }
+        self.end_file_turn(client);
+        id
+    }
+}

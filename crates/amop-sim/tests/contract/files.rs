@@ -1,0 +1,201 @@
+//! Files: whole under their name or not there at all, whatever is killed and whatever fails.
+
+use std::time::Duration;
+
+use amop_sim::{ClientId, Content, DiskTrouble, FileSendId, NodeId, World};
+use amop_wire::limits::FILE_CHUNK_BYTES;
+use amop_wire::{Code, Reason};
+
+use crate::scene::{SECOND, Scene, millis};
+
+const CHUNK: u64 = FILE_CHUNK_BYTES;
+const BIG: Content = Content { number: 1, size: 4 * CHUNK + 1 };
+
+/// A scene with somebody at `b` who receives files on `t`.
+fn receiving() -> (Scene, ClientId) {
+    let mut scene = Scene::new();
+    let receiver = receiver(&mut scene.world, scene.b);
+    scene.world.run_for(millis(100));
+    (scene, receiver)
+}
+
+fn receiver(world: &mut World, home: NodeId) -> ClientId {
+    let receiver = world.client("sub.sdk.bank-b.amop", &[home]);
+    world.receive_files(receiver, "t");
+    receiver
+}
+
+impl Scene {
+    fn send(&mut self, content: Content) -> FileSendId {
+        self.world.send_file(self.publisher, "t", content, 20 * SECOND)
+    }
+
+    /// The code and reason of a send that must have ended.
+    fn file_end(&self, id: FileSendId) -> (Code, Reason) {
+        let (_, end) = self.world.file_send(id).unwrap().end.unwrap();
+        (end.code, end.reason)
+    }
+}
+
+fn starts_again(world: &mut World, receiver: ClientId) {
+    world.start_client(receiver);
+    world.receive_files(receiver, "t");
+}
+
+/// FILE-1, FILE-9, FILE-10
+#[test]
+fn files_of_every_length_arrive_and_are_safe_when_their_sender_is_told() {
+    let (mut scene, receiver) = receiving();
+    let sizes = [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 4 * CHUNK + 1];
+    for (number, size) in (1..).zip(sizes) {
+        let content = Content { number, size };
+        let id = scene.send(content);
+        assert!(!scene.world.has_file(receiver, content));
+        scene.world.run_for(20 * SECOND);
+        assert_eq!(scene.world.file_code(id), Some(Code::Ok), "{size}");
+        assert!(scene.world.has_file(receiver, content), "{size}");
+    }
+    scene.end();
+}
+
+/// FILE-5, FILE-7, FILE-9: the process of the receiver is killed at one moment after another, or its power cut.
+#[test]
+fn a_receiver_may_be_killed_at_any_moment_and_the_same_send_goes_on() {
+    for ms in (5..120).step_by(5) {
+        for is_power in [false, true] {
+            let (mut scene, receiver) = receiving();
+            let id = scene.send(BIG);
+            scene.world.run_for(millis(ms));
+            if is_power {
+                scene.world.cut_power(receiver, millis(10));
+            } else {
+                scene.world.kill(receiver, millis(10));
+            }
+            starts_again(&mut scene.world, receiver);
+            scene.world.run_for(30 * SECOND);
+            assert_eq!(scene.world.file_code(id), Some(Code::Ok), "{ms} ms");
+            assert!(scene.world.has_file(receiver, BIG), "{ms} ms");
+            scene.end();
+        }
+    }
+}
+
+/// FILE-3: who sends the same again goes on, whoever died.
+#[test]
+fn a_sender_that_was_killed_goes_on_in_its_next_life() {
+    let (mut scene, receiver) = receiving();
+    scene.send(BIG);
+    scene.world.run_for(millis(60));
+    scene.world.kill(scene.publisher, millis(10));
+    scene.world.start_client(scene.publisher);
+    scene.world.run_for(SECOND);
+    let id = scene.send(BIG);
+    scene.world.run_for(30 * SECOND);
+    assert_eq!(scene.world.file_code(id), Some(Code::Ok));
+    assert!(scene.world.has_file(receiver, BIG));
+    scene.end();
+}
+
+/// FILE-5, FILE-7: asked every 2 s, so that it takes little longer than the tables take to agree.
+#[test]
+fn a_transfer_goes_on_soon_after_the_node_between_is_back() {
+    for away in [2, 7, 15] {
+        let mut world = World::new(away);
+        let [a, b, c] = [0, 1, 2].map(|n| world.node(&format!("n{n}.node.bank.amop")));
+        world.keep_linked(a, b);
+        world.keep_linked(b, c);
+        let sender = world.client("app.sdk.bank.amop", &[a]);
+        let receiver = receiver(&mut world, c);
+        world.run_for(SECOND);
+        let id = world.send_file(sender, "t", BIG, 60 * SECOND);
+        world.run_for(millis(40));
+        assert_eq!(world.file_code(id), None);
+        world.crash(b, millis(10));
+        world.run_for(u32::try_from(away).unwrap() * SECOND);
+        world.restart(b);
+        let back = world.now();
+        while world.file_code(id).is_none() {
+            world.run_for(millis(100));
+        }
+        let took = world.now().saturating_since(back);
+        assert!(took <= Duration::from_secs(8), "{took:?} after {away} s");
+        assert!(world.has_file(receiver, BIG));
+        world.check();
+    }
+}
+
+/// FILE-10: refused before the first byte, or after the last one; nothing is there in either case.
+#[test]
+fn disks_that_fail_are_told_and_show_nothing() {
+    for (trouble, reason) in
+        [(DiskTrouble::Full, Reason::DiskFull), (DiskTrouble::Sync, Reason::DirectoryFailed)]
+    {
+        let (mut scene, receiver) = receiving();
+        scene.world.set_disk(receiver, trouble);
+        let id = scene.send(BIG);
+        scene.world.run_for(20 * SECOND);
+        assert_eq!(scene.file_end(id), (Code::FileRefused, reason));
+        assert!(!scene.world.has_file(receiver, BIG));
+        scene.world.set_disk(receiver, DiskTrouble::None);
+        let id = scene.send(BIG);
+        scene.world.run_for(20 * SECOND);
+        assert_eq!(scene.world.file_code(id), Some(Code::Ok));
+        scene.end();
+    }
+}
+
+/// FILE-3
+#[test]
+fn another_file_under_the_same_id_is_refused() {
+    let (mut scene, receiver) = receiving();
+    scene.send(BIG);
+    scene.world.run_for(20 * SECOND);
+    let id = scene.send(Content { size: 7, ..BIG });
+    scene.world.run_for(5 * SECOND);
+    assert_eq!(scene.file_end(id), (Code::IdReused, Reason::FileIdReused));
+    assert!(scene.world.has_file(receiver, BIG));
+    scene.end();
+}
+
+/// FILE-15
+#[test]
+fn of_a_file_for_all_each_receiver_has_its_own_outcome() {
+    let (mut scene, well) = receiving();
+    let (full, dead) = (receiver(&mut scene.world, scene.a), receiver(&mut scene.world, scene.b));
+    scene.world.run_for(SECOND);
+    scene.world.set_disk(full, DiskTrouble::Full);
+    let instances = [well, full, dead].map(|client| scene.world.instance(client));
+    let id = scene.world.send_file_to_all(scene.publisher, "t", BIG, 10 * SECOND);
+    scene.world.run_for(millis(20));
+    scene.world.kill(dead, millis(10));
+    scene.world.run_for(5 * SECOND);
+    assert!(scene.world.has_file(well, BIG), "it waits for nobody");
+    scene.world.run_for(20 * SECOND);
+    let sends: Vec<FileSendId> = scene.world.sends_to_all(id).collect();
+    let end_at = |instance| {
+        let its = sends.iter().find(|id| scene.world.file_receiver(**id) == instance);
+        scene.file_end(*its.unwrap()).0
+    };
+    let codes = instances.map(end_at);
+    assert_eq!(codes, [Code::Ok, Code::FileRefused, Code::SubscriberUnreachable]);
+    scene.end();
+}
+
+/// FILE-8: what is damaged on the way is neither shown nor the end of it.
+#[test]
+fn what_a_node_loses_doubles_and_damages_is_sent_again() {
+    let mut codes = Vec::new();
+    for number in 1..20 {
+        let (mut scene, receiver) = receiving();
+        scene.world.set_muddling(scene.b, true);
+        let content = Content { number, size: 3 * CHUNK };
+        let id = scene.send(content);
+        scene.world.run_for(60 * SECOND);
+        let (code, reason) = scene.file_end(id);
+        assert!(code == Code::Ok || reason == Reason::ChecksumMismatch, "{code}, {reason}");
+        assert_eq!(scene.world.has_file(receiver, content), code == Code::Ok);
+        codes.push(code);
+        scene.end();
+    }
+    assert!(codes.contains(&Code::Ok));
+}
