@@ -9,9 +9,10 @@ use std::collections::VecDeque;
 use amop_core::node::{Effect, Input, LinkId, Node};
 use amop_topic_table::set_digest;
 use amop_wire::{
-    AckRun, Announcement, AnnouncementHead, Answer, AnswerStatus, Attempt, Chain, ClientMessage,
-    Epoch, Gen, Instance, Instant, Mode, MsgId, Multicast, Name, NodeId, PeerAnswer, PeerMessage,
-    PeerReceiptRun, Publish, Receipt, Request, Seq, SignedHead, Subscriber, Terms, Topic, Version,
+    AckEnd, AckRun, Announcement, AnnouncementHead, Answer, AnswerStatus, Attempt, Chain,
+    ClientMessage, Epoch, Gen, Instance, Instant, Mode, MsgId, Multicast, Name, NodeId, PeerAnswer,
+    PeerMessage, PeerReceiptRun, Publish, Receipt, Request, Seq, SignedHead, Subscriber, Terms,
+    Topic, Version,
 };
 use bytes::Bytes;
 use rand_chacha::ChaCha12Rng;
@@ -127,7 +128,7 @@ impl Traffic {
                 inputs.extend(counters.map(|n| self.multicast(n)));
                 inputs.push(Input::EndOfBatch);
                 // The counters begin with 1, the numbers of the deliveries with 0.
-                let run = AckRun { first: first - 1, count: BATCH_MESSAGES, refused: false };
+                let run = AckRun { first: first - 1, count: BATCH_MESSAGES, end: AckEnd::Taken };
                 inputs.push(from_client(ClientMessage::Acks(vec![run])));
             }
         }

@@ -31,7 +31,7 @@ pub(crate) fn take_lots<R>(runs: &mut Vec<R>) -> impl Iterator<Item = Vec<R>> {
 impl Run for AckRun {
     fn join(&mut self, next: &Self) -> bool {
         let continues = next.first == self.first + u64::from(self.count);
-        let joined = continues && self.refused == next.refused;
+        let joined = continues && self.end == next.end;
         self.count += if joined { next.count } else { 0 };
         joined
     }
@@ -61,25 +61,30 @@ const RUNS_PER_FRAME: usize = 1000;
 
 #[cfg(test)]
 mod tests {
+    use amop_wire::AckEnd;
+
     use super::*;
 
-    fn ack(first: u64, refused: bool) -> AckRun {
-        AckRun { first, count: 1, refused }
+    fn ack(first: u64, end: AckEnd) -> AckRun {
+        AckRun { first, count: 1, end }
     }
 
     #[test]
     fn consecutive_numbers_that_ended_alike_are_one_run() {
         let mut runs = Vec::new();
-        for run in [ack(1, false), ack(2, false), ack(3, true), ack(5, true), ack(6, true)] {
-            push_run(&mut runs, run);
+        let [taken, refused, copy] = [AckEnd::Taken, AckEnd::Refused, AckEnd::Copy];
+        let ended = [(1, taken), (2, taken), (3, refused), (5, refused), (6, refused), (7, copy)];
+        for (number, end) in ended {
+            push_run(&mut runs, ack(number, end));
         }
-        let run = |first, count, refused| AckRun { first, count, refused };
-        assert_eq!(runs, [run(1, 2, false), run(3, 1, true), run(5, 2, true)]);
+        let run = |first, count, end| AckRun { first, count, end };
+        let expected = [run(1, 2, taken), run(3, 1, refused), run(5, 2, refused), run(7, 1, copy)];
+        assert_eq!(runs, expected);
     }
 
     #[test]
     fn many_runs_are_cut_into_lots_in_their_order() {
-        let mut runs: Vec<AckRun> = (0..2500).map(|n| ack(2 * n, false)).collect();
+        let mut runs: Vec<AckRun> = (0..2500).map(|n| ack(2 * n, AckEnd::Taken)).collect();
         let all = runs.clone();
         let lots: Vec<_> = take_lots(&mut runs).collect();
         assert_eq!(lots.iter().map(Vec::len).collect::<Vec<_>>(), [1000, 1000, 500]);

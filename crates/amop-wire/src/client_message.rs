@@ -106,8 +106,19 @@ pub struct AckRun {
     pub first: u64,
     /// How many. A receiver refuses a run whose `first + count` is over `u64::MAX`.
     pub count: u32,
-    /// Whether the subscriber refused them instead of taking them.
-    pub refused: bool,
+    /// How they ended.
+    pub end: AckEnd,
+}
+
+/// How a delivery of a multicast ended at its subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AckEnd {
+    /// The application took it.
+    Taken,
+    /// The application never got it and never will.
+    Refused,
+    /// It is a copy of one that came on another way; what became of that is not said here.
+    Copy,
 }
 
 impl Message for ClientMessage {
@@ -235,7 +246,8 @@ impl ClientMessage {
                 let run = |run: &AckRun| pb::AckRun {
                     first: Some(run.first),
                     count: Some(run.count),
-                    refused: Some(run.refused),
+                    refused: Some(run.end == AckEnd::Refused),
+                    copies: (run.end == AckEnd::Copy).then_some(true),
                 };
                 Kind::Acks(pb::Acks { runs: runs.iter().map(run).collect() })
             }
@@ -281,7 +293,12 @@ fn read_acks(runs: &[pb::AckRun]) -> Result<Vec<AckRun>, MessageError> {
         if first.checked_add(count.into()).is_none() {
             return Err(bad("acks.count", "first + count passes the last number"));
         }
-        Ok(AckRun { first, count, refused: run.refused.unwrap_or_default() })
+        let end = match (run.refused.unwrap_or_default(), run.copies.unwrap_or_default()) {
+            (false, false) => AckEnd::Taken,
+            (true, false) => AckEnd::Refused,
+            (_, true) => AckEnd::Copy,
+        };
+        Ok(AckRun { first, count, end })
     };
     runs.iter().map(run).collect()
 }

@@ -279,6 +279,8 @@ pub struct AckRun {
     pub count: ::core::option::Option<u32>,
     #[prost(bool, optional, tag = "3")]
     pub refused: ::core::option::Option<bool>,
+    #[prost(bool, optional, tag = "4")]
+    pub copies: ::core::option::Option<bool>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Outcome {

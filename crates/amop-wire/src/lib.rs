@@ -37,7 +37,7 @@ mod tree;
 mod watched;
 
 pub use announcement::{Announcement, AnnouncementChanges, Subscriber, TopicChange};
-pub use client_message::{AckRun, Answer, Attempt, ClientMessage, Publish, Refuse};
+pub use client_message::{AckEnd, AckRun, Answer, Attempt, ClientMessage, Publish, Refuse};
 pub use close::{CloseCode, CloseReason};
 pub use code::{Code, Reason};
 pub use delivery::{AnswerStatus, Mode, Receipt};

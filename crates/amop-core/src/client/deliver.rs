@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use amop_wire::{
-    AckRun, AnswerStatus, Attempt, ClientMessage, Delivery, Gen, Instant, MsgId, Multicast, Reason,
-    Refuse, Sealing, Topic,
+    AckEnd, AckRun, AnswerStatus, Attempt, ClientMessage, Delivery, Gen, Instant, MsgId, Multicast,
+    Reason, Refuse, Sealing, Topic,
 };
 use bytes::Bytes;
 
@@ -81,13 +81,18 @@ impl Client {
         multicast: Multicast,
     ) {
         let Multicast { id, ttl, sequence, from, topic, sealed, payload } = multicast;
-        let copy = self.heard.hear(now, id, self.limits.heard_pieces);
-        if copy != Copy::First || self.unwanted(ttl, &topic).is_some() {
-            return self.ack(generation, number, true);
+        match self.heard.hear(now, id, self.limits.heard_pieces) {
+            Copy::First => {}
+            // The first may be on its way to the application, taken or refused: it has an end of its own.
+            Copy::Repeat => return self.ack(generation, number, AckEnd::Copy),
+            Copy::NoRoom => return self.ack(generation, number, AckEnd::Refused),
+        }
+        if self.unwanted(ttl, &topic).is_some() {
+            return self.ack(generation, number, AckEnd::Refused);
         }
         let sealing = if sealed { Sealing::Group } else { Sealing::Clear };
         let Ok((id, payload)) = self.unseal(now, &topic, id, sealing, payload) else {
-            return self.ack(generation, number, true);
+            return self.ack(generation, number, AckEnd::Refused);
         };
         let delivered = Delivered {
             generation,
@@ -154,8 +159,8 @@ impl Client {
         self.held.push_back(reply);
     }
 
-    pub(super) fn ack(&mut self, generation: Gen, number: u64, refused: bool) {
-        let run = AckRun { first: number, count: 1, refused };
+    pub(super) fn ack(&mut self, generation: Gen, number: u64, end: AckEnd) {
+        let run = AckRun { first: number, count: 1, end };
         if generation == self.generation {
             push_run(&mut self.acks, run);
         } else if let Some(old) = self.moving.old(generation) {

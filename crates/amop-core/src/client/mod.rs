@@ -28,7 +28,8 @@ mod subscriptions;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use amop_wire::{
-    AckRun, ClientMessage, Gen, Instance, Instant, Mode, NodeId, NodeMessage, Publish, Topic,
+    AckEnd, AckRun, ClientMessage, Gen, Instance, Instant, Mode, NodeId, NodeMessage, Publish,
+    Topic,
 };
 
 pub use effect::{Delivered, Effect, Input, PublishEnd, Wanted};
@@ -170,7 +171,10 @@ impl Client {
             Input::Refuse { attempt, reason } => {
                 self.refuse(now, attempt, reason);
             }
-            Input::Ack { generation, number, refused } => self.ack(generation, number, refused),
+            Input::Ack { generation, number, refused } => {
+                let end = if refused { AckEnd::Refused } else { AckEnd::Taken };
+                self.ack(generation, number, end);
+            }
             Input::Subscribe(topic) => {
                 self.drop_key(now, &topic);
                 self.subscribe(now, topic);

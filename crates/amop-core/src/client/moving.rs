@@ -15,7 +15,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use amop_wire::{AckRun, ClientMessage, Gen, Instant, NodeMessage, Topic};
+use amop_wire::{AckEnd, AckRun, ClientMessage, Gen, Instant, NodeMessage, Topic};
 
 use super::{Client, Delivered, Effect, Wanted};
 use crate::runs::take_lots;
@@ -144,7 +144,7 @@ impl Client {
             match delivered.wanted {
                 Wanted::Ack(number) if delivered.topic == *topic => {
                     self.moving.waiting_bytes -= delivered.payload.len();
-                    self.ack(delivered.generation, number, true);
+                    self.ack(delivered.generation, number, AckEnd::Refused);
                 }
                 Wanted::Ack(_) | Wanted::Answer(_) => {
                     self.moving.waiting.push_back((until, delivered));
@@ -289,7 +289,7 @@ mod tests {
         let ack = Input::Ack { generation: Gen(1), number: 0, refused: false };
         handed_out(&mut client, at(20), ack);
         client.handle(at(20), Input::EndOfBatch);
-        let run = AckRun { first: 0, count: 1, refused: false };
+        let run = AckRun { first: 0, count: 1, end: AckEnd::Taken };
         let acks = Effect::SendOld(ClientMessage::Acks(vec![run]));
         assert_eq!(client.poll_effect(), Some(acks));
     }

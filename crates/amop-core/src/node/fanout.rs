@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use amop_wire::{
-    AckRun, Instance, Instant, MsgId, Multicast, NodeId, NodeMessage, PeerMessage, PeerReceiptRun,
-    Receipt,
+    AckEnd, AckRun, Instance, Instant, MsgId, Multicast, NodeId, NodeMessage, PeerMessage,
+    PeerReceiptRun, Receipt,
 };
 
 use super::{Effect, LinkId, Node, Timer, Untruth};
@@ -153,7 +153,11 @@ impl Node {
         let Some(session) = self.sessions.get_mut(&instance) else { return };
         let is_true = runs.iter().all(|run| session.unacked.were_given(run.first, run.count));
         for run in runs {
-            let end = if run.refused { End::Refused } else { End::Acked };
+            let end = match run.end {
+                AckEnd::Taken => End::Acked,
+                AckEnd::Refused => End::Refused,
+                AckEnd::Copy => End::Unknown,
+            };
             session.unacked.take(run.first, run.count, |fanout| self.fanouts.end(fanout, end));
         }
         if !is_true {

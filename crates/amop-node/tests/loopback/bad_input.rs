@@ -6,7 +6,7 @@ use std::time::Duration;
 use amop_node::Node;
 use amop_p2p::LinkEnd;
 use amop_wire::{
-    AckRun, ClientMessage, CloseCode, CloseReason, Frame, Lane, Message, Mode, NodeMessage,
+    AckEnd, AckRun, ClientMessage, CloseCode, CloseReason, Frame, Lane, Message, Mode, NodeMessage,
     Publish, Receipt, Terms,
 };
 use bytes::Bytes;
@@ -123,7 +123,7 @@ async fn a_client_that_never_reads_is_closed_while_another_gets_everything() {
         }));
         let NodeMessage::Multicast(copy) = reader.receive().await else { panic!("a multicast") };
         assert_eq!(copy.id.counter, counter);
-        let run = AckRun { first: counter, count: 1, refused: false };
+        let run = AckRun { first: counter, count: 1, end: AckEnd::Taken };
         reader.send(&ClientMessage::Acks(vec![run]));
     }
     // The node closes the deaf one, which settles every receipt.

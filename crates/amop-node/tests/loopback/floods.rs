@@ -8,7 +8,8 @@ use amop_p2p::{Endpoint, LinkEnd, LinkKind, Settings};
 use amop_pki::Consortium;
 use amop_wire::limits::{HALF_OPEN_MAX, HALF_OPEN_UNPROVED_MAX, TTL_MAX};
 use amop_wire::{
-    AckRun, Answer, AnswerStatus, ClientMessage, CloseCode, Code, Mode, NodeMessage, Publish, Terms,
+    AckEnd, AckRun, Answer, AnswerStatus, ClientMessage, CloseCode, Code, Mode, NodeMessage,
+    Publish, Terms,
 };
 
 use crate::support::{ANY, RawClient, config, consortium, identity, trust};
@@ -105,7 +106,7 @@ async fn legal_frames_in_an_order_that_is_none_close_their_client_and_nobody_els
     for (round, order) in orders.into_iter().enumerate() {
         let client = RawClient::attach(&consortium, "app", &node, 10 + round as u64).await;
         // What is only untrue is counted and harms nobody.
-        client.send(&ClientMessage::Acks(vec![AckRun { first: 5, count: 9, refused: false }]));
+        client.send(&ClientMessage::Acks(vec![AckRun { first: 5, count: 9, end: AckEnd::Taken }]));
         order.iter().for_each(|message| client.send(message));
         let end = client.ended().await;
         let LinkEnd::ClosedByPeer(reason) = end else { panic!("{end}") };

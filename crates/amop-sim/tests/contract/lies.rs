@@ -4,8 +4,8 @@ use amop_core::node::Untruth;
 use amop_sim::StrangerId;
 use amop_wire::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
 use amop_wire::{
-    AckRun, Answer, AnswerStatus, Attempt, ClientMessage, CloseCode, Code, Epoch, Frame, Gen,
-    Instance, Lane, Message, Mode, MsgId, NodeId, NodeMessage, Path, PeerAnswer, PeerMessage,
+    AckEnd, AckRun, Answer, AnswerStatus, Attempt, ClientMessage, CloseCode, Code, Epoch, Frame,
+    Gen, Instance, Lane, Message, Mode, MsgId, NodeId, NodeMessage, Path, PeerAnswer, PeerMessage,
     PeerReceiptRun, PeerRefusal, Publish, Reason, Receipt, Refuse, Relay, Request, Returned, Terms,
 };
 use bytes::{Bytes, BytesMut};
@@ -295,7 +295,7 @@ fn what_cannot_be_true_is_told_with_whoever_said_it() {
     let attempt = Attempt { home, id: to_come, number: 1 };
     let answer = Answer { attempt, status, payload: payload.clone() };
     scene.world.say(client, &ClientMessage::Answer(answer));
-    let ack = AckRun { first: 0, count: 1, refused: false };
+    let ack = AckRun { first: 0, count: 1, end: AckEnd::Taken };
     scene.world.say(client, &ClientMessage::Acks(vec![ack]));
     scene.world.run_for(millis(50));
     for message in [PeerMessage::Heartbeat(1), PeerMessage::Pull(home)] {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use amop_wire::limits::{TRIED_MAX, TTL_MAX};
 use amop_wire::{
-    AckRun, Announcement, AnnouncementChanges, AnnouncementHead, Answer, AnswerStatus, Attempt,
-    Chain, ClientHandshake, ClientMessage, Code, Delivery, Epoch, Frame, Gen, Instance, Key, Lane,
-    Mode, MsgId, Multicast, Name, NodeHandshake, NodeId, NodeMessage, Outcome, Path, PeerAnswer,
-    PeerHandshake, PeerMessage, PeerReceiptRun, PeerRefusal, Publish, Reason, Receipt, ReceiptRun,
-    Refuse, Relay, Request, Returned, Role, Sealing, Seated, Seq, SetDigest, SignedHead, Stop,
-    Subscriber, Terms, Topic, TopicChange, Tree, Version, Watched,
+    AckEnd, AckRun, Announcement, AnnouncementChanges, AnnouncementHead, Answer, AnswerStatus,
+    Attempt, Chain, ClientHandshake, ClientMessage, Code, Delivery, Epoch, Frame, Gen, Instance,
+    Key, Lane, Mode, MsgId, Multicast, Name, NodeHandshake, NodeId, NodeMessage, Outcome, Path,
+    PeerAnswer, PeerHandshake, PeerMessage, PeerReceiptRun, PeerRefusal, Publish, Reason, Receipt,
+    ReceiptRun, Refuse, Relay, Request, Returned, Role, Sealing, Seated, Seq, SetDigest,
+    SignedHead, Stop, Subscriber, Terms, Topic, TopicChange, Tree, Version, Watched,
 };
 use bytes::Bytes;
 use proptest::collection::vec;
@@ -31,11 +31,8 @@ pub(crate) fn client_messages() -> impl Strategy<Value = ClientMessage> {
         .prop_map(|(attempt, status, payload)| Answer { attempt, status, payload });
     let refuse = (attempts(), reasons(), any::<bool>())
         .prop_map(|(attempt, reason, fenced)| Refuse { attempt, reason, fenced });
-    let ack = (runs(), any::<bool>()).prop_map(|((first, count), refused)| AckRun {
-        first,
-        count,
-        refused,
-    });
+    let ends = prop_oneof![Just(AckEnd::Taken), Just(AckEnd::Refused), Just(AckEnd::Copy)];
+    let ack = (runs(), ends).prop_map(|((first, count), end)| AckRun { first, count, end });
     prop_oneof![
         (instances(), generations())
             .prop_map(|(instance, generation)| ClientMessage::Attach { instance, generation }),

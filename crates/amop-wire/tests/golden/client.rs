@@ -1,8 +1,8 @@
 //! What a client says to its node, byte by byte.
 
 use amop_wire::{
-    AckRun, Answer, AnswerStatus, ClientMessage, Gen, Key, Lane, Mode, Publish, Reason, Refuse,
-    Terms,
+    AckEnd, AckRun, Answer, AnswerStatus, ClientMessage, Gen, Key, Lane, Mode, Publish, Reason,
+    Refuse, Terms,
 };
 
 use crate::{COUNTER, ID, TTL, assert_golden, attempt, topic};
@@ -159,11 +159,12 @@ fn acks_keep_their_bytes() {
     assert_golden(
         Lane::Replies,
         &ClientMessage::Acks(vec![
-            AckRun { first: 7, count: 3, refused: false },
-            AckRun { first: 10, count: 1, refused: true },
+            AckRun { first: 7, count: 3, end: AckEnd::Taken },
+            AckRun { first: 10, count: 1, end: AckEnd::Refused },
+            AckRun { first: 11, count: 1, end: AckEnd::Copy },
         ]),
-        "00000028 0026
-         3a24
+        "0000003c 003a
+         3a38
            0a10
              09 0700000000000000
              15 03000000
@@ -171,6 +172,11 @@ fn acks_keep_their_bytes() {
            0a10
              09 0a00000000000000
              15 01000000
-             18 01",
+             18 01
+           0a12
+             09 0b00000000000000
+             15 01000000
+             18 00
+             20 01",
     );
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use amop_wire::limits::{TOPIC_BYTES_MAX, TTL_MAX};
 use amop_wire::{
-    AckRun, Announcement, AnnouncementChanges, Answer, AnswerStatus, Attempt, ClientMessage, Code,
-    Delivery, Epoch, Gen, Instance, Message, Mode, MsgId, Multicast, NodeId, NodeMessage, Outcome,
-    PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Publish, Reason, Receipt, ReceiptRun,
-    Refuse, Request, Seq, SignedHead, Terms, Version,
+    AckEnd, AckRun, Announcement, AnnouncementChanges, Answer, AnswerStatus, Attempt,
+    ClientMessage, Code, Delivery, Epoch, Gen, Instance, Message, Mode, MsgId, Multicast, NodeId,
+    NodeMessage, Outcome, PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal, Publish, Reason,
+    Receipt, ReceiptRun, Refuse, Request, Seq, SignedHead, Terms, Version,
 };
 use bytes::{Bytes, BytesMut};
 
@@ -164,7 +164,7 @@ fn publish(fill: Fill, topic: amop_wire::Topic) -> Publish {
 
 fn client_messages(fill: Fill) -> Vec<ClientMessage> {
     let (attempt, status) = (fill.attempt(), fill.status());
-    let refused = fill.pick(false, true);
+    let end = fill.pick(AckEnd::Taken, AckEnd::Refused);
     vec![
         ClientMessage::Attach { instance: Instance(fill.u64()), generation: Gen(fill.u32()) },
         ClientMessage::Publish(publish(fill, topic("quote"))),
@@ -174,7 +174,7 @@ fn client_messages(fill: Fill) -> Vec<ClientMessage> {
             reason: fill.reason(),
             fenced: fill.pick(false, true),
         }),
-        ClientMessage::Acks(vec![AckRun { first: fill.u64(), count: fill.u32(), refused }]),
+        ClientMessage::Acks(vec![AckRun { first: fill.u64(), count: fill.u32(), end }]),
     ]
 }
 

@@ -9,9 +9,9 @@ use amop_wire::limits::{
     TOPICS_PER_NODE_MAX, TRIED_MAX, TTL_MAX, WATCHED_SUBSCRIBERS_MAX,
 };
 use amop_wire::{
-    AckRun, Announcement, AnnouncementHead, AnswerStatus, Chain, ClientMessage, Code, Epoch, Frame,
-    FrameError, Instance, Message, MessageError, Mode, Name, NodeId, NodeMessage, Outcome,
-    PeerMessage, Publish, Reason, Seated, SetDigest, SignedHead, Terms, Version, Watched,
+    AckEnd, AckRun, Announcement, AnnouncementHead, AnswerStatus, Chain, ClientMessage, Code,
+    Epoch, Frame, FrameError, Instance, Message, MessageError, Mode, Name, NodeId, NodeMessage,
+    Outcome, PeerMessage, Publish, Reason, Seated, SetDigest, SignedHead, Terms, Version, Watched,
 };
 use bytes::Bytes;
 
@@ -222,7 +222,7 @@ fn an_announcement_fits_as_long_as_one_payload_holds_it() {
 #[test]
 fn more_acks_than_a_header_holds_are_refused_before_they_travel() {
     let acks = |runs: usize| {
-        ClientMessage::Acks(vec![AckRun { first: 0, count: 1, refused: false }; runs])
+        ClientMessage::Acks(vec![AckRun { first: 0, count: 1, end: AckEnd::Taken }; runs])
     };
     // A run takes 18 bytes; the tag and the length of the kind take four.
     let limit = (HEADER_BYTES_MAX - 4) / 18;
