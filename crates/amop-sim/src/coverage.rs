@@ -227,6 +227,8 @@ const ABSENT: &[(&str, &str)] = &[
     ("code", "201"),
     ("code", "202"),
     ("code", "203"),
+    ("fault", "muddle"),
+    ("file", "was damaged"),
     ("file message", "SealedOffer"),
     ("limit", "nodes of publishers"),
     ("limit", "other nodes"),

