@@ -68,7 +68,7 @@ async fn a_line_of_three_nodes_is_shown_as_it_is_and_obeys() {
     assert!(kicked.starts_with("closed 1 links"), "{kicked}");
     net.nodes[0].says(&["client detached", &client.instance().to_string()]).await;
     assert_eq!(said(first, &["node", "reload"]).await, "reloaded\n");
-    net.nodes[0].says(&["reloaded roots"]).await;
+    net.nodes[0].says(&["reloaded certificate"]).await;
     drop((near, far));
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Every answer but `/livez`, `/readyz` and `/metrics` is JSON; what went wrong is `{"kind": …, "message": …}`.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use amop_node::Stopped;
@@ -55,13 +56,21 @@ fn views() -> Router<Desk> {
 /// elsewhere as the host.
 async fn only_for_this_machine(request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
-    let host = std::str::from_utf8(host).unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let is_here = matches!(name, "" | "localhost" | "[::1]") || name.starts_with("127.");
+    let host = std::str::from_utf8(host).unwrap_or("not a host");
+    let is_here = is_this_machine(host);
     match is_here {
         true => next.run(request).await,
         false => Problem::new(StatusCode::FORBIDDEN, "other-host", "ask 127.0.0.1").into_response(),
     }
+}
+
+/// Whether a host, with a port or without, is a loopback address or `localhost`. A name that only begins like an
+/// address is somebody's.
+fn is_this_machine(host: &str) -> bool {
+    let name = host.parse::<SocketAddr>().map(|addr| addr.ip());
+    let name = name.or_else(|_| host.trim_matches(['[', ']']).parse::<IpAddr>());
+    let is_localhost = host == "localhost" || host.starts_with("localhost:");
+    host.is_empty() || is_localhost || name.is_ok_and(|addr| addr.is_loopback())
 }
 
 /// What went wrong, for programs.
@@ -238,3 +247,25 @@ async fn log_level(
 
 /// A node whose thread is busy for so long is stuck.
 const LIVE_WITHIN: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_only_begins_like_this_machine_is_another() {
+        for host in ["", "localhost", "localhost:9", "127.0.0.1", "127.1.2.3:9", "[::1]", "[::1]:9"]
+        {
+            assert!(is_this_machine(host), "{host}");
+        }
+        for host in [
+            "127.example.com",
+            "127.0.0.1.example.com:9",
+            "localhost.example.com",
+            "10.0.0.1:9",
+            "[::2]",
+        ] {
+            assert!(!is_this_machine(host), "{host}");
+        }
+    }
+}

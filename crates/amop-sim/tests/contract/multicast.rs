@@ -187,7 +187,8 @@ fn a_subscriber_that_moves_keeps_its_word() {
     scene.world.set_application(mover, deaf(10));
     scene.world.move_client(mover, scene.b, millis(5));
     scene.world.run_for(3 * SECOND);
-    assert_eq!(scene.receipt(id), Receipt { acked: 1, refused: 2, unknown: 0 });
+    // Of the copy at its new node it says nothing.
+    assert_eq!(scene.receipt(id), Receipt { acked: 1, refused: 1, unknown: 1 });
     scene.end();
 }
 
