@@ -164,7 +164,9 @@ impl World {
             }
             NodeEffect::ToPeer { link, message } if self.is_denied(node, &message) => {
                 if message.lane() == Lane::Replies {
-                    self.disturb(self.now); // Nobody says it again.
+                    // Nobody says it again, as if it were swallowed.
+                    self.disturb(self.now);
+                    self.nodes[node].swallowed_until = self.now;
                 }
                 Some(NodeInput::UnsentToPeer { link, message })
             }
