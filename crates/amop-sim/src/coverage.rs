@@ -237,6 +237,7 @@ const ABSENT: &[(&str, &str)] = &[
     ("node input", "recertified"),
     ("node message", "Outlived"),
     ("reason", "bad-topic"),
+    ("reason", "checksum-mismatch"),
     ("reason", "payload-too-long"),
     ("reason", "file-too-long"),
     ("reason", "file-not-wanted"),

@@ -24,7 +24,7 @@ impl Limits {
                 subscriptions_per_client: 3,
                 requests_per_client: 8,
                 request_bytes_per_client: 100,
-                requests_per_node: 12,
+                requests_per_node: 10,
                 memory_bytes: 9000,
                 link_bytes: 3000,
                 unacked_per_client: 6,
