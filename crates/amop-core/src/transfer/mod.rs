@@ -25,6 +25,7 @@
 
 mod addressee;
 mod disk;
+mod holders;
 mod inbox;
 mod lane;
 mod pace;

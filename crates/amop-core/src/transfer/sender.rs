@@ -3,7 +3,7 @@
 //! It holds no byte of the file: it wants one piece read at a time and passes it on. So the driver sets
 //! the pace, by reading only when there is room on the link and the rate allows it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use amop_wire::limits::{FILE_IN_FLIGHT_BYTES_MAX, FILE_PIECE_BYTES_MAX};
@@ -12,6 +12,7 @@ use amop_wire::{
 };
 use bytes::Bytes;
 
+use super::holders::Holders;
 use super::{ASK_AFTER, ASKS_MAX, End, OFFER_AGAIN, OFFER_AGAIN_MAX};
 
 /// One file on its way to one receiver.
@@ -31,7 +32,7 @@ pub struct Sender {
     /// The offset behind the last byte that was ever sent.
     furthest: u64,
     /// Whom it went to before and who may have all of it.
-    may_have_it: BTreeSet<Instance>,
+    holders: Holders,
     moved_bytes: u64,
     effects: VecDeque<SenderEffect>,
 }
@@ -117,7 +118,7 @@ impl Sender {
             was_offered: false,
             was_granted: false,
             furthest: 0,
-            may_have_it: BTreeSet::new(),
+            holders: Holders::default(),
             moved_bytes: 0,
             effects: VecDeque::new(),
         }
@@ -147,7 +148,7 @@ impl Sender {
             SenderInput::Redirect(receiver) => {
                 let before = self.route.receiver;
                 if before != FileEnd::ANY && self.may_be_complete() {
-                    self.may_have_it.insert(before.instance);
+                    self.holders.add(before.instance);
                 }
                 self.route.receiver = receiver;
                 if !matches!(self.state, State::Offline) {
@@ -335,11 +336,11 @@ impl Sender {
     fn handle_refused(&mut self, by: Instance, code: Code, reason: Reason) {
         let is_by_receiver = matches!(code, Code::IdReused | Code::FileRefused);
         if is_by_receiver {
-            self.may_have_it.remove(&by);
+            self.holders.remove(by);
         }
         // A node knows nothing of what its client did before it left, nor a receiver of another.
         let is_of_present = !is_by_receiver && self.was_granted && self.may_be_complete();
-        let is_in_doubt = is_of_present || !self.may_have_it.is_empty();
+        let is_in_doubt = is_of_present || !self.holders.is_empty();
         let code = if is_in_doubt { Code::TimedOut } else { code };
         self.end(End { code, reason });
     }
@@ -384,7 +385,7 @@ impl Sender {
     /// Whether the receiver, or one before it, may have all of it, of this send or an earlier one (FILE-10).
     fn may_be_complete(&self) -> bool {
         let all = self.offer.layout.stream_bytes();
-        !self.was_granted || self.furthest == all || !self.may_have_it.is_empty()
+        !self.was_granted || self.furthest == all || !self.holders.is_empty()
     }
 
     fn end(&mut self, end: End) {
