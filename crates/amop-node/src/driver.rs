@@ -57,8 +57,6 @@ struct State {
     /// Links with something staged.
     staged: Vec<LinkId>,
     gate: Gate,
-    /// Whether something waited when the core was told last.
-    waited: bool,
     /// What follows at once from an effect, on its way back into the core.
     follow_ups: Vec<Input>,
     timer_at: Option<Instant>,
@@ -101,7 +99,6 @@ impl Driver {
             last_link: 0,
             staged: Vec::new(),
             gate: Gate::new(limits),
-            waited: false,
             follow_ups: Vec::new(),
             timer_at: None,
             changed: false,

@@ -44,8 +44,6 @@ pub(crate) struct NodeSlot {
     pub(crate) is_shut_down: bool,
     pub(crate) is_draining: bool,
     pub(crate) taken: Taken,
-    /// Whether something waited when it last looked.
-    pub(crate) waited: bool,
     /// How many messages it has not sent for want of memory.
     pub(crate) unsent: u64,
 }

@@ -17,12 +17,11 @@ impl World {
         self.nodes[node.0].core.as_mut().expect("the node is up").set_limits(limits);
     }
 
-    /// What a node is told of what waits, if anything does or did.
-    pub(crate) fn waiting_input(&mut self, node: usize) -> Option<NodeInput> {
+    /// What a node is told of what waits, if anything does or the node thinks so.
+    pub(crate) fn waiting_input(&self, node: usize) -> Option<NodeInput> {
         let bytes = self.network.waiting.get(&Party::Node(node)).copied().unwrap_or_default();
-        let slot = &mut self.nodes[node];
-        let waited = std::mem::replace(&mut slot.waited, bytes > 0);
-        let core = slot.core.as_ref().filter(|_| waited || bytes > 0)?;
+        let slot = &self.nodes[node];
+        let core = slot.core.as_ref().filter(|core| bytes > 0 || core.counts_waiting())?;
         let life = slot.life;
         let on = |link: LinkId| {
             let Some(state) = self.network.links.get(&link) else { return 0 };

@@ -153,7 +153,6 @@ impl World {
             is_shut_down: false,
             is_draining: false,
             taken: Taken::default(),
-            waited: false,
             unsent: 0,
         });
         let node = NodeId(self.nodes.len() - 1);

@@ -86,7 +86,7 @@ pub enum Input {
         chain: Chain,
     },
     /// How much waits on links to be sent, so that the node stays within its memory. It is handed in before
-    /// what has arrived, whenever something waits or has waited.
+    /// what has arrived, whenever something waits or [counts as such](super::Node::counts_waiting).
     Waiting {
         /// On all of them, without control messages, in bytes.
         bytes: usize,

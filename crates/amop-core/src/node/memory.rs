@@ -103,6 +103,13 @@ impl Node {
         self.memory.unsent
     }
 
+    /// Whether anything that was sent counts as waiting, so that the next batch is to begin with
+    /// [`Input::Waiting`](super::Input::Waiting) even if nothing waits any more.
+    #[must_use]
+    pub fn counts_waiting(&self) -> bool {
+        self.memory.waiting + self.memory.sent > 0 || self.has_transit()
+    }
+
     /// Lets an effect be performed, as far as memory and transit budgets allow. What they do not allow is
     /// as if its link had no room.
     pub(super) fn afford(&mut self, effect: Effect) -> Option<Effect> {

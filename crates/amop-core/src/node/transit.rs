@@ -138,6 +138,10 @@ impl Node {
     pub fn transit_links(&self) -> impl Iterator<Item = LinkId> {
         self.transit.links.keys().copied()
     }
+
+    pub(super) fn has_transit(&self) -> bool {
+        !self.transit.links.is_empty()
+    }
 }
 
 /// Whether a message that is to be sent is one between other nodes.

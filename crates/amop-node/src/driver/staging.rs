@@ -56,9 +56,9 @@ impl State {
         }
     }
 
-    /// Tells the core how much waits, if anything does or did.
+    /// Tells the core how much waits, if anything does or the core thinks so.
     pub(super) fn tell_waiting(&mut self, now: Instant, bytes: usize) {
-        if !std::mem::replace(&mut self.waited, bytes > 0) && bytes == 0 {
+        if bytes == 0 && !self.core.counts_waiting() {
             return;
         }
         let on = |link: LinkId| self.links.get(&link).map_or(0, |out| out.outbox.queued_bytes());

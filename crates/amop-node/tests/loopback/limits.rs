@@ -57,3 +57,17 @@ async fn a_session_that_is_over_its_limit_gets_103_until_the_limit_is_another() 
     }
     node.shutdown().await;
 }
+
+/// MEM-1: what a node has sent and what waits nowhere counts no more.
+#[tokio::test]
+async fn a_small_budget_of_memory_is_enough_for_any_number_of_messages_one_by_one() {
+    let consortium = consortium();
+    let limits = Limits { memory_bytes: 16 << 10, ..Limits::default() };
+    let config = NodeConfig { limits, ..config(&consortium, "bank-a") };
+    let node = Node::start(config).await.unwrap();
+    let mut client = RawClient::attach(&consortium, "app", &node, 1).await;
+    for counter in 1..=200 {
+        assert_eq!(outcome(&mut client, counter).await.code, Code::NoSubscriber);
+    }
+    node.shutdown().await;
+}

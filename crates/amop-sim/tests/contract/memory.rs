@@ -101,3 +101,17 @@ fn the_payload_of_a_client_under_way_is_bounded_but_a_single_message_always_pass
     }
     scene.end();
 }
+
+/// MEM-1, MEM-3: what has been sent and waits nowhere counts no more, on a relay that always keeps up.
+#[test]
+fn a_relay_on_which_nothing_waits_passes_on_any_amount() {
+    let mut net = Net::new(&[(0, 1), (1, 2)]);
+    let relay = net.nodes[1];
+    net.world.limit_node(relay, |limits| (limits.link_bytes, limits.memory_bytes) = (4000, 8000));
+    for _ in 0..50 {
+        let ids = publish(&mut net, 0, "to2", 1);
+        net.world.run_for(SECOND);
+        assert_eq!(count(&net, &ids, Code::Ok), 1);
+    }
+    net.end();
+}
