@@ -68,8 +68,8 @@ pub(crate) fn open(
 }
 
 /// Refuses what would be longer than a payload may be, once sealed.
-pub(crate) fn check_length(payload: &[u8]) -> Result<(), SealError> {
-    let bytes = payload.len();
+pub(crate) fn check_length(payload: &[&[u8]]) -> Result<(), SealError> {
+    let bytes = payload.iter().map(|part| part.len()).sum();
     if bytes > PRIVATE_PAYLOAD_BYTES_MAX {
         return Err(SealError::TooLong { bytes });
     }

@@ -77,7 +77,7 @@ impl Sealer {
         kind: Kind,
         more: &[u8],
         context: &[u8],
-        plain: &[u8],
+        plain: &[&[u8]],
     ) -> Option<Vec<u8>> {
         if self.is_spent() {
             return None;
@@ -86,11 +86,12 @@ impl Sealer {
         // It is used up whatever happens below.
         self.next += 1;
         let head_bytes = SEALED_HEAD_BYTES + more.len();
-        let mut sealed = Vec::with_capacity(head_bytes + plain.len() + TAG_BYTES);
+        let plain_bytes: usize = plain.iter().map(|part| part.len()).sum();
+        let mut sealed = Vec::with_capacity(head_bytes + plain_bytes + TAG_BYTES);
         head.put(&mut sealed);
         sealed.extend_from_slice(more);
         put_with(&mut self.with, &sealed, context);
-        sealed.extend_from_slice(plain);
+        plain.iter().for_each(|part| sealed.extend_from_slice(part));
         self.cipher.seal(nonce(head.counter), &self.with, &mut sealed, head_bytes);
         Some(sealed)
     }
@@ -176,7 +177,7 @@ mod tests {
     #[test]
     fn what_is_sealed_is_opened_once_and_in_any_order() {
         let (mut sealer, mut opener) = (Sealer::new(KeyId(3), &KEY), Opener::new(&KEY));
-        let mut seal = |plain: &[u8]| sealer.seal(Kind::Unicast, &[], b"for", plain).unwrap();
+        let mut seal = |plain: &[u8]| sealer.seal(Kind::Unicast, &[], b"for", &[plain]).unwrap();
         let (first, second) = (seal(b"one"), seal(b"two"));
         assert_eq!(open(&mut opener, &second, b"for"), Ok(b"two".to_vec()));
         assert_eq!(open(&mut opener, &first, b"for"), Ok(b"one".to_vec()));
@@ -186,7 +187,7 @@ mod tests {
     #[test]
     fn whatever_bit_is_changed_it_is_not_opened_and_leaves_no_trace() {
         let (mut sealer, mut opener) = (Sealer::new(KeyId(3), &KEY), Opener::new(&KEY));
-        let sealed = sealer.seal(Kind::Unicast, b"more", b"for", b"plain").unwrap();
+        let sealed = sealer.seal(Kind::Unicast, b"more", b"for", &[b"pla", b"in"]).unwrap();
         let head_bytes = SEALED_HEAD_BYTES + 4;
         let head = SealedHead::read(&sealed).unwrap();
         // The id only says which key to take.
@@ -209,7 +210,7 @@ mod tests {
     fn no_nonce_is_used_twice_and_none_past_the_limit() {
         let mut sealer = Sealer::new(KeyId(3), &KEY);
         let mut counter = || {
-            let sealed = sealer.seal(Kind::Unicast, &[], b"", b"")?;
+            let sealed = sealer.seal(Kind::Unicast, &[], b"", &[])?;
             Some(SealedHead::read(&sealed).unwrap().counter)
         };
         assert_eq!([counter(), counter(), counter()], [Some(0), Some(1), Some(2)]);
@@ -218,7 +219,7 @@ mod tests {
         sealer.skip_to(RENEW_AFTER_SEALED);
         assert!(sealer.is_worn());
         sealer.skip_to(SEALED_MAX - 1);
-        assert!(sealer.seal(Kind::Unicast, &[], b"", b"").is_some(), "the last one");
-        assert!(sealer.seal(Kind::Unicast, &[], b"", b"").is_none(), "one past it");
+        assert!(sealer.seal(Kind::Unicast, &[], b"", &[]).is_some(), "the last one");
+        assert!(sealer.seal(Kind::Unicast, &[], b"", &[]).is_none(), "one past it");
     }
 }

@@ -208,12 +208,12 @@ impl Pair {
     }
 
     fn seal_unicast(&mut self) -> Bytes {
-        let sealed = self.publisher.seal_unicast(self.now, &topic(), HR, id(UNICAST), b"4711");
+        let sealed = self.publisher.seal_unicast(self.now, &topic(), HR, id(UNICAST), &[b"4711"]);
         sealed.expect("it is verified")
     }
 
     fn seal_multicast(&mut self, counter: u64) -> Bytes {
-        let sealed = self.publisher.seal_multicast(self.now, &topic(), id(counter), b"all");
+        let sealed = self.publisher.seal_multicast(self.now, &topic(), id(counter), &[b"all"]);
         sealed.expect("it is verified").sealed
     }
 
@@ -221,7 +221,7 @@ impl Pair {
         let opened = self.subscriber.open(self.now, &topic(), id(UNICAST), unicast);
         let key = opened.expect("it was sealed for this one").answer.expect("it is a unicast");
         self.drain();
-        let sealed = self.subscriber.seal_answer(self.now, &topic(), id(UNICAST), key, b"paid");
+        let sealed = self.subscriber.seal_answer(self.now, &topic(), id(UNICAST), key, &[b"paid"]);
         sealed.expect("it has the channel of the question")
     }
 

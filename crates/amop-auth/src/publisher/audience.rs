@@ -132,7 +132,7 @@ impl Audience {
     }
 
     pub(crate) fn receivers(&self, now: Instant) -> Receivers {
-        let ready = self.ready(now);
+        let ready: Vec<_> = self.ready(now).collect();
         if !ready.is_empty() {
             Receivers::Verified(ready)
         } else if self.is_verifying(now) {
@@ -154,7 +154,7 @@ impl Audience {
         kind: Kind,
         to: Instance,
         id: MsgId,
-        payload: &[u8],
+        payload: &[&[u8]],
     ) -> Result<Vec<u8>, SealError> {
         payload::check_length(payload)?;
         let receiver = self.receivers.get_mut(&to).ok_or(SealError::NotVerified)?;
@@ -169,10 +169,11 @@ impl Audience {
         &mut self,
         office: &mut Office<'_>,
         id: MsgId,
-        payload: &[u8],
+        payload: &[&[u8]],
     ) -> Result<(Vec<u8>, Vec<Instance>), SealError> {
         payload::check_length(payload)?;
-        let (now, members) = (office.now, self.ready(office.now));
+        let now = office.now;
+        let members: Vec<_> = self.ready(now).collect();
         if members.is_empty() {
             return Err(SealError::NotVerified);
         }
@@ -216,9 +217,9 @@ impl Audience {
     }
 
     /// Those that something may be sealed for.
-    fn ready(&self, now: Instant) -> Vec<Instance> {
-        let ready = self.receivers.iter().filter(|(_, receiver)| receiver.is_ready(now));
-        ready.map(|(subscriber, _)| *subscriber).collect()
+    pub(crate) fn ready(&self, now: Instant) -> impl Iterator<Item = Instance> {
+        let ready = self.receivers.iter().filter(move |(_, receiver)| receiver.is_ready(now));
+        ready.map(|(subscriber, _)| *subscriber)
     }
 
     /// Gives the key of the group once more to a member that may not have it.

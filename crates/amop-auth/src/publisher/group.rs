@@ -57,7 +57,7 @@ impl Group {
             return;
         }
         let context = self.id().0.to_be_bytes();
-        match channel.sealer.seal(Kind::Wrap, &[], &context, &*self.key) {
+        match channel.sealer.seal(Kind::Wrap, &[], &context, &[&*self.key]) {
             Some(wrap) => self.wraps.insert(member, wrap),
             None => self.wraps.remove(&member),
         };
@@ -74,7 +74,7 @@ impl Group {
     }
 
     /// Seals a payload for all members. `None` once the key is spent.
-    pub(crate) fn seal(&mut self, context: &[u8], payload: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn seal(&mut self, context: &[u8], payload: &[&[u8]]) -> Option<Vec<u8>> {
         let mut more = Vec::with_capacity(2 + self.wraps.len() * WRAP_BYTES);
         let count = u16::try_from(self.wraps.len()).expect("a group has at most 1,024 members");
         more.extend_from_slice(&count.to_be_bytes());

@@ -123,7 +123,13 @@ impl Publisher {
         audience.map_or(Receivers::Nobody, |audience| audience.receivers(now))
     }
 
-    /// Seals a unicast for one subscriber, which no other can open.
+    /// Those who are verified and attached, as [`receivers`](Self::receivers) says, without a list of them.
+    pub fn verified(&self, now: Instant, topic: &Topic) -> impl Iterator<Item = Instance> {
+        self.audiences.get(topic).into_iter().flat_map(move |audience| audience.ready(now))
+    }
+
+    /// Seals a unicast for one subscriber, which no other can open. The parts of its payload are sealed as
+    /// one.
     ///
     /// Seal it once for each subscriber that it is sent to; copies to the same one are the same bytes.
     /// The caller polls the timeout again.
@@ -137,7 +143,7 @@ impl Publisher {
         topic: &Topic,
         to: Instance,
         id: MsgId,
-        payload: &[u8],
+        payload: &[&[u8]],
     ) -> Result<Bytes, SealError> {
         let (identity, entropy) = (&self.identity, &mut self.entropy);
         let audience = self.audiences.get_mut(topic).ok_or(SealError::NotVerified)?;
@@ -145,7 +151,7 @@ impl Publisher {
         audience.seal_for(&office, Kind::Unicast, to, id, payload).map(Bytes::from)
     }
 
-    /// Seals a multicast for all who are verified now.
+    /// Seals a multicast for all who are verified now. The parts of its payload are sealed as one.
     ///
     /// The key is another one whenever they are others than at the multicast before, so that who comes
     /// reads nothing of before, and who goes nothing of after. The caller polls the timeout again.
@@ -158,7 +164,7 @@ impl Publisher {
         now: Instant,
         topic: &Topic,
         id: MsgId,
-        payload: &[u8],
+        payload: &[&[u8]],
     ) -> Result<Multicast, SealError> {
         let (identity, entropy) = (&self.identity, &mut self.entropy);
         let audience = self.audiences.get_mut(topic).ok_or(SealError::NotVerified)?;
@@ -192,7 +198,7 @@ impl Publisher {
         let office = Office { now, identity, topic, entropy };
         let id = MsgId { publisher: sender, counter: transfer };
         let plain = file.put_key(offer);
-        audience.seal_for(&office, Kind::Offer, receiver, id, &plain).map(Bytes::from)
+        audience.seal_for(&office, Kind::Offer, receiver, id, &[&plain]).map(Bytes::from)
     }
 
     /// Whether somebody is being verified who may receive on a topic soon.

@@ -69,7 +69,7 @@ impl Pair {
 
     fn unicast(&mut self) -> Result<(), SealError> {
         let id = self.next_id();
-        let sealed = self.publisher.seal_unicast(self.now, &topic(), ALICE, id, b"hello")?;
+        let sealed = self.publisher.seal_unicast(self.now, &topic(), ALICE, id, &[b"hello"])?;
         assert!(self.subscriber.open(self.now, &topic(), id, &sealed).is_ok());
         self.take_replies();
         Ok(())
@@ -78,7 +78,7 @@ impl Pair {
     /// Sends a multicast. Gives the name of its key.
     fn multicast(&mut self) -> Vec<u8> {
         let id = self.next_id();
-        let multicast = self.publisher.seal_multicast(self.now, &topic(), id, b"hello").unwrap();
+        let multicast = self.publisher.seal_multicast(self.now, &topic(), id, &[b"hello"]).unwrap();
         assert!(self.subscriber.open(self.now, &topic(), id, &multicast.sealed).is_ok());
         self.take_replies();
         multicast.sealed[2..10].to_vec()
@@ -166,7 +166,7 @@ fn what_is_late_is_opened_under_the_last_four_keys_of_a_group() {
         let mut pair = Pair::new();
         pair.multicast();
         let id = pair.next_id();
-        let late = pair.publisher.seal_multicast(pair.now, &topic(), id, b"late").unwrap();
+        let late = pair.publisher.seal_multicast(pair.now, &topic(), id, &[b"late"]).unwrap();
         for _ in 0..keys_after {
             pair.audience().wear_group_out(RENEW_AFTER_SEALED);
             pair.multicast();
@@ -215,7 +215,7 @@ fn who_was_not_there_when_a_key_was_made_is_never_given_it() {
     pair.publisher.handle(pair.now, Input::Remove { topic: topic(), key });
     while pair.publisher.poll_effect().is_some() {}
     let id = pair.next_id();
-    let multicast = pair.publisher.seal_multicast(pair.now, &topic(), id, b"hello").unwrap();
+    let multicast = pair.publisher.seal_multicast(pair.now, &topic(), id, &[b"hello"]).unwrap();
     assert_eq!(multicast.receivers, [ALICE]);
     assert!(bobs.open(pair.now, &topic(), id, &multicast.sealed).is_err());
 }

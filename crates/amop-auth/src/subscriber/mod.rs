@@ -183,7 +183,7 @@ impl Subscriber {
         Ok((opener, Bytes::copy_from_slice(offer)))
     }
 
-    /// Seals the answer to a unicast for its publisher.
+    /// Seals the answer to a unicast for its publisher. The parts of its payload are sealed as one.
     ///
     /// # Errors
     ///
@@ -194,7 +194,7 @@ impl Subscriber {
         topic: &Topic,
         id: MsgId,
         key: AnswerKey,
-        payload: &[u8],
+        payload: &[&[u8]],
     ) -> Result<Bytes, SealError> {
         payload::check_length(payload)?;
         let context = payload::context(topic, id, Some(self.instance));
@@ -245,7 +245,7 @@ impl Subscriber {
         }
         let holds = learned.holds.and_then(|Holds { group, channel }| {
             let channel = self.peer(topic, publisher)?.channel(now, channel)?;
-            channel.sealer.seal(Kind::Holds, &[], &[], &group.0.to_be_bytes())
+            channel.sealer.seal(Kind::Holds, &[], &[], &[&group.0.to_be_bytes()])
         });
         let lost = learned.lost.map(|id: KeyId| Handshake::Lost(id).encode());
         for message in holds.into_iter().chain(lost) {

@@ -189,7 +189,7 @@ fn an_answer_goes_to_whoever_sealed_the_question() {
 
     let subscriber = world.subscribers.get_mut(&alice).unwrap();
     let key = opened.answer.unwrap();
-    let answer = subscriber.seal_answer(now, &topic(), id, key, b"12").unwrap();
+    let answer = subscriber.seal_answer(now, &topic(), id, key, &[b"12"]).unwrap();
     let (_, mallory) = evil.publishers.get_mut(&publisher).unwrap();
     let read = mallory.open_answer(now, &topic(), alice, id, &answer);
     assert_eq!(read, Err(OpenError::UnknownKey));

@@ -81,7 +81,7 @@ fn an_offer_is_no_message_and_a_message_no_offer() {
     let opened = world.subscribers.get_mut(&alice).unwrap().open(now, &topic(), id, &offer);
     assert_eq!(opened.unwrap_err(), OpenError::NotSealed);
     let (_, machine) = world.publishers.get_mut(&publisher).unwrap();
-    let message = machine.seal_unicast(now, &topic(), alice, id, &[7; 64]).unwrap();
+    let message = machine.seal_unicast(now, &topic(), alice, id, &[&[7; 64]]).unwrap();
     let opened = world.open_offer(alice, file.way(), &message);
     assert_eq!(opened.unwrap_err(), OpenError::NotSealed);
 }

@@ -192,7 +192,7 @@ impl World {
     ) -> Result<MsgId, SealError> {
         let id = self.next_id(from);
         let (_, publisher) = self.publishers.get_mut(&from).unwrap();
-        let sealed = publisher.seal_unicast(self.now, &topic(), to, id, payload.as_bytes())?;
+        let sealed = publisher.seal_unicast(self.now, &topic(), to, id, &[payload.as_bytes()])?;
         self.send(Parcel { from, to, what: What::Payload(id, sealed) });
         Ok(id)
     }
@@ -206,7 +206,7 @@ impl World {
     ) -> Result<(MsgId, Vec<Instance>), SealError> {
         let id = self.next_id(from);
         let (_, publisher) = self.publishers.get_mut(&from).unwrap();
-        let multicast = publisher.seal_multicast(self.now, &topic(), id, payload.as_bytes())?;
+        let multicast = publisher.seal_multicast(self.now, &topic(), id, &[payload.as_bytes()])?;
         for to in self.subscribers.keys().copied().collect::<Vec<_>>() {
             self.send(Parcel { from, to, what: What::Payload(id, multicast.sealed.clone()) });
         }
@@ -351,7 +351,7 @@ impl World {
     fn answer(&mut self, from: Instance, id: MsgId, key: AnswerKey, payload: &[u8]) {
         let answer = [b"re: ", payload].concat();
         let subscriber = self.subscribers.get_mut(&from).unwrap();
-        let sealed = subscriber.seal_answer(self.now, &topic(), id, key, &answer).unwrap();
+        let sealed = subscriber.seal_answer(self.now, &topic(), id, key, &[&answer]).unwrap();
         self.send(Parcel { from, to: id.publisher, what: What::Answer(id, sealed) });
     }
 

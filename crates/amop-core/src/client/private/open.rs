@@ -3,7 +3,7 @@
 use amop_auth::limits::PRIVATE_PAYLOAD_BYTES_MAX;
 use amop_auth::{Exit, OpenError, SecretKey, subscriber};
 use amop_wire::{Answer, AnswerStatus, Attempt, Epoch, Instant, MsgId, Reason, Sealing, Topic};
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 
 use super::super::Client;
 use super::Private;
@@ -93,9 +93,7 @@ impl Client {
         let Some((topic, key)) = sealed_with else {
             return Some(Answer { attempt, status, payload });
         };
-        let mut plain = BytesMut::with_capacity(1 + payload.len());
-        plain.put_u8(status_byte(status));
-        plain.extend_from_slice(&payload);
+        let plain = [&[status_byte(status)][..], &payload];
         let subscriber = &mut self.private.as_mut()?.subscriber;
         let sealed = subscriber.seal_answer(now, &topic, attempt.id, key, &plain).ok()?;
         Some(Answer { attempt, status, payload: sealed })
@@ -109,15 +107,7 @@ impl Client {
     }
 }
 
-/// What is sealed of a message: the number that its publisher calls it by, whichever try this is, and its
-/// payload.
-pub(super) fn put_message(counter: u64, payload: &[u8]) -> BytesMut {
-    let mut plain = BytesMut::with_capacity(NUMBER_BYTES + payload.len());
-    plain.put_u64(counter);
-    plain.extend_from_slice(payload);
-    plain
-}
-
+/// The number that its publisher calls a message by, and its payload.
 fn read_message(mut plain: Bytes) -> Option<(u64, Bytes)> {
     let counter = u64::from_be_bytes(*plain.first_chunk()?);
     plain.advance(NUMBER_BYTES);

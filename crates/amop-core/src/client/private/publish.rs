@@ -8,7 +8,8 @@
 //!                                                              └ answered, or in doubt: its end
 //! ```
 //!
-//! The list of keys is looked at when something is sealed, and nothing is sealed ahead.
+//! What is sealed of a message is the number that the application's publish has, whichever try this is, as 8
+//! bytes, and its payload. The list of keys is looked at when something is sealed, and nothing is sealed ahead.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use bytes::Bytes;
 use super::super::publish::Pending;
 use super::super::{Client, Effect, PublishEnd};
 use super::draft::{Draft, Part};
-use super::open::{put_message, read_answer};
+use super::open::read_answer;
 
 impl Client {
     /// The application publishes to a private topic.
@@ -64,23 +65,23 @@ impl Client {
         if !is_connected || !outlet.is_told() {
             return self.park(first, |draft| draft.deadline);
         }
-        let receivers = private.publisher.receivers(now, &draft.topic);
-        let is_missed = draft.is_new() && outlet.is_missed(now) || !draft.wanting.is_empty();
-        match (receivers, draft.mode) {
-            (Receivers::Verified(_), Mode::Multicast) => self.send_to_all(now, first),
-            (Receivers::Verified(all), Mode::Unicast) => {
-                let left = all.into_iter().filter(|&one| draft.is_left(one));
-                match choose_among(left, draft.choice(self.instance, first)) {
-                    Some(subscriber) => self.send_to(now, first, subscriber),
-                    None if !draft.is_idle() => {}
-                    None if is_missed => self.park_a_while(now, first),
-                    None => self.give_up(first),
-                }
+        if draft.mode == Mode::Unicast {
+            let verified = private.publisher.verified(now, &draft.topic);
+            let left = verified.filter(|&one| draft.is_left(one));
+            let choice = draft.choice(self.instance, first);
+            if let Some(subscriber) = choose_among(left, choice) {
+                return self.send_to(now, first, subscriber);
             }
-            (Receivers::Verifying | Receivers::Nobody, _) if !draft.is_idle() => {}
-            (Receivers::Verifying, _) => self.park(first, |draft| draft.deadline),
-            (Receivers::Nobody, _) if is_missed => self.park_a_while(now, first),
-            (Receivers::Nobody, _) => self.give_up(first),
+        }
+        let is_missed = draft.is_new() && outlet.is_missed(now) || !draft.wanting.is_empty();
+        match private.publisher.receivers(now, &draft.topic) {
+            Receivers::Verified(_) if draft.mode == Mode::Multicast => self.send_to_all(now, first),
+            _ if !draft.is_idle() => {}
+            Receivers::Verifying => self.park(first, |draft| draft.deadline),
+            Receivers::Verified(_) | Receivers::Nobody if is_missed => {
+                self.park_a_while(now, first);
+            }
+            Receivers::Verified(_) | Receivers::Nobody => self.give_up(first),
         }
     }
 
@@ -111,7 +112,7 @@ impl Client {
         let Some(draft) = private.drafts.get_mut(first) else { return };
         let id = MsgId { publisher: self.instance, counter };
         let (topic, payload) = (&draft.topic, &draft.payload);
-        let plain = put_message(first, payload);
+        let plain = [&first.to_be_bytes()[..], payload];
         let sealed = private.publisher.seal_unicast(now, topic, subscriber, id, &plain);
         let sealed = match sealed {
             Ok(sealed) => sealed,
@@ -138,8 +139,8 @@ impl Client {
         let Some(draft) = private.drafts.get(first) else { return };
         let id = MsgId { publisher: self.instance, counter };
         let topic = draft.topic.clone();
-        match private.publisher.seal_multicast(now, &topic, id, &put_message(first, &draft.payload))
-        {
+        let plain = [&first.to_be_bytes()[..], &draft.payload];
+        match private.publisher.seal_multicast(now, &topic, id, &plain) {
             Ok(multicast) => {
                 let terms = Terms { sealing: Sealing::Group, ..Terms::default() };
                 let sequence = self.sequences.next(&topic, counter);
