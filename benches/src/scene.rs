@@ -252,7 +252,7 @@ fn link_peer(node: &mut Node, name: Name, topics: Vec<(Topic, Vec<Subscriber>)>)
     handle_all(node, inputs.collect());
 }
 
-fn chain() -> Chain {
+pub(crate) fn chain() -> Chain {
     Chain::new(vec!["certificate".into()]).expect("one short certificate")
 }
 

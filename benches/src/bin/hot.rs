@@ -10,7 +10,7 @@ use amop_p2p::Batch;
 use amop_wire::{
     ClientMessage, FrameDecoder, Message, NodeMessage, PeerMessage, Recent, put_frame_head,
 };
-use benches::{BATCH_MESSAGES, Scene, handle_all};
+use benches::{Asks, BATCH_MESSAGES, Scene, handle_all};
 use bytes::{Bytes, BytesMut};
 
 fn main() -> ExitCode {
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
-    Scene::ALL.into_iter().map(Scene::name).chain(WIRE)
+    Scene::ALL.into_iter().map(Scene::name).chain(OTHERS)
 }
 
 /// Says whether there is a function of this name.
@@ -45,6 +45,8 @@ fn run(name: &str, batches: u32) -> bool {
         return true;
     }
     match name {
+        "ask_public" => ask(false, batches),
+        "ask_private" => ask(true, batches),
         "encode_publish" => encode(&benches::publish(PAYLOAD_BYTES), batches),
         "encode_request" => encode(&benches::request(PAYLOAD_BYTES), batches),
         "encode_delivery" => encode(&benches::delivery(PAYLOAD_BYTES), batches),
@@ -54,6 +56,13 @@ fn run(name: &str, batches: u32) -> bool {
         _ => return false,
     }
     true
+}
+
+fn ask(is_private: bool, batches: u32) {
+    let mut asks = Asks::set(is_private, PAYLOAD_BYTES);
+    for _ in 0..batches {
+        assert_eq!(asks.run_batch(), BATCH_MESSAGES, "all are answered");
+    }
 }
 
 fn encode<M: Message>(message: &M, batches: u32) {
@@ -89,7 +98,9 @@ fn chunk_of<M: Message>(message: &M) -> Bytes {
     chunk.freeze()
 }
 
-const WIRE: [&str; 6] = [
+const OTHERS: [&str; 8] = [
+    "ask_public",
+    "ask_private",
     "encode_publish",
     "encode_request",
     "encode_delivery",
