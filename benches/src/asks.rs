@@ -82,7 +82,7 @@ impl Asks {
                 payload: self.payload.clone(),
                 timeout: messages::TTL,
             };
-            self.to_client(0, publish);
+            self.tell_client(0, publish);
         }
         self.run();
         self.answered - before
@@ -93,19 +93,19 @@ impl Asks {
             let ends = [0, 1].map(|client| (client, Input::EndOfBatch));
             self.to_clients.extend(ends);
             while let Some((client, input)) = self.to_clients.pop_front() {
-                self.to_client(client, input);
+                self.tell_client(client, input);
             }
             if self.to_node.is_empty() {
                 return;
             }
             self.to_node.push_back(node::Input::EndOfBatch);
             while let Some(input) = self.to_node.pop_front() {
-                self.to_node(input);
+                self.tell_node(input);
             }
         }
     }
 
-    fn to_client(&mut self, client: usize, input: Input) {
+    fn tell_client(&mut self, client: usize, input: Input) {
         self.clients[client].handle(now(), input);
         while let Some(effect) = self.clients[client].poll_effect() {
             match effect {
@@ -127,7 +127,7 @@ impl Asks {
         self.to_node.push_back(node::Input::Client { link: link(client), message });
     }
 
-    fn to_node(&mut self, input: node::Input) {
+    fn tell_node(&mut self, input: node::Input) {
         self.node.handle(now(), input);
         while let Some(effect) = self.node.poll_effect() {
             match effect {

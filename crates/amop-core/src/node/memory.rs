@@ -110,58 +110,68 @@ impl Node {
         self.memory.waiting + self.memory.sent > 0 || self.has_transit()
     }
 
-    /// Lets an effect be performed, as far as memory and transit budgets allow. What they do not allow is
-    /// as if its link had no room.
-    pub(super) fn afford(&mut self, effect: Effect) -> Option<Effect> {
-        match effect {
-            Effect::ToClient { link, message } => {
-                let Some(bytes) = weight::to_client(&message) else {
-                    return Some(Effect::ToClient { link, message });
-                };
-                if self.memory.room(self.limits.memory_bytes, Purpose::of_client(&message)) < bytes
-                {
-                    self.memory.unsent += 1;
-                    self.unsent_to_client(self.now, link, message);
-                    return None;
+    /// Whether the next effect may be performed, as far as memory and transit budgets allow; counts it if it may.
+    /// It is judged where it lies, for a message is large to move.
+    pub(super) fn affords_next(&mut self) -> bool {
+        let Self { effects, memory, transit, limits, .. } = self;
+        let budget = limits.memory_bytes;
+        let bytes = match effects.front() {
+            Some(Effect::ToClient { message, .. }) => {
+                let Some(bytes) = weight::to_client(message) else { return true };
+                if memory.room(budget, Purpose::of_client(message)) < bytes {
+                    return false;
                 }
-                self.memory.sent += bytes;
-                Some(Effect::ToClient { link, message })
+                bytes
             }
-            Effect::ToClients { links, message } => self.afford_for_all(links, message),
-            Effect::ToPeer { link, message } => {
-                let Some(bytes) = weight::to_peer(&message) else {
-                    return Some(Effect::ToPeer { link, message });
-                };
-                let purpose = Purpose::of_peer(&message);
-                let fits = self.memory.room(self.limits.memory_bytes, purpose) >= bytes;
-                if !fits || !self.transit.take(link, &message, bytes, self.limits.link_bytes) {
-                    self.memory.unsent += 1;
-                    self.unsent_to_peer(self.now, link, message);
-                    return None;
+            Some(Effect::ToClients { links, message }) => {
+                let Some(bytes) = weight::to_client(message) else { return true };
+                if memory.room(budget, Purpose::of_client(message)) / bytes < links.len() {
+                    return false;
                 }
-                self.memory.sent += bytes;
-                Some(Effect::ToPeer { link, message })
+                bytes * links.len()
             }
-            Effect::Sign { .. } | Effect::Close { .. } | Effect::Event(_) => Some(effect),
-        }
+            Some(Effect::ToPeer { link, message }) => {
+                let Some(bytes) = weight::to_peer(message) else { return true };
+                let fits = memory.room(budget, Purpose::of_peer(message)) >= bytes;
+                if !fits || !transit.take(*link, message, bytes, limits.link_bytes) {
+                    return false;
+                }
+                bytes
+            }
+            Some(Effect::Sign { .. } | Effect::Close { .. } | Effect::Event(_)) | None => 0,
+        };
+        memory.sent += bytes;
+        true
     }
 
-    fn afford_for_all(&mut self, links: Box<[LinkId]>, message: NodeMessage) -> Option<Effect> {
-        let Some(bytes) = weight::to_client(&message) else {
-            return Some(Effect::ToClients { links, message });
-        };
-        let room = self.memory.room(self.limits.memory_bytes, Purpose::of_client(&message));
-        let count = links.len().min(room / bytes);
-        self.memory.sent += count * bytes;
-        if count == links.len() {
-            return Some(Effect::ToClients { links, message });
+    /// Treats what cannot be afforded as if its link had no room. Answers what of it can: a part of those that
+    /// it is for.
+    pub(super) fn not_afforded(&mut self, effect: Effect) -> Option<Effect> {
+        match effect {
+            Effect::ToClient { link, message } => self.deny_client(link, message),
+            Effect::ToPeer { link, message } => {
+                self.memory.unsent += 1;
+                self.unsent_to_peer(self.now, link, message);
+            }
+            Effect::ToClients { links, message } => {
+                let bytes = weight::to_client(&message)?;
+                let room = self.memory.room(self.limits.memory_bytes, Purpose::of_client(&message));
+                let count = links.len().min(room / bytes);
+                self.memory.sent += count * bytes;
+                let (sent, unsent) = links.split_at(count);
+                for &link in unsent {
+                    self.deny_client(link, message.clone());
+                }
+                return (count > 0).then(|| Effect::ToClients { links: sent.into(), message });
+            }
+            Effect::Sign { .. } | Effect::Close { .. } | Effect::Event(_) => {}
         }
-        let (sent, unsent) = links.split_at(count);
-        for &link in unsent {
-            self.memory.unsent += 1;
-            self.unsent_to_client(self.now, link, message.clone());
-        }
-        (count > 0).then(|| Effect::ToClients { links: sent.into(), message })
+        None
+    }
+
+    fn deny_client(&mut self, link: LinkId, message: NodeMessage) {
+        self.memory.unsent += 1;
+        self.unsent_to_client(self.now, link, message);
     }
 
     /// The driver says how much waits on links.

@@ -226,13 +226,16 @@ impl Node {
 
     /// Takes the next effect, in the order in which they must be performed.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        while let Some(effect) = self.effects.pop_front() {
-            let affordable = self.afford(effect);
+        loop {
+            if self.affords_next() {
+                return self.effects.pop_front();
+            }
+            let effect = self.effects.pop_front()?;
+            let affordable = self.not_afforded(effect);
             if affordable.is_some() {
                 return affordable;
             }
         }
-        None
     }
 
     /// Says when to hand in [`Input::Timeout`]; coming early is harmless, coming late only slow.
