@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use amop_wire::FileLayout;
+use bytes::BytesMut;
 use sha2::{Digest, Sha256};
 
 /// The hash of bytes.
@@ -26,7 +27,7 @@ pub(crate) fn read_chunk(
     file: &File,
     layout: &FileLayout,
     chunk: u64,
-    buffer: &mut Vec<u8>,
+    buffer: &mut BytesMut,
 ) -> io::Result<()> {
     let list = layout.list_bytes();
     let part = layout.part_at(list + chunk * amop_wire::limits::FILE_CHUNK_BYTES);
@@ -41,7 +42,7 @@ pub(crate) fn read_chunk(
 ///
 /// Those of [`read_chunk`].
 pub(crate) fn file_sha256(file: &File, layout: &FileLayout) -> io::Result<[u8; 32]> {
-    let (mut whole, mut buffer) = (Sha256::new(), Vec::new());
+    let (mut whole, mut buffer) = (Sha256::new(), BytesMut::new());
     for chunk in 0..layout.chunks() {
         read_chunk(file, layout, chunk, &mut buffer)?;
         whole.update(&buffer);

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use amop_wire::limits::FILE_CHUNK_BYTES;
 use amop_wire::{FileOffer, Reason};
+use bytes::BytesMut;
 use rustix::fs::{RenameFlags, Timespec, Timestamps};
 use sha2::{Digest, Sha256};
 
@@ -210,7 +211,7 @@ impl Part {
 
     /// Reads the data from the beginning, and takes each chunk that is right.
     fn find_chunks(&mut self) -> io::Result<()> {
-        let mut buffer = Vec::new();
+        let mut buffer = BytesMut::new();
         for chunk in 0..self.offer.layout.chunks() {
             match read_chunk(&self.data, &self.offer.layout, chunk, &mut buffer) {
                 Ok(()) => {}

@@ -1,39 +1,32 @@
 //! A file that is sent.
 //!
-//! It is read twice: once to hash it, before it is offered, and once to send it. A chunk is read whole
-//! and compared with its hash before a byte of it leaves, so what a receiver gets is what was offered,
-//! whoever writes to the file meanwhile.
+//! It is read twice: once to hash it, before it is offered, and once to send it.
 
-use std::collections::VecDeque;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use amop_wire::limits::FILE_CHUNK_BYTES;
 use amop_wire::{FileId, FileLabel, FileLabelError, FileLayout, FileOffer, Name, Reason, Topic};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
 
+use crate::chunks::{Chunks, stamp, written};
 use crate::hashing::{hash_so_far, read_chunk, sha256};
 
 /// An open file that was hashed. Holds its list and as much as it needs to go on from each chunk, 72 bytes in all
-/// for each MiB, and one chunk, or some if it is [shared](Self::share_among).
+/// for each MiB, and up to four chunks, or some more if it is [shared](Self::share_among).
 #[derive(Debug)]
 pub struct Source {
-    file: File,
     layout: FileLayout,
     label: FileLabel,
     modified_ms: u64,
     sha256: [u8; 32],
     list: Bytes,
     list_sha256: [u8; 32],
-    /// The hash of the file up to the beginning of each chunk, to go on from.
-    before: Vec<Sha256>,
-    /// The chunks that were read last, the latest behind.
-    chunks: VecDeque<(u64, Bytes)>,
-    chunks_max: usize,
+    chunks: Chunks,
 }
 
 impl Source {
@@ -59,28 +52,27 @@ impl Source {
         let Hashed { sha256: sha256_of_file, list, before: hashed_before } =
             Hashed::read(&file, &layout, hashed)?;
         let after = file.metadata().map_err(SourceError::Unreadable)?;
-        if stamp(&before) != stamp(&after) {
+        if written(&before) != written(&after) {
             return Err(SourceError::Changed);
         }
         let modified_ms = before.mtime().saturating_mul(1000) + before.mtime_nsec() / 1_000_000;
+        let list_sha256 = sha256(&list);
+        let list = Bytes::from(list);
         Ok(Self {
-            file,
             layout,
             label,
             modified_ms: u64::try_from(modified_ms).unwrap_or(0),
             sha256: sha256_of_file,
-            list_sha256: sha256(&list),
-            list: list.into(),
-            before: hashed_before,
-            chunks: VecDeque::new(),
-            chunks_max: 1,
+            list_sha256,
+            list: list.clone(),
+            chunks: Chunks::new(file, stamp(&after), layout, list, hashed_before),
         })
     }
 
     /// Says that so many receivers read it, each at its own pace: a chunk is held for each of them, eight in
     /// all at most. Past that, chunks that receivers far apart need in turns are read and checked again.
     pub fn share_among(&mut self, receivers: usize) {
-        self.chunks_max = receivers.clamp(1, CHUNKS_MAX);
+        self.chunks.hold(receivers.clamp(1, CHUNKS_MAX));
     }
 
     /// The id that follows from what the file is called and what is in it.
@@ -106,6 +98,9 @@ impl Source {
 
     /// Reads bytes of the stream, all of one part of it (list or chunk).
     ///
+    /// What is asked for the first time is what was hashed as far as the stamp of the file tells; what is asked for
+    /// again is, whatever that tells.
+    ///
     /// # Errors
     ///
     /// [`SourceError::Changed`] if the chunk is not what was hashed, or [`SourceError::Unreadable`]. Another read may
@@ -123,29 +118,22 @@ impl Source {
             return Ok(self.list.slice(range));
         }
         let chunk = (part.start - list_bytes) / FILE_CHUNK_BYTES;
-        Ok(self.chunk(chunk)?.slice(range))
+        Ok(self.chunks.get(chunk)?.slice(range))
     }
 
-    fn chunk(&mut self, chunk: u64) -> Result<Bytes, SourceError> {
-        if let Some(at) = self.chunks.iter().position(|(held, _)| *held == chunk) {
-            let held = self.chunks.remove(at).expect("it was just found");
-            self.chunks.push_back(held.clone());
-            return Ok(held.1);
+    /// Reads the chunk behind the one that these bytes of the stream are of, for it will be asked for next. It is
+    /// not read for several receivers, which are at places of their own. A failure shows when it is asked for.
+    pub fn read_ahead(&mut self, start: u64) {
+        let list_bytes = self.layout.list_bytes();
+        let next = self.layout.part_at(start).end;
+        if (list_bytes..self.layout.stream_bytes()).contains(&next) {
+            self.chunks.read_ahead((next - list_bytes) / FILE_CHUNK_BYTES);
         }
-        if self.chunks.len() >= self.chunks_max {
-            self.chunks.pop_front();
-        }
-        let mut buffer = Vec::new();
-        read_chunk(&self.file, &self.layout, chunk, &mut buffer).map_err(unreadable)?;
-        let index = usize::try_from(chunk).expect("the list is in memory");
-        let mut hash = self.before[index].clone();
-        hash.update(&buffer);
-        if hash_so_far(&hash) != self.list[32 * index..32 * (index + 1)] {
-            return Err(SourceError::Changed);
-        }
-        let bytes = Bytes::from(buffer);
-        self.chunks.push_back((chunk, bytes.clone()));
-        Ok(bytes)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn into_chunks(self) -> Chunks {
+        self.chunks
     }
 }
 
@@ -197,7 +185,7 @@ impl Hashed {
         layout: &FileLayout,
         hashed: &mut dyn FnMut(u64),
     ) -> Result<Self, SourceError> {
-        let (mut hash, mut buffer) = (Sha256::new(), Vec::new());
+        let (mut hash, mut buffer) = (Sha256::new(), BytesMut::new());
         let (mut list, mut before) = (Vec::new(), Vec::new());
         let mut done = 0;
         for chunk in 0..layout.chunks() {
@@ -213,7 +201,7 @@ impl Hashed {
 }
 
 /// A file that is shorter than it was has changed.
-fn unreadable(error: io::Error) -> SourceError {
+pub(crate) fn unreadable(error: io::Error) -> SourceError {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => SourceError::Changed,
         _ => SourceError::Unreadable(error),
@@ -222,8 +210,3 @@ fn unreadable(error: io::Error) -> SourceError {
 
 /// How many chunks are held for several receivers: 16 MiB.
 const CHUNKS_MAX: usize = 8;
-
-/// What moves when somebody writes to a file.
-fn stamp(metadata: &Metadata) -> (u64, i64, i64) {
-    (metadata.len(), metadata.mtime(), metadata.mtime_nsec())
-}

@@ -208,6 +208,7 @@ fn read(driver: Weak<Driver>, mut source: Source) -> mpsc::Sender<Wanted> {
                 let files: &mut Files = &mut state.files;
                 files.act_on(now, transfer, |outbound, now| outbound.was_read(now, start, read));
             });
+            source.read_ahead(start);
         }
     });
     reads
