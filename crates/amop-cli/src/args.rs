@@ -8,6 +8,7 @@ use std::time::Duration;
 use amop_wire::limits::TTL_MAX;
 use clap::{ArgAction, Args as Arguments, Parser, Subcommand};
 
+use crate::acl::Acl;
 use crate::cert::args::Cert;
 use crate::config::Configuration;
 use crate::errors::{Errors, Lang};
@@ -158,6 +159,10 @@ pub(crate) enum Command {
     /// Explain the codes and kinds of errors, and what to do
     #[command(before_help = "Example: amop errors 102")]
     Errors(Errors),
+    /// Explain which rule lets a client do what
+    #[command(before_help = "Example: amop acl explain pay.sdk.bank-a.amop publish quote")]
+    #[command(subcommand)]
+    Acl(Acl),
     /// Check, show and explain the configuration of a node
     #[command(before_help = "Example: amop config check /etc/amop/amop.toml")]
     #[command(subcommand)]

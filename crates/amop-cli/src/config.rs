@@ -53,7 +53,8 @@ pub(crate) fn run(command: &Configuration, out: &mut Out) -> Result<(), Failure>
     }
 }
 
-fn read(file: &File, out: &mut Out) -> Result<Config, Failure> {
+/// Reads a configuration, or tells all that is wrong with it.
+pub(crate) fn read(file: &File, out: &mut Out) -> Result<Config, Failure> {
     Config::from_file_with(&file.file, &file.sets).map_err(|errors| wrong(&errors, out))
 }
 

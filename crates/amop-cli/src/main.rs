@@ -3,6 +3,7 @@
 //! Each command is a module. A command gets its arguments, an [`Out`] to write to and a [`Stop`]
 //! that tells when to end; it returns nothing, or a [`Failure`] that says how the process ends.
 
+mod acl;
 mod args;
 mod cert;
 mod clock;
@@ -116,6 +117,7 @@ async fn run(args: Args, out: &mut Out, stop: &Stop) -> Result<(), Failure> {
         Command::Topology(args) => look::look(&Look::Topology(args), out, stop).await,
         Command::Node(command) => stop.or(look::order(&command, out)).await,
         Command::Errors(args) => errors::run(&args, out.lang(), out),
+        Command::Acl(command) => acl::run(&command, out),
         Command::Config(command) => config::run(&command, out),
     }
 }

@@ -19,7 +19,7 @@ mod trust;
 pub mod view;
 mod workers;
 
-pub use amop_core::node::{Pace, Rate, Rates};
+pub use amop_core::node::{Pace, Permissions, Rate, Rates, Rule, Rules};
 
 pub use config::{
     Absent, Config, ConfigError, ConfigErrors, ConfigProblem, Key, LogConfig, LogFormat, Place,

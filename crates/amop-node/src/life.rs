@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use amop_core::node::Rules;
 use amop_p2p::{Endpoint, Identity};
 use amop_wire::Epoch;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -24,6 +25,7 @@ pub(crate) type Look = Box<dyn FnOnce(&Driver) + Send>;
 pub(crate) struct Orders {
     pub(crate) trust: LiveTrust,
     pub(crate) limits: watch::Receiver<Limits>,
+    pub(crate) rules: watch::Receiver<Rules>,
     pub(crate) identity: watch::Receiver<Identity>,
     pub(crate) looks: mpsc::UnboundedReceiver<Look>,
     pub(crate) drain: Arc<Notify>,
@@ -44,7 +46,7 @@ pub(crate) fn run_thread(
     state_dir: Option<PathBuf>,
     started: oneshot::Sender<Result<Started, StartError>>,
 ) {
-    let Orders { trust, limits, identity, looks, drain, stopped } = orders;
+    let Orders { trust, limits, rules, identity, looks, drain, stopped } = orders;
     let Ground { life: (epoch, _state), border, runtime, threads } =
         match ground(&config, state_dir) {
             Ok(ground) => ground,
@@ -66,11 +68,13 @@ pub(crate) fn run_thread(
         };
         let name = config.identity.name().clone();
         let driver = Driver::new(name, epoch, border, (config.limits, waiting));
+        driver.set_rules(config.rules);
         if started.send(ready(&driver, epoch, &p2p, &sdk)).is_err() {
             return; // The caller gave up waiting.
         }
         tokio::spawn(driver.clone().run_timers());
         tokio::spawn(follow(limits, driver.clone()));
+        tokio::spawn(obey(rules, driver.clone()));
         let endpoints = [p2p.clone(), sdk.clone()];
         tokio::spawn(show(identity.clone(), driver.clone(), endpoints));
         tokio::spawn(let_look(looks, driver.clone()));
@@ -105,6 +109,16 @@ async fn follow(mut limits: watch::Receiver<Limits>, driver: Arc<Driver>) {
         let limits = *limits.borrow_and_update();
         driver.set_limits(limits);
         info!("going by other limits");
+    }
+}
+
+/// Goes by the rules that the operator sets.
+async fn obey(mut rules: watch::Receiver<Rules>, driver: Arc<Driver>) {
+    while rules.changed().await.is_ok() {
+        let rules = rules.borrow_and_update().clone();
+        let count = rules.len();
+        driver.set_rules(rules);
+        info!(count, "going by other rules");
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use amop_core::node::Rules;
 use amop_p2p::{EndpointError, Fingerprint, Identity, Settings, Target, Trust};
 use amop_wire::{BadChain, Epoch, Name};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -39,6 +40,8 @@ pub struct NodeConfig {
     pub workers: usize,
     /// How much others may make it hold, and how fast they may come.
     pub limits: Limits,
+    /// What clients may do; without rules everything.
+    pub rules: Rules,
 }
 
 /// The most [`workers`](NodeConfig::workers).
@@ -56,6 +59,7 @@ pub struct Node {
     identity: watch::Sender<Identity>,
     pub(crate) trust: LiveTrust,
     limits: watch::Sender<Limits>,
+    rules: watch::Sender<Rules>,
     pub(crate) looks: mpsc::UnboundedSender<Look>,
     drain: Arc<Notify>,
     stop: Option<oneshot::Sender<()>>,
@@ -173,11 +177,13 @@ impl Node {
         let trust = LiveTrust::new(config.trust.clone());
         let live = trust.clone();
         let (limits, new_limits) = watch::channel(config.limits);
+        let (rules, new_rules) = watch::channel(config.rules.clone());
         let drain = Arc::new(Notify::new());
         let (looks, to_look) = mpsc::unbounded_channel();
         let orders = Orders {
             trust: live,
             limits: new_limits,
+            rules: new_rules,
             identity: new_identity,
             looks: to_look,
             drain: drain.clone(),
@@ -200,6 +206,7 @@ impl Node {
                     identity,
                     trust,
                     limits,
+                    rules,
                     looks,
                     drain,
                     stop,
@@ -286,6 +293,16 @@ impl Node {
     /// already stays. Those of queues and handshakes count for the next start.
     pub fn set_limits(&self, limits: Limits) {
         self.limits.send_if_modified(|before| std::mem::replace(before, limits) != limits);
+    }
+
+    /// Goes by other rules from now on. Sessions lose what they may not do any more: their subscriptions end with
+    /// a reason; what was published before goes on to its end.
+    pub fn set_rules(&self, rules: Rules) {
+        self.rules.send_if_modified(|before| {
+            let is_new = *before != rules;
+            *before = rules;
+            is_new
+        });
     }
 
     /// Stops the node without harm, within 30 s and a few more for what is queued. Returns once nobody needs

@@ -47,6 +47,7 @@ kinds!(node_input, NODE_INPUTS, NodeInput, {
     NodeInput::Signed { .. } => "signed",
     NodeInput::Shutdown => "shutdown",
     NodeInput::Recertified => "recertified",
+    NodeInput::Rules(_) => "rules",
     NodeInput::Drain => "drain",
 });
 

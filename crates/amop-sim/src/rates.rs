@@ -3,9 +3,10 @@
 //! Each life of a node is measured by itself, by nothing but a sum: what it has taken since it was given
 //! its rates must never be more than the rates times the time, and one burst.
 
-use amop_core::node::{Effect as NodeEffect, Input as NodeInput, Pace, Rate, Rates};
+use amop_core::node::{Effect as NodeEffect, Input as NodeInput, Pace, Rate, Rates, Rules};
 use amop_wire::{ClientMessage, Code, Instant, NodeMessage, Outcome};
 
+use crate::NodeId;
 use crate::fault::Fault;
 use crate::world::World;
 
@@ -40,6 +41,12 @@ impl World {
         }
     }
 
+    /// Has a node go by these rules from now on, in this life.
+    pub fn set_rules(&mut self, node: NodeId, rules: Rules) {
+        self.disturb(self.now);
+        self.node_batch(node.0, [NodeInput::Rules(rules)]);
+    }
+
     /// A node begins a life in which it has taken nothing.
     pub(crate) fn begin_taking(&mut self, node: usize) {
         self.nodes[node].taken = Taken { since: self.now, ..Taken::default() };
@@ -65,7 +72,7 @@ impl World {
         let is_refused = |effect: &NodeEffect| match effect {
             NodeEffect::ToClient { message: NodeMessage::Outcome(outcome), .. } => {
                 let Outcome { counter: ended, code, .. } = outcome;
-                let codes = [Code::Limited, Code::Overloaded, Code::Draining];
+                let codes = [Code::Limited, Code::NotPermitted, Code::Overloaded, Code::Draining];
                 *ended == counter && codes.contains(code)
             }
             NodeEffect::Close { .. } => true,

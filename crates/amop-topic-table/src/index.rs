@@ -86,15 +86,6 @@ impl Index {
         std::mem::take(&mut self.departed)
     }
 
-    /// Adds all that a node announces.
-    pub(crate) fn insert_all(&mut self, node: NodeId, topics: &TopicMap) {
-        for (topic, subscribers) in topics.iter() {
-            for subscriber in subscribers {
-                self.insert(topic, Place::Node(node), subscriber);
-            }
-        }
-    }
-
     /// Removes all that a node had announced.
     pub(crate) fn remove_all(&mut self, node: NodeId, topics: &TopicMap) {
         for (topic, subscribers) in topics.iter() {

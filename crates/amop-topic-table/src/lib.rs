@@ -13,6 +13,7 @@ mod own;
 mod patch;
 mod pulls;
 mod remote;
+mod rules;
 #[cfg(test)]
 mod signing;
 mod table;
@@ -27,6 +28,7 @@ pub use graph::Graph;
 pub use index::{Candidate, Place, choose_among};
 pub use limits::Limits;
 pub use remote::Pull;
+pub use rules::{Permissions, Rule, Rules};
 pub use table::{Heard, TopicTable};
 pub use topic_map::TableFull;
 pub use tree::{BadBranch, Branch, Tree};

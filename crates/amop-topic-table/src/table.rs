@@ -2,6 +2,7 @@
 //! there, and one index over the topics of all nodes that can be reached.
 
 mod aging;
+mod believing;
 mod claims;
 mod occupancy;
 mod routing;
@@ -20,8 +21,10 @@ use crate::limits::Limits;
 use crate::missed::Missed;
 use crate::own::Own;
 use crate::remote::{Pull, Remote, Weighed};
+use crate::rules::Rules;
 use crate::topic_map::{TableFull, TopicMap};
 use crate::ways::Ways;
+use believing::{insert_believed, is_believed};
 
 /// Who subscribes to what, at this node and at all others, and how to get there.
 #[derive(Debug)]
@@ -36,6 +39,7 @@ pub struct TopicTable {
     index: Index,
     missed: Missed,
     limits: Limits,
+    rules: Rules,
 }
 
 /// What another node's announcement, or changes of it, turned out to be.
@@ -70,6 +74,7 @@ impl TopicTable {
             index: Index::default(),
             missed: Missed::default(),
             limits: Limits::default(),
+            rules: Rules::default(),
         }
     }
 
@@ -235,7 +240,7 @@ impl TopicTable {
         };
         if remote.is_indexed {
             self.index.remove_all(node, &before);
-            self.index.insert_all(node, remote.topics());
+            insert_believed(&mut self.index, &self.rules, (node, remote));
         }
         self.is_rerouted |= self.graph.set(now, node, remote.neighbours());
         Ok(Heard::News)
@@ -266,7 +271,7 @@ impl TopicTable {
                 let (topic, place) = (&change.topic, Place::Node(node));
                 if change.removed {
                     self.index.remove(topic, place, change.subscriber.instance);
-                } else {
+                } else if is_believed(&self.rules, remote.name(), topic) {
                     self.index.insert(topic, place, change.subscriber);
                 }
             }
@@ -329,7 +334,8 @@ impl TopicTable {
     ) -> impl Iterator<Item = (&Topic, impl Iterator<Item = Subscriber>)> {
         let own = (node == self.id).then(|| self.own.topics());
         let remote = self.remotes.get(&node).filter(|remote| remote.is_indexed);
-        own.or(remote.map(Remote::topics)).into_iter().flat_map(TopicMap::iter)
+        let all = own.or(remote.map(Remote::topics)).into_iter().flat_map(TopicMap::iter);
+        all.filter(move |(topic, _)| remote.is_none_or(|it| self.is_believed(it, topic)))
     }
 
     /// Chooses one subscriber for a message, but none of the excluded: uniformly over many ids,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use amop_wire::{Name, NodeId, Topic};
 
+use crate::remote::Remote;
 use crate::table::TopicTable;
 
 /// Another node, as far as its announcement is known.
@@ -38,7 +39,7 @@ impl TopicTable {
             name: remote.name(),
             neighbours: remote.neighbours(),
             path: self.graph.path(id),
-            topics: if remote.is_indexed { remote.topics().len() } else { 0 },
+            topics: self.counting_of(remote).count(),
         })
     }
 
@@ -49,12 +50,18 @@ impl TopicTable {
         for (topic, subscribers) in self.own.topics().iter() {
             topics.entry(topic).or_default().here += subscribers.count();
         }
-        for remote in self.remotes.values().filter(|remote| remote.is_indexed) {
-            for (topic, subscribers) in remote.topics().iter() {
-                topics.entry(topic).or_default().elsewhere += subscribers.count();
-            }
+        for (topic, count) in self.remotes.values().flat_map(|remote| self.counting_of(remote)) {
+            topics.entry(topic).or_default().elsewhere += count;
         }
         topics
+    }
+
+    /// The topics that count at another node, with how many subscribers each has.
+    fn counting_of<'a>(&'a self, remote: &'a Remote) -> impl Iterator<Item = (&'a Topic, usize)> {
+        let topics = remote.is_indexed.then(|| remote.topics().iter());
+        let all = topics.into_iter().flatten();
+        all.filter(|(topic, _)| self.is_believed(remote, topic))
+            .map(|(topic, subscribers)| (topic, subscribers.count()))
     }
 
     /// How many topics have a subscriber at this node.

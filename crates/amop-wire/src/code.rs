@@ -164,6 +164,8 @@ reasons! {
     CannotOpen = 17, "cannot-open", "what was sealed cannot be opened";
     /// What came in the clear is for a subscriber that takes only what is sealed.
     NotSealed = 18, "not-sealed", "the subscriber takes only what is sealed for it";
+    /// The rules of the node do not permit it, whether or not there is such a topic.
+    NotPermitted = 19, "not-permitted", "the rules of the node do not permit it";
     /// The session publishes faster than it may.
     SessionRate = 24, "session-rate", "the session publishes faster than its limit";
     /// The sessions of the agency together publish faster than they may.

@@ -159,11 +159,14 @@ static INVALID: Page = Page {
 static NOT_PERMITTED: Page = Page {
     title: ["not permitted", "不允许"],
     meaning: [
-        "The publisher may not do this. Never handled.",
-        "发布方无权执行此操作。消息没有被处理。",
+        "The publisher may not do this, whether or not there is such a topic. Never handled.",
+        "发布方无权执行此操作，无论该主题是否存在。消息没有被处理。",
     ],
-    causes: [&["your node, or the receiver, does not allow it"], &["本方节点或接收方不允许"]],
-    next: ["ask the operator of your node", "请联系本方节点的运维人员"],
+    causes: [&["the rules of your node do not permit it"], &["本方节点的规则不允许"]],
+    next: [
+        "ask the operator of your node, who finds the rule by `amop acl explain ID ACTION TOPIC`",
+        "请联系本方节点的运维人员，可用 `amop acl explain ID ACTION TOPIC` 查找规则",
+    ],
 };
 
 static DRAINING: Page = Page {

@@ -130,6 +130,12 @@ static HINTS: &[(Reason, Hint)] = &[
         "使用 --to KEY 指定接收方的公钥",
     ),
     of(
+        Reason::NotPermitted,
+        "节点的规则不允许",
+        "`amop acl explain ID ACTION TOPIC` at the node tells which rule, if any, refuses it",
+        "在节点上运行 `amop acl explain ID ACTION TOPIC` 查看是哪条规则拒绝了它",
+    ),
+    of(
         Reason::SessionRate,
         "该会话的发布速率超过限制",
         "send more slowly; `limits.session` of your node says how fast is allowed",

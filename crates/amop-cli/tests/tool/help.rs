@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::support::{amop, run, text};
 
-const COMMANDS: [&[&str]; 30] = [
+const COMMANDS: [&[&str]; 32] = [
     &[],
     &["demo"],
     &["sub"],
@@ -31,6 +31,8 @@ const COMMANDS: [&[&str]; 30] = [
     &["node", "kick"],
     &["node", "log-level"],
     &["errors"],
+    &["acl"],
+    &["acl", "explain"],
     &["config"],
     &["config", "check"],
     &["config", "show"],

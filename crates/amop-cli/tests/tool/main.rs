@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod acl;
 mod authorities;
 mod certificates;
 mod config;

@@ -1,5 +1,6 @@
 //! What goes into a node and what comes out of it.
 
+use amop_topic_table::Rules;
 use amop_wire::{
     Chain, ClientMessage, CloseReason, Epoch, FileMessage, Gen, Instance, Name, NodeMessage,
     PeerMessage,
@@ -100,6 +101,8 @@ pub enum Input {
     /// The node signs by another certificate of its name from now on: what it has announced is to be announced
     /// anew, with that.
     Recertified,
+    /// What its clients, and those of other agencies, may do from now on. What they may not do any more ends.
+    Rules(Rules),
     /// The node is to stop without harm, within 30 s: clients leave first, see [`Event::Drained`].
     Drain,
     /// The node is to stop: refuse what is new and close every link.

@@ -7,6 +7,7 @@ use amop_wire::limits::{
 };
 
 use super::Node;
+use super::access::DECIDED_MAX;
 use super::publisher::Publisher;
 use super::rates::Rates;
 
@@ -79,12 +80,14 @@ impl Node {
             fullest(&mut self.sessions.values().map(|session| session.topics.len()));
         let unacked = fullest(&mut self.sessions.values().map(|session| session.unacked.len()));
         let requests = fullest(&mut self.publishers.values().map(Publisher::under_way));
+        let decided = fullest(&mut self.publishers.values().map(|it| it.permits.len()));
         let own = [
             ("subscriptions of one client", subscriptions, limits.subscriptions_per_client),
             ("deliveries to one client without an ack", unacked, limits.unacked_per_client),
             ("publishes of one client without an outcome", requests, limits.requests_per_client),
             ("publishes without an outcome", self.under_way, limits.requests_per_node),
             ("bytes held", self.memory.held(), limits.memory_bytes),
+            ("topics of one client decided about", decided, DECIDED_MAX),
             ("topics watched by one client", self.watches.most(), WATCHES_PER_CLIENT_MAX),
             ("ways back to other nodes", self.ways_back.len(), limits.ways_back),
         ];

@@ -8,6 +8,7 @@
 //!                   ├─▶ tree       multicasts to, from and between them, one copy for each link
 //!                   ├─▶ drain      who must go before this node stops
 //!                   ├─▶ publisher  as home node: what is open of each client
+//!                   ├─▶ access     as home node: what its clients may do
 //!                   ├─▶ rates      as home node: whether they publish too fast
 //!                   ├─▶ unicast    as home node: choose, wait, fail over
 //!                   ├─▶ detour     as home node: another way if nothing is heard
@@ -29,6 +30,7 @@
 //! A message is handled where its publisher is attached (its *home node*) and where the chosen
 //! subscriber is attached (its *exit node*). Both may be this node: then no link lies between.
 
+mod access;
 mod border;
 mod detour;
 mod drain;
@@ -69,6 +71,7 @@ use amop_wire::{
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+pub use amop_topic_table::{Permissions, Rule, Rules};
 pub use border::{Judge, Refusal, Refused};
 pub use effect::{Effect, Event, Input, LinkId};
 pub use limits::Limits;
@@ -219,6 +222,7 @@ impl Node {
             Input::EndOfBatch => self.end_of_batch(now),
             Input::Timeout => self.handle_timeout(now),
             Input::Recertified => self.recertified(),
+            Input::Rules(rules) => self.ruled(rules),
             Input::Drain => self.start_draining(now),
             Input::Shutdown => self.shut_down(),
         }
@@ -260,12 +264,6 @@ impl Node {
     #[must_use]
     pub fn table(&self) -> &TopicTable {
         &self.table
-    }
-
-    /// How many clients are attached.
-    #[must_use]
-    pub fn session_count(&self) -> usize {
-        self.sessions.len()
     }
 
     fn handle_client(&mut self, now: Instant, link: LinkId, message: ClientMessage) {

@@ -11,6 +11,7 @@ use amop_wire::{
     ReceiptRun,
 };
 
+use super::access::Permits;
 use super::multicast::Spread;
 use super::pending::Pending;
 use super::rates::{Meter, TooFast};
@@ -25,6 +26,8 @@ pub(super) struct Publisher {
     pub(super) name: Name,
     pub(super) unicasts: ByCounter<Pending>,
     pub(super) multicasts: ByCounter<Spread>,
+    /// What it may do with which topic.
+    pub(super) permits: Permits,
     /// Outcomes of multicasts that wait for the end of the batch.
     pub(super) receipts: Vec<ReceiptRun>,
     /// The payload of its unicasts without an outcome.
@@ -43,6 +46,7 @@ impl Publisher {
             name,
             unicasts: ByCounter::default(),
             multicasts: ByCounter::default(),
+            permits: Permits::default(),
             receipts: Vec::new(),
             open_bytes: 0,
             last: None,
@@ -109,6 +113,10 @@ impl Node {
         let publisher = self.publishers.get_mut(&instance)?;
         if self.shutting_down || self.drain.refuses(now) {
             return Some((Code::Draining, Reason::ShuttingDown, None));
+        }
+        let rules = self.table.rules();
+        if !publisher.permits.of(rules, &publisher.name, &publish.topic).publish {
+            return Some((Code::NotPermitted, Reason::NotPermitted, None));
         }
         if publisher.under_way() >= self.limits.requests_per_client
             || self.under_way >= self.limits.requests_per_node

@@ -143,12 +143,16 @@ impl Node {
     pub(super) fn subscribe(&mut self, instance: Instance, topic: Topic) {
         let (code, reason) = match self.try_subscribe(instance, &topic) {
             Ok(()) => (Code::Ok, Reason::Unspecified),
+            Err(reason @ Reason::NotPermitted) => (Code::NotPermitted, reason),
             Err(reason) => (Code::Overloaded, reason),
         };
         self.tell_client(instance, NodeMessage::Subscribed { topic, code, reason });
     }
 
     fn try_subscribe(&mut self, instance: Instance, topic: &Topic) -> Result<(), Reason> {
+        if !self.permissions(instance, topic).subscribe {
+            return Err(Reason::NotPermitted);
+        }
         let Some(session) = self.sessions.get_mut(&instance) else { return Ok(()) };
         let is_full = session.topics.len() >= self.limits.subscriptions_per_client;
         if is_full && !session.topics.contains(topic) {

@@ -148,6 +148,9 @@ impl Node {
         if speaker(&message) != here {
             return; // It may have been attached elsewhere when it said this.
         }
+        if let Some(refused) = self.file_forbidden(client, &message.body) {
+            return self.reply_to_file(now, link, &message, refused);
+        }
         match &message.body {
             FileBody::Find(topic) => {
                 let found = FileBody::Found(Box::new(self.file_receivers(topic)));

@@ -91,6 +91,12 @@ impl Node {
         })
     }
 
+    /// How many clients are attached.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// How many publishes of clients have no outcome.
     #[must_use]
     pub fn under_way(&self) -> usize {

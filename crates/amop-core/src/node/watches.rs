@@ -46,11 +46,16 @@ impl Watches {
     /// Forgets what a session watches.
     pub(super) fn forget(&mut self, instance: Instance) {
         for topic in self.watched.remove(&instance).unwrap_or_default() {
-            let Some(told) = self.topics.get_mut(&topic) else { continue };
-            told.by.remove(&instance);
-            if told.by.is_empty() {
-                self.topics.remove(&topic);
-            }
+            self.blind(&topic, instance);
+        }
+    }
+
+    /// Tells a client nothing more of a topic.
+    fn blind(&mut self, topic: &Topic, instance: Instance) {
+        let Some(told) = self.topics.get_mut(topic) else { return };
+        told.by.remove(&instance);
+        if told.by.is_empty() {
+            self.topics.remove(topic);
         }
     }
 
@@ -82,6 +87,9 @@ impl Node {
             return self.close(link, CloseCode::Protocol, text);
         }
         watched.insert(topic.clone());
+        if !self.permissions(instance, &topic).publish {
+            return self.tell_nobody_is_there(instance, topic);
+        }
         if !self.watches.topics.contains_key(&topic) {
             let present = self.seated(&topic);
             let told = Told { by: BTreeSet::new(), present };
@@ -91,6 +99,28 @@ impl Node {
         told.by.insert(instance);
         let present = told.present.iter().map(seated).collect();
         let watched = Watched { is_all: true, topic, present, gone: Vec::new() };
+        self.tell_client(instance, NodeMessage::Watched(watched));
+    }
+
+    /// Other rules count: who may not publish to a topic any more sees nobody there, and who may now is
+    /// told.
+    pub(super) fn watch_again(&mut self, link: LinkId, instance: Instance) {
+        let topics = self.watches.watched.get(&instance).cloned().unwrap_or_default();
+        for topic in topics {
+            let is_told = self.watches.is_watched_by(&topic, instance);
+            match (is_told, self.permissions(instance, &topic).publish) {
+                (true, true) | (false, false) => {}
+                (false, true) => self.watch(link, instance, topic),
+                (true, false) => {
+                    self.watches.blind(&topic, instance);
+                    self.tell_nobody_is_there(instance, topic);
+                }
+            }
+        }
+    }
+
+    fn tell_nobody_is_there(&mut self, instance: Instance, topic: Topic) {
+        let watched = Watched { is_all: true, topic, present: Vec::new(), gone: Vec::new() };
         self.tell_client(instance, NodeMessage::Watched(watched));
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use amop_wire::{Name, Role};
+use amop_wire::{Name, NamePattern, Role, TopicPattern};
 use toml::Value;
 
 /// A kind of values.
@@ -28,6 +28,12 @@ pub(crate) enum Kind {
     Word(&'static [&'static str]),
     /// One of these words or several, the most wanted first.
     Words(&'static [&'static str]),
+    /// One of these words, several, or none.
+    Set(&'static [&'static str]),
+    /// One pattern of names or several.
+    Names,
+    /// One pattern of topics or several.
+    Topics,
     /// What these words say; the section of limits judges it.
     Limit(&'static str),
     /// What is logged.
@@ -60,6 +66,15 @@ impl Kind {
                 texts.iter().all(|text| words.contains(text))
                     && !texts.iter().enumerate().any(is_repeated)
             }),
+            Self::Set(words) => {
+                some_texts(value).is_some_and(|texts| texts.iter().all(|text| words.contains(text)))
+            }
+            Self::Names => some_texts(value).is_some_and(|texts| {
+                !texts.is_empty() && texts.iter().all(|text| text.parse::<NamePattern>().is_ok())
+            }),
+            Self::Topics => some_texts(value).is_some_and(|texts| {
+                !texts.is_empty() && texts.iter().all(|text| text.parse::<TopicPattern>().is_ok())
+            }),
             Self::Limit(_) => true,
             Self::Filter => text.is_some_and(is_filter),
         };
@@ -86,6 +101,11 @@ impl Kind {
             Self::Words(words) => {
                 format!("a list of some of {}, the most wanted first, none twice", listed(words))
             }
+            Self::Set(words) => format!("a list of some of {}, or of none", listed(words)),
+            Self::Names => "names such as \"pay.sdk.bank-a.amop\", \"*.sdk.bank-a.amop\" or \
+                            \"agency:bank-a\", or \"*\""
+                .into(),
+            Self::Topics => "topics such as [\"quote\", \"settle/*\"], or \"*\"".into(),
             Self::Limit(wanted) => wanted.into(),
             Self::Filter => "a level such as \"info\", or \"amop_p2p=debug,info\"".into(),
         }
@@ -100,6 +120,14 @@ fn name(label: &str, agency: &str, domain: &str) -> bool {
 pub(crate) fn texts(value: &Value) -> Option<Vec<&str>> {
     let texts: Vec<&str> = value.as_array()?.iter().map(Value::as_str).collect::<Option<_>>()?;
     (!texts.is_empty()).then_some(texts)
+}
+
+/// The texts of a list with nothing but texts in it, or the one text that stands instead of a list.
+pub(crate) fn some_texts(value: &Value) -> Option<Vec<&str>> {
+    match value {
+        Value::String(text) => Some(vec![text]),
+        _ => value.as_array()?.iter().map(Value::as_str).collect(),
+    }
 }
 
 fn is_host(text: &str) -> bool {

@@ -4,6 +4,7 @@
 //! keys ([`keys`]); only then is anything made of them. So all that is wrong is told in one run, each with
 //! file, line, column and what was meant ([`problems`]). Relative paths are relative to the file.
 
+mod access;
 mod error;
 mod keys;
 mod kind;
@@ -48,6 +49,8 @@ pub struct Config {
     pub admin_listen: Option<SocketAddr>,
     /// What the daemon logs.
     pub log: LogConfig,
+    /// Where each rule of `[[acl]]` was written, in their order.
+    pub rules_at: Vec<Place>,
     /// Every key that has a value, in the order of [`Key::all`].
     pub settings: Vec<Setting>,
 }
@@ -113,7 +116,7 @@ impl Config {
         }
         let limits = limits(&mut reader, path);
         let (settings, read) = (settings(&reader, name.as_ref()), reader.tree.clone());
-        let peers = peers(&reader);
+        let (peers, (rules, rules_at)) = (peers(&reader), access::rules(&reader));
         reader.finish(path)?;
 
         const CHECKED: &str = "all keys were checked";
@@ -133,6 +136,7 @@ impl Config {
             settings: Settings { cryptography: tls::cryptography(&read), ..Settings::default() },
             workers: workers.unwrap_or(1),
             limits,
+            rules,
         };
         let log = LogConfig {
             level: read.text("log.level").unwrap_or("info").into(),
@@ -150,7 +154,7 @@ impl Config {
             None => state_dir.join("admin.sock"),
         };
         let admin_listen = read.text("admin.listen").and_then(|text| text.parse().ok());
-        Ok(Self { node, state_dir, tls_files, admin_socket, admin_listen, log, settings })
+        Ok(Self { node, state_dir, tls_files, admin_socket, admin_listen, log, rules_at, settings })
     }
 
     /// The keys whose values differ from those of `running` and count only from the next start on.

@@ -41,7 +41,7 @@ async fn a_daemon_without_descriptors_refuses_what_needs_one_and_recovers_withou
     assert!(node.child.try_wait().unwrap().is_none(), "it goes on");
     allow(&node, 1000);
     node.hang_up();
-    node.says("reloaded certificate, roots, revocation lists and limits").await;
+    node.says("reloaded certificate, roots, revocation lists, limits and rules").await;
     assert!(!node.said("panicked"), "{:?}", node.log);
 }
 

@@ -16,7 +16,7 @@ use crate::lease::Lease;
 #[derive(Debug)]
 pub(super) struct Find {
     topic: Topic,
-    tell: oneshot::Sender<FileFound>,
+    tell: oneshot::Sender<Result<FileFound, SendFileError>>,
 }
 
 impl Files {
@@ -30,10 +30,10 @@ impl Files {
     }
 
     /// The node has answered.
-    pub(super) fn found(&mut self, number: u64, found: &FileFound) {
+    pub(super) fn found(&mut self, number: u64, found: Result<FileFound, SendFileError>) {
         if let Some(Find { tell, .. }) = self.finds.remove(&number) {
             // Nobody may wait for it any more.
-            let _ = tell.send(found.clone());
+            let _ = tell.send(found);
         }
     }
 }
@@ -42,7 +42,7 @@ impl Files {
 ///
 /// # Errors
 ///
-/// Code 99 if no node has answered for that long.
+/// Code 99 if no node has answered for that long; 202 if the node does not permit it.
 pub(super) async fn find(
     lease: &Lease,
     topic: &Topic,
@@ -67,7 +67,7 @@ pub(super) async fn find(
         }
     };
     tokio::select! {
-        found = found => found.map_err(|_| SendFileError::Closed),
+        found = found => found.unwrap_or(Err(SendFileError::Closed)),
         () = ask => unreachable!("it asks without end"),
         () = sleep(patience) => {
             Err(SendFileError::Failed { code: Code::NotSent, reason: Reason::NotConnected })

@@ -112,7 +112,10 @@ impl Files {
                 }
             }
             FileBody::Found(found) if self.finds.contains_key(&route.transfer) => {
-                self.found(route.transfer, found);
+                self.found(route.transfer, Ok((**found).clone()));
+            }
+            &FileBody::Refused(code, reason) if self.finds.contains_key(&route.transfer) => {
+                self.found(route.transfer, Err(SendFileError::Failed { code, reason }));
             }
             FileBody::SealedOffer(_) | FileBody::Find(_) => {} // That one was opened.
             FileBody::Credit { .. }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use amop_wire::{Instant, NodeId, Path};
 
 use super::TopicTable;
+use super::believing::insert_believed;
 use crate::tree::Tree;
 
 impl TopicTable {
@@ -28,7 +29,7 @@ impl TopicTable {
         for (&node, remote) in &mut self.remotes {
             let is_reachable = self.graph.is_reachable(node);
             if is_reachable && !remote.is_indexed {
-                self.index.insert_all(node, remote.topics());
+                insert_believed(&mut self.index, &self.rules, (node, remote));
             } else if !is_reachable && remote.is_indexed {
                 self.index.remove_all(node, remote.topics());
                 lost.push(node);

@@ -30,6 +30,7 @@ fn reasons_keep_their_numbers_and_kinds() {
             (16, "no-verified-receiver"),
             (17, "cannot-open"),
             (18, "not-sealed"),
+            (19, "not-permitted"),
             (24, "session-rate"),
             (25, "agency-rate"),
             (26, "node-rate"),
