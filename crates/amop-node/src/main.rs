@@ -4,6 +4,7 @@
 //! them has changed on the disk.
 
 mod admin;
+mod supervisor;
 mod watch;
 
 use std::io::{self, IsTerminal};
@@ -25,6 +26,7 @@ use tracing::{error, info, warn};
 use tracing_subscriber::{EnvFilter, reload};
 
 use admin::{Desk, Listening, Order, Reloaded, Reloads, SetLogLevel};
+use supervisor::Supervisor;
 use watch::Watch;
 
 /// An AMOP node: links with the nodes of other institutions and serves clients of its own.
@@ -129,7 +131,12 @@ async fn start(args: Args) -> ExitCode {
         set_log_level: log_level,
     };
     let _serving = listening.serve(&desk);
-    run(Daemon { args, running, node, signals, orders: to_do, reloads }).await
+    let supervisor = Arc::new(Supervisor::from_env());
+    supervisor.ready();
+    let (reporter, window) = (Arc::clone(&supervisor), node.window());
+    // It ends with the node.
+    tokio::spawn(async move { reporter.report(&window).await });
+    run(Daemon { args, running, node, signals, orders: to_do, reloads, supervisor }).await
 }
 
 /// A daemon that has started.
@@ -141,6 +148,7 @@ struct Daemon {
     signals: Signals,
     orders: mpsc::Receiver<Order>,
     reloads: Arc<Reloads>,
+    supervisor: Arc<Supervisor>,
 }
 
 /// Runs until something stops it.
@@ -149,6 +157,7 @@ async fn run(mut daemon: Daemon) -> ExitCode {
     let exit_code = tokio::select! {
         cause = daemon.until_stopped() => {
             info!(cause, "stopping; once more to stop at once");
+            daemon.supervisor.stopping();
             tokio::select! {
                 () = daemon.node.drain() => {}
                 cause = daemon.signals.again() => warn!(cause, "stopping at once"),
@@ -189,8 +198,16 @@ impl Daemon {
         }
     }
 
-    /// Reads again who the node is, whom to trust, and the limits. What is wrong there changes nothing.
+    /// Reads the configuration again, and tells the supervisor when it begins and has ended.
     fn reload(&self) -> Result<Reloaded, String> {
+        self.supervisor.reloading();
+        let reloaded = self.read_again();
+        self.supervisor.ready();
+        reloaded
+    }
+
+    /// Reads again who the node is, whom to trust, the limits and the rules. What is wrong there changes nothing.
+    fn read_again(&self) -> Result<Reloaded, String> {
         let config = match self.args.read() {
             Ok(config) => config,
             Err(errors) => {

@@ -8,4 +8,6 @@ mod limits;
 mod renewal;
 mod revocation;
 mod starting;
+mod supervised;
 mod support;
+mod unit;
