@@ -194,7 +194,7 @@ async fn start(consortium: &Consortium, agency: &str, peers: &[Node]) -> Result<
         settings: Settings::default(),
         workers: 1,
         limits: Limits::default(),
-        rules: amop_node::Rules::default(),
+        access: amop_node::Access::default(),
     };
     Ok(Node::start(config).await?)
 }

@@ -53,7 +53,7 @@ pub(crate) fn run(command: &Acl, out: &mut Out) -> Result<(), Failure> {
         return Err(Failure::new(Exit::USAGE, "not-a-client", sentence).next(next));
     }
     let config = config::read(file, out)?;
-    let rules = &config.node.rules;
+    let rules = &config.node.access.rules;
     let Permissions { publish, subscribe, file } = rules.permissions(who, topic);
     let is_allowed = match action {
         Action::Publish => publish,

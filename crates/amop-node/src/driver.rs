@@ -5,6 +5,7 @@
 //! sent is staged for each destination, and each destination is woken at most once at the end. What
 //! peers announce passes the [`Border`] first.
 
+mod access;
 mod counts;
 mod events;
 mod files;
@@ -14,7 +15,7 @@ mod staging;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use amop_core::node::{Effect, Input, LinkId, Node, Rules};
+use amop_core::node::{Effect, Input, LinkId, Node};
 use amop_p2p::{Batch, Gauge, Identity, Link, Outbox, Waiting};
 use amop_wire::{
     ClientMessage, CloseCode, CloseReason, Epoch, Frame, Instant, Lane, Message, MessageError,
@@ -232,12 +233,6 @@ impl Driver {
         let mut state = self.lock();
         state.core.set_limits(limits.of_core());
         state.gate.set_limits(limits);
-    }
-
-    pub(crate) fn set_rules(&self, rules: Rules) {
-        let (now, mut state) = self.begin_batch();
-        state.handle(now, Input::Rules(rules));
-        self.end_batch(now, state);
     }
 
     /// Signs by another certificate, which was found to fit, and announces everything anew.

@@ -1,22 +1,25 @@
-//! How many links there may be: of the node, and of each agency, so that none takes all of them.
+//! Which links there may be: with whom the operator wants any, and how many of the node and of each agency, so that none
+//! takes all of them.
 
 use std::collections::BTreeMap;
 
 use amop_wire::{CloseCode, CloseReason, Name};
 
+use crate::access::Access;
 use crate::limits::Limits;
 
 /// Counts the links that are there.
 #[derive(Debug)]
 pub(crate) struct Gate {
     limits: Limits,
+    access: Access,
     links: usize,
     of_agencies: BTreeMap<Box<str>, usize>,
 }
 
 impl Gate {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, links: 0, of_agencies: BTreeMap::new() }
+        Self { limits, access: Access::default(), links: 0, of_agencies: BTreeMap::new() }
     }
 
     /// Goes by other limits from now on. Links that are there stay.
@@ -24,8 +27,14 @@ impl Gate {
         self.limits = limits;
     }
 
-    /// Counts a link with somebody, unless there are too many.
+    /// Lets others in from now on. Links that are there are judged by whoever has them.
+    pub(crate) fn set_access(&mut self, access: Access) {
+        self.access = access;
+    }
+
+    /// Counts a link with somebody, unless nobody wants it or there are too many.
     pub(crate) fn enter(&mut self, name: &Name) -> Result<(), CloseReason> {
+        self.access.judge(name)?;
         let overloaded = |text| Err(CloseReason::new(CloseCode::Overloaded, text));
         if self.links >= self.limits.links {
             return overloaded("the node has too many links");

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod access;
 mod border;
 mod complaints;
 mod config;
@@ -21,6 +22,7 @@ mod workers;
 
 pub use amop_core::node::{Pace, Permissions, Rate, Rates, Rule, Rules};
 
+pub use access::{Access, Door};
 pub use config::{
     Absent, Config, ConfigError, ConfigErrors, ConfigProblem, Key, LogConfig, LogFormat, Place,
     Setting, When,

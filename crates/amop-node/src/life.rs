@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use amop_core::node::Rules;
 use amop_p2p::{Endpoint, Identity};
 use amop_wire::Epoch;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::info;
 
+use crate::access::Access;
 use crate::driver::Driver;
 use crate::expiry::days_left;
 use crate::ground::{Ground, ground, listen};
@@ -25,7 +25,7 @@ pub(crate) type Look = Box<dyn FnOnce(&Driver) + Send>;
 pub(crate) struct Orders {
     pub(crate) trust: LiveTrust,
     pub(crate) limits: watch::Receiver<Limits>,
-    pub(crate) rules: watch::Receiver<Rules>,
+    pub(crate) access: watch::Receiver<Access>,
     pub(crate) identity: watch::Receiver<Identity>,
     pub(crate) looks: mpsc::UnboundedReceiver<Look>,
     pub(crate) drain: Arc<Notify>,
@@ -46,7 +46,7 @@ pub(crate) fn run_thread(
     state_dir: Option<PathBuf>,
     started: oneshot::Sender<Result<Started, StartError>>,
 ) {
-    let Orders { trust, limits, rules, identity, looks, drain, stopped } = orders;
+    let Orders { trust, limits, access, identity, looks, drain, stopped } = orders;
     let Ground { life: (epoch, _state), border, runtime, threads } =
         match ground(&config, state_dir) {
             Ok(ground) => ground,
@@ -68,13 +68,13 @@ pub(crate) fn run_thread(
         };
         let name = config.identity.name().clone();
         let driver = Driver::new(name, epoch, border, (config.limits, waiting));
-        driver.set_rules(config.rules);
+        driver.set_access(config.access);
         if started.send(ready(&driver, epoch, &p2p, &sdk)).is_err() {
             return; // The caller gave up waiting.
         }
         tokio::spawn(driver.clone().run_timers());
         tokio::spawn(follow(limits, driver.clone()));
-        tokio::spawn(obey(rules, driver.clone()));
+        tokio::spawn(obey(access, driver.clone()));
         let endpoints = [p2p.clone(), sdk.clone()];
         tokio::spawn(show(identity.clone(), driver.clone(), endpoints));
         tokio::spawn(let_look(looks, driver.clone()));
@@ -112,12 +112,12 @@ async fn follow(mut limits: watch::Receiver<Limits>, driver: Arc<Driver>) {
     }
 }
 
-/// Goes by the rules that the operator sets.
-async fn obey(mut rules: watch::Receiver<Rules>, driver: Arc<Driver>) {
-    while rules.changed().await.is_ok() {
-        let rules = rules.borrow_and_update().clone();
-        let count = rules.len();
-        driver.set_rules(rules);
+/// Goes by the rules and lists that the operator sets.
+async fn obey(mut access: watch::Receiver<Access>, driver: Arc<Driver>) {
+    while access.changed().await.is_ok() {
+        let access = access.borrow_and_update().clone();
+        let count = access.rules.len();
+        driver.set_access(access);
         info!(count, "going by other rules");
     }
 }

@@ -227,7 +227,7 @@ impl Daemon {
         }
         self.node.reload(&config.node.trust);
         self.node.set_limits(config.node.limits);
-        self.node.set_rules(config.node.rules);
+        self.node.set_access(config.node.access);
         self.reloads.taken.fetch_add(1, Ordering::Relaxed);
         info!("reloaded certificate, roots, revocation lists, limits and rules");
         Ok(Reloaded { needs_restart })

@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use amop_core::node::Rules;
 use amop_p2p::{EndpointError, Fingerprint, Identity, Settings, Target, Trust};
 use amop_wire::{BadChain, Epoch, Name};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use crate::access::Access;
 use crate::border::chain_of;
 use crate::epoch::StateError;
 use crate::life::{Look, Orders, Started, run_thread};
@@ -40,8 +40,8 @@ pub struct NodeConfig {
     pub workers: usize,
     /// How much others may make it hold, and how fast they may come.
     pub limits: Limits,
-    /// What clients may do; without rules everything.
-    pub rules: Rules,
+    /// Whom it lets in, and what clients may do.
+    pub access: Access,
 }
 
 /// The most [`workers`](NodeConfig::workers).
@@ -59,7 +59,7 @@ pub struct Node {
     identity: watch::Sender<Identity>,
     pub(crate) trust: LiveTrust,
     limits: watch::Sender<Limits>,
-    rules: watch::Sender<Rules>,
+    access: watch::Sender<Access>,
     pub(crate) looks: mpsc::UnboundedSender<Look>,
     drain: Arc<Notify>,
     stop: Option<oneshot::Sender<()>>,
@@ -177,13 +177,13 @@ impl Node {
         let trust = LiveTrust::new(config.trust.clone());
         let live = trust.clone();
         let (limits, new_limits) = watch::channel(config.limits);
-        let (rules, new_rules) = watch::channel(config.rules.clone());
+        let (access, new_access) = watch::channel(config.access.clone());
         let drain = Arc::new(Notify::new());
         let (looks, to_look) = mpsc::unbounded_channel();
         let orders = Orders {
             trust: live,
             limits: new_limits,
-            rules: new_rules,
+            access: new_access,
             identity: new_identity,
             looks: to_look,
             drain: drain.clone(),
@@ -206,7 +206,7 @@ impl Node {
                     identity,
                     trust,
                     limits,
-                    rules,
+                    access,
                     looks,
                     drain,
                     stop,
@@ -295,12 +295,13 @@ impl Node {
         self.limits.send_if_modified(|before| std::mem::replace(before, limits) != limits);
     }
 
-    /// Goes by other rules from now on. Sessions lose what they may not do any more: their subscriptions end with
-    /// a reason; what was published before goes on to its end.
-    pub fn set_rules(&self, rules: Rules) {
-        self.rules.send_if_modified(|before| {
-            let is_new = *before != rules;
-            *before = rules;
+    /// Goes by other rules and lists from now on. Whoever may not come in any more is closed at once. Sessions lose
+    /// what they may not do any more: their subscriptions end with a reason; what was published before goes on to
+    /// its end.
+    pub fn set_access(&self, access: Access) {
+        self.access.send_if_modified(|before| {
+            let is_new = *before != access;
+            *before = access;
             is_new
         });
     }

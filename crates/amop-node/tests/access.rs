@@ -40,7 +40,7 @@ fn the_rules_of_a_file_are_tried_in_their_order_and_have_their_lines() {
     let last = "[[acl]]\nwho = [\"pay.sdk.bank-a.amop\", \"agency:bank-b\"]\ntopics = [\"t*\"]\n\
                 allow = [\"file\", \"subscribe\"]\n";
     let config = read(&format!("{others}{last}")).unwrap();
-    let rules = &config.node.rules;
+    let rules = &config.node.access.rules;
     let pay = "pay.sdk.bank-a.amop".parse().unwrap();
     let decide = |topic: &str| {
         let topic = topic.parse().unwrap();
@@ -54,7 +54,18 @@ fn the_rules_of_a_file_are_tried_in_their_order_and_have_their_lines() {
     assert_eq!(decide("other"), (None, Permissions::default()));
     let lines: Vec<usize> = config.rules_at.iter().map(|place| place.line).collect();
     assert_eq!((lines[0], lines[2], lines[11]), (14, 22, 58));
-    assert!(read("").unwrap().node.rules.is_empty());
+    assert!(read("").unwrap().node.access.rules.is_empty());
+}
+
+/// IDENT-9
+#[test]
+fn who_may_link_and_attach_is_read_from_lists_or_single_names() {
+    let config = read("allow = [\"agency:bank-a\"]\ndeny = \"bad.sdk.bank-a.amop\"\n").unwrap();
+    let clients = &config.node.access.clients;
+    let admits = |name: &str| clients.admits(&name.parse().unwrap());
+    assert!(admits("app.sdk.bank-a.amop"));
+    assert!(!admits("bad.sdk.bank-a.amop") && !admits("app.sdk.bank-b.amop"));
+    assert!(config.node.access.peers.admits(&"n1.node.bank-b.amop".parse().unwrap()));
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl Network {
                 settings: Settings::default(),
                 workers: 1,
                 limits: Limits::default(),
-                rules: amop_node::Rules::default(),
+                access: amop_node::Access::default(),
             };
             network.nodes.push(Member::start(config).await?);
         }

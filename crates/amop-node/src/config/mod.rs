@@ -116,7 +116,7 @@ impl Config {
         }
         let limits = limits(&mut reader, path);
         let (settings, read) = (settings(&reader, name.as_ref()), reader.tree.clone());
-        let (peers, (rules, rules_at)) = (peers(&reader), access::rules(&reader));
+        let (peers, (access, rules_at)) = (peers(&reader), access::access(&reader));
         reader.finish(path)?;
 
         const CHECKED: &str = "all keys were checked";
@@ -136,7 +136,7 @@ impl Config {
             settings: Settings { cryptography: tls::cryptography(&read), ..Settings::default() },
             workers: workers.unwrap_or(1),
             limits,
-            rules,
+            access,
         };
         let log = LogConfig {
             level: read.text("log.level").unwrap_or("info").into(),

@@ -42,7 +42,7 @@ pub(crate) fn config(consortium: &Consortium, agency: &str) -> NodeConfig {
         settings: Settings::default(),
         workers: 1,
         limits: Limits::default(),
-        rules: amop_node::Rules::default(),
+        access: amop_node::Access::default(),
     }
 }
 

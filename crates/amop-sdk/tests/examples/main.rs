@@ -66,7 +66,7 @@ impl Site {
             settings: Settings::default(),
             workers: 1,
             limits: Limits::default(),
-            rules: amop_node::Rules::default(),
+            access: amop_node::Access::default(),
         };
         Self { dir, node: Node::start(config).await.unwrap() }
     }

@@ -1,13 +1,14 @@
 //! What clients are told of what they may not do: ACL-2, ACL-3.
 
-use amop_node::{Permissions, Rule, Rules};
+use amop_node::{Access, Permissions, Rule, Rules};
 use amop_sdk::{Code, Reason, SubscribeError};
 
 use crate::support::{next, pair, within};
 
-fn rules(allow: Permissions) -> Rules {
+fn rules(allow: Permissions) -> Access {
     let (who, topics) = (vec!["*".parse().unwrap()], vec!["quote".parse().unwrap()]);
-    Rules::new(vec![Rule { who, topics, allow }])
+    let rules = Rules::new(vec![Rule { who, topics, allow }]);
+    Access { rules, ..Access::default() }
 }
 
 /// ACL-3
@@ -19,7 +20,7 @@ async fn an_open_subscription_that_is_forbidden_ends_and_says_why() {
     let (receipt, message) = tokio::join!(within(publish), next(&mut quotes));
     assert_eq!((receipt.unwrap().acked, message.payload().as_ref()), (1, &b"1"[..]));
     drop(message);
-    node.set_rules(rules(Permissions { publish: true, subscribe: false, file: false }));
+    node.set_access(rules(Permissions { publish: true, subscribe: false, file: false }));
     assert!(within(quotes.next()).await.is_none());
     let forbidden = SubscribeError::Refused {
         topic: "quote".parse().unwrap(),
@@ -37,7 +38,7 @@ async fn an_open_subscription_that_is_forbidden_ends_and_says_why() {
 async fn messages_and_files_that_are_forbidden_end_with_202() {
     let (node, subscriber, publisher) = pair().await;
     let _quotes = subscriber.subscribe("quote").await.unwrap();
-    node.set_rules(rules(Permissions { publish: false, subscribe: true, file: false }));
+    node.set_access(rules(Permissions { publish: false, subscribe: true, file: false }));
     // The rules count from a moment on that nobody tells: what is subscribed after it is refused.
     while within(subscriber.subscribe("other").into_future()).await.is_ok() {}
     for topic in ["quote", "nobody is here"] {

@@ -89,7 +89,7 @@ impl Net {
                 settings: Settings::default(),
                 workers: 1,
                 limits: Limits::default(),
-                rules: amop_node::Rules::default(),
+                access: amop_node::Access::default(),
             };
             nodes.push(Node::start(config).await.unwrap());
         }

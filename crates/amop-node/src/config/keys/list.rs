@@ -76,9 +76,13 @@ pub(super) static KEYS: &[Key] = &[
         Start,
         "UDP address for other nodes; port 0 takes any, the log says which",
     ),
+    key("p2p.allow", Kind::Names, Meaning("everybody"), Reload, "which nodes may link"),
+    key("p2p.deny", Kind::Names, Meaning("nobody"), Reload, "which may not, whatever `allow` says"),
     key("p2p.peer.name", Kind::NodeName, Required, Start, "DNS name of a peer to dial"),
     key("p2p.peer.addr", Kind::Hosts, Required, Start, "where to dial it; tried in order"),
     key("sdk.listen", Kind::Socket, Required, Start, "UDP address for clients"),
+    key("sdk.allow", Kind::Names, Meaning("everybody"), Reload, "which clients may attach"),
+    key("sdk.deny", Kind::Names, Meaning("nobody"), Reload, "which may not, whatever `allow` says"),
     limit(
         "limits.session.bytes",
         "a rate such as \"10 MB/s\"",
