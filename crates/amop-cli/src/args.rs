@@ -15,6 +15,7 @@ use crate::errors::{Errors, Lang};
 use crate::exit::EXIT_CODES;
 use crate::key::{HeldArgs, Key, SealArgs};
 use crate::look::args::{AdminArgs, NodeOrder, Topics, Topology, Who};
+use crate::pages::{Completions, Man};
 use crate::transfer::args::{Receive, Send};
 
 /// Sends and receives AMOP messages, makes certificates, runs a demo network.
@@ -167,6 +168,12 @@ pub(crate) enum Command {
     #[command(before_help = "Example: amop config check /etc/amop/amop.toml")]
     #[command(subcommand)]
     Config(Configuration),
+    /// Write a manual page for each command
+    #[command(before_help = "Example: amop man /usr/local/share/man/man1")]
+    Man(Man),
+    /// Print what a shell completes commands by
+    #[command(before_help = "Example: amop completions bash > /etc/bash_completion.d/amop")]
+    Completions(Completions),
 }
 
 /// `amop demo`.

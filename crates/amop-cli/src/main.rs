@@ -16,6 +16,7 @@ mod files;
 mod key;
 mod look;
 mod out;
+mod pages;
 mod password;
 mod payload;
 mod publish;
@@ -119,6 +120,8 @@ async fn run(args: Args, out: &mut Out, stop: &Stop) -> Result<(), Failure> {
         Command::Errors(args) => errors::run(&args, out.lang(), out),
         Command::Acl(command) => acl::run(&command, out),
         Command::Config(command) => config::run(&command, out),
+        Command::Man(args) => pages::man(&args, out),
+        Command::Completions(args) => pages::completions(&args, out),
     }
 }
 

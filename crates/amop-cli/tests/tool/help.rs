@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::support::{amop, run, text};
 
-const COMMANDS: [&[&str]; 32] = [
+const COMMANDS: [&[&str]; 34] = [
     &[],
     &["demo"],
     &["sub"],
@@ -33,6 +33,8 @@ const COMMANDS: [&[&str]; 32] = [
     &["errors"],
     &["acl"],
     &["acl", "explain"],
+    &["man"],
+    &["completions"],
     &["config"],
     &["config", "check"],
     &["config", "show"],

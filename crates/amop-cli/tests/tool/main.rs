@@ -12,5 +12,6 @@ mod errors;
 mod files;
 mod help;
 mod messages;
+mod pages;
 mod private;
 mod support;
