@@ -73,12 +73,14 @@ fn subscriptions_of_an_agency_that_may_not_subscribe_are_believed_by_none_who_fo
     let id = scene.unicast(SECOND);
     scene.world.run_for(2 * SECOND);
     assert_eq!((scene.code(id), scene.calls(id)), (Code::NoSubscriber, 0));
+    scene.subscriber(scene.b);
+    assert_eq!((scene.known(scene.a), scene.known(c)), (0, 2), "nor is who comes later");
 
     // It passes on what it does not believe: a network would fall apart otherwise.
     let d = scene.world.node("n1.node.bank-d.amop");
     scene.world.link(scene.a, d);
     scene.world.run_for(SECOND);
-    assert_eq!((scene.known(d), scene.known(scene.a)), (1, 0));
+    assert_eq!((scene.known(d), scene.known(scene.a)), (2, 0));
 
     // A message that waits for somebody to come goes out once the rules let it.
     let waits = scene.unicast(4 * SECOND);
