@@ -9,9 +9,9 @@ mod values;
 use amop_core::node::{Rate, Rates};
 use amop_p2p::Settings;
 use amop_wire::limits::{
-    HANDSHAKES_BURST, HANDSHAKES_PER_SECOND, LINK_BYTES_MAX, LINK_MESSAGES_MAX, LINKS_PER_NODE_MAX,
-    MEMORY_BYTES, PAYLOAD_BYTES_MAX, REQUEST_BYTES_PER_CLIENT_MAX, REQUESTS_PER_CLIENT_MAX,
-    REQUESTS_PER_NODE_MAX, SUBSCRIPTIONS_PER_CLIENT_MAX,
+    FAILURES, HANDSHAKES_BURST, HANDSHAKES_PER_SECOND, LINK_BYTES_MAX, LINK_MESSAGES_MAX,
+    LINKS_PER_NODE_MAX, MEMORY_BYTES, PAYLOAD_BYTES_MAX, RECORDS, REQUEST_BYTES_PER_CLIENT_MAX,
+    REQUESTS_PER_CLIENT_MAX, REQUESTS_PER_NODE_MAX, SUBSCRIPTIONS_PER_CLIENT_MAX,
 };
 use serde::Deserialize;
 use toml::{Spanned, Value};
@@ -39,6 +39,10 @@ pub struct Limits {
     pub links: usize,
     /// Most links of one agency.
     pub links_per_agency: usize,
+    /// How many steps of messages are kept for tracing, 64 bytes each.
+    pub records: usize,
+    /// How many of those that went wrong are kept beside them, 64 bytes each.
+    pub failures: usize,
     /// How many links one address may begin a second. Counts from the next start on.
     pub handshakes_per_second: u32,
     /// How many links one address may begin at once after a pause. Counts from the next start on.
@@ -60,6 +64,8 @@ impl Default for Limits {
             memory_bytes: MEMORY_BYTES,
             links: LINKS_PER_NODE_MAX,
             links_per_agency: LINKS_PER_NODE_MAX,
+            records: RECORDS,
+            failures: FAILURES,
             handshakes_per_second: HANDSHAKES_PER_SECOND,
             handshakes_burst: HANDSHAKES_BURST,
             queue_bytes: LINK_BYTES_MAX,
@@ -78,6 +84,8 @@ impl Limits {
             requests_per_node: self.in_flight_of_node,
             memory_bytes: self.memory_bytes,
             link_bytes: self.queue_bytes,
+            records: self.records,
+            failures: self.failures,
             rates: self.rates,
             ..amop_core::node::Limits::default()
         }
@@ -205,6 +213,8 @@ impl LimitsSection {
             memory_bytes,
             links: in_node.count("links", &node.links, usual.links)?,
             links_per_agency: in_agency.count("links", &agency.links, usual.links_per_agency)?,
+            records: usual.records,
+            failures: usual.failures,
             handshakes_per_second: bounded(handshakes.per_second),
             handshakes_burst: bounded(handshakes.burst),
             queue_bytes: in_link

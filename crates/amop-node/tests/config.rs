@@ -344,3 +344,12 @@ fn ciphers_and_key_exchanges_are_taken_in_their_order_and_unknown_ones_refused()
         assert!(error.to_string().contains("the most wanted first, none twice"), "{error}");
     }
 }
+
+#[test]
+fn so_much_is_written_down_as_the_file_says() {
+    let dir = directory(&GOOD.replace("[log]", "[trace]\nrecords = 0\nfailures = 7\n\n[log]"));
+    let limits = Config::from_file(dir.path().join("amop.toml")).unwrap().node.limits;
+    assert_eq!((limits.records, limits.failures), (0, 7));
+    let (error, _) = error("[log]", "[trace]\nrecords = 16777217\n\n[log]");
+    assert!(matches!(error, ConfigError::BadValue { .. }), "{error:?}");
+}

@@ -29,6 +29,8 @@ impl Limits {
                 link_bytes: 3000,
                 unacked_per_client: 6,
                 ways_back: 1,
+                records: 8,
+                failures: 2,
                 rates: node::Rates::default(),
                 table: amop_topic_table::Limits {
                     own_topics: 3,

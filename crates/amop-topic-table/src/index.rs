@@ -95,19 +95,20 @@ impl Index {
         }
     }
 
-    /// Chooses one subscriber for a message, but none of the excluded.
+    /// Chooses one subscriber for a message, but none of the excluded, and says how many there are.
     pub(crate) fn choose(
         &self,
         topic: &Topic,
         id: MsgId,
         excluded: &[Instance],
-    ) -> Option<Candidate> {
+    ) -> Option<(Candidate, usize)> {
         match self.topics.get(topic)? {
             Subscribers::One { instance, .. } if excluded.contains(instance) => None,
             Subscribers::One { instance, generation, spread: [(place, _)] } => {
-                Some(Candidate { instance: *instance, generation: *generation, place: *place })
+                let (instance, generation, place) = (*instance, *generation, *place);
+                Some((Candidate { instance, generation, place }, 1))
             }
-            Subscribers::Many(many) => Some(many.candidate(many.best(id, excluded)?)),
+            Subscribers::Many(many) => Some((many.best(id, excluded)?, many.instances.len())),
         }
     }
 
@@ -195,8 +196,8 @@ impl Many {
         Candidate { instance: self.instances[position], generation, place }
     }
 
-    /// The position of the instance with the highest score.
-    fn best(&self, id: MsgId, excluded: &[Instance]) -> Option<usize> {
+    /// The instance with the highest score.
+    fn best(&self, id: MsgId, excluded: &[Instance]) -> Option<Candidate> {
         let score = score_for(id);
         let scored = self.hashes.iter().map(|&hash| score(hash)).enumerate();
         let best = if excluded.is_empty() {
@@ -206,7 +207,7 @@ impl Many {
                 |&(position, _): &(usize, u64)| !excluded.contains(&self.instances[position]);
             scored.filter(allowed).max_by_key(|&(_, score)| score)
         };
-        best.map(|(position, _)| position)
+        best.map(|(position, _)| self.candidate(position))
     }
 
     fn insert(&mut self, new: Candidate) {
@@ -319,7 +320,7 @@ mod tests {
         let mut counts = BTreeMap::<Instance, u32>::new();
         for counter in 0..100_000 {
             *counts
-                .entry(index.choose(&topic(), id(counter), &[]).unwrap().instance)
+                .entry(index.choose(&topic(), id(counter), &[]).unwrap().0.instance)
                 .or_default() += 1;
         }
         // Chi-square with 9 degrees of freedom: above 27.9 once in a thousand.
@@ -335,13 +336,13 @@ mod tests {
             index.insert(&topic(), node(1), subscriber(instance, 1));
         }
         for counter in 0..200 {
-            let chosen = index.choose(&topic(), id(counter), &[]).unwrap().instance;
-            let next = index.choose(&topic(), id(counter), &[chosen]).unwrap().instance;
+            let chosen = index.choose(&topic(), id(counter), &[]).unwrap().0.instance;
+            let next = index.choose(&topic(), id(counter), &[chosen]).unwrap().0.instance;
             assert_ne!(chosen, next);
             let other = (1..=20).map(Instance).find(|&i| i != chosen && i != next).unwrap();
             index.remove(&topic(), node(1), other);
-            assert_eq!(index.choose(&topic(), id(counter), &[]).unwrap().instance, chosen);
-            assert_eq!(index.choose(&topic(), id(counter), &[chosen]).unwrap().instance, next);
+            assert_eq!(index.choose(&topic(), id(counter), &[]).unwrap().0.instance, chosen);
+            assert_eq!(index.choose(&topic(), id(counter), &[chosen]).unwrap().0.instance, next);
             index.insert(&topic(), node(1), Subscriber { instance: other, generation: Gen(1) });
         }
     }
@@ -356,7 +357,7 @@ mod tests {
         let found: Vec<_> = index.subscribers(&topic()).map(|one| one.instance).collect();
         assert_eq!(found, all.clone().collect::<Vec<_>>());
         for counter in 0..200 {
-            let chosen = index.choose(&topic(), id(counter), &[]).map(|one| one.instance);
+            let chosen = index.choose(&topic(), id(counter), &[]).map(|(one, _)| one.instance);
             assert_eq!(choose_among(all.clone(), id(counter)), chosen);
         }
         assert_eq!(choose_among([], id(1)), None);
@@ -368,7 +369,7 @@ mod tests {
         index.insert(&topic(), node(1), subscriber(1, 1));
         index.insert(&topic(), node(2), subscriber(1, 2));
         assert_eq!(index.spread(&topic()), [(node(2), 1)]);
-        assert_eq!(index.choose(&topic(), id(0), &[]).unwrap().place, node(2));
+        assert_eq!(index.choose(&topic(), id(0), &[]).unwrap().0.place, node(2));
 
         index.insert(&topic(), node(1), subscriber(1, 1));
         assert_eq!(index.spread(&topic()), [(node(2), 1)], "an older link changes nothing");

@@ -342,6 +342,17 @@ impl TopicTable {
     /// the same for the same id.
     #[must_use]
     pub fn choose(&self, topic: &Topic, id: MsgId, excluded: &[Instance]) -> Option<Candidate> {
+        self.choose_of(topic, id, excluded).map(|(candidate, _)| candidate)
+    }
+
+    /// The same, and how many subscribers the topic has, the excluded among them.
+    #[must_use]
+    pub fn choose_of(
+        &self,
+        topic: &Topic,
+        id: MsgId,
+        excluded: &[Instance],
+    ) -> Option<(Candidate, usize)> {
         self.index.choose(topic, id, excluded)
     }
 

@@ -93,6 +93,12 @@ pub const HALF_OPEN_MAX: usize = 512;
 /// what waits for its links.
 pub const MEMORY_BYTES: usize = 1 << 30;
 
+/// How many steps of messages a node writes down before the oldest makes way, if it is not told otherwise.
+pub const RECORDS: usize = 1 << 18;
+
+/// How many of those that went wrong are kept beside them, if it is not told otherwise.
+pub const FAILURES: usize = 1 << 14;
+
 /// Longest payload of one message, in bytes. Larger content is a file.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 

@@ -2,11 +2,12 @@
 
 use amop_topic_table::Rules;
 use amop_wire::{
-    Chain, ClientMessage, CloseReason, Epoch, FileMessage, Gen, Instance, Name, NodeMessage,
-    PeerMessage,
+    Chain, ClientMessage, CloseCode, CloseReason, Epoch, FileMessage, Gen, Instance, Name, NodeId,
+    NodeMessage, PeerMessage,
 };
 use bytes::Bytes;
 
+use super::Node;
 use super::border::Refused;
 use super::untruth::Untruth;
 
@@ -215,4 +216,26 @@ pub enum Event {
         /// Its certified name.
         name: Name,
     },
+}
+
+impl Node {
+    /// Sends to an attached client.
+    pub(super) fn tell_client(&mut self, instance: Instance, message: NodeMessage) {
+        if let Some(session) = self.sessions.get(&instance) {
+            self.effects.push_back(Effect::ToClient { link: session.link, message });
+        }
+    }
+
+    /// Sends on the link that leads to the peer; says whether there is one.
+    pub(super) fn tell_peer(&mut self, node: NodeId, message: PeerMessage) -> bool {
+        let Some(link) = self.link_back(node) else { return false };
+        self.effects.push_back(Effect::ToPeer { link, message });
+        true
+    }
+
+    /// Closes a link for this reason.
+    pub(super) fn close(&mut self, link: LinkId, code: CloseCode, text: impl Into<String>) {
+        let reason = CloseReason::new(code, text);
+        self.effects.push_back(Effect::Close { link, reason });
+    }
 }

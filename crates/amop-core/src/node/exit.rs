@@ -13,6 +13,7 @@ impl Node {
     pub(super) fn push_request(&mut self, home: NodeId, request: Request) {
         let Request { id, ttl, attempt, subscriber, exit_epoch, terms, from, topic, payload } =
             request;
+        let party = self.recorder.party(&from);
         let refusal = if !(self.born..=self.epoch).contains(&exit_epoch) {
             Err(Reason::StaleEpoch)
         } else if ttl.is_zero() {
@@ -23,6 +24,7 @@ impl Node {
         };
         if let Err(reason) = refusal {
             let refusal = PeerRefusal { id, attempt, reason, subscriber, fenced: false };
+            self.note_not_pushed(home, party, &refusal);
             self.reply_to(home, PeerMessage::Refusal(refusal));
         }
     }
@@ -33,6 +35,8 @@ impl Node {
         if !session.topics.contains(&delivery.topic) {
             return Err(Reason::NotSubscribed);
         }
+        let to = session.party;
+        self.note_pushed(subscriber, to, &delivery);
         self.tell_client(subscriber, NodeMessage::Delivery(delivery));
         Ok(())
     }
@@ -41,6 +45,7 @@ impl Node {
     pub(super) fn answer(&mut self, subscriber: Instance, answer: Answer) {
         let Answer { attempt: Attempt { home, id, number }, status, payload } = answer;
         let answer = PeerAnswer { id, attempt: number, status, subscriber, payload };
+        self.note_replied(home, &answer);
         if home == self.id {
             self.answered(home, answer);
         } else {
@@ -53,6 +58,7 @@ impl Node {
         let Attempt { home, id, number } = refuse.attempt;
         let Refuse { reason, fenced, .. } = *refuse;
         let refusal = PeerRefusal { id, attempt: number, reason, subscriber, fenced };
+        self.note_declined(home, &refusal);
         if home == self.id {
             self.refused(now, home, &refusal);
         } else {

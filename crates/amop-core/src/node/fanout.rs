@@ -12,7 +12,9 @@ use amop_wire::{
     PeerReceiptRun, Receipt,
 };
 
-use super::{Effect, LinkId, Node, Timer, Untruth};
+use super::record::NodeTag;
+use super::recording::length_of;
+use super::{Effect, LinkId, Node, Step, Timer, Untruth};
 use crate::by_counter::ByCounter;
 use crate::runs::{push_run, take_lots};
 use crate::timers::Timers;
@@ -117,8 +119,10 @@ impl Fanouts {
 impl Node {
     /// Pushes a multicast to each of our subscribers.
     pub(super) fn fan_out(&mut self, now: Instant, home: NodeId, multicast: Multicast) {
+        let from = self.recorder.party(&multicast.from);
         let Self { table, sessions, effects, fanouts, timers, limits, .. } = self;
         let Multicast { id, ttl, .. } = multicast;
+        let length = length_of(&multicast.payload);
         let mut fanout =
             Fanout { home, id, deadline: now + ttl, open: 0, receipt: Receipt::default() };
         let number = FanoutId(fanouts.next);
@@ -140,7 +144,10 @@ impl Node {
             [..] => effects.push_back(Effect::ToClients { links: links[..].into(), message }),
         }
         links.clear();
+        let (pushed, refused) = (fanout.open, fanout.receipt.refused);
         fanouts.start(fanout, timers);
+        let home = NodeTag::of(home);
+        self.note(id, Step::FannedOut { home, from, pushed, refused, length });
     }
 
     /// The deadline of some fan-outs has come.
@@ -176,6 +183,7 @@ impl Node {
     /// At the end of a batch: tells the home nodes what became of their multicasts.
     pub(super) fn report_fanouts(&mut self) {
         for (home, mut runs) in std::mem::take(&mut self.fanouts.reports) {
+            self.note_reported(home, &runs);
             if home == self.id {
                 self.receipts(home, &runs);
             } else {

@@ -1,15 +1,16 @@
 //! How much a node holds for others, and how full that is.
 
 use amop_wire::limits::{
-    LINK_BYTES_MAX, MEMORY_BYTES, NODES_MAX, Occupancy, REQUEST_BYTES_PER_CLIENT_MAX,
-    REQUESTS_PER_CLIENT_MAX, REQUESTS_PER_NODE_MAX, SUBSCRIPTIONS_PER_CLIENT_MAX,
-    UNACKED_PER_CLIENT_MAX, WATCHES_PER_CLIENT_MAX,
+    FAILURES, LINK_BYTES_MAX, MEMORY_BYTES, NODES_MAX, Occupancy, RECORDS,
+    REQUEST_BYTES_PER_CLIENT_MAX, REQUESTS_PER_CLIENT_MAX, REQUESTS_PER_NODE_MAX,
+    SUBSCRIPTIONS_PER_CLIENT_MAX, UNACKED_PER_CLIENT_MAX, WATCHES_PER_CLIENT_MAX,
 };
 
 use super::Node;
 use super::access::DECIDED_MAX;
 use super::publisher::Publisher;
 use super::rates::Rates;
+use super::recorder::Recorder;
 
 /// Bounds on what others can make one node hold, and on how fast its clients may publish. What is over one
 /// is refused with code 204 or 103, a multicast delivery counts as refused; nothing that is held already
@@ -35,6 +36,10 @@ pub struct Limits {
     /// Most that may wait on one link as its driver has it, in bytes: a peer may have as much waiting there as
     /// is free.
     pub link_bytes: usize,
+    /// How many steps of messages are written down before the oldest makes way; 64 bytes each. With 0 none is.
+    pub records: usize,
+    /// How many of those that went wrong are kept beside them; 64 bytes each.
+    pub failures: usize,
     /// How fast clients may publish.
     pub rates: Rates,
     /// What the topic table holds.
@@ -53,6 +58,8 @@ impl Default for Limits {
             link_bytes: LINK_BYTES_MAX,
             unacked_per_client: UNACKED_PER_CLIENT_MAX,
             ways_back: NODES_MAX,
+            records: RECORDS,
+            failures: FAILURES,
             rates: Rates::default(),
             table: amop_topic_table::Limits::default(),
         }
@@ -60,8 +67,11 @@ impl Default for Limits {
 }
 
 impl Node {
-    /// Takes other limits from now on.
+    /// Takes other limits from now on. With another room for records, those that there are are lost.
     pub fn set_limits(&mut self, limits: Limits) {
+        if (limits.records, limits.failures) != (self.limits.records, self.limits.failures) {
+            self.recorder = Recorder::new(&limits);
+        }
         self.limits = limits;
         self.table.set_limits(limits.table);
     }

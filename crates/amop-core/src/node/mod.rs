@@ -23,6 +23,7 @@
 //!                   ├─▶ memory     what is refused when it fills
 //!                   ├─▶ transit    what each peer may have waiting on a link
 //!                   ├─▶ untruth    what cannot be true
+//!                   ├─▶ recorder   what became of each message, to be looked up
 //!                   └─▶ propagation  which subscriptions of our clients every node knows of
 //!  Effect ◀── poll_effect
 //! ```
@@ -48,6 +49,9 @@ mod pending;
 mod propagation;
 mod publisher;
 mod rates;
+mod record;
+mod recorder;
+mod recording;
 mod relay;
 mod session;
 mod sync;
@@ -65,8 +69,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use amop_topic_table::{Place, TopicTable};
 use amop_wire::{
-    ClientMessage, CloseCode, CloseReason, Epoch, Instance, Instant, Name, NodeId, NodeMessage,
-    Path, PeerMessage,
+    ClientMessage, CloseCode, CloseReason, Epoch, Instance, Instant, Name, NodeId, Path,
+    PeerMessage,
 };
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -76,6 +80,7 @@ pub use border::{Judge, Refusal, Refused};
 pub use effect::{Effect, Event, Input, LinkId};
 pub use limits::Limits;
 pub use rates::{Pace, Rate, Rates};
+pub use record::{Mark, NodeTag, Party, Record, Relayed, Step, TopicTag};
 pub use untruth::Untruth;
 pub use view::{AttachedClient, LinkedPeer};
 
@@ -88,6 +93,7 @@ use memory::Memory;
 use propagation::Propagation;
 use publisher::Publisher;
 use rates::Throttle;
+use recorder::Recorder;
 use session::Session;
 use sync::Announcer;
 use transfer::Transfers;
@@ -134,6 +140,7 @@ pub struct Node {
     fanouts: Fanouts,
     propagation: Propagation,
     watches: Watches,
+    recorder: Recorder,
     transfers: Transfers,
     timers: Timers<Timer>,
     effects: VecDeque<Effect>,
@@ -162,6 +169,7 @@ impl Node {
             table: TopicTable::new(name.clone(), epoch),
             name,
             limits: Limits::default(),
+            recorder: Recorder::new(&Limits::default()),
             throttle: Throttle::default(),
             born: epoch,
             epoch,
@@ -376,23 +384,5 @@ impl Node {
             let reason = CloseReason::new(CloseCode::Shutdown, "the node shuts down");
             self.effects.push_back(Effect::Close { link, reason });
         }
-    }
-
-    fn tell_client(&mut self, instance: Instance, message: NodeMessage) {
-        if let Some(session) = self.sessions.get(&instance) {
-            self.effects.push_back(Effect::ToClient { link: session.link, message });
-        }
-    }
-
-    /// Sends on the link that leads to the peer; says whether there is one.
-    fn tell_peer(&mut self, node: NodeId, message: PeerMessage) -> bool {
-        let Some(link) = self.link_back(node) else { return false };
-        self.effects.push_back(Effect::ToPeer { link, message });
-        true
-    }
-
-    fn close(&mut self, link: LinkId, code: CloseCode, text: impl Into<String>) {
-        let reason = CloseReason::new(code, text);
-        self.effects.push_back(Effect::Close { link, reason });
     }
 }

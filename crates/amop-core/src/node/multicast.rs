@@ -17,6 +17,7 @@ use amop_wire::{
 };
 
 use super::publisher::Publisher;
+use super::record::{NodeTag, Step};
 use super::{Effect, Node, Untruth};
 use crate::runs::{push_run, take_lots};
 
@@ -137,7 +138,9 @@ impl Node {
         let mut places = std::mem::take(&mut self.places);
         places.extend_from_slice(self.table.spread(&topic));
         for &(place, known) in &places {
-            spread.sent(self.node_at(place), known);
+            let node = self.node_at(place);
+            spread.sent(node, known);
+            self.note(id, Step::Spread { node: NodeTag::of(node), known });
         }
         if let Some(publisher) = self.publishers.get_mut(&instance) {
             publisher.multicasts.push(counter, spread);
@@ -256,7 +259,7 @@ impl Node {
         note: impl Fn(&mut Spread),
     ) {
         let Some(publisher) = self.publishers.get_mut(&instance) else { return };
-        let Publisher { multicasts, receipts, .. } = publisher;
+        let Publisher { multicasts, receipts, party, .. } = publisher;
         let (had_receipts, mut ended) = (!receipts.is_empty(), 0);
         for counter in counters {
             let Some(spread) = multicasts.get_mut(counter) else { continue };
@@ -264,6 +267,9 @@ impl Node {
             if spread.awaited.is_empty() {
                 let receipt = spread.receipt();
                 push_run(receipts, ReceiptRun { first: counter, count: 1, receipt });
+                let id = MsgId { publisher: instance, counter };
+                let step = Step::Received { party: *party, receipt };
+                self.recorder.note(self.now, id, step);
                 multicasts.end(counter, |_| ());
                 ended += 1;
             }

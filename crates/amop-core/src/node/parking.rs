@@ -12,6 +12,7 @@ use amop_wire::{Instance, Instant, MsgId, Reason, Sealing};
 
 use super::Node;
 use super::pending::Pending;
+use super::record::Step;
 
 /// A subscriber that was not where it was asked, or had no way there.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +55,7 @@ impl Node {
         }
         pending.held_until = Some(until);
         pending.is_parked = true;
+        self.recorder.note(now, id, Step::Parked);
         publisher.wake_by(until, id.publisher, &mut self.timers);
     }
 

@@ -15,6 +15,7 @@ use super::access::Permits;
 use super::multicast::Spread;
 use super::pending::Pending;
 use super::rates::{Meter, TooFast};
+use super::record::Party;
 use super::unicast::success;
 use super::{LinkId, Node, Timer};
 use crate::by_counter::ByCounter;
@@ -24,6 +25,8 @@ use crate::timers::Timers;
 #[derive(Debug)]
 pub(super) struct Publisher {
     pub(super) name: Name,
+    /// The agency of it, for records.
+    pub(super) party: Party,
     pub(super) unicasts: ByCounter<Pending>,
     pub(super) multicasts: ByCounter<Spread>,
     /// What it may do with which topic.
@@ -41,9 +44,10 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new(name: Name) -> Self {
+    pub(super) fn new(name: Name, party: Party) -> Self {
         Self {
             name,
+            party,
             unicasts: ByCounter::default(),
             multicasts: ByCounter::default(),
             permits: Permits::default(),
@@ -89,6 +93,7 @@ impl Node {
         publisher.last = Some(counter);
         if let Some((code, reason, retry_after)) = self.refusal(now, instance, &publish) {
             let outcome = Outcome { code, reason, retry_after, ..success(counter) };
+            self.note_not_accepted(instance, &outcome, &publish);
             return self.tell_client(instance, NodeMessage::Outcome(outcome));
         }
         let Some(publisher) = self.publishers.get_mut(&instance) else { return };
@@ -96,6 +101,7 @@ impl Node {
         let held = held_bytes(&publish);
         publisher.open_bytes += held;
         self.memory.hold(held);
+        self.note_accepted(instance, &publish);
         match publish.mode {
             Mode::Multicast => self.spread(now, instance, publish),
             Mode::Unicast => self.request(now, instance, publish),

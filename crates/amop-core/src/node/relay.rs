@@ -11,7 +11,7 @@ use amop_wire::{
 };
 use bytes::{Bytes, BytesMut};
 
-use super::{Effect, LinkId, Node, Untruth};
+use super::{Effect, LinkId, Node, Step, Untruth};
 
 impl Node {
     /// Sends to another node, linked or not; says whether there is a way.
@@ -41,6 +41,7 @@ impl Node {
         message.put_header(&mut header);
         let frame = Frame { header: header.freeze(), payload: message.payload().clone() };
         let first = path.nodes()[1];
+        self.note_routed(message, &path, &frame.header);
         let (lane, spent) = (message.lane(), Duration::ZERO);
         let relay = Relay { path, position: 1, lane, spent, frame };
         self.tell_peer(first, PeerMessage::Relay(relay))
@@ -71,6 +72,7 @@ impl Node {
             return;
         };
         let Some(&link) = self.peers.get(&next) else { return self.give_back(relay) };
+        self.note_relayed(&relay, Step::Relayed);
         let message = PeerMessage::Relay(Relay { position: position + 1, ..relay });
         self.effects.push_back(Effect::ToPeer { link, message });
     }
@@ -166,6 +168,7 @@ impl Node {
 
     /// Gives back what was passed to this node, at the relay's position.
     fn give_back(&mut self, relay: Relay) {
+        self.note_relayed(&relay, Step::GivenBack);
         let position = relay.position - 1;
         let previous = relay.path.nodes()[position];
         let (path, header) = (relay.path, relay.frame.header);

@@ -9,6 +9,7 @@ use amop_wire::{
 use super::drain::Drain;
 use super::fanout::{End, FanoutId};
 use super::publisher::Publisher;
+use super::record::Party;
 use super::{Effect, Event, Link, LinkId, Node};
 
 /// One attached client.
@@ -16,6 +17,8 @@ use super::{Effect, Event, Link, LinkId, Node};
 pub(super) struct Session {
     pub(super) link: LinkId,
     pub(super) name: Name,
+    /// Its agency, for records.
+    pub(super) party: Party,
     pub(super) generation: Gen,
     pub(super) topics: BTreeSet<Topic>,
     /// Multicast deliveries without an ack, in the order of their numbers.
@@ -102,10 +105,13 @@ impl Node {
             *attached = Some(instance);
             self.timers.cancel(*greet_by, super::Timer::Greeting(link));
         }
-        self.publishers.entry(instance).or_insert_with(|| Publisher::new(name.clone()));
+        let party = self.recorder.party(&name);
+        let publisher = || Publisher::new(name.clone(), party);
+        self.publishers.entry(instance).or_insert_with(publisher);
         let session = Session {
             link,
             name: name.clone(),
+            party,
             generation,
             topics: BTreeSet::new(),
             unacked: Unacked::default(),

@@ -28,6 +28,7 @@ impl Node {
         message.put_header(&mut header);
         let frame = Frame { header: header.freeze(), payload: message.payload().clone() };
         for part in tree.branches() {
+            self.note_branched(id, part, &frame.header);
             self.send_part(now, vec![self.id], part, Duration::ZERO, frame.clone());
         }
         for &exit in tree.unreachable() {
@@ -65,6 +66,7 @@ impl Node {
             self.fan_out(now, home, multicast);
         }
         for part in branch.branches() {
+            self.note_passed_on(&way, part, &frame.header);
             self.send_part(now, way.clone(), part, spent, frame.clone());
         }
     }

@@ -25,7 +25,7 @@ use amop_wire::{
 use amop_topic_table::{Candidate, Place};
 
 use super::pending::{Chosen, Pending, Seat};
-use super::{LinkId, Node};
+use super::{LinkId, Node, Step};
 
 impl Node {
     /// As home node: one of our clients wants an answer.
@@ -41,7 +41,7 @@ impl Node {
     /// Tries the subscriber that is next by the choice, or ends the unicast when none is left.
     pub(super) fn try_next(&mut self, now: Instant, id: MsgId) {
         while let Some(pending) = self.pending(id) {
-            let Some(candidate) = self.choose(pending, id) else {
+            let Some((candidate, of)) = self.choose(pending, id) else {
                 if self.readmit(id) {
                     continue;
                 }
@@ -53,21 +53,25 @@ impl Node {
             // A subscriber without a link on the way there is tried, so that it is named as such.
             let seat = seat.unwrap_or(Seat { at: candidate, link: LinkId(0) });
             pending.chosen = Some(Chosen::new(seat, now));
+            self.note_sent(id, of, false);
             match self.send_copy(now, id, candidate) {
                 Ok(()) => return,
-                Err(reason) => self.exclude(id, candidate.place, reason, false),
+                Err(reason) => {
+                    self.note_refused(id, candidate.place, candidate.instance, reason);
+                    self.exclude(id, candidate.place, reason, false);
+                }
             }
         }
     }
 
     /// The subscriber that is next: of a sealed unicast, none but the one that can open it.
-    fn choose(&self, pending: &Pending, id: MsgId) -> Option<Candidate> {
+    fn choose(&self, pending: &Pending, id: MsgId) -> Option<(Candidate, usize)> {
         match pending.terms.sealing {
             Sealing::Clear | Sealing::Group => {
-                self.table.choose(&pending.topic, pending.choice(id), &pending.excluded)
+                self.table.choose_of(&pending.topic, pending.choice(id), &pending.excluded)
             }
             Sealing::For(instance) if pending.excluded.contains(&instance) => None,
-            Sealing::For(instance) => self.table.find(&pending.topic, instance),
+            Sealing::For(instance) => Some((self.table.find(&pending.topic, instance)?, 1)),
         }
     }
 
@@ -88,6 +92,7 @@ impl Node {
         chosen.open += 1;
         chosen.sent_at = now;
         let seat = chosen.seat;
+        self.note_sent(id, 0, true);
         if let Err(reason) = self.send_copy(now, id, seat.at) {
             self.copy_refused(now, id, seat.at.place, reason, false);
         }
@@ -207,7 +212,9 @@ impl Node {
         let Some(pending) = self.pending_mut(id) else { return };
         let Some(chosen) = &mut pending.chosen else { return };
         let seat = chosen.seat;
-        if chosen.copy_refused(place) && !fenced {
+        let is_left = chosen.copy_refused(place);
+        self.note_refused(id, place, seat.at.instance, reason);
+        if is_left && !fenced {
             return; // Another copy may be handled: that is doubt.
         }
         let now_at = self.pending(id).and_then(|pending| self.seat_of_chosen(pending));
@@ -280,7 +287,12 @@ impl Node {
         let Some((attempts, tried, bytes)) = publisher.unicasts.end(id.counter, known) else {
             return;
         };
+        let party = publisher.party;
         let outcome = Outcome { attempts, tried, ..outcome(id.counter) };
+        if outcome.code != Code::Ok {
+            let Outcome { code, reason, attempts, .. } = outcome;
+            self.recorder.note(self.now, id, Step::Ended { party, code, reason, attempts });
+        }
         self.tell_client(id.publisher, NodeMessage::Outcome(outcome));
         self.ended(id.publisher, 1, bytes);
     }
@@ -300,6 +312,7 @@ impl Node {
             return self.unasked(node, answer.id, answer.attempt, answer.subscriber);
         }
         let by = self.table.name_of(node).unwrap_or(&self.name).clone();
+        self.note_answered(node, &answer);
         self.finish(answer.id, |counter| Outcome {
             status: answer.status,
             answered_by: Some(by),

@@ -30,6 +30,7 @@ pub use problems::{ConfigErrors, ConfigProblem, Place};
 
 use kind::texts;
 use reader::{Reader, written};
+use tree::Tree;
 
 /// A configuration that was read and checked, with the certificates that it names.
 #[derive(Clone, Debug)]
@@ -127,6 +128,7 @@ impl Config {
         let (p2p_listen, sdk_listen): (SocketAddr, SocketAddr) =
             (listen("p2p.listen"), listen("sdk.listen"));
         let workers = read.number("node.workers").and_then(|number| number.try_into().ok());
+        let limits = with_records(limits, &read);
         let node = NodeConfig {
             identity,
             trust,
@@ -196,6 +198,16 @@ fn name(reader: &mut Reader) -> Option<Name> {
 /// Named after the node, since several may have their configurations in one directory.
 fn default_state_dir(name: &Name) -> PathBuf {
     format!("{}.state", name.as_dns()).into()
+}
+
+/// The limits with the section `[trace]`.
+fn with_records(limits: Limits, read: &Tree) -> Limits {
+    let count = |key: &str| read.number(key).and_then(|count| usize::try_from(count).ok());
+    Limits {
+        records: count("trace.records").unwrap_or(limits.records),
+        failures: count("trace.failures").unwrap_or(limits.failures),
+        ..limits
+    }
 }
 
 fn peers(reader: &Reader) -> Vec<(Name, Vec<Target>)> {

@@ -22,6 +22,7 @@ mod private_lies;
 mod propagated;
 mod rates;
 mod recertified;
+mod records;
 mod routes;
 mod scene;
 mod sessions;

@@ -274,6 +274,8 @@ pub(super) static KEYS: &[Key] = &[
         Start,
         "lines for people, or one JSON object a line",
     ),
+    room("trace.records", Value("262144"), "steps kept; 64 B each"),
+    room("trace.failures", Value("16384"), "of failures; 64 B each"),
 ];
 
 const fn key(
@@ -294,4 +296,9 @@ const fn limit(
     meaning: &'static str,
 ) -> Key {
     key(path, Kind::Limit(wanted), Meaning(default), Reload, meaning)
+}
+
+/// How many records there is room for.
+const fn room(path: &'static str, default: Absent, meaning: &'static str) -> Key {
+    key(path, Kind::Number(0, 1 << 24), default, Reload, meaning)
 }
