@@ -14,7 +14,7 @@ use crate::config::Configuration;
 use crate::errors::{Errors, Lang};
 use crate::exit::EXIT_CODES;
 use crate::key::{HeldArgs, Key, SealArgs};
-use crate::look::args::{AdminArgs, NodeOrder, Topics, Topology, Who};
+use crate::look::args::{AdminArgs, NodeOrder, Topics, Topology, Trace, Who};
 use crate::pages::{Completions, Man};
 use crate::transfer::args::{Receive, Send};
 
@@ -153,6 +153,9 @@ pub(crate) enum Command {
     /// Show the network as a node knows it
     #[command(before_help = "Example: amop topology --mermaid")]
     Topology(Topology),
+    /// Show what became of one message, node by node
+    #[command(before_help = "Example: amop trace 5fd2a1c07b3e98640000000000000007")]
+    Trace(Trace),
     /// Have a node reload, drain, close links, or log more
     #[command(before_help = "Example: amop node reload")]
     #[command(subcommand)]

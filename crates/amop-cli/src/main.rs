@@ -116,6 +116,7 @@ async fn run(args: Args, out: &mut Out, stop: &Stop) -> Result<(), Failure> {
         Command::Topics(args) => look::look(&Look::Topics(args), out, stop).await,
         Command::Who(args) => look::look(&Look::Who(args), out, stop).await,
         Command::Topology(args) => look::look(&Look::Topology(args), out, stop).await,
+        Command::Trace(args) => stop.or(look::look(&Look::Trace(args), out, stop)).await,
         Command::Node(command) => stop.or(look::order(&command, out)).await,
         Command::Errors(args) => errors::run(&args, out.lang(), out),
         Command::Acl(command) => acl::run(&command, out),

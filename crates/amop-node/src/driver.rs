@@ -11,6 +11,7 @@ mod events;
 mod files;
 mod look;
 mod staging;
+mod trace;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -5,14 +5,16 @@
 
 use std::net::SocketAddr;
 
-use amop_wire::{Epoch, Topic};
+use amop_wire::{Epoch, MsgId, Topic};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::driver::{Driver, unix};
 use crate::life::Look;
 use crate::node::Node;
 use crate::trust::LiveTrust;
-use crate::view::{ClientView, ListView, NodeView, Overview, PeerView, SubscriberView, TopicView};
+use crate::view::{
+    ClientView, ListView, NodeView, Overview, PeerView, SubscriberView, TopicView, TraceView,
+};
 
 /// The node has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -110,6 +112,15 @@ impl Window {
     /// [`Stopped`].
     pub async fn node_views(&self) -> Result<Vec<NodeView>, Stopped> {
         self.look(Driver::topology).await
+    }
+
+    /// What is left of a message.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`].
+    pub async fn trace_view(&self, id: MsgId) -> Result<TraceView, Stopped> {
+        self.look(move |driver| driver.trace(id)).await
     }
 
     /// Closes the links of every client or peer of this name, or of the client with this instance, and answers how many

@@ -179,3 +179,88 @@ pub struct NodeView {
     /// How many topics have subscribers there.
     pub topics: usize,
 }
+
+/// What is left of a message at the nodes that were asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TraceView {
+    /// The message.
+    pub id: String,
+    /// The node that was asked first.
+    pub node: String,
+    /// How long ago the first step at that node was, in milliseconds.
+    pub age_ms: f64,
+    /// What each node says.
+    pub nodes: Vec<NodeTraceView>,
+}
+
+/// What one node says of a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeTraceView {
+    /// Its certified name, or its id.
+    pub node: String,
+    /// `told`; `refused`, since our agency took no part; `busy`; or `silent`.
+    pub word: String,
+    /// The mark by which it knows the message, if it passed it on unread.
+    pub mark: Option<String>,
+    /// By how much its times may be wrong, in milliseconds: half of the round trip in which it was asked.
+    pub uncertainty_ms: f64,
+    /// Its steps, in the order in which they happened.
+    pub steps: Vec<StepView>,
+}
+
+/// One step of a message at a node. What does not belong to its kind is absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StepView {
+    /// When: milliseconds since the first step at the node that was asked first.
+    pub at_ms: f64,
+    /// Its kind: `accepted`, `not-accepted`, `parked`, `sent`, `sent-again`, `routed`, `pushed`, `not-pushed`,
+    /// `replied`, `declined`, `answered`, `refused`, `ended`, `spread`, `fanned-out`, `reported`, `received`,
+    /// `relayed` or `given-back`.
+    pub step: String,
+    /// The node at the other end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Whom a message came from that was passed on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The instance of the subscriber.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscriber: Option<String>,
+    /// The number of the attempt as it travels: the same at both nodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// Which attempt it is, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nth: Option<u32>,
+    /// Among how many subscribers one was chosen; how many there are; how many tries there were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
+    /// The topic, if the node still knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// Whether it is for all subscribers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multicast: Option<bool>,
+    /// How long its payload is, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub length: Option<u32>,
+    /// How much the node held for others, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<u32>,
+    /// How many links it is to cross.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hops: Option<u32>,
+    /// What relays know it by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
+    /// How it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<u8>,
+    /// Why, in one word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Of a multicast: how many took it, never got it, are not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<[u32; 3]>,
+}

@@ -1,6 +1,7 @@
 //! Identifiers: who, which life of it, which message.
 
 use std::fmt;
+use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
@@ -94,6 +95,24 @@ impl fmt::Display for MsgId {
     }
 }
 
+/// Reads the 32 hex digits.
+impl FromStr for MsgId {
+    type Err = MsgIdError;
+
+    fn from_str(text: &str) -> Result<Self, MsgIdError> {
+        let is_hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let (publisher, counter) =
+            text.split_at_checked(16).filter(|_| is_hex).ok_or(MsgIdError)?;
+        let word = |digits| u64::from_str_radix(digits, 16).map_err(|_| MsgIdError);
+        Ok(Self { publisher: Instance(word(publisher)?), counter: word(counter)? })
+    }
+}
+
+/// A text is no message id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a message id has 32 hex digits")]
+pub struct MsgIdError;
+
 impl fmt::Debug for MsgId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -117,6 +136,12 @@ mod tests {
     fn a_message_id_is_shown_as_32_hex_digits() {
         let id = MsgId { publisher: Instance(0xab), counter: 0x10 };
         assert_eq!(id.to_string(), "00000000000000ab0000000000000010");
+        assert_eq!("00000000000000AB0000000000000010".parse(), Ok(id));
+        for wrong in
+            ["", "ab", "00000000000000ab000000000000001", "+0000000000000ab0000000000000010"]
+        {
+            assert_eq!(wrong.parse::<MsgId>(), Err(MsgIdError), "{wrong:?}");
+        }
     }
 
     #[test]

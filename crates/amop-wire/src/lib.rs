@@ -48,7 +48,7 @@ pub use file_layout::FileLayout;
 pub use file_message::{FileBody, FileEnd, FileId, FileMessage, FileOffer, FileRoute};
 pub use frame::{Frame, FrameDecoder, FrameError, put_frame_head};
 pub use handshake::{ClientHandshake, NodeHandshake, PeerHandshake};
-pub use ids::{Epoch, Gen, Instance, MsgId, NodeId, Seq, Version};
+pub use ids::{Epoch, Gen, Instance, MsgId, MsgIdError, NodeId, Seq, Version};
 pub use lane::Lane;
 pub use message::{Message, MessageError};
 pub use multicast::Multicast;

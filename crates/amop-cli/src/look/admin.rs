@@ -139,6 +139,7 @@ fn refused(Problem { kind, message }: Problem) -> Failure {
     match kind.as_str() {
         "unknown-party" => Failure::new(Exit::DATA, "unknown-party", message)
             .next("`amop clients` and `amop peers` show the names"),
+        "invalid-id" => Failure::new(Exit::USAGE, "invalid-id", message),
         "invalid-topic" => Failure::new(Exit::USAGE, "invalid-topic", message),
         "invalid-filter" => Failure::new(Exit::USAGE, "invalid-filter", message)
             .next("give a level such as info, or amop_p2p=debug,info"),

@@ -19,6 +19,7 @@ pub(crate) enum Look {
     Topics(Topics),
     Who(Who),
     Topology(Topology),
+    Trace(Trace),
 }
 
 /// `amop topics`.
@@ -39,6 +40,15 @@ pub(crate) struct Topics {
 pub(crate) struct Who {
     /// The topic
     pub(crate) topic: String,
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+}
+
+/// `amop trace`.
+#[derive(Clone, Debug, Arguments)]
+pub(crate) struct Trace {
+    /// The message, as its publisher was told it
+    pub(crate) id: String,
     #[command(flatten)]
     pub(crate) admin: AdminArgs,
 }

@@ -7,20 +7,23 @@ mod admin;
 pub(crate) mod args;
 mod show;
 mod topology;
+mod trace;
 
 use std::time::Duration;
 
-use amop_node::view::{ClientView, NodeView, Overview, PeerView, SubscriberView, TopicView};
+use amop_node::view::{
+    ClientView, NodeView, Overview, PeerView, SubscriberView, TopicView, TraceView,
+};
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
 use crate::clock;
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::out::Out;
 use crate::stop::Stop;
 
 use admin::Admin;
-use args::{Look, NodeOrder, Topology};
+use args::{Look, NodeOrder, Topology, Trace};
 
 /// Runs one of the commands that look.
 pub(crate) async fn look(command: &Look, out: &mut Out, stop: &Stop) -> Result<(), Failure> {
@@ -56,6 +59,7 @@ pub(crate) async fn look(command: &Look, out: &mut Out, stop: &Stop) -> Result<(
             list(out, "subscriber", &found, "nobody would get it", show::subscribers)
         }
         Look::Topology(args) => topology(args, out, stop).await,
+        Look::Trace(args) => trace(args, out).await,
     }
 }
 
@@ -110,6 +114,21 @@ struct Done {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_zero(count: &usize) -> bool {
     *count == 0
+}
+
+async fn trace(args: &Trace, out: &mut Out) -> Result<(), Failure> {
+    let path = format!("/v1/trace?id={}", admin::escape(&args.id));
+    let trace: TraceView = Admin::find(&args.admin.admin)?.get(&path).await?;
+    if trace.nodes.iter().all(|node| node.steps.is_empty()) {
+        let sentence = format!("{} has nothing left of {}", trace.node, trace.id);
+        return Err(Failure::new(Exit::DATA, "unknown-message", sentence).next(
+            "ask the node where it was published; under load steps are kept for seconds only",
+        ));
+    }
+    match out.is_json() {
+        true => typed(out, "trace", &trace),
+        false => out.line(trace::draw(&trace, clock::wall())),
+    }
 }
 
 async fn topology(args: &Topology, out: &mut Out, stop: &Stop) -> Result<(), Failure> {

@@ -13,7 +13,6 @@ impl Node {
     pub(super) fn push_request(&mut self, home: NodeId, request: Request) {
         let Request { id, ttl, attempt, subscriber, exit_epoch, terms, from, topic, payload } =
             request;
-        let party = self.recorder.party(&from);
         let refusal = if !(self.born..=self.epoch).contains(&exit_epoch) {
             Err(Reason::StaleEpoch)
         } else if ttl.is_zero() {
@@ -24,7 +23,7 @@ impl Node {
         };
         if let Err(reason) = refusal {
             let refusal = PeerRefusal { id, attempt, reason, subscriber, fenced: false };
-            self.note_not_pushed(home, party, &refusal);
+            self.note_not_pushed(home, &refusal);
             self.reply_to(home, PeerMessage::Refusal(refusal));
         }
     }

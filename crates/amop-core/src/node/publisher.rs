@@ -16,6 +16,7 @@ use super::multicast::Spread;
 use super::pending::Pending;
 use super::rates::{Meter, TooFast};
 use super::record::Party;
+use super::recording::accepted;
 use super::unicast::success;
 use super::{LinkId, Node, Timer};
 use crate::by_counter::ByCounter;
@@ -101,7 +102,8 @@ impl Node {
         let held = held_bytes(&publish);
         publisher.open_bytes += held;
         self.memory.hold(held);
-        self.note_accepted(instance, &publish);
+        let id = MsgId { publisher: instance, counter };
+        self.recorder.note(now, id, accepted(publisher.party, &publish));
         match publish.mode {
             Mode::Multicast => self.spread(now, instance, publish),
             Mode::Unicast => self.request(now, instance, publish),

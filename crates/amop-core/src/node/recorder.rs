@@ -8,9 +8,9 @@
 
 use std::collections::BTreeMap;
 
-use amop_wire::{Instant, MsgId, Name};
+use amop_wire::{Instant, MsgId, Name, NodeId};
 
-use super::record::{Party, Record, Step};
+use super::record::{NodeTag, Party, Record, Step};
 use super::{Limits, Node};
 
 /// What became of each message, as far back as there is room.
@@ -28,8 +28,8 @@ impl Recorder {
         Self { all, failures, parties: Parties::default() }
     }
 
-    /// Writes down a step of a message.
-    #[inline]
+    /// Writes down a step of a message. Where the kind of the step is known, so is whether it is a failure.
+    #[inline(always)]
     pub(super) fn note(&mut self, at: Instant, id: MsgId, step: Step) {
         let record = Record { id, at, step };
         if record.step.is_failure() {
@@ -74,7 +74,7 @@ impl Ring {
         Self { records: Vec::with_capacity(capacity), capacity, next: 0 }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, record: Record) {
         if let Some(oldest) = self.records.get_mut(self.next) {
             *oldest = record;
@@ -124,8 +124,15 @@ impl Parties {
 }
 
 impl Node {
+    /// The node of this tag, as far as it is known here.
+    #[must_use]
+    pub fn node_of(&self, tag: NodeTag) -> Option<NodeId> {
+        let others = self.table.known_nodes().map(|node| node.id);
+        [self.id].into_iter().chain(others).find(|&node| NodeTag::of(node) == tag)
+    }
+
     /// Writes down a step of a message.
-    #[inline]
+    #[inline(always)]
     pub(super) fn note(&mut self, id: MsgId, step: Step) {
         self.recorder.note(self.now, id, step);
     }

@@ -11,21 +11,10 @@ use amop_wire::{
 use bytes::Bytes;
 
 use super::Node;
+use super::pending::{Pending, Seat};
 use super::record::{Mark, NodeTag, Party, Relayed, Step, TopicTag};
 
 impl Node {
-    /// As home node: a publish was taken.
-    pub(super) fn note_accepted(&mut self, instance: Instance, publish: &Publish) {
-        let Some(publisher) = self.publishers.get(&instance) else { return };
-        let step = Step::Accepted {
-            party: publisher.party,
-            length: length_of(&publish.payload),
-            topic: TopicTag::of(&publish.topic),
-            is_multicast: publish.mode == Mode::Multicast,
-        };
-        self.note(MsgId { publisher: instance, counter: publish.counter }, step);
-    }
-
     /// As home node: a publish was not taken.
     pub(super) fn note_not_accepted(
         &mut self,
@@ -42,22 +31,6 @@ impl Node {
             reason: outcome.reason,
         };
         self.note(MsgId { publisher: instance, counter: of.counter }, step);
-    }
-
-    /// As home node: a copy is about to go to the subscriber that was chosen among so many.
-    pub(super) fn note_sent(&mut self, id: MsgId, of: usize, is_again: bool) {
-        let Some(pending) = self.pending(id) else { return };
-        let Some(chosen) = &pending.chosen else { return };
-        let step = Step::Sent {
-            node: NodeTag::of(self.node_at(chosen.seat.at.place)),
-            subscriber: chosen.seat.at.instance,
-            attempt: pending.attempt(),
-            nth: u8::try_from(pending.attempts).unwrap_or(u8::MAX),
-            of: bounded(of),
-            waiting: bounded(self.memory.held()),
-            is_again,
-        };
-        self.note(id, step);
     }
 
     /// As home node: a copy will never be handled.
@@ -95,11 +68,11 @@ impl Node {
         self.note(delivery.attempt.id, step);
     }
 
-    /// As exit node: a unicast of this agency is refused before it is pushed.
-    pub(super) fn note_not_pushed(&mut self, home: NodeId, from: Party, refusal: &PeerRefusal) {
+    /// As exit node: a unicast is refused before it is pushed.
+    pub(super) fn note_not_pushed(&mut self, home: NodeId, refusal: &PeerRefusal) {
         let &PeerRefusal { id, attempt, reason, subscriber, .. } = refusal;
         let home = NodeTag::of(home);
-        self.note(id, Step::NotPushed { home, subscriber, attempt, from, reason });
+        self.note(id, Step::NotPushed { home, subscriber, attempt, reason });
     }
 
     /// As exit node: a subscriber answered.
@@ -169,6 +142,39 @@ impl Node {
             target: NodeTag::of(target),
         };
         self.note(Mark::of(header).as_id(), Step::Relayed(between));
+    }
+}
+
+/// A publish of somebody of this agency was taken.
+pub(super) fn accepted(party: Party, publish: &Publish) -> Step {
+    Step::Accepted {
+        party,
+        length: length_of(&publish.payload),
+        topic: TopicTag::of(&publish.topic),
+        is_multicast: publish.mode == Mode::Multicast,
+    }
+}
+
+/// A copy is about to go to the subscriber in this seat, of so many, while so much is held.
+pub(super) fn sent(
+    own: NodeId,
+    pending: &Pending,
+    seat: Seat,
+    of: Option<usize>,
+    held: usize,
+) -> Step {
+    let node = match seat.at.place {
+        Place::Here => own,
+        Place::Node(node) => node,
+    };
+    Step::Sent {
+        node: NodeTag::of(node),
+        subscriber: seat.at.instance,
+        attempt: pending.attempt(),
+        nth: u8::try_from(pending.attempts).unwrap_or(u8::MAX),
+        of: bounded(of.unwrap_or_default()),
+        waiting: bounded(held),
+        is_again: of.is_none(),
     }
 }
 

@@ -25,6 +25,7 @@ use amop_wire::{
 use amop_topic_table::{Candidate, Place};
 
 use super::pending::{Chosen, Pending, Seat};
+use super::recording::sent;
 use super::{LinkId, Node, Step};
 
 impl Node {
@@ -48,12 +49,14 @@ impl Node {
                 return self.park_or_end(now, id);
             };
             let seat = self.seat(candidate);
+            let (own, held) = (self.id, self.memory.held());
             let Some(pending) = self.pending_mut(id) else { return };
             pending.attempts += 1;
             // A subscriber without a link on the way there is tried, so that it is named as such.
             let seat = seat.unwrap_or(Seat { at: candidate, link: LinkId(0) });
             pending.chosen = Some(Chosen::new(seat, now));
-            self.note_sent(id, of, false);
+            let step = sent(own, pending, seat, Some(of), held);
+            self.note(id, step);
             match self.send_copy(now, id, candidate) {
                 Ok(()) => return,
                 Err(reason) => {
@@ -86,13 +89,14 @@ impl Node {
 
     /// Sends one more copy to where the last one went.
     pub(super) fn send_again(&mut self, now: Instant, id: MsgId) {
-        let Some(chosen) = self.pending_mut(id).and_then(|pending| pending.chosen.as_mut()) else {
-            return;
-        };
+        let (own, held) = (self.id, self.memory.held());
+        let Some(pending) = self.pending_mut(id) else { return };
+        let Some(chosen) = pending.chosen.as_mut() else { return };
         chosen.open += 1;
         chosen.sent_at = now;
         let seat = chosen.seat;
-        self.note_sent(id, 0, true);
+        let step = sent(own, pending, seat, None, held);
+        self.note(id, step);
         if let Err(reason) = self.send_copy(now, id, seat.at) {
             self.copy_refused(now, id, seat.at.place, reason, false);
         }

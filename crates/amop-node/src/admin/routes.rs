@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use amop_node::Stopped;
 use amop_node::view::TopicView;
-use amop_wire::Topic;
+use amop_wire::{MsgId, Topic};
 use axum::Json;
 use axum::Router;
 use axum::extract::{Query, Request, State};
@@ -31,6 +31,7 @@ pub(crate) fn read_only(desk: Desk) -> Router {
 /// All of it.
 pub(crate) fn all(desk: Desk) -> Router {
     views()
+        .route("/v1/trace", get(trace))
         .route("/v1/reload", post(reload))
         .route("/v1/drain", post(drain))
         .route("/v1/kick", post(kick))
@@ -186,6 +187,23 @@ async fn who(
         Problem::new(StatusCode::BAD_REQUEST, "invalid-topic", error.to_string())
     })?;
     Ok(Json(desk.node.subscriber_views(topic).await?).into_response())
+}
+
+/// Which message.
+#[derive(Debug, Deserialize)]
+struct Traced {
+    id: String,
+}
+
+async fn trace(
+    State(desk): State<Desk>,
+    Query(Traced { id }): Query<Traced>,
+) -> Result<Response, Problem> {
+    let id = id
+        .parse::<MsgId>()
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "invalid-id", error.to_string()))?;
+    info!(%id, "traced by the operator");
+    Ok(Json(desk.node.trace_view(id).await?).into_response())
 }
 
 async fn reload(State(desk): State<Desk>) -> Result<Response, Problem> {

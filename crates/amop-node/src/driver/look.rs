@@ -203,7 +203,7 @@ impl State {
     }
 
     /// The name of a node, or its id.
-    fn shown(&self, node: NodeId) -> String {
+    pub(super) fn shown(&self, node: NodeId) -> String {
         self.core.name_of(node).map_or_else(|| hex(node), |name| name.as_dns().into())
     }
 

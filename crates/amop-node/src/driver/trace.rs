@@ -1,0 +1,188 @@
+//! Makes what people are shown of one message.
+//!
+//! Records have neither names nor topics; they get those back as far as this node knows them now.
+
+use std::time::Duration;
+
+use amop_core::node::{NodeTag, Record, Relayed, Step, TopicTag};
+use amop_wire::{Instance, Instant, MsgId, NodeId, Reason, Receipt};
+
+use super::{Driver, State};
+use crate::view::{NodeTraceView, StepView, TraceView};
+
+impl Driver {
+    /// What this node has written down of a message.
+    pub(crate) fn trace(&self, id: MsgId) -> TraceView {
+        let now = self.now();
+        let state = self.lock();
+        let records = state.core.records(id);
+        let first = records.first().map_or(now, |record| record.at);
+        let own = state.told(state.core.id(), "told", None, Duration::ZERO, first, &records);
+        TraceView {
+            id: id.to_string(),
+            node: self.name.as_dns().into(),
+            age_ms: millis(now.saturating_since(first)),
+            nodes: vec![own],
+        }
+    }
+}
+
+impl State {
+    fn told(
+        &self,
+        node: NodeId,
+        word: &str,
+        mark: Option<u64>,
+        round_trip: Duration,
+        first: Instant,
+        records: &[Record],
+    ) -> NodeTraceView {
+        NodeTraceView {
+            node: self.shown(node),
+            word: word.into(),
+            mark: mark.map(|mark| format!("{mark:016x}")),
+            uncertainty_ms: millis(round_trip / 2),
+            steps: records.iter().map(|record| self.step(first, record)).collect(),
+        }
+    }
+
+    fn step(&self, first: Instant, record: &Record) -> StepView {
+        let after = millis(record.at.saturating_since(first));
+        let before = millis(first.saturating_since(record.at));
+        StepView { at_ms: after - before, ..self.shown_step(&record.step) }
+    }
+
+    fn shown_step(&self, step: &Step) -> StepView {
+        let of = |step: &str| StepView { step: step.into(), ..StepView::default() };
+        match *step {
+            Step::Accepted { length, topic, is_multicast, .. } => StepView {
+                length: Some(length),
+                topic: self.topic(topic),
+                multicast: Some(is_multicast),
+                ..of("accepted")
+            },
+            Step::NotAccepted { length, topic, code, reason, .. } => StepView {
+                length: Some(length),
+                topic: self.topic(topic),
+                code: Some(code.number()),
+                ..because(reason, of("not-accepted"))
+            },
+            Step::Parked => of("parked"),
+            Step::Sent { node, subscriber, attempt, nth, of: count, waiting, is_again } => {
+                StepView {
+                    nth: Some(nth.into()),
+                    count: (!is_again).then_some(count),
+                    held: Some(waiting),
+                    ..self.attempt(
+                        node,
+                        subscriber,
+                        attempt,
+                        of(if is_again { "sent-again" } else { "sent" }),
+                    )
+                }
+            }
+            Step::Routed { via, mark, hops } => StepView {
+                node: Some(self.tagged(via)),
+                mark: Some(format!("{:016x}", mark.0)),
+                hops: Some(hops.into()),
+                ..of("routed")
+            },
+            Step::Pushed { home, subscriber, attempt, length, waiting, .. } => StepView {
+                length: Some(length),
+                held: Some(waiting),
+                ..self.attempt(home, subscriber, attempt, of("pushed"))
+            },
+            Step::NotPushed { home, subscriber, attempt, reason } => {
+                because(reason, self.attempt(home, subscriber, attempt, of("not-pushed")))
+            }
+            Step::Replied { home, subscriber, attempt } => {
+                self.attempt(home, subscriber, attempt, of("replied"))
+            }
+            Step::Declined { home, subscriber, attempt, reason } => {
+                because(reason, self.attempt(home, subscriber, attempt, of("declined")))
+            }
+            Step::Answered { node, subscriber, attempt } => {
+                self.attempt(node, subscriber, attempt, of("answered"))
+            }
+            Step::Refused { node, subscriber, attempt, reason } => {
+                because(reason, self.attempt(node, subscriber, attempt, of("refused")))
+            }
+            Step::Ended { code, reason, attempts, .. } => StepView {
+                code: Some(code.number()),
+                count: Some(attempts),
+                ..because(reason, of("ended"))
+            },
+            ref other => self.shown_for_many(other),
+        }
+    }
+
+    /// Steps of multicasts, and of what is passed on.
+    fn shown_for_many(&self, step: &Step) -> StepView {
+        let of = |step: &str| StepView { step: step.into(), ..StepView::default() };
+        match *step {
+            Step::Spread { node, known } => {
+                StepView { node: Some(self.tagged(node)), count: Some(known), ..of("spread") }
+            }
+            Step::FannedOut { home, pushed, refused, length, .. } => StepView {
+                node: Some(self.tagged(home)),
+                count: Some(pushed),
+                receipt: Some([0, refused, 0]),
+                length: Some(length),
+                ..of("fanned-out")
+            },
+            Step::Reported { home, receipt } => StepView {
+                node: Some(self.tagged(home)),
+                receipt: Some(numbers(receipt)),
+                ..of("reported")
+            },
+            Step::Received { receipt, .. } => {
+                StepView { receipt: Some(numbers(receipt)), ..of("received") }
+            }
+            Step::Relayed(between) => self.between(between, of("relayed")),
+            Step::GivenBack(between) => self.between(between, of("given-back")),
+            _ => of("unknown"),
+        }
+    }
+
+    fn attempt(
+        &self,
+        node: NodeTag,
+        subscriber: Instance,
+        attempt: u32,
+        step: StepView,
+    ) -> StepView {
+        let (node, subscriber) = (Some(self.tagged(node)), Some(subscriber.to_string()));
+        StepView { node, subscriber, attempt: Some(attempt), ..step }
+    }
+
+    fn between(&self, Relayed { from, to, .. }: Relayed, step: StepView) -> StepView {
+        StepView { node: Some(self.tagged(to)), from: Some(self.tagged(from)), ..step }
+    }
+
+    /// The name of a node, as far as it is known.
+    fn tagged(&self, tag: NodeTag) -> String {
+        let node = self.core.node_of(tag);
+        node.map_or_else(|| format!("{:016x}", tag.0), |node| self.shown(node))
+    }
+
+    /// The one topic with this hash that anybody subscribes to, as far as this node knows.
+    fn topic(&self, tag: TopicTag) -> Option<String> {
+        let topics = self.core.table().subscribed_topics();
+        let mut found = topics.keys().filter(|topic| TopicTag::of(topic) == tag);
+        let topic = found.next().map(|topic| topic.as_str().to_owned());
+        topic.filter(|_| found.next().is_none())
+    }
+}
+
+fn because(reason: Reason, step: StepView) -> StepView {
+    StepView { reason: Some(reason.kind().into()), ..step }
+}
+
+fn numbers(receipt: Receipt) -> [u32; 3] {
+    [receipt.acked, receipt.refused, receipt.unknown]
+}
+
+/// Milliseconds, to the microsecond.
+fn millis(span: Duration) -> f64 {
+    (span.as_secs_f64() * 1e6).round() / 1e3
+}
