@@ -16,13 +16,13 @@ mod trace;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use amop_core::node::{Effect, Input, LinkId, Node};
+use amop_core::node::{Effect, Input, LinkId, Node, Trace};
 use amop_p2p::{Batch, Gauge, Identity, Link, Outbox, Waiting};
 use amop_wire::{
     ClientMessage, CloseCode, CloseReason, Epoch, Frame, Instant, Lane, Message, MessageError,
     Name, PeerMessage, Recent, Role, Transit,
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tracing::error;
 
 use crate::border::Border;
@@ -65,6 +65,9 @@ struct State {
     changed: bool,
     is_superseded: bool,
     is_drained: bool,
+    /// Who waits to be told what became of a message, by the numbers of their questions.
+    tracing: BTreeMap<u64, oneshot::Sender<Trace>>,
+    last_trace: u64,
 }
 
 /// The sending end of a link, and what is staged for it.
@@ -106,6 +109,8 @@ impl Driver {
             changed: false,
             is_superseded: false,
             is_drained: false,
+            tracing: BTreeMap::new(),
+            last_trace: 0,
         };
         state.core.set_limits(limits.of_core());
         Arc::new(Self {
@@ -358,6 +363,7 @@ impl State {
                         out.outbox.close(reason);
                     }
                 }
+                Effect::Traced { number, trace } => self.traced(number, trace),
                 Effect::Event(event) => {
                     self.changed = true;
                     self.tell(now, &event);

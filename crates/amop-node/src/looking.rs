@@ -114,13 +114,16 @@ impl Window {
         self.look(Driver::topology).await
     }
 
-    /// What is left of a message.
+    /// What is left of a message, here and at the nodes on its way, which are asked; takes 2 s at most if one of
+    /// them does not answer.
     ///
     /// # Errors
     ///
     /// [`Stopped`].
     pub async fn trace_view(&self, id: MsgId) -> Result<TraceView, Stopped> {
-        self.look(move |driver| driver.trace(id)).await
+        let answer = self.look(move |driver| driver.begin_trace(id)).await?;
+        let trace = answer.await.map_err(|_| Stopped)?;
+        self.look(move |driver| driver.shown_trace(&trace)).await
     }
 
     /// Closes the links of every client or peer of this name, or of the client with this instance, and answers how many

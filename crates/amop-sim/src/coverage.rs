@@ -99,7 +99,10 @@ impl Coverage {
                     self.reason(refusal.reason);
                 }
             }
-            NodeEffect::Sign { .. } | NodeEffect::Close { .. } | NodeEffect::Event(_) => {}
+            NodeEffect::Sign { .. }
+            | NodeEffect::Traced { .. }
+            | NodeEffect::Close { .. }
+            | NodeEffect::Event(_) => {}
         }
     }
 

@@ -49,6 +49,7 @@ kinds!(node_input, NODE_INPUTS, NodeInput, {
     NodeInput::Recertified => "recertified",
     NodeInput::Rules(_) => "rules",
     NodeInput::Drain => "drain",
+    NodeInput::Trace { .. } => "trace",
 });
 
 kinds!(node_effect, NODE_EFFECTS, NodeEffect, {
@@ -56,6 +57,7 @@ kinds!(node_effect, NODE_EFFECTS, NodeEffect, {
     NodeEffect::ToClients { .. } => "to clients",
     NodeEffect::ToPeer { .. } => "to peer",
     NodeEffect::Sign { .. } => "sign",
+    NodeEffect::Traced { .. } => "traced",
     NodeEffect::Close { .. } => "close",
     NodeEffect::Event(_) => "event",
 });
@@ -140,6 +142,8 @@ kinds!(peer_message, PEER_MESSAGES, PeerMessage, {
     PeerMessage::Probe => "Probe",
     PeerMessage::Held(_) => "Held",
     PeerMessage::Handshake(_) => "PeerHandshake",
+    PeerMessage::TraceQuestion(_) => "TraceQuestion",
+    PeerMessage::TraceAnswer(_) => "TraceAnswer",
 });
 
 kinds!(file_message, FILE_MESSAGES, FileBody, {

@@ -32,6 +32,7 @@ mod story;
 mod stranger;
 pub mod swarm;
 mod telling;
+mod tracing;
 mod traffic;
 mod verdicts;
 mod views;

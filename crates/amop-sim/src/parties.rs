@@ -191,6 +191,10 @@ impl World {
                 let signature = self.notary.sign_by(&leaf, &message);
                 Some(NodeInput::Signed { signature, chain: self.notary.chain_of(leaf) })
             }
+            NodeEffect::Traced { number, trace } => {
+                self.traced.insert(number, trace);
+                None
+            }
             NodeEffect::Event(event) => {
                 let line = format_args!("{event:?}");
                 self.tell(What::Did(Party::Node(node)), About::Nothing, line);

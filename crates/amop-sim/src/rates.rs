@@ -80,6 +80,7 @@ impl World {
             | NodeEffect::ToClients { .. }
             | NodeEffect::ToPeer { .. }
             | NodeEffect::Sign { .. }
+            | NodeEffect::Traced { .. }
             | NodeEffect::Event(_) => false,
         };
         if effects.iter().any(is_refused) {

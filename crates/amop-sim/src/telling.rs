@@ -141,6 +141,8 @@ impl World {
             PeerMessage::Greeting(_)
             | PeerMessage::Heartbeat(_)
             | PeerMessage::Probe
+            | PeerMessage::TraceQuestion(_)
+            | PeerMessage::TraceAnswer(_)
             | PeerMessage::Held(_) => (format!("{message:?}"), About::Nothing),
         };
         vec![words]

@@ -80,6 +80,8 @@ pub struct World {
     pub(crate) limits: Limits,
     /// Whether it is noted when a view of a node goes back.
     pub(crate) watches_versions: bool,
+    pub(crate) last_trace: u64,
+    pub(crate) traced: BTreeMap<u64, amop_core::node::Trace>,
 }
 
 impl World {
@@ -115,6 +117,8 @@ impl World {
             control_bytes_max: usize::MAX,
             limits: Limits::default(),
             watches_versions: true,
+            last_trace: 0,
+            traced: BTreeMap::new(),
         }
     }
 

@@ -498,7 +498,7 @@ pub struct FileSealedOffer {
 pub struct PeerHeader {
     #[prost(
         oneof = "peer_header::Kind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22"
     )]
     pub kind: ::core::option::Option<peer_header::Kind>,
 }
@@ -540,6 +540,10 @@ pub mod peer_header {
         Held(super::Held),
         #[prost(message, tag = "20")]
         Handshake(super::PeerHandshake),
+        #[prost(message, tag = "21")]
+        TraceQuestion(super::TraceQuestion),
+        #[prost(message, tag = "22")]
+        TraceAnswer(super::TraceAnswer),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -779,4 +783,33 @@ pub struct PeerHandshake {
     pub name: ::prost::bytes::Bytes,
     #[prost(bytes = "bytes", tag = "5")]
     pub topic: ::prost::bytes::Bytes,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TraceQuestion {
+    #[prost(fixed64, optional, tag = "1")]
+    pub number: ::core::option::Option<u64>,
+    #[prost(fixed64, optional, tag = "2")]
+    pub publisher: ::core::option::Option<u64>,
+    #[prost(fixed64, optional, tag = "3")]
+    pub counter: ::core::option::Option<u64>,
+    #[prost(fixed32, optional, tag = "4")]
+    pub attempt: ::core::option::Option<u32>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TraceAnswer {
+    #[prost(fixed64, optional, tag = "1")]
+    pub number: ::core::option::Option<u64>,
+    #[prost(fixed32, optional, tag = "2")]
+    pub word: ::core::option::Option<u32>,
+    #[prost(message, repeated, tag = "3")]
+    pub steps: ::prost::alloc::vec::Vec<TraceStep>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TraceStep {
+    #[prost(fixed64, optional, tag = "1")]
+    pub ago_us: ::core::option::Option<u64>,
+    #[prost(fixed32, optional, tag = "2")]
+    pub kind: ::core::option::Option<u32>,
+    #[prost(fixed64, repeated, tag = "3")]
+    pub numbers: ::prost::alloc::vec::Vec<u64>,
 }

@@ -99,6 +99,12 @@ pub const RECORDS: usize = 1 << 18;
 /// How many of those that went wrong are kept beside them, if it is not told otherwise.
 pub const FAILURES: usize = 1 << 14;
 
+/// Most steps of a message in one answer to a question about it.
+pub const STEPS_PER_ANSWER_MAX: usize = 128;
+
+/// Most numbers that tell of one step.
+pub const NUMBERS_PER_STEP_MAX: usize = 8;
+
 /// Longest payload of one message, in bytes. Larger content is a file.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 

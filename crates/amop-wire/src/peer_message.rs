@@ -17,7 +17,8 @@ use crate::multicast::{Multicast, read_multicast};
 use crate::probe::{put_held, read_held};
 use crate::{
     Chain, Epoch, Frame, Instance, Lane, Message, MessageError, MsgId, Name, NodeId, Reason,
-    Recent, Relay, Returned, Seq, SignedHead, Terms, Topic, Tree, Version,
+    Recent, Relay, Returned, Seq, SignedHead, Terms, Topic, TraceAnswer, TraceQuestion, Tree,
+    Version,
 };
 
 /// A message between two linked nodes.
@@ -58,6 +59,10 @@ pub enum PeerMessage {
     Held(Version),
     /// A publisher and a subscriber of a private topic speak with each other.
     Handshake(PeerHandshake),
+    /// Asks what the receiver has written down of a message.
+    TraceQuestion(TraceQuestion),
+    /// What is left of a message at the sender.
+    TraceAnswer(TraceAnswer),
 }
 
 /// A unicast on its way to the chosen subscriber's node.
@@ -141,6 +146,8 @@ impl Message for PeerMessage {
             | Self::Returned(_)
             | Self::Probe
             | Self::Held(_)
+            | Self::TraceQuestion(_)
+            | Self::TraceAnswer(_)
             | Self::Handshake(_) => Lane::Replies,
             Self::Relay(relay) => relay.lane,
             Self::Request(_) | Self::Multicast(_) | Self::Tree(_) => Lane::Messages,
@@ -175,6 +182,8 @@ impl Message for PeerMessage {
             | Self::Receipts(_)
             | Self::Returned(_)
             | Self::Probe
+            | Self::TraceQuestion(_)
+            | Self::TraceAnswer(_)
             | Self::Held(_) => &NONE,
         }
     }
@@ -281,6 +290,8 @@ impl PeerMessage {
             Self::Tree(tree) => Kind::Tree(tree.to_proto()),
             Self::Probe => Kind::Probe(pb::Probe {}),
             Self::Held(version) => Kind::Held(put_held(*version)),
+            Self::TraceQuestion(question) => Kind::TraceQuestion(question.to_proto()),
+            Self::TraceAnswer(answer) => Kind::TraceAnswer(answer.to_proto()),
         })
     }
 }
@@ -307,6 +318,8 @@ fn read_bare(kind: Kind) -> Result<PeerMessage, MessageError> {
         Kind::Returned(returned) => PeerMessage::Returned(Returned::read(returned)?),
         Kind::Probe(pb::Probe {}) => PeerMessage::Probe,
         Kind::Held(held) => PeerMessage::Held(read_held(held)),
+        Kind::TraceQuestion(question) => PeerMessage::TraceQuestion(TraceQuestion::read(question)),
+        Kind::TraceAnswer(answer) => PeerMessage::TraceAnswer(TraceAnswer::read(answer)?),
         Kind::Snapshot(_)
         | Kind::Changes(_)
         | Kind::Request(_)

@@ -4,6 +4,8 @@
 mod frames;
 #[path = "common/strategies.rs"]
 mod strategies;
+#[path = "common/traces.rs"]
+mod traces;
 
 use std::fmt::Debug;
 

@@ -17,6 +17,8 @@ use crate::text::printable;
 struct At<'a> {
     node: &'a NodeTraceView,
     step: &'a StepView,
+    /// The number of the attempt that it belongs to, also if it was passed on unread.
+    attempt: Option<u32>,
 }
 
 /// The picture for people.
@@ -25,7 +27,7 @@ pub(crate) fn draw(trace: &TraceView, now: SystemTime) -> String {
     let mut lines = vec![head(trace, &steps, now), String::new()];
     let mut slowest: Option<(f64, &str)> = None;
     let mut last: Option<(f64, &str)> = None;
-    for &(at_ms, At { node, step }) in &steps {
+    for &(at_ms, At { node, step, .. }) in &steps {
         lines.push(format!("{at_ms:>9.2} ms  {}", line(&node.node, step)));
         if let Some((before, at)) = last
             && slowest.is_none_or(|(longest, _)| at_ms - before > longest)
@@ -108,8 +110,8 @@ fn line(node: &str, step: &StepView) -> String {
     let subscriber = step.subscriber.as_deref().unwrap_or("?");
     let number = |number: Option<u32>| number.unwrap_or_default();
     let (count, nth, length) = (number(step.count), number(step.nth), number(step.length));
-    let held = step.held.filter(|&held| held > 0);
-    let held = held.map(|held| format!(", {held} B held")).unwrap_or_default();
+    let held = step.held.map(|bytes| bytes >> 10).filter(|&kib| kib >= WORTH_TELLING_KIB);
+    let held = held.map(|kib| format!(", {kib} KiB held")).unwrap_or_default();
     let reason = step.reason.as_deref().unwrap_or_default();
     let code = step.code.unwrap_or_default();
     let [took, refused, unknown] = step.receipt.unwrap_or_default();
@@ -145,11 +147,15 @@ fn line(node: &str, step: &StepView) -> String {
 
 /// All steps with their times, none before what caused it.
 fn in_order(trace: &TraceView) -> Vec<(f64, At<'_>)> {
+    let all = || trace.nodes.iter().flat_map(|node| &node.steps);
+    let marked = |step: &'_ StepView| Some((step.mark.clone()?, step.attempt?));
+    let attempts: BTreeMap<String, u32> = all().filter_map(marked).collect();
     let mut waiting: Vec<(Vec<usize>, At<'_>)> = Vec::new();
     for node in &trace.nodes {
+        let passed_on = node.mark.as_ref().and_then(|mark| attempts.get(mark)).copied();
         for (position, step) in node.steps.iter().enumerate() {
             let before = if position > 0 { vec![waiting.len() - 1] } else { Vec::new() };
-            waiting.push((before, At { node, step }));
+            waiting.push((before, At { node, step, attempt: step.attempt.or(passed_on) }));
         }
     }
     for effect in 0..waiting.len() {
@@ -183,7 +189,7 @@ fn is_cause(cause: At<'_>, effect: At<'_>) -> bool {
     }
     let leads_there = cause.step.node.as_ref() == Some(&effect.node.node);
     let is_back = effect.step.node.as_ref() == Some(&cause.node.node);
-    let is_same_attempt = cause.step.attempt.is_some() && cause.step.attempt == effect.step.attempt;
+    let is_same_attempt = cause.attempt.is_some() && cause.attempt == effect.attempt;
     match (cause.step.step.as_str(), effect.step.step.as_str()) {
         ("sent", "pushed" | "not-pushed" | "replied" | "declined") => {
             leads_there && is_same_attempt
@@ -193,11 +199,17 @@ fn is_cause(cause: At<'_>, effect: At<'_>) -> bool {
         }
         ("routed", "relayed" | "given-back") => cause.step.mark == effect.node.mark,
         ("relayed", "relayed" | "given-back") => cause.node.mark == effect.node.mark && leads_there,
+        ("relayed", "pushed" | "not-pushed" | "answered" | "refused") => {
+            leads_there && is_same_attempt
+        }
         ("spread", "fanned-out") => leads_there,
         ("reported", "received") => true,
         _ => false,
     }
 }
+
+/// As long as a node holds less than that for others, nothing waits for long.
+const WORTH_TELLING_KIB: u32 = 64;
 
 #[cfg(test)]
 mod tests {
@@ -244,9 +256,9 @@ mod tests {
         let expected = [
             (0.0, "accepted"),
             (0.1, "sent"),
-            (0.1, "pushed"),
             (0.1, "routed"),
             (0.1, "relayed"),
+            (0.1, "pushed"),
             (9.0, "replied"),
             (9.0, "answered"),
         ];

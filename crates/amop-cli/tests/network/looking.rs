@@ -102,3 +102,67 @@ async fn a_node_that_cannot_be_asked_or_does_not_obey_is_told_with_what_to_do() 
     assert_eq!(net.nodes[0].exited().await, Some(0));
     failed(&["status"], 69, &["error[no-node]", "is the node running?"]).await;
 }
+
+/// The picture with times, ids and lengths of time masked.
+fn masked(picture: &str, known: &[(String, &str)]) -> Vec<String> {
+    let mask = |line: &str| {
+        let mut line = line.trim_start().to_owned();
+        if let Some((time, rest)) = line.split_once(" ms  ")
+            && time.parse::<f64>().is_ok()
+        {
+            line = format!("T  {rest}");
+        }
+        known.iter().fold(line, |line, (text, shown)| line.replace(text, shown))
+    };
+    picture.lines().map(mask).collect()
+}
+
+/// TRACE-4, TRACE-5
+#[tokio::test]
+async fn one_message_is_traced_over_three_nodes_in_a_line() {
+    let net = Net::start(&[&[], &[0], &[1]]).await;
+    for node in &net.nodes {
+        node.says(&["admin interface ready"]).await;
+    }
+    let (client, desk) = (net.client("app", 0).await, net.client("desk", 2).await);
+    let mut subscription = desk.subscribe("quote").propagated().await.unwrap();
+    let asked = tokio::spawn(async move {
+        let answer = client.request("quote", "how much?").await.unwrap();
+        (client, answer.id)
+    });
+    within("the question", subscription.next()).await.unwrap().reply("42").unwrap();
+    let (_client, id) = within("the answer", asked).await.unwrap();
+    let known = [
+        (id.to_string(), "ID"),
+        (desk.instance().to_string(), "DESK"),
+        ("n1.node.bank-a.amop".to_owned(), "A"),
+        ("n1.node.bank-b.amop".to_owned(), "B1"),
+        ("n2.node.bank-b.amop".to_owned(), "B2"),
+    ];
+    let picture = said(net.nodes[0].dir(), &["trace", &id.to_string()]).await;
+    let lines = masked(&picture, &known);
+    assert!(lines[0].starts_with("unicast `quote` 9 B · ID · 20"), "{picture}");
+    assert!(lines[0].ends_with("Z · ended: 0"), "{picture}");
+    let expected = [
+        "T  A  accepted, 9 B",
+        "T  A ─▶ B2  attempt 1 to DESK, chosen among 1",
+        "T  A ─▶ B1  over 2 links",
+        "T  A ─▶ B1 ─▶ B2  passed on",
+        "T  B2 ─▶ DESK  pushed",
+        "T  B2 ◀─ DESK  answered",
+        "T  B2 ─▶ B1  over 2 links",
+        "T  B2 ─▶ B1 ─▶ A  passed on",
+        "T  A ◀─ B2  the answer came",
+    ];
+    let steps: Vec<&String> = lines.iter().filter(|line| line.starts_with("T  ")).collect();
+    assert_eq!(steps, expected, "{picture}");
+    assert!(lines.last().unwrap().ends_with("recorded by 3 nodes"), "{picture}");
+
+    let objects = objects(&said(net.nodes[2].dir(), &["--json", "trace", &id.to_string()]).await);
+    assert_eq!((&objects[0]["type"], &objects[0]["id"]), (&"trace".into(), &id.to_string().into()));
+    let unknown = amop(net.nodes[0].dir(), &["trace", &"0".repeat(32)]).await;
+    let said = String::from_utf8(unknown.stderr).unwrap();
+    assert!(said.contains("error[unknown-message]"), "{said}");
+    let wrong = amop(net.nodes[0].dir(), &["trace", "7"]).await;
+    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+}

@@ -86,6 +86,8 @@ impl Node {
             | PeerMessage::Returned(_)
             | PeerMessage::Probe
             | PeerMessage::Held(_)
+            | PeerMessage::TraceQuestion(_)
+            | PeerMessage::TraceAnswer(_)
             | PeerMessage::Handshake(_) => Ok(Some(message)),
         }
     }

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use amop_wire::{Instant, NodeId, NodeMessage};
+use amop_wire::{CloseCode, CloseReason, Instant, NodeId, NodeMessage};
 
 use super::{Effect, Event, Node, Timer};
 
@@ -73,6 +73,15 @@ impl Node {
         if !self.shutting_down {
             self.effects.push_back(Effect::Event(Event::Drained));
             self.shut_down();
+        }
+    }
+
+    /// Closes every link, and takes in no more.
+    pub(super) fn shut_down(&mut self) {
+        self.shutting_down = true;
+        for &link in self.links.keys() {
+            let reason = CloseReason::new(CloseCode::Shutdown, "the node shuts down");
+            self.effects.push_back(Effect::Close { link, reason });
         }
     }
 

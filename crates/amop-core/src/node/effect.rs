@@ -2,13 +2,14 @@
 
 use amop_topic_table::Rules;
 use amop_wire::{
-    Chain, ClientMessage, CloseCode, CloseReason, Epoch, FileMessage, Gen, Instance, Name, NodeId,
-    NodeMessage, PeerMessage,
+    Chain, ClientMessage, CloseCode, CloseReason, Epoch, FileMessage, Gen, Instance, MsgId, Name,
+    NodeId, NodeMessage, PeerMessage,
 };
 use bytes::Bytes;
 
 use super::Node;
 use super::border::Refused;
+use super::trace::Trace;
 use super::untruth::Untruth;
 
 /// One link, as its driver numbers it. A number is never used again.
@@ -99,6 +100,14 @@ pub enum Input {
     EndOfBatch,
     /// The moment that `poll_timeout` named has come.
     Timeout,
+    /// Somebody here wants to know what became of a message, by whatever number; [`Effect::Traced`] answers,
+    /// within 2 s.
+    Trace {
+        /// Which question it is.
+        number: u64,
+        /// Which message.
+        id: MsgId,
+    },
     /// The node signs by another certificate of its name from now on: what it has announced is to be announced
     /// anew, with that.
     Recertified,
@@ -140,6 +149,13 @@ pub enum Effect {
     Sign {
         /// This.
         message: Vec<u8>,
+    },
+    /// Tell who asked by [`Input::Trace`] what became of a message.
+    Traced {
+        /// Which question it was.
+        number: u64,
+        /// What is left of it.
+        trace: Trace,
     },
     /// Send what is queued, then close the link with this reason.
     Close {

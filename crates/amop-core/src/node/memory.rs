@@ -138,7 +138,13 @@ impl Node {
                 }
                 bytes
             }
-            Some(Effect::Sign { .. } | Effect::Close { .. } | Effect::Event(_)) | None => 0,
+            Some(
+                Effect::Sign { .. }
+                | Effect::Traced { .. }
+                | Effect::Close { .. }
+                | Effect::Event(_),
+            )
+            | None => 0,
         };
         memory.sent += bytes;
         true
@@ -164,7 +170,10 @@ impl Node {
                 }
                 return (count > 0).then(|| Effect::ToClients { links: sent.into(), message });
             }
-            Effect::Sign { .. } | Effect::Close { .. } | Effect::Event(_) => {}
+            Effect::Sign { .. }
+            | Effect::Traced { .. }
+            | Effect::Close { .. }
+            | Effect::Event(_) => {}
         }
         None
     }

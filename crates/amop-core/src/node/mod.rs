@@ -23,7 +23,7 @@
 //!                   ├─▶ memory     what is refused when it fills
 //!                   ├─▶ transit    what each peer may have waiting on a link
 //!                   ├─▶ untruth    what cannot be true
-//!                   ├─▶ recorder   what became of each message, to be looked up
+//!                   ├─▶ recorder   what became of each message; and `trace`, of one everywhere
 //!                   └─▶ propagation  which subscriptions of our clients every node knows of
 //!  Effect ◀── poll_effect
 //! ```
@@ -55,6 +55,8 @@ mod recording;
 mod relay;
 mod session;
 mod sync;
+mod telling;
+mod trace;
 mod transfer;
 mod transit;
 mod tree;
@@ -69,8 +71,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use amop_topic_table::{Place, TopicTable};
 use amop_wire::{
-    ClientMessage, CloseCode, CloseReason, Epoch, Instance, Instant, Name, NodeId, Path,
-    PeerMessage,
+    ClientMessage, CloseCode, Epoch, Instance, Instant, Name, NodeId, Path, PeerMessage,
 };
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -81,6 +82,7 @@ pub use effect::{Effect, Event, Input, LinkId};
 pub use limits::Limits;
 pub use rates::{Pace, Rate, Rates};
 pub use record::{Mark, NodeTag, Party, Record, Relayed, Step, TopicTag};
+pub use trace::{Told, Trace};
 pub use untruth::Untruth;
 pub use view::{AttachedClient, LinkedPeer};
 
@@ -96,6 +98,7 @@ use rates::Throttle;
 use recorder::Recorder;
 use session::Session;
 use sync::Announcer;
+use trace::Traces;
 use transfer::Transfers;
 use transit::Transit;
 use watches::Watches;
@@ -141,6 +144,7 @@ pub struct Node {
     propagation: Propagation,
     watches: Watches,
     recorder: Recorder,
+    traces: Traces,
     transfers: Transfers,
     timers: Timers<Timer>,
     effects: VecDeque<Effect>,
@@ -156,6 +160,7 @@ enum Timer {
     Fanouts,
     Greeting(LinkId),
     Linger(LinkId),
+    Trace(u64),
     Drain,
 }
 
@@ -191,6 +196,7 @@ impl Node {
             fanouts: Fanouts::default(),
             propagation: Propagation::default(),
             watches: Watches::default(),
+            traces: Traces::default(),
             transfers: Transfers::default(),
             timers: Timers::default(),
             effects: VecDeque::new(),
@@ -231,6 +237,7 @@ impl Node {
             Input::Timeout => self.handle_timeout(now),
             Input::Recertified => self.recertified(),
             Input::Rules(rules) => self.ruled(rules),
+            Input::Trace { number, id } => self.trace(now, number, id),
             Input::Drain => self.start_draining(now),
             Input::Shutdown => self.shut_down(),
         }
@@ -317,7 +324,10 @@ impl Node {
             self.early.insert(node, link);
         }
         match message {
-            PeerMessage::Request(_) | PeerMessage::Multicast(_) | PeerMessage::Probe => {
+            PeerMessage::Request(_)
+            | PeerMessage::Multicast(_)
+            | PeerMessage::TraceQuestion(_)
+            | PeerMessage::Probe => {
                 self.came_directly(node);
                 _ = self.heard_from(now, node, message);
             }
@@ -325,6 +335,7 @@ impl Node {
             | PeerMessage::Refusal(_)
             | PeerMessage::Receipts(_)
             | PeerMessage::Held(_)
+            | PeerMessage::TraceAnswer(_)
             | PeerMessage::Handshake(_) => _ = self.heard_from(now, node, message),
             PeerMessage::Relay(relay) => self.relayed(now, link, node, relay),
             PeerMessage::Returned(returned) => self.came_back(now, link, node, returned),
@@ -345,6 +356,7 @@ impl Node {
                 Timer::Fanouts => self.fanouts_due(now),
                 Timer::Greeting(link) => self.greeting_overdue(link),
                 Timer::Linger(link) => self.linger_over(link),
+                Timer::Trace(number) => self.trace_over(number),
                 Timer::Drain => self.drained(),
             }
         }
@@ -376,13 +388,5 @@ impl Node {
         self.confirm_propagation(now);
         self.report_fanouts();
         self.send_receipts();
-    }
-
-    fn shut_down(&mut self) {
-        self.shutting_down = true;
-        for &link in self.links.keys() {
-            let reason = CloseReason::new(CloseCode::Shutdown, "the node shuts down");
-            self.effects.push_back(Effect::Close { link, reason });
-        }
     }
 }

@@ -238,6 +238,11 @@ impl Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Party(pub(super) u16);
 
+impl Party {
+    /// One that another node numbers, or nobody does.
+    pub const ELSEWHERE: Self = Self(u16::MAX);
+}
+
 /// The first 8 bytes of the id of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NodeTag(pub u64);

@@ -44,7 +44,6 @@ impl Recorder {
     }
 
     /// Whether this is the number of the agency of somebody.
-    #[cfg(test)]
     pub(super) fn is_of(&self, party: Party, name: &Name) -> bool {
         self.parties.numbers.get(name.agency_subtree()) == Some(&party)
     }
@@ -111,7 +110,7 @@ impl Parties {
         }
         let party = match self.numbers.get(name.agency_subtree()) {
             Some(&party) => party,
-            None if self.numbers.len() >= PARTIES_MAX => return UNNUMBERED,
+            None if self.numbers.len() >= PARTIES_MAX => return Party::ELSEWHERE,
             None => {
                 let next = u16::try_from(self.numbers.len()).expect("there are not so many");
                 self.numbers.insert(name.agency_subtree().into(), Party(next));
@@ -145,9 +144,6 @@ impl Node {
         self.recorder.find(id)
     }
 }
-
-/// The agency of which there are too many: nobody is of it.
-const UNNUMBERED: Party = Party(u16::MAX);
 
 /// Most agencies that have a number: those of nodes and of their clients.
 const PARTIES_MAX: usize = 4_096;
@@ -215,8 +211,8 @@ mod tests {
         for number in 2..PARTIES_MAX {
             recorder.party(&name(&format!("agency-{number}")));
         }
-        assert_eq!(recorder.party(&name("one-more")), UNNUMBERED);
+        assert_eq!(recorder.party(&name("one-more")), Party::ELSEWHERE);
         assert!(recorder.is_of(a, &name("a")) && !recorder.is_of(a, &name("b")));
-        assert!(!recorder.is_of(UNNUMBERED, &name("one-more")));
+        assert!(!recorder.is_of(Party::ELSEWHERE, &name("one-more")));
     }
 }

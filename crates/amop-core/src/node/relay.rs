@@ -80,7 +80,10 @@ impl Node {
     /// A path has brought a message to this node.
     fn came_along(&mut self, now: Instant, path: &Path, message: &PeerMessage) {
         match message {
-            PeerMessage::Request(_) | PeerMessage::Multicast(_) | PeerMessage::Probe => {
+            PeerMessage::Request(_)
+            | PeerMessage::Multicast(_)
+            | PeerMessage::TraceQuestion(_)
+            | PeerMessage::Probe => {
                 self.note_way_back(path);
             }
             PeerMessage::Handshake(handshake) if handshake.from_publisher => {
@@ -120,6 +123,8 @@ impl Node {
             PeerMessage::Probe => self.probed(node),
             PeerMessage::Held(version) => self.held(node, version),
             PeerMessage::Handshake(handshake) => self.hand_over(node, handshake),
+            PeerMessage::TraceQuestion(question) => self.trace_asked(now, node, question),
+            PeerMessage::TraceAnswer(answer) => self.trace_answered(now, node, &answer),
             // These are between neighbours.
             PeerMessage::Greeting(_)
             | PeerMessage::Summary(_)

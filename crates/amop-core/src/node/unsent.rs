@@ -72,6 +72,8 @@ impl Node {
             | PeerMessage::Tree(_)
             | PeerMessage::Probe
             | PeerMessage::Held(_)
+            | PeerMessage::TraceQuestion(_)
+            | PeerMessage::TraceAnswer(_)
             | PeerMessage::Handshake(_) => {}
         }
     }

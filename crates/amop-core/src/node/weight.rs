@@ -52,7 +52,9 @@ pub(super) fn to_peer(message: &PeerMessage) -> Option<usize> {
         | PeerMessage::Heartbeat(_)
         | PeerMessage::Pull(_)
         | PeerMessage::Snapshot(_)
-        | PeerMessage::Changes(_) => 0,
+        | PeerMessage::Changes(_)
+        | PeerMessage::TraceQuestion(_) => 0,
+        PeerMessage::TraceAnswer(answer) => answer.steps.len() * STEP_BYTES,
     };
     Some(HEAD_BYTES + more + message.payload().len())
 }
@@ -65,3 +67,6 @@ const NODE_BYTES: usize = 48;
 
 /// A run of receipts.
 const RUN_BYTES: usize = 64;
+
+/// What a step of a message takes in an answer.
+const STEP_BYTES: usize = 96;

@@ -10,4 +10,5 @@ mod files;
 mod home;
 mod home_and_exit;
 mod private;
+mod tracing;
 mod ways;

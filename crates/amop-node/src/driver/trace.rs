@@ -4,46 +4,78 @@
 
 use std::time::Duration;
 
-use amop_core::node::{NodeTag, Record, Relayed, Step, TopicTag};
-use amop_wire::{Instance, Instant, MsgId, NodeId, Reason, Receipt};
+use amop_core::node::{Input, NodeTag, Record, Relayed, Step, Told, TopicTag, Trace};
+use amop_wire::{Instance, Instant, MsgId, Reason, Receipt, TraceWord};
+use tokio::sync::oneshot;
 
 use super::{Driver, State};
 use crate::view::{NodeTraceView, StepView, TraceView};
 
 impl Driver {
-    /// What this node has written down of a message.
-    pub(crate) fn trace(&self, id: MsgId) -> TraceView {
+    /// Has the node find out what became of a message; answers within some 2 s.
+    pub(crate) fn begin_trace(&self, id: MsgId) -> oneshot::Receiver<Trace> {
+        let (told, answer) = oneshot::channel();
+        let (now, mut state) = self.begin_batch();
+        state.last_trace += 1;
+        let number = state.last_trace;
+        state.tracing.insert(number, told);
+        state.handle(now, Input::Trace { number, id });
+        self.end_batch(now, state);
+        answer
+    }
+
+    /// What was found out, for people.
+    pub(crate) fn shown_trace(&self, trace: &Trace) -> TraceView {
         let now = self.now();
         let state = self.lock();
-        let records = state.core.records(id);
-        let first = records.first().map_or(now, |record| record.at);
-        let own = state.told(state.core.id(), "told", None, Duration::ZERO, first, &records);
+        let own = trace.told.first().map(|told| &told.records[..]).unwrap_or_default();
+        let first = own.first().map_or(now, |record| record.at);
         TraceView {
-            id: id.to_string(),
+            id: trace.id.to_string(),
             node: self.name.as_dns().into(),
             age_ms: millis(now.saturating_since(first)),
-            nodes: vec![own],
+            nodes: trace.told.iter().map(|told| state.told(trace.id, first, told)).collect(),
         }
     }
 }
 
 impl State {
-    fn told(
-        &self,
-        node: NodeId,
-        word: &str,
-        mark: Option<u64>,
-        round_trip: Duration,
-        first: Instant,
-        records: &[Record],
-    ) -> NodeTraceView {
-        NodeTraceView {
-            node: self.shown(node),
-            word: word.into(),
-            mark: mark.map(|mark| format!("{mark:016x}")),
-            uncertainty_ms: millis(round_trip / 2),
-            steps: records.iter().map(|record| self.step(first, record)).collect(),
+    /// Tells who asked. Nobody may be there any more.
+    pub(super) fn traced(&mut self, number: u64, trace: Trace) {
+        if let Some(asker) = self.tracing.remove(&number) {
+            drop(asker.send(trace));
         }
+    }
+
+    fn told(&self, id: MsgId, first: Instant, told: &Told) -> NodeTraceView {
+        let word = match told.word {
+            Some(TraceWord::Told) => "told",
+            Some(TraceWord::Refused) => "refused",
+            Some(TraceWord::Busy) => "busy",
+            None => "silent",
+        };
+        let mark = (told.about != id).then(|| format!("{:016x}", told.about.counter));
+        NodeTraceView {
+            node: self.shown(told.node),
+            word: word.into(),
+            mark,
+            uncertainty_ms: millis(told.round_trip / 2),
+            steps: self.steps(first, &told.records),
+        }
+    }
+
+    /// What is sent over others belongs to the attempt before it.
+    fn steps(&self, first: Instant, records: &[Record]) -> Vec<StepView> {
+        let mut attempt = None;
+        let step = |record: &Record| {
+            let step = self.step(first, record);
+            attempt = step.attempt.or(attempt);
+            match record.step {
+                Step::Routed { .. } => StepView { attempt, ..step },
+                _ => step,
+            }
+        };
+        records.iter().map(step).collect()
     }
 
     fn step(&self, first: Instant, record: &Record) -> StepView {

@@ -24,6 +24,20 @@ impl Swarm {
         if self.has_files {
             self.check_files();
         }
+        self.check_traces();
+    }
+
+    /// TRACE-4: whoever asks is answered in time.
+    fn check_traces(&mut self) {
+        let ids: Vec<MsgId> = self.world.record().publications().map(|(&id, _)| id).collect();
+        let ids: Vec<MsgId> = ids.into_iter().rev().take(3).collect();
+        let nodes = self.nodes.clone();
+        let pairs = nodes.iter().flat_map(|&node| ids.iter().map(move |&id| (node, id)));
+        let asked: Vec<u64> = pairs.map(|(node, id)| self.world.trace(node, id)).collect();
+        self.world.run_for(3 * SECOND);
+        for number in asked.iter().filter(|&&number| self.world.traced(number).is_none()) {
+            self.violations.push(format!("trace {number} has no end"));
+        }
     }
 
     /// SEQ-3: a change is known everywhere within a second, since nothing is lost any more.

@@ -30,6 +30,7 @@ mod signs;
 mod swarm;
 mod tables;
 mod terms;
+mod traces;
 mod trees;
 mod twins;
 mod unicast;

@@ -12,7 +12,7 @@ pub(crate) fn story(world: &World, node: NodeId, id: MsgId) -> Vec<String> {
     world.node_core(node).records(id).iter().map(words).collect()
 }
 
-fn words(record: &Record) -> String {
+pub(crate) fn words(record: &Record) -> String {
     match record.step {
         Step::Accepted { length, is_multicast: false, .. } => format!("accepted {length} B"),
         Step::Accepted { length, .. } => format!("accepted {length} B for all"),

@@ -1,6 +1,11 @@
 //! How a node finds out what another one holds, byte by byte.
 
-use amop_wire::{Lane, PeerMessage, Seq, Version};
+use std::time::Duration;
+
+use amop_wire::{
+    Instance, Lane, MsgId, PeerMessage, Seq, TraceAnswer, TraceQuestion, TraceStep, TraceWord,
+    Version,
+};
 
 use crate::{EPOCH, assert_golden};
 
@@ -23,5 +28,34 @@ fn what_is_held_keeps_its_bytes() {
          820112
            09 2827262524232221
            11 4847464544434241",
+    );
+}
+
+#[test]
+fn what_is_asked_of_a_message_and_its_answer_keep_their_bytes() {
+    let id = MsgId { publisher: Instance(0x11), counter: 0x12 };
+    assert_golden(
+        Lane::Replies,
+        &PeerMessage::TraceQuestion(TraceQuestion { number: 0x10, id, attempt: 0x13 }),
+        "00000025 0023
+         aa0120
+         09 1000000000000000
+         11 1100000000000000
+         19 1200000000000000
+         25 13000000",
+    );
+    let step = TraceStep { ago: Duration::from_micros(0x20), kind: 7, numbers: vec![0x21] };
+    let answer = TraceAnswer { number: 0x10, word: TraceWord::Busy, steps: vec![step] };
+    assert_golden(
+        Lane::Replies,
+        &PeerMessage::TraceAnswer(answer),
+        "0000002d 002b
+         b20128
+         09 1000000000000000
+         15 02000000
+         1a 18
+         09 2000000000000000
+         15 07000000
+         1a 08 2100000000000000",
     );
 }

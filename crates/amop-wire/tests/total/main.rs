@@ -13,6 +13,8 @@ mod other_encoders;
 mod protobuf;
 #[path = "../common/strategies.rs"]
 mod strategies;
+#[path = "../common/traces.rs"]
+mod traces;
 #[path = "../common/walk.rs"]
 mod walk;
 
