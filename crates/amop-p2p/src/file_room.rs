@@ -31,6 +31,10 @@ impl FileRoom {
         self.holds_below(FILE_BYTES_MAX / 2 + 1) && self.is_owed.swap(false, Ordering::SeqCst)
     }
 
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.queued_bytes.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn queued(&self, bytes: usize) {
         self.queued_bytes.fetch_add(bytes, Ordering::SeqCst);
     }
@@ -44,7 +48,7 @@ impl FileRoom {
     }
 
     fn holds_below(&self, bytes: usize) -> bool {
-        self.queued_bytes.load(Ordering::SeqCst) < bytes
+        self.queued_bytes() < bytes
     }
 }
 

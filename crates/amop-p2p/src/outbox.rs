@@ -31,6 +31,7 @@ impl Outbox {
             queued_bytes: AtomicUsize::default(),
             control_bytes: AtomicUsize::default(),
             queued_messages: AtomicUsize::default(),
+            taken_messages: Default::default(),
             file_room: FileRoom::default(),
             bytes_max: settings.outbox_bytes_max,
             messages_max: settings.outbox_messages_max,
@@ -77,6 +78,14 @@ impl Outbox {
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.shared.queued_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Those of them that are neither on the lane of control messages nor on that for files.
+    #[must_use]
+    pub fn queued_message_bytes(&self) -> usize {
+        let control_bytes = self.shared.control_bytes.load(Ordering::Relaxed);
+        let others = control_bytes + self.shared.file_room.queued_bytes();
+        self.queued_bytes().saturating_sub(others)
     }
 
     /// How many messages wait. Of each lane those count that the link took out together, until QUIC has
@@ -150,9 +159,7 @@ impl Outbox {
         let queue = &mut *self.lock();
         for (i, lane) in queue.lanes.iter_mut().enumerate() {
             if idle[i] {
-                let (written, taken) = (queue.taken[i], lane.messages());
-                self.shared.queued_messages.fetch_sub(written, Ordering::Relaxed);
-                queue.taken[i] = taken;
+                self.shared.has_written(i, lane.messages());
             }
             if idle[i] && !lane.is_empty() {
                 lane.take(|piece| put(i, piece));
@@ -170,8 +177,13 @@ impl Outbox {
         self.shared.file_room.pays()
     }
 
-    /// Tells that QUIC took so many bytes on each lane, or that they were given up.
-    pub(crate) fn written(&self, bytes: [usize; 4]) {
+    /// Tells that QUIC took so many bytes on each lane, or that they were given up, and on which lanes
+    /// it has all that was handed out.
+    pub(crate) fn written(&self, bytes: [usize; 4], idle: [bool; 4]) {
+        // At once: a link that has nothing to do is not run again, and what it counted would stay.
+        for lane in (0..idle.len()).filter(|lane| idle[*lane]) {
+            self.shared.has_written(lane, 0);
+        }
         let (all, control) = (bytes.iter().sum::<usize>(), bytes[index(Lane::Control)]);
         self.shared.queued_bytes.fetch_sub(all, Ordering::Relaxed);
         self.shared.control_bytes.fetch_sub(control, Ordering::Relaxed);
@@ -185,9 +197,10 @@ impl Outbox {
         queue.request = Some(Request::Ended);
         queue.news = false;
         queue.waker = None;
-        (queue.lanes, queue.taken) = Default::default();
+        queue.lanes = Default::default();
         let bytes = self.shared.queued_bytes.swap(0, Ordering::Relaxed);
         self.shared.waiting.sub(bytes - self.shared.control_bytes.swap(0, Ordering::Relaxed));
+        self.shared.taken_messages.iter().for_each(|taken| taken.store(0, Ordering::Relaxed));
         self.shared.queued_messages.store(0, Ordering::Relaxed);
         self.shared.file_room.clear();
     }
@@ -216,6 +229,8 @@ struct Shared {
     /// Counts what of it is on the lane of control messages.
     control_bytes: AtomicUsize,
     queued_messages: AtomicUsize,
+    /// How many messages the link took out of each lane the last time, if QUIC has not all of them.
+    taken_messages: [AtomicUsize; 4],
     /// Counts what of it is on the lane for files.
     file_room: FileRoom,
     bytes_max: usize,
@@ -225,11 +240,19 @@ struct Shared {
     queue: Mutex<Queue>,
 }
 
+impl Shared {
+    /// QUIC has all messages that the link took out of a lane before; so many are taken out now.
+    fn has_written(&self, lane: usize, taken: usize) {
+        let written = self.taken_messages[lane].swap(taken, Ordering::Relaxed);
+        if written > 0 {
+            self.queued_messages.fetch_sub(written, Ordering::Relaxed);
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Queue {
     lanes: [LaneBuffer; 4],
-    /// How many messages the link took out of each lane the last time.
-    taken: [usize; 4],
     /// How to wake the link; `None` while it is awake.
     waker: Option<Waker>,
     request: Option<Request>,

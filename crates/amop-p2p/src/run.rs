@@ -168,7 +168,8 @@ impl Runner {
             let more = self.writers[i].poll_write(cx);
             *wrote = Wrote { bytes: wrote.bytes + more.bytes, blocked: more.blocked };
         }
-        self.guard.outbox.written(wrote.each_ref().map(|wrote| wrote.bytes));
+        let idle = self.writers.each_ref().map(LaneWriter::is_idle);
+        self.guard.outbox.written(wrote.each_ref().map(|wrote| wrote.bytes), idle);
         self.stalls.note(&wrote, self.settings.stall_timeout, now);
         if self.writers.iter().any(LaneWriter::is_stopped) {
             self.peer_finished();

@@ -61,7 +61,7 @@ impl State {
         if bytes == 0 && !self.core.counts_waiting() {
             return;
         }
-        let on = |link: LinkId| self.links.get(&link).map_or(0, |out| out.outbox.queued_bytes());
+        let on = |link| self.links.get(&link).map_or(0, |out| out.outbox.queued_message_bytes());
         let transit = self.core.transit_links().map(|link| (link, on(link))).collect();
         self.handle(now, Input::Waiting { bytes, transit });
     }

@@ -98,7 +98,7 @@ fn bytes_count_as_queued_until_quic_took_them() {
     pair.take([true; 4]);
     assert_eq!(pair.outbox.queued_bytes(), 60);
     assert!(pair.outbox.has_room(40) && !pair.outbox.has_room(41));
-    pair.outbox.written([50, 0, 0, 0]);
+    pair.outbox.written([50, 0, 0, 0], [false; 4]);
     assert_eq!(pair.outbox.queued_bytes(), 10);
     assert!(pair.outbox.has_room(90));
     assert!(!pair.outbox.has_room(usize::MAX));
@@ -123,6 +123,34 @@ fn messages_count_as_queued_until_quic_has_those_that_were_taken_with_them() {
     assert_eq!(pair.outbox.queued_messages(), 1, "the last was taken and not written yet");
 }
 
+/// LIMIT-2: a link that sleeps since it has nothing to do must not look full.
+#[test]
+fn what_quic_has_counts_no_more_though_the_link_does_not_run_again() {
+    let pair = Pair::with(&Settings { outbox_messages_max: 2, ..Settings::default() });
+    for _ in 0..100 {
+        assert!(pair.outbox.has_room(10));
+        pair.send(Lane::Messages, 10);
+        pair.send(Lane::Replies, 10);
+        pair.take([true; 4]);
+        pair.outbox.written([0, 10, 4, 0], [true, true, false, true]);
+        assert_eq!(pair.outbox.queued_messages(), 1, "one is not written as a whole");
+        pair.outbox.written([0, 0, 6, 0], [true; 4]);
+        assert_eq!((pair.outbox.queued_messages(), pair.outbox.queued_bytes()), (0, 0));
+    }
+}
+
+#[test]
+fn control_messages_and_files_are_not_among_the_bytes_of_messages() {
+    let pair = Pair::new(1000);
+    for (lane, bytes) in Lane::ALL.into_iter().zip([10, 20, 40, 80]) {
+        pair.send(lane, bytes);
+    }
+    assert_eq!((pair.outbox.queued_bytes(), pair.outbox.queued_message_bytes()), (150, 60));
+    pair.take([true; 4]);
+    pair.outbox.written([10, 20, 39, 80], [true, true, false, true]);
+    assert_eq!(pair.outbox.queued_message_bytes(), 1);
+}
+
 #[test]
 fn what_waits_on_several_links_is_added_up_without_control_messages() {
     let settings = Settings::default();
@@ -132,7 +160,7 @@ fn what_waits_on_several_links_is_added_up_without_control_messages() {
     other.send(Lane::Files, 10);
     assert_eq!(settings.waiting.bytes(), 110);
     one.take([true; 4]);
-    one.outbox.written([500, 0, 60, 0]);
+    one.outbox.written([500, 0, 60, 0], [false; 4]);
     assert_eq!(settings.waiting.bytes(), 50);
     one.outbox.ended();
     assert_eq!(settings.waiting.bytes(), 10, "what waited on a link that has ended is gone");
@@ -148,9 +176,9 @@ fn what_waits_for_other_lanes_takes_no_room_from_files_and_what_quic_took_gives_
     assert!(!pair.outbox.has_file_room(0));
     pair.take([true; 4]);
     assert!(!pair.outbox.has_file_room(0), "QUIC has not taken it");
-    pair.outbox.written([0, 0, 100, 0]);
+    pair.outbox.written([0, 0, 100, 0], [false; 4]);
     assert!(!pair.outbox.has_file_room(0), "QUIC took something else");
-    pair.outbox.written([0, 0, 0, FRAME_LENGTHS_BYTES]);
+    pair.outbox.written([0, 0, 0, FRAME_LENGTHS_BYTES], [false; 4]);
     assert!(pair.outbox.has_file_room(0));
 }
 

@@ -230,3 +230,20 @@ async fn a_link_says_when_it_has_room_for_files_again_and_says_it_to_nobody_else
     run.await.unwrap();
     assert!(*counted.borrow() <= called + 1, "nobody waits any more");
 }
+
+/// LIMIT-2: a link over which a full queue has gone is as free as a new one, though nothing comes back.
+#[tokio::test]
+async fn a_queue_that_was_full_has_room_again_though_the_peer_says_nothing() {
+    let settings = Settings { outbox_messages_max: 3, ..Settings::default() };
+    let (_at_a, to_b, mut at_b, _to_a) = running_link(&settings).await;
+    for round in 0..20_u8 {
+        let notes = [0, 1, 2].map(|n| Note::new(Lane::Messages, [round, n], "a message"));
+        assert!(to_b.has_room(0), "round {round}");
+        to_b.send(&mut batch(&notes));
+        assert!(!to_b.has_room(0));
+        for note in notes {
+            assert_eq!(at_b.next().await, note);
+        }
+        assert_eq!((to_b.queued_messages(), to_b.queued_bytes()), (0, 0));
+    }
+}
