@@ -89,7 +89,10 @@ impl Keyed {
             return Use::NoRoom;
         }
         self.open.insert(attempt.id, owned.clone());
-        self.entries.insert(owned, Entry { digest, state: State::Open(Vec::new()) });
+        let before = self.entries.insert(owned, Entry { digest, state: State::Open(Vec::new()) });
+        if let Some(Entry { state: State::Answered { payload, .. }, .. }) = before {
+            self.answer_bytes -= payload.len(); // Its time was up, and nobody had looked since.
+        }
         Use::First
     }
 
@@ -255,5 +258,20 @@ mod tests {
         assert_eq!(keyed.enter(at(0), Key(8), &delivery(2, "a", ""), KEYS_MAX), Use::NoRoom);
         assert_eq!(keyed.enter(at(700), Key(8), &delivery(2, "a", ""), KEYS_MAX), Use::First);
         assert_eq!(keyed.answer_bytes, 0);
+    }
+
+    #[test]
+    fn a_key_that_is_used_again_when_its_time_is_up_counts_with_its_last_answer_alone() {
+        let mut keyed = Keyed::default();
+        for round in 0..100 {
+            let now = at(round * 600);
+            let (other, its) = (delivery(2 * round, "b", ""), delivery(2 * round + 1, "a", ""));
+            let before = at((round * 600).saturating_sub(1));
+            keyed.enter(before, Key(round.into()), &other, KEYS_MAX);
+            keyed.refused(other.attempt.id); // All were looked at just before its time was up.
+            assert_eq!(keyed.enter(now, KEY, &its, KEYS_MAX), Use::First);
+            keyed.answered(now, its.attempt.id, YES, &"an answer".into());
+        }
+        assert_eq!(keyed.answer_bytes, "an answer".len());
     }
 }
