@@ -1,5 +1,7 @@
 //! Parties that do not keep the rules: a test says word by word what they send.
 
+use std::time::Duration;
+
 use amop_core::node::{Input as NodeInput, LinkId, Untruth};
 use amop_wire::{ClientMessage, CloseReason, Frame, Message, Name, NodeMessage, PeerMessage, Role};
 
@@ -65,6 +67,14 @@ impl World {
     pub fn attach(&mut self, stranger: StrangerId, instance: u64, generation: u32) {
         let (instance, generation) = (amop_wire::Instance(instance), amop_wire::Gen(generation));
         self.say(stranger, &ClientMessage::Attach { instance, generation });
+    }
+
+    /// Cuts the links of all strangers; the nodes notice at once.
+    pub(crate) fn cut_strangers(&mut self) {
+        let links: Vec<LinkId> = self.strangers.iter().map(|stranger| stranger.link).collect();
+        for link in links {
+            self.cut_link(link, [Duration::ZERO; 2]);
+        }
     }
 
     /// What a stranger was told as a client.

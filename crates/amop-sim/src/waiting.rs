@@ -1,6 +1,7 @@
 //! How much waits on the links of a node, as its driver tells the core before it hands in a batch.
 
-use amop_core::node::{Input as NodeInput, Limits, LinkId};
+use amop_core::client::Client;
+use amop_core::node::{Input as NodeInput, Limits, LinkId, Node};
 
 use crate::network::{Network, Party};
 use crate::world::{NodeId, World};
@@ -15,6 +16,25 @@ impl World {
         let mut limits = self.limits.node;
         change(&mut limits);
         self.nodes[node.0].core.as_mut().expect("the node is up").set_limits(limits);
+    }
+
+    /// What has begun at any party and has not ended, one sentence each.
+    pub fn loose_ends(&mut self) -> Vec<String> {
+        let mut all = Vec::new();
+        for (party, bytes) in self.network.waiting.iter().filter(|(_, bytes)| **bytes > 0) {
+            all.push(format!("{bytes} bytes of {party} wait on links"));
+        }
+        for node in 0..self.nodes.len() {
+            self.node_batch(node, []); // It is told of what waits at the beginning of each.
+            let core = self.nodes[node].core.iter();
+            let ends = core.flat_map(Node::loose_ends);
+            all.extend(ends.map(|(what, count)| format!("node {node} has {count} {what}")));
+        }
+        for (client, slot) in self.clients.iter().enumerate() {
+            let ends = slot.core.iter().flat_map(Client::loose_ends);
+            all.extend(ends.map(|(what, count)| format!("client {client} has {count} {what}")));
+        }
+        all
     }
 
     /// What a node is told of what waits, if anything does or the node thinks so.

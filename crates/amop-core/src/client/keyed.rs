@@ -63,6 +63,11 @@ impl Keyed {
         self.entries.len()
     }
 
+    /// How many of them have no reply so far.
+    pub(super) fn open_len(&self) -> usize {
+        self.open.len()
+    }
+
     /// Notes a message that has a key, unless so many are remembered.
     pub(super) fn enter(
         &mut self,

@@ -17,6 +17,7 @@ mod effect;
 mod heard;
 mod keyed;
 mod limits;
+mod loose;
 mod moving;
 mod order;
 mod private;

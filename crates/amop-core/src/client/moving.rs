@@ -48,6 +48,12 @@ impl Moving {
         self.old.as_mut().filter(|old| old.generation == generation)
     }
 
+    /// How many links it still has beside the one that it is connected on, and how many multicasts wait for
+    /// them: bytes without a multicast count as one.
+    pub(super) fn loose_ends(&self) -> usize {
+        usize::from(self.old.is_some()) + self.waiting.len().max(self.waiting_bytes.min(1))
+    }
+
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let part_at = self.old.as_ref().and_then(|old| old.part_at);
         self.waiting.iter().map(|&(until, _)| until).chain(part_at).min()

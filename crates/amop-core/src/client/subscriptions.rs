@@ -34,6 +34,11 @@ impl Subscriptions {
         self.wanted.contains_key(topic)
     }
 
+    /// How many topics have a subscribe on its way.
+    pub(super) fn unanswered(&self) -> usize {
+        self.unanswered.len()
+    }
+
     /// The link has ended.
     pub(super) fn link_down(&mut self) {
         self.unanswered.clear();

@@ -55,6 +55,11 @@ pub(super) enum End {
 }
 
 impl Fanouts {
+    /// How many wait for acks, or for their report to be sent.
+    pub(super) fn waiting(&self) -> usize {
+        self.open.len() + self.reports.values().map(Vec::len).sum::<usize>()
+    }
+
     /// A delivery has ended.
     pub(super) fn end(&mut self, FanoutId(number): FanoutId, end: End) {
         let Some(fanout) = self.open.get_mut(number) else { return };

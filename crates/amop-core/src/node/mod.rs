@@ -42,6 +42,7 @@ mod fanout;
 mod handshake;
 mod limits;
 mod links;
+mod loose;
 mod memory;
 mod multicast;
 mod parking;

@@ -56,6 +56,12 @@ impl Propagation {
         self.probe_at.filter(|_| !self.waiting.is_empty())
     }
 
+    /// How many subscriptions wait, by their versions and by their clients.
+    pub(super) fn waiting(&self) -> usize {
+        let by_version = self.waiting.values().map(BTreeSet::len).sum::<usize>();
+        by_version.max(self.wanted.values().map(BTreeMap::len).sum())
+    }
+
     /// Notes that nodes may be within reach that were not, or no longer.
     pub(super) fn touch(&mut self) {
         self.is_touched = true;

@@ -49,6 +49,11 @@ enum Stopped {
 }
 
 impl Transfers {
+    /// How many messages wait on all links.
+    pub(super) fn waiting(&self) -> usize {
+        self.links.values().map(|files| files.lane.len()).sum()
+    }
+
     /// Forgets a link: what waits for it was not sent, and its ends notice.
     pub(super) fn link_down(&mut self, now: Instant, link: LinkId) {
         self.ready.remove(&link);

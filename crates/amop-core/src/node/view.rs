@@ -47,6 +47,12 @@ pub struct LinkedPeer<'a> {
 }
 
 impl Node {
+    /// How many clients are attached.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// All attached clients, in the order of their links.
     pub fn attached_clients(&self) -> impl Iterator<Item = AttachedClient<'_>> {
         self.links.iter().filter_map(|(&link, end)| {
@@ -89,12 +95,6 @@ impl Node {
             Place::Here => (self.id, candidate.instance),
             Place::Node(node) => (node, candidate.instance),
         })
-    }
-
-    /// How many clients are attached.
-    #[must_use]
-    pub fn session_count(&self) -> usize {
-        self.sessions.len()
     }
 
     /// How many publishes of clients have no outcome.

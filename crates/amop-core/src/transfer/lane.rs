@@ -118,6 +118,11 @@ impl<F: Copy> FileLane<F> {
         FILE_WINDOW_BYTES - held
     }
 
+    /// How many messages wait.
+    pub(crate) fn len(&self) -> usize {
+        self.back.len() + self.transfers.values().map(|queue| queue.messages.len()).sum::<usize>()
+    }
+
     /// How many bytes of pieces wait.
     #[must_use]
     pub fn piece_bytes(&self) -> u64 {

@@ -25,6 +25,7 @@ impl Swarm {
             self.check_files();
         }
         self.check_traces();
+        self.check_loose_ends();
     }
 
     /// TRACE-4: whoever asks is answered in time.
@@ -38,6 +39,15 @@ impl Swarm {
         for number in asked.iter().filter(|&&number| self.world.traced(number).is_none()) {
             self.violations.push(format!("trace {number} has no end"));
         }
+    }
+
+    /// What has begun has ended: no count that went up stays so when nothing happens.
+    fn check_loose_ends(&mut self) {
+        // One that is linked and says nothing keeps others waiting to hear what it knows.
+        self.world.cut_strangers();
+        // As long as the slowest message that was published last may take.
+        self.world.run_for(6 * SECOND);
+        self.violations.extend(self.world.loose_ends());
     }
 
     /// SEQ-3: a change is known everywhere within a second, since nothing is lost any more.

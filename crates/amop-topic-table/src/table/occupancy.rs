@@ -12,6 +12,12 @@ impl TopicTable {
         self.graph.set_watched_max(limits.watched_edges);
     }
 
+    /// How many nodes' announcements a peer was asked for and has not answered.
+    #[must_use]
+    pub fn pulls_under_way(&self) -> usize {
+        self.remotes.values().filter(|remote| remote.is_behind()).count()
+    }
+
     /// How full each collection is that clients or other nodes can fill.
     pub fn occupancy(&self) -> impl Iterator<Item = Occupancy> {
         let all = [

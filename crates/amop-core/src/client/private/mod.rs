@@ -61,6 +61,16 @@ impl Private {
         self.homes.len()
     }
 
+    /// How many publishes have no end.
+    pub(super) fn drafts_len(&self) -> usize {
+        self.drafts.len()
+    }
+
+    /// How many unicasts the application has not answered.
+    pub(super) fn answers_len(&self) -> usize {
+        self.answers.len()
+    }
+
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let machines = [self.publisher.poll_timeout(), self.subscriber.poll_timeout()];
         machines.into_iter().flatten().chain(self.alarm).min()
