@@ -1,6 +1,7 @@
 //! One lane of a running link: the stream to read, the stream to write, and what is half done.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
@@ -14,6 +15,20 @@ pub(crate) struct LaneReader {
     stream: RecvStream,
     decoder: FrameDecoder,
     open: bool,
+    /// What was read since somebody looked.
+    bytes: usize,
+    has_ended: bool,
+}
+
+/// What a lane has read lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// How many bytes came.
+    pub(crate) bytes: usize,
+    /// Whether a frame ended.
+    pub(crate) has_ended: bool,
+    /// How many bytes are kept of a frame whose end has not come.
+    pub(crate) kept: usize,
 }
 
 /// What one attempt to read gave. The frames are in the caller's vector in any case.
@@ -33,12 +48,25 @@ pub(crate) enum Read {
 
 impl LaneReader {
     pub(crate) fn new(lane: Lane, stream: RecvStream) -> Self {
-        Self { lane, stream, decoder: FrameDecoder::default(), open: true }
+        Self {
+            lane,
+            stream,
+            decoder: FrameDecoder::default(),
+            open: true,
+            bytes: 0,
+            has_ended: false,
+        }
     }
 
     /// Whether more can come on this lane.
     pub(crate) fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// Says what was read since the last time.
+    pub(crate) fn take_progress(&mut self) -> Progress {
+        let (bytes, has_ended) = (mem::take(&mut self.bytes), mem::take(&mut self.has_ended));
+        Progress { bytes, has_ended, kept: self.decoder.pending_bytes() }
     }
 
     /// Reads what is there, at most as many chunks as fit, and appends the frames in it.
@@ -58,10 +86,14 @@ impl LaneReader {
             Err(_) => return Poll::Ready(self.end(Read::ConnectionLost)),
         };
         for chunk in &mut chunks[..count] {
-            self.decoder.feed(std::mem::take(chunk));
+            self.bytes += chunk.len();
+            self.decoder.feed(mem::take(chunk));
             loop {
                 match self.decoder.next_frame() {
-                    Ok(Some(frame)) => frames.push(frame),
+                    Ok(Some(frame)) => {
+                        self.has_ended = true;
+                        frames.push(frame);
+                    }
                     Ok(None) => break,
                     Err(error) => return Poll::Ready(self.end(Read::Garbage(error))),
                 }

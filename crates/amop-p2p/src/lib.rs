@@ -9,6 +9,7 @@ mod dialer;
 mod endpoint;
 mod file_room;
 mod gauge;
+mod halves;
 mod handshake;
 mod identity;
 mod kind;

@@ -27,6 +27,7 @@ use bytes::Bytes;
 use quinn::ConnectionError;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::halves::Halves;
 use crate::lane::{LaneReader, LaneWriter, Read, Wrote};
 use crate::link::{Guard, Link, LinkEnd, end_of};
 use crate::outbox::Request;
@@ -44,6 +45,7 @@ pub(crate) struct Runner {
     frames: Vec<Frame>,
     chunks: Box<[Bytes; CHUNKS_PER_READ]>,
     stalls: Stalls,
+    halves: Halves,
     alarm: Alarm,
     settings: Arc<Settings>,
     guard: Guard,
@@ -82,6 +84,7 @@ impl Runner {
             frames: Vec::new(),
             chunks: Box::new(array::from_fn(|_| Bytes::new())),
             stalls: Stalls::default(),
+            halves: Halves::new(link.settings.waiting.clone()),
             alarm: Alarm::default(),
             settings: link.settings,
             guard: link.guard,
@@ -130,6 +133,8 @@ impl Runner {
                 }
             }
         }
+        let read = self.readers.each_mut().map(LaneReader::take_progress);
+        self.halves.note(read, self.settings.half_frame_timeout, now);
         if lost { self.lost() } else { Flow::Continue(()) }
     }
 
@@ -220,13 +225,22 @@ impl Runner {
         }
     }
 
+    /// Ends the link if its peer does not read, or does not send the rest of what it has begun.
     fn watch_stalls(&mut self, cx: &mut Context<'_>) -> Flow {
-        match self.stalls.first().map(|at| self.alarm.poll(cx, at)) {
-            Some(Poll::Ready(())) => {
+        let (stalled, half) = (self.stalls.first(), self.halves.first());
+        let Some(first) = stalled.into_iter().chain(half.map(|(at, _)| at)).min() else {
+            return Flow::Continue(());
+        };
+        match (self.alarm.poll(cx, first), half) {
+            (Poll::Pending, _) => Flow::Continue(()),
+            (Poll::Ready(()), Some((at, lane))) if at == first => {
+                let patience = self.settings.half_frame_timeout;
+                self.broken(lane, &format!("half a frame, and not the rest of it for {patience:?}"))
+            }
+            (Poll::Ready(()), _) => {
                 let text = format!("did not read for {:?}", self.settings.stall_timeout);
                 self.close(CloseReason::new(CloseCode::SlowReader, text))
             }
-            Some(Poll::Pending) | None => Flow::Continue(()),
         }
     }
 

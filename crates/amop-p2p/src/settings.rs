@@ -41,10 +41,12 @@ pub struct Settings {
     pub outbox_bytes_max: usize,
     /// How many messages may wait in an outbox before it has no room. 65,536.
     pub outbox_messages_max: usize,
-    /// Counts what waits on all links with clones of it.
+    /// Counts what waits on all links with clones of it, and what is kept there of frames whose end has not come.
     pub waiting: Waiting,
     /// A link whose peer took nothing of what waits on some lane for this long is closed. 10 s.
     pub stall_timeout: Duration,
+    /// A link on which a frame has begun and does not go on for this long, by 16 KiB at least, is closed. 30 s.
+    pub half_frame_timeout: Duration,
     /// How long a link may take from the first packet until all of its lanes are open. 5 s.
     pub handshake_timeout: Duration,
     /// How many links each address may begin a second, and at once after a pause. Past that a newcomer must
@@ -69,6 +71,7 @@ impl Default for Settings {
             outbox_messages_max: LINK_MESSAGES_MAX,
             waiting: Waiting::default(),
             stall_timeout: Duration::from_secs(10),
+            half_frame_timeout: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(5),
             handshakes_per_address: (HANDSHAKES_PER_SECOND, HANDSHAKES_BURST),
             flush_timeout: Duration::from_secs(2),

@@ -178,3 +178,37 @@ async fn quic_itself_keeps_a_peer_from_opening_more_than_the_lanes() {
     let (_, link) = tokio::join!(accepting, b.dial(listener.local_addr().unwrap(), None));
     drop(link);
 }
+
+/// LINK-8: what was begun is kept until the rest comes, so whoever never sends the rest is closed.
+#[tokio::test]
+async fn half_a_frame_closes_the_link_after_a_while_even_if_bytes_drip_and_others_go_on() {
+    let settings = Settings { half_frame_timeout: Duration::from_millis(300), ..settings() };
+    let acceptor = node("n1.node.bank-a.amop", &settings);
+    let (mut hostile, link_to_it) = hostile_link(&acceptor).await;
+    let good = node("n1.node.bank-b.amop", &settings);
+    let (dialed, accepted) = link(&good, &acceptor).await;
+    let (to_acceptor, _at_good) = (dialed.outbox(), Running::start(dialed));
+    let mut at_acceptor = Running::start(accepted);
+    let running = Running::start(link_to_it);
+
+    hostile.lanes[3].0.write_all(&[0, 0, 1, 0, 0, 1]).await.unwrap();
+    let drip = tokio::spawn(async move {
+        let mut dripped = 0;
+        // Each byte after another message of somebody else, for as long as the link takes any.
+        loop {
+            let note = Note::new(Lane::Messages, "a message", "");
+            to_acceptor.send(&mut batch(std::slice::from_ref(&note)));
+            assert_eq!(at_acceptor.next().await, note);
+            if dripped < 200 && hostile.lanes[3].0.write_all(b"x").await.is_ok() {
+                dripped += 1;
+            }
+            if hostile.connection.close_reason().is_some() {
+                return hostile;
+            }
+        }
+    });
+    let end = timeout(Duration::from_secs(20), running.end()).await.expect("the link ends");
+    let text = "files lane: half a frame, and not the rest of it for 300ms";
+    assert_broken(&drip.await.unwrap(), end, text).await;
+    assert_eq!(settings.waiting.bytes(), 0, "nothing of it is kept");
+}
