@@ -247,3 +247,26 @@ async fn a_queue_that_was_full_has_room_again_though_the_peer_says_nothing() {
         assert_eq!((to_b.queued_messages(), to_b.queued_bytes()), (0, 0));
     }
 }
+
+/// LINK-4: no load makes a node that lives look dead, since heartbeats wait for nothing but what is on its way.
+#[tokio::test]
+async fn control_messages_overtake_all_that_waits_however_full_a_link_is_kept() {
+    let (_at_a, to_b, mut at_b, _to_a) = running_link(&Settings::default()).await;
+    let bulk = |bytes: usize| Note::new(Lane::Messages, "bulk", vec![7; bytes]);
+    const BULK_BYTES: usize = 64 << 10;
+    let (mut sent, mut came) = (0, 0);
+    for beat in 0..30_u8 {
+        while to_b.has_room(BULK_BYTES + 100) {
+            to_b.send(&mut batch(&[bulk(BULK_BYTES)]));
+            sent += 1;
+        }
+        let heartbeat = Note::new(Lane::Control, [beat], "");
+        to_b.send(&mut batch(std::slice::from_ref(&heartbeat)));
+        let (waited, before) = (sent - came, came);
+        while at_b.next().await != heartbeat {
+            came += 1;
+        }
+        assert!(waited > 100, "beat {beat}: {waited} waited");
+        assert!(came - before < 64, "beat {beat}: {} of {waited} came before it", came - before);
+    }
+}
