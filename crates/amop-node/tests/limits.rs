@@ -243,6 +243,10 @@ fn the_table_of_limits_names_the_limits_that_hold() {
         ("handshakes half open", grouped(limits::HALF_OPEN_MAX)),
         ("handshake", seconds(links.handshake_timeout)),
         ("a link whose peer takes nothing", seconds(links.stall_timeout)),
+        (
+            "half a frame",
+            format!("{} without 16 KiB more of it", seconds(links.half_frame_timeout)),
+        ),
         ("files on one link at a time", grouped(limits::TRANSFERS_MAX)),
         ("bytes of one file held by a node", format!("{} MiB", limits::FILE_WINDOW_BYTES >> 20)),
     ];
@@ -256,7 +260,11 @@ fn the_table_of_limits_names_the_limits_that_hold() {
         .map(|row| &row[0])
         .filter(|what| expected.iter().all(|(expected, _)| *expected != what.as_str()))
         .collect();
-    let told_elsewhere = ["greeting on a link", "agencies whose rate is remembered"];
+    let told_elsewhere = [
+        "greeting on a link",
+        "files that a node passes on at a time",
+        "agencies whose rate is remembered",
+    ];
     assert_eq!(untold, told_elsewhere, "a row that nothing holds against the code");
 
     let keyed: Vec<&str> = table.iter().map(|row| row[1].trim_matches('`')).collect();

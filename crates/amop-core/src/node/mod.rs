@@ -361,6 +361,7 @@ impl Node {
                 Timer::Drain => self.drained(),
             }
         }
+        self.transfers.forget_idle(now);
         self.heartbeat(now); // It notices if this node did not run.
         for pull in self.table.handle_timeout(now) {
             self.pull(pull);

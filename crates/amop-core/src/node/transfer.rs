@@ -15,6 +15,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use amop_topic_table::Candidate;
+use amop_wire::limits::FILE_WINDOW_BYTES;
 use amop_wire::{
     Code, FileBody, FileEnd, FileFound, FileMessage, FileOffer, FoundReceiver, Instance, Instant,
     MsgId, Reason, Topic,
@@ -73,6 +74,28 @@ impl Transfers {
         }
     }
 
+    /// Whether this transfer has a place on that link, or may have one more beside those on all links.
+    fn has_room(&mut self, now: Instant, to: LinkId, message: &FileMessage, most: usize) -> bool {
+        let has_place = |files: &LinkFiles| files.lane.has_place(&message.route);
+        if self.links.get(&to).is_some_and(has_place) {
+            return true;
+        }
+        if self.count() >= most {
+            self.forget_idle(now);
+        }
+        self.count() < most
+    }
+
+    /// Forgets what senders have left that are gone.
+    pub(super) fn forget_idle(&mut self, now: Instant) {
+        self.links.values_mut().for_each(|files| files.lane.forget_idle(now));
+    }
+
+    /// How many transfers have a place on any link.
+    fn count(&self) -> usize {
+        self.links.values().map(|files| files.lane.transfers()).sum()
+    }
+
     fn push(&mut self, now: Instant, to: LinkId, from: LinkId, message: FileMessage) -> Queued {
         self.ready.insert(to);
         self.links.entry(to).or_default().lane.push(now, from, message)
@@ -94,6 +117,12 @@ impl Node {
     /// there is room.
     pub fn file_links(&self) -> impl Iterator<Item = LinkId> {
         self.transfers.ready.iter().copied()
+    }
+
+    /// How many transfers of files this node passes on, or did within the last minute.
+    #[must_use]
+    pub fn file_transfers(&self) -> usize {
+        self.transfers.count()
     }
 
     /// Takes the next file message to send on a link; `None` until something new waits there.
@@ -223,7 +252,9 @@ impl Node {
             self.transfers.forget(from, to, &message);
         }
         let offer = message.body.offered().is_some().then(|| message.clone());
-        if self.transfers.push(now, to, from, message) == Queued::Full
+        let most = transfers_within(self.limits.memory_bytes);
+        let has_room = !is_forth || self.transfers.has_room(now, to, &message, most);
+        if (!has_room || self.transfers.push(now, to, from, message) == Queued::Full)
             && let Some(offer) = offer
         {
             self.reply_to_file(now, from, &offer, FileBody::Wait);
@@ -287,3 +318,13 @@ fn is_forth(body: &FileBody) -> bool {
         | FileBody::Found(_) => false,
     }
 }
+
+/// How many transfers a node with that budget of memory passes on at a time, each of which it may hold
+/// a window of.
+fn transfers_within(memory_bytes: usize) -> usize {
+    let window_bytes = usize::try_from(FILE_WINDOW_BYTES).expect("a window fits memory");
+    (memory_bytes / 4 / window_bytes).max(TRANSFERS_MIN)
+}
+
+/// So many are passed on with any budget.
+const TRANSFERS_MIN: usize = 4;

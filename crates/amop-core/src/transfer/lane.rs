@@ -175,15 +175,28 @@ impl<F: Copy> FileLane<F> {
         self.push_back(message)
     }
 
-    /// Whether another transfer may begin; one that was idle for long makes way.
+    /// Whether another transfer may begin; one of which nothing came for long makes way.
     fn has_room(&mut self, now: Instant) -> bool {
-        if self.transfers.len() < TRANSFERS_MAX {
-            return true;
+        if self.transfers.len() >= TRANSFERS_MAX {
+            self.forget_idle(now);
         }
-        let is_idle =
-            |queue: &Queue<F>| queue.messages.is_empty() && queue.touched + IDLE_AFTER <= now;
-        let idle = self.transfers.iter().find(|(_, queue)| is_idle(queue)).map(|(key, _)| *key);
-        idle.is_some_and(|key| self.transfers.remove(&key).is_some())
+        self.transfers.len() < TRANSFERS_MAX
+    }
+
+    /// Forgets the transfers of which nothing came for long, with what waits of them: a sender that lives
+    /// asks every other second.
+    pub(crate) fn forget_idle(&mut self, now: Instant) {
+        self.transfers.retain(|_, queue| now < queue.touched + IDLE_AFTER);
+    }
+
+    /// How many transfers have a place.
+    pub(crate) fn transfers(&self) -> usize {
+        self.transfers.len()
+    }
+
+    /// Whether a transfer has a place.
+    pub(crate) fn has_place(&self, route: &FileRoute) -> bool {
+        self.transfers.contains_key(&key_of(route))
     }
 
     /// The first behind the one that was served last that may send something.
@@ -294,5 +307,5 @@ const FOUND_MAX: usize = 4;
 /// How many bytes are passed on before the neighbour is told.
 const TELL_BYTES: u64 = FILE_WINDOW_BYTES / 4;
 
-/// How long a transfer with nothing to send keeps its place from others.
+/// How long a transfer of which nothing comes keeps its place from others.
 const IDLE_AFTER: Duration = Duration::from_secs(60);

@@ -199,3 +199,30 @@ fn what_a_node_loses_doubles_and_damages_is_sent_again() {
     }
     assert!(codes.contains(&Code::Ok));
 }
+
+/// MEM-5: a node passes on no more files at a time than its memory has windows for; the others wait.
+#[test]
+fn of_more_files_than_a_node_has_memory_for_some_wait_and_all_arrive() {
+    for (memory_bytes, most) in [(1 << 20, 4), (24 << 20, 6), (1 << 30, 10)] {
+        let mut world = World::new(most);
+        let [a, b] = [0, 1].map(|n| world.node(&format!("n{n}.node.bank.amop")));
+        world.keep_linked(a, b);
+        world.limit_node(a, |limits| limits.memory_bytes = memory_bytes);
+        let sender = world.client("app.sdk.bank.amop", &[a]);
+        let receiver = receiver(&mut world, b);
+        world.run_for(SECOND);
+        let contents = (0..10).map(|number| Content { number, size: 2 * CHUNK });
+        let ids: Vec<_> =
+            contents.map(|content| world.send_file(sender, "t", content, 60 * SECOND)).collect();
+        let mut at_once = 0;
+        for _ in 0..600 {
+            world.run_for(millis(100));
+            at_once = at_once.max(world.node_core(a).file_transfers());
+        }
+        assert_eq!(at_once as u64, most, "{memory_bytes} bytes");
+        for id in ids {
+            assert_eq!(world.file_code(id), Some(Code::Ok), "{memory_bytes} bytes");
+        }
+        assert!(world.has_file(receiver, Content { number: 9, size: 2 * CHUNK }));
+    }
+}
