@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use amop_core::node::{Input as NodeInput, LinkId, Node};
-use amop_wire::{Epoch, Instant};
+use amop_wire::{Epoch, Instance, Instant};
 
 use crate::application::Inbox;
+use crate::contract::Record;
 use crate::due::Happening;
 use crate::fault::Fault;
 use crate::files::Files;
@@ -198,9 +199,7 @@ impl World {
         let instance = core.instance();
         self.disturb(self.now);
         self.tell_all(format_args!("c{} is killed, noticed after {notice:?}", client.0));
-        for (id, publication) in &mut self.record.publications {
-            publication.publisher_lives &= id.publisher != instance;
-        }
+        self.record.publisher_died(instance);
         for (id, send) in &mut self.file_record.sends {
             send.lives &= id.0 != instance;
         }
@@ -240,6 +239,15 @@ impl World {
             slot.next_home = position;
         }
         self.cut_client(client, Duration::ZERO, notice);
+    }
+}
+
+impl Record {
+    /// Notes that a publisher has died: what it has published may have no end.
+    pub fn publisher_died(&mut self, publisher: Instance) {
+        for (id, publication) in &mut self.publications {
+            publication.publisher_lives &= id.publisher != publisher;
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! What the diaries of a run add up to: judged by the rules of the simulated world, and by what the
 //! scenario demands on top of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use amop_sdk::{AnswerStatus, Code, Mode, MsgId, Reason};
+use amop_sdk::{AnswerStatus, Code, Instance, Mode, MsgId, Reason};
 use amop_sim::{Call, End, Publication, Record};
 use amop_wire::{Instant, Receipt};
 use anyhow::{Context, Result};
@@ -40,23 +40,27 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    /// Reads the diaries and judges.
+    /// Reads the diaries and judges. With each stands whether whoever wrote it was killed.
     ///
     /// # Errors
     ///
     /// Fails if one cannot be read.
-    pub(crate) fn of(diaries: &[&Path], demands: Demands) -> Result<Self> {
-        let mut lines = Vec::new();
-        for path in diaries {
+    pub(crate) fn of(diaries: &[(&Path, bool)], demands: Demands) -> Result<Self> {
+        let (mut lines, mut killed) = (Vec::new(), BTreeSet::new());
+        for (path, is_killed) in diaries {
             let text = fs::read_to_string(path);
             let text = text.with_context(|| format!("cannot read {}", path.display()))?;
             // What has no end of line is half of one: its process was killed.
             let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
             for line in whole.lines() {
-                lines.push(Line::parse(line)?);
+                let line = Line::parse(line)?;
+                if let (Line::Published { id, .. }, true) = (&line, is_killed) {
+                    killed.insert(id.publisher);
+                }
+                lines.push(line);
             }
         }
-        Ok(Self::judge(&lines, demands))
+        Ok(Self::judge(&lines, &killed, demands))
     }
 
     /// Whether nothing was broken.
@@ -69,25 +73,29 @@ impl Verdict {
         self.broken.push(text);
     }
 
-    fn judge(lines: &[Line], demands: Demands) -> Self {
+    /// What publishers that were killed have published may have no end.
+    fn judge(lines: &[Line], killed: &BTreeSet<Instance>, demands: Demands) -> Self {
         let mut verdict = Self { lines: lines.len() as u64, ..Self::default() };
         let mut record = Record::default();
         let mut modes = BTreeMap::new();
         let mut counted = BTreeMap::new();
+        let mut latest = BTreeMap::new();
         for line in lines {
             if let &Line::Published { id, mode, at, timeout_ms } = line {
                 let topic = "t".parse().expect("it is a topic");
                 let timeout = Duration::from_millis(timeout_ms);
                 record.published(id, Publication::new(mode, topic, moment(at), timeout));
                 modes.insert(id, (mode, at));
+                latest.insert(id, at + timeout_ms * 1000 + END_GRACE);
                 verdict.published += 1;
             }
             if let &Line::Counted { id, at, .. } = line {
                 counted.insert(id, at);
             }
         }
+        killed.iter().for_each(|publisher| record.publisher_died(*publisher));
         for line in lines {
-            verdict.note(&mut record, &counted, line);
+            verdict.note(&mut record, (&counted, &latest), line);
         }
         let mut bad = 0;
         for (id, publication) in record.publications() {
@@ -113,7 +121,12 @@ impl Verdict {
         verdict
     }
 
-    fn note(&mut self, record: &mut Record, counted: &BTreeMap<MsgId, u64>, line: &Line) {
+    fn note(
+        &mut self,
+        record: &mut Record,
+        (counted, latest): (&BTreeMap<MsgId, u64>, &BTreeMap<MsgId, u64>),
+        line: &Line,
+    ) {
         match line {
             Line::Published { .. } => {}
             Line::Handled { id, at, by } => {
@@ -136,6 +149,9 @@ impl Verdict {
             }
             Line::Failed { id, at, code } => {
                 let code = Code::from_number(u32::from(*code)).unwrap_or(Code::TimedOut);
+                // A machine that has more to do than it can tells it late, which is not the publisher's fault.
+                let on_time = latest.get(id).filter(|latest| **latest + BUSY_MAX > *at);
+                let at = on_time.map_or(at, |latest| latest.min(at));
                 record.ended(*id, moment(*at), outcome(code, String::new()));
             }
         }
@@ -169,6 +185,12 @@ fn moment(micros: u64) -> Instant {
     Instant::after_start(Duration::from_micros(micros))
 }
 
+/// How long after its time a publish may end, in microseconds.
+const END_GRACE: u64 = 500_000;
+
+/// By how much more a busy machine may be late, in microseconds.
+const BUSY_MAX: u64 = 2_000_000;
+
 /// How long a process may stand still, in microseconds.
 const STILL_MAX: u64 = 25_000_000;
 
@@ -177,8 +199,6 @@ const SHOWN_MAX: usize = 5;
 
 #[cfg(test)]
 mod tests {
-    use amop_sdk::Instance;
-
     use super::*;
 
     const ID: MsgId = MsgId { publisher: Instance(7), counter: 1 };
@@ -198,7 +218,7 @@ mod tests {
     }
 
     fn is_good(lines: &[Line], demands: Demands) -> bool {
-        Verdict::judge(lines, demands).is_good()
+        Verdict::judge(lines, &BTreeSet::new(), demands).is_good()
     }
 
     #[test]
@@ -212,6 +232,25 @@ mod tests {
         let lost = Line::Failed { id: ID, at: 3000, code: 100 };
         assert!(is_good(&[published(Mode::Unicast), lost.clone()], none));
         assert!(!is_good(&[published(Mode::Unicast), handled(BY), lost], none), "never is never");
+    }
+
+    #[test]
+    fn what_a_publisher_that_was_killed_has_published_may_have_no_end_but_not_be_handled_twice() {
+        let good = |lines: &[Line], killed| {
+            Verdict::judge(lines, &BTreeSet::from([killed]), Demands::default()).is_good()
+        };
+        let once = [published(Mode::Unicast), handled(BY)];
+        assert!(good(&once, ID.publisher) && !good(&once, BY));
+        let twice = [published(Mode::Unicast), handled(BY), handled(Instance(9))];
+        assert!(!good(&twice, ID.publisher));
+    }
+
+    #[test]
+    fn an_end_may_be_as_late_as_a_busy_machine_makes_it_and_no_later() {
+        let ended = |at| [published(Mode::Unicast), Line::Failed { id: ID, at, code: 102 }];
+        let latest = 1000 + 10_000 + END_GRACE + BUSY_MAX;
+        assert!(is_good(&ended(latest - 1), Demands::default()));
+        assert!(!is_good(&ended(latest), Demands::default()));
     }
 
     #[test]

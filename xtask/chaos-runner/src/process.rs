@@ -110,7 +110,7 @@ impl Daemon {
 pub(crate) struct ClientProcess {
     child: Child,
     is_killed: bool,
-    pub(crate) diary: PathBuf,
+    diary: PathBuf,
 }
 
 impl ClientProcess {
@@ -130,6 +130,11 @@ impl ClientProcess {
             timeout(PATIENCE, lines.next_line()).await.context("a client takes too long")??;
         ensure!(line.as_deref() == Some("ready"), "a client did not get ready");
         Ok(Self { child, is_killed: false, diary })
+    }
+
+    /// Its diary, and whether it was killed.
+    pub(crate) fn diary(&self) -> (&Path, bool) {
+        (&self.diary, self.is_killed)
     }
 
     /// Sends it a signal.

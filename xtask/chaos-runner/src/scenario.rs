@@ -16,6 +16,7 @@ use crate::books::{Demands, Verdict};
 use crate::clock::{micros, now};
 use crate::net::{Load, Net};
 use crate::options::Options;
+use crate::process::ClientProcess;
 use crate::weather::Weather;
 
 /// What happens.
@@ -23,7 +24,7 @@ use crate::weather::Weather;
 pub(crate) enum Scenario {
     /// Nodes are stopped with SIGTERM and started again, one after another.
     Rolling,
-    /// Nodes and subscribers are killed and started again.
+    /// Nodes, subscribers and publishers are killed and started again.
     Kill,
     /// Nodes and subscribers stand still for a while.
     Stop,
@@ -39,6 +40,8 @@ pub(crate) enum Scenario {
 struct Run<'a> {
     net: &'a mut Net,
     random: ChaCha12Rng,
+    /// What publishers do.
+    load: Load,
     until: Instant,
 }
 
@@ -71,11 +74,12 @@ impl Scenario {
         for nodes in [[0, 2], [1, 3], [4, 1]] {
             net.subscribe(nodes).await?;
         }
-        net.publish([2, 4], self.load(options.smoke)).await?;
+        let load = self.load(options.smoke);
+        net.publish([2, 4], load).await?;
         sleep(SETTLE).await;
         let span = if options.smoke { SMOKE } else { Duration::from_mins(options.minutes) };
         let random = ChaCha12Rng::seed_from_u64(seed);
-        let mut run = Run { net: &mut net, random, until: now() + span };
+        let mut run = Run { net: &mut net, random, load, until: now() + span };
         let done = match self.happen(&mut run).await {
             Ok(()) => finish(&mut net).await,
             Err(error) => Err(error),
@@ -106,7 +110,7 @@ impl Scenario {
 
     fn judge(self, net: &Net, calm_from: Option<u64>) -> Result<Verdict> {
         let clients = net.publishers.iter().chain(&net.subscribers);
-        let diaries: Vec<&Path> = clients.map(|client| client.diary.as_path()).collect();
+        let diaries: Vec<_> = clients.map(ClientProcess::diary).collect();
         let demands = match self {
             Self::Rolling => Demands { good_from: Some(0), no_gaps: true, good_per_mille: 0 },
             Self::BadLink => Demands { good_per_mille: 999, ..Demands::default() },
@@ -157,6 +161,13 @@ impl Run<'_> {
     async fn strike(&mut self, what: Scenario) -> Result<()> {
         let node = self.draw(self.net.nodes.len());
         match what {
+            Scenario::Kill if self.draw(4) == 0 => {
+                tell("a publisher is killed, another one started");
+                let Some(last) = self.net.publishers.last_mut() else { return Ok(()) };
+                last.kill().await?;
+                let nodes = self.net.nodes.len();
+                self.net.publish([node, (node + 1) % nodes], self.load).await
+            }
             Scenario::Kill if self.draw(3) == 0 => {
                 tell("a subscriber is killed, another one started");
                 let last = self.net.subscribers.len() - 1;
@@ -242,10 +253,11 @@ async fn finish(net: &mut Net) -> Result<u64> {
     let calm_from = micros();
     sleep(CALM).await;
     for publisher in &mut net.publishers {
-        publisher.finish().await?;
+        publisher.finish_if_alive().await?;
     }
-    let killed = net.subscribers.len().saturating_sub(SUBSCRIBERS);
-    tell(&format!("{killed} subscribers were killed"));
+    let killed = |clients: &[ClientProcess]| clients.iter().filter(|it| it.diary().1).count();
+    let (publishers, subscribers) = (killed(&net.publishers), killed(&net.subscribers));
+    tell(&format!("{publishers} publishers and {subscribers} subscribers were killed"));
     for subscriber in &mut net.subscribers {
         // Those that were killed have ended; they have nothing to say.
         subscriber.finish_if_alive().await?;
@@ -281,5 +293,3 @@ const CALM: Duration = Duration::from_secs(3);
 const DRAIN_MAX: Duration = Duration::from_secs(32);
 
 const SMOKE: Duration = Duration::from_secs(10);
-
-const SUBSCRIBERS: usize = 3;
