@@ -37,6 +37,13 @@ impl World {
         all
     }
 
+    /// Of these, what is not only on its way at this moment.
+    pub fn unfinished(&mut self) -> Vec<String> {
+        let mut all = self.loose_ends();
+        all.retain(|what| !ON_THE_WAY.iter().any(|kind| what.ends_with(kind)));
+        all
+    }
+
     /// What a node is told of what waits, if anything does or the node thinks so.
     pub(crate) fn waiting_input(&self, node: usize) -> Option<NodeInput> {
         let bytes = self.network.waiting.get(&Party::Node(node)).copied().unwrap_or_default();
@@ -67,3 +74,6 @@ impl Network {
         self.waits_less(party, bytes);
     }
 }
+
+/// What is there whenever anybody is saying something.
+const ON_THE_WAY: [&str; 3] = ["wait on links", "bytes held", "links with something passed on"];
