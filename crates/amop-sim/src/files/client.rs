@@ -143,6 +143,7 @@ impl World {
     }
 
     fn hear_of_receiver(&mut self, client: usize, message: FileMessage) {
+        self.note_word(client, &message);
         let transfer = message.route.transfer;
         let Some(outgoing) = self.clients[client].files.sends.get_mut(&transfer) else { return };
         match outgoing.addressee.hear(&outgoing.sender, &message) {

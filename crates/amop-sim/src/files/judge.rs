@@ -48,8 +48,10 @@ pub struct FileSend {
     pub(crate) lives: bool,
     pub(crate) stopped_until: Instant,
     was_offered: bool,
-    /// Whether its receiver was ever heard to lack something.
-    lacks: bool,
+    /// Receivers that a word of was heard, or of their nodes.
+    heard_of: BTreeSet<Instance>,
+    /// Those of them that said that they lack something, or want none of it.
+    lacking: BTreeSet<Instance>,
     /// Who said last that it has the file.
     done_by: Option<Instance>,
     /// The offset behind the last byte that was sent to anybody.
@@ -87,7 +89,8 @@ impl FileSend {
             lives: true,
             stopped_until: now,
             was_offered: false,
-            lacks: false,
+            heard_of: BTreeSet::new(),
+            lacking: BTreeSet::new(),
             done_by: None,
             furthest: 0,
             sent_to: BTreeMap::new(),
@@ -105,9 +108,23 @@ impl FileSend {
         self.heard_at.max(self.stopped_until) + self.patience + Duration::from_millis(500)
     }
 
-    /// Whether its receiver lacks bytes that never left (FILE-10).
+    /// Whether whoever it went to lacks bytes that never left (FILE-10). One that never said what it has may have
+    /// got the file from somebody else.
     fn is_certainly_incomplete(&self) -> bool {
-        self.lacks && self.furthest < self.content.layout().stream_bytes()
+        let is_known = !self.lacking.is_empty() && self.heard_of.is_subset(&self.lacking);
+        is_known && self.furthest < self.content.layout().stream_bytes()
+    }
+
+    /// Takes note of what its sender hears of a receiver that it lacks.
+    fn note_lack(&mut self, message: &FileMessage) {
+        let lacks = match &message.body {
+            FileBody::Credit { received, .. } => *received < self.content.layout().stream_bytes(),
+            FileBody::Refused(code, _) => *code == Code::FileRefused,
+            _ => false,
+        };
+        if lacks {
+            self.lacking.insert(message.route.receiver.instance);
+        }
     }
 }
 
@@ -150,6 +167,14 @@ impl World {
         }
     }
 
+    /// A word of a receiver came to a sender, whether or not that goes by it.
+    pub(crate) fn note_word(&mut self, client: usize, message: &FileMessage) {
+        let id = self.send_id(client, message.route.transfer);
+        if let Some(send) = id.and_then(|id| self.file_record.sends.get_mut(&id)) {
+            send.heard_of.insert(message.route.receiver.instance);
+        }
+    }
+
     /// A sender hears something of its receiver.
     pub(crate) fn note_heard(&mut self, client: usize, message: &FileMessage) {
         let Some(id) = self.send_id(client, message.route.transfer) else { return };
@@ -166,11 +191,11 @@ impl World {
         let power_cuts = at.map_or(0, |at| self.power_cuts(at));
         let now = self.now;
         let Some(send) = self.file_record.sends.get_mut(&id) else { return };
+        send.note_lack(message);
         if let FileBody::Credit { .. } | FileBody::Wait | FileBody::Again = &message.body {
             send.heard_at = now;
         }
         let (FileBody::Credit { received, .. }, Some(at)) = (&message.body, at) else { return };
-        send.lacks |= *received < send.content.layout().stream_bytes();
         let before = send.sent_to.entry(at).or_default();
         let is_new_round = before.round < message.round;
         let lost = before.furthest.saturating_sub(*received);

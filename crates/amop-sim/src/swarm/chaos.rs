@@ -66,6 +66,7 @@ pub(super) enum Deed {
     EndTail,
     EndSwallow(NodeId),
     EndForge(NodeId),
+    EndMuddle(NodeId),
     EndDisk(ClientId),
     Kill(ClientId),
     CutPower(ClientId),
@@ -295,6 +296,7 @@ impl Swarm {
                 self.world.set_denying(node, false);
             }
             Deed::EndForge(node) => self.world.set_forging(node, false),
+            Deed::EndMuddle(node) => self.world.set_muddling(node, false),
             Deed::EndDisk(client) => self.world.set_disk(client, DiskTrouble::None),
             Deed::Kill(client) => self.world.kill(client, millis(10)),
             Deed::SendAgain => self.send_last_again(),
@@ -349,6 +351,7 @@ impl Swarm {
         for node in self.nodes.clone() {
             self.perform(Deed::EndSwallow(node));
             self.perform(Deed::EndForge(node));
+            self.perform(Deed::EndMuddle(node));
             if self.is_shut_down(node) {
                 self.world.crash(node, millis(10));
             }

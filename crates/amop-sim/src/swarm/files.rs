@@ -1,6 +1,5 @@
-//! Files in random worlds: sends to one and to all, disks that fail, and power that is cut.
-//!
-//! Nodes that lose, double and damage what they pass on are not among them yet: they stand in tests of their own.
+//! Files in random worlds: sends to one and to all, disks that fail, power that is cut, and nodes that lose,
+//! double and damage what they pass on.
 
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ impl Swarm {
         }
         let topic = self.any_file_topic();
         let (notice, mended_after) = (self.draw_notice(), self.draw_span());
-        match self.world.draw(15) {
+        match self.world.draw(16) {
             0..=7 => self.send_some_file(client, &topic),
             8 | 9 => self.world.receive_files(client, &topic),
             10 => self.world.stop_receiving(client, &topic),
@@ -32,10 +31,15 @@ impl Swarm {
                 self.world.cut_power(client, notice);
                 self.plan(mended_after / 4, Deed::Start(client));
             }
-            _ => {
+            14 => {
                 let trouble = self.world.any(&[DiskTrouble::Full, DiskTrouble::Sync]);
                 self.world.set_disk(client, trouble);
                 self.plan(mended_after, Deed::EndDisk(client));
+            }
+            _ => {
+                let node = self.world.any(&self.nodes);
+                self.world.set_muddling(node, true);
+                self.plan(mended_after, Deed::EndMuddle(node));
             }
         }
     }
