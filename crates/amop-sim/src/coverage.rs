@@ -231,6 +231,8 @@ const ABSENT: &[(&str, &str)] = &[
     ("code", "202"),
     ("code", "203"),
     ("file message", "SealedOffer"),
+    // Nearly full is full for what is longer; that it was tells the reason `memory-full`.
+    ("limit", "bytes held"),
     ("limit", "nodes of publishers"),
     ("limit", "other nodes"),
     ("limit", "nodes on the map"),

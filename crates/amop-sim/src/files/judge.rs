@@ -260,17 +260,21 @@ impl World {
             Step::SyncData | Step::SyncDirectory | Step::Remember => return,
         };
         self.check_disk(client);
+        if !is_placed {
+            // Also of a transfer that was given up meanwhile.
+            let content = Content::of(offer);
+            let all = self.file_record.sends.values_mut();
+            all.filter(|send| send.content == content).for_each(|send| {
+                send.placed.remove(&client);
+            });
+            return;
+        }
         let route = self.clients[client].files.inbox.receiver(slot).map(Receiver::route);
         let Some(FileRoute { transfer, sender, .. }) = route else { return };
         let id = FileSendId(sender.instance, transfer);
         let Some(send) = self.file_record.sends.get_mut(&id) else { return };
-        if is_placed {
-            send.placed.insert(client);
-        } else {
-            send.placed.remove(&client);
-        }
-        if is_placed
-            && let Some((_, end)) = send.end
+        send.placed.insert(client);
+        if let Some((_, end)) = send.end
             && !matches!(end.code, Code::Ok | Code::TimedOut)
         {
             let what = format!("file {id} ended with {} and gets its name later", end.code);
