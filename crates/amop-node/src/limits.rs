@@ -9,9 +9,10 @@ mod values;
 use amop_core::node::{Rate, Rates};
 use amop_p2p::Settings;
 use amop_wire::limits::{
-    FAILURES, HANDSHAKES_BURST, HANDSHAKES_PER_SECOND, LINK_BYTES_MAX, LINK_MESSAGES_MAX,
-    LINKS_PER_NODE_MAX, MEMORY_BYTES, PAYLOAD_BYTES_MAX, RECORDS, REQUEST_BYTES_PER_CLIENT_MAX,
-    REQUESTS_PER_CLIENT_MAX, REQUESTS_PER_NODE_MAX, SUBSCRIPTIONS_PER_CLIENT_MAX,
+    ALL_HANDSHAKES_BURST, ALL_HANDSHAKES_PER_SECOND, FAILURES, HANDSHAKES_BURST,
+    HANDSHAKES_PER_SECOND, LINK_BYTES_MAX, LINK_MESSAGES_MAX, LINKS_PER_NODE_MAX, MEMORY_BYTES,
+    PAYLOAD_BYTES_MAX, RECORDS, REQUEST_BYTES_PER_CLIENT_MAX, REQUESTS_PER_CLIENT_MAX,
+    REQUESTS_PER_NODE_MAX, SUBSCRIPTIONS_PER_CLIENT_MAX,
 };
 use serde::Deserialize;
 use toml::{Spanned, Value};
@@ -43,6 +44,10 @@ pub struct Limits {
     pub records: usize,
     /// How many of those that went wrong are kept beside them, 64 bytes each.
     pub failures: usize,
+    /// How many links may be begun a second at each port. Counts from the next start on.
+    pub handshakes_per_second_of_node: u32,
+    /// How many links may be begun at once at each port after a pause. Counts from the next start on.
+    pub handshakes_burst_of_node: u32,
     /// How many links one address may begin a second. Counts from the next start on.
     pub handshakes_per_second: u32,
     /// How many links one address may begin at once after a pause. Counts from the next start on.
@@ -66,6 +71,8 @@ impl Default for Limits {
             links_per_agency: LINKS_PER_NODE_MAX,
             records: RECORDS,
             failures: FAILURES,
+            handshakes_per_second_of_node: ALL_HANDSHAKES_PER_SECOND,
+            handshakes_burst_of_node: ALL_HANDSHAKES_BURST,
             handshakes_per_second: HANDSHAKES_PER_SECOND,
             handshakes_burst: HANDSHAKES_BURST,
             queue_bytes: LINK_BYTES_MAX,
@@ -96,6 +103,7 @@ impl Limits {
         settings.outbox_bytes_max = self.queue_bytes;
         settings.outbox_messages_max = self.queue_messages;
         settings.handshakes_per_address = (self.handshakes_per_second, self.handshakes_burst);
+        settings.handshakes = (self.handshakes_per_second_of_node, self.handshakes_burst_of_node);
     }
 }
 
@@ -143,6 +151,8 @@ struct NodeSection {
     in_flight: Given,
     links: Given,
     memory: Given,
+    handshakes: Given,
+    handshakes_burst: Given,
 }
 
 #[derive(Default, Deserialize)]
@@ -193,6 +203,12 @@ impl LimitsSection {
             per_second: usual.handshakes_per_second.into(),
             burst: usual.handshakes_burst.into(),
         });
+        let of_node = in_node
+            .rate(("handshakes", &node.handshakes), ("handshakes_burst", &node.handshakes_burst))?;
+        let of_node = of_node.unwrap_or(Rate {
+            per_second: usual.handshakes_per_second_of_node.into(),
+            burst: usual.handshakes_burst_of_node.into(),
+        });
         let bounded = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         Ok(Limits {
             rates,
@@ -215,6 +231,8 @@ impl LimitsSection {
             links_per_agency: in_agency.count("links", &agency.links, usual.links_per_agency)?,
             records: usual.records,
             failures: usual.failures,
+            handshakes_per_second_of_node: bounded(of_node.per_second),
+            handshakes_burst_of_node: bounded(of_node.burst),
             handshakes_per_second: bounded(handshakes.per_second),
             handshakes_burst: bounded(handshakes.burst),
             queue_bytes: in_link

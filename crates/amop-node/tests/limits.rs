@@ -70,7 +70,7 @@ fn limits_are_read_with_their_units_and_are_the_usual_without_a_key() {
                 [limits.agency]\nbytes = \"64KiB/s\"\nlinks = 10\n\
                 [limits.node]\nbytes = \"2 GB/s\"\nbytes_burst = \"5 MB\"\n\
                 messages = \"7/s\"\nmessages_burst = 20\nin_flight = 11\nlinks = 12\n\
-                memory = \"64 MiB\"\n\
+                memory = \"64 MiB\"\nhandshakes = \"16/s\"\n\
                 [limits.link]\nqueue = \"4 MiB\"\nqueue_messages = 13\n\
                 [limits.address]\nhandshakes = \"14/s\"\nhandshakes_burst = 15\n";
     let rate = |per_second, burst| Some(Rate { per_second, burst });
@@ -87,6 +87,8 @@ fn limits_are_read_with_their_units_and_are_the_usual_without_a_key() {
         memory_bytes: 64 << 20,
         links: 12,
         links_per_agency: 10,
+        handshakes_per_second_of_node: 16,
+        handshakes_burst_of_node: 16,
         handshakes_per_second: 14,
         handshakes_burst: 15,
         queue_bytes: 4 << 20,
@@ -122,8 +124,12 @@ const KEYS: [(&str, &str, Kind); 21] = [
     ("link", "queue_messages", Kind::Count(limits::LINK_MESSAGES_MAX)),
 ];
 
-const ADDRESS_KEYS: [(&str, &str, Kind); 2] =
-    [("address", "handshakes", Kind::Rate), ("address", "handshakes_burst", Kind::Burst)];
+const HANDSHAKE_KEYS: [(&str, &str, Kind); 4] = [
+    ("node", "handshakes", Kind::Rate),
+    ("node", "handshakes_burst", Kind::Burst),
+    ("address", "handshakes", Kind::Rate),
+    ("address", "handshakes_burst", Kind::Burst),
+];
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -158,7 +164,7 @@ impl Kind {
 #[test]
 fn every_limit_that_is_zero_negative_too_large_or_of_an_unknown_unit_is_refused_with_its_place() {
     let site = Site::new();
-    for (section, key, kind) in KEYS.into_iter().chain(ADDRESS_KEYS) {
+    for (section, key, kind) in KEYS.into_iter().chain(HANDSHAKE_KEYS) {
         // A burst needs its rate.
         let rate = match key.strip_suffix("_burst") {
             Some("bytes") => "bytes = \"1 MB/s\"\n",
@@ -186,6 +192,7 @@ fn what_no_limit_can_mean_is_refused_too() {
     let wrong = [
         ("session", "bytes_burst = \"1 MB\"", "should be `bytes` beside it"),
         ("session", "messages_burst = 5", "should be `messages` beside it"),
+        ("node", "handshakes_burst = 5", "should be `handshakes` beside it"),
         ("address", "handshakes_burst = 5", "should be `handshakes` beside it"),
         ("session", "mbit = 5", "unknown key `limits.session.mbit`"),
         ("nodes", "links = 5", "unknown key `limits.nodes`"),
@@ -237,6 +244,8 @@ fn the_table_of_limits_names_the_limits_that_hold() {
         ("messages that wait for one link", grouped(usual.queue_messages)),
         ("control messages that wait for one link", mebibytes(2 * usual.queue_bytes)),
         ("held for others altogether", mebibytes(usual.memory_bytes)),
+        ("links begun at one port a second", grouped(usual.handshakes_per_second_of_node as usize)),
+        ("links begun at one port at once", grouped(usual.handshakes_burst_of_node as usize)),
         ("links begun by one address a second", grouped(usual.handshakes_per_second as usize)),
         ("links begun by one address at once", grouped(usual.handshakes_burst as usize)),
         ("handshakes half open, unproved", grouped(limits::HALF_OPEN_UNPROVED_MAX)),
@@ -269,7 +278,7 @@ fn the_table_of_limits_names_the_limits_that_hold() {
 
     let keyed: Vec<&str> = table.iter().map(|row| row[1].trim_matches('`')).collect();
     let rates = ["bytes", "bytes_burst", "messages", "messages_burst"];
-    for (section, key, _) in KEYS.into_iter().chain(ADDRESS_KEYS) {
+    for (section, key, _) in KEYS.into_iter().chain(HANDSHAKE_KEYS) {
         let name = format!("{section}.{key}");
         assert!(rates.contains(&key) || keyed.contains(&name.as_str()), "no row has `{name}`");
     }

@@ -110,7 +110,7 @@ impl Endpoint {
         let config = settings.endpoint(identity.reset_keys())?;
         let quinn = quinn::Endpoint::new(config, server, socket, settings.workers.runtime())
             .map_err(EndpointError::Socket)?;
-        let (per_second, burst) = settings.handshakes_per_address;
+        let newcomers = Newcomers::new(settings.handshakes_per_address, settings.handshakes);
         Ok(Self {
             quinn,
             context: Context {
@@ -122,7 +122,7 @@ impl Endpoint {
             tls,
             dialing,
             half_open: Arc::default(),
-            newcomers: Newcomers::new(per_second, burst),
+            newcomers,
             stopping: Arc::new(watch::Sender::new(false)),
         })
     }

@@ -1,4 +1,4 @@
-//! How fast links may be begun from one address.
+//! How fast links may be begun, from one address and from all of them.
 //!
 //! A handshake costs a signature and memory before its dialer has shown a certificate. An address counts
 //! only when it is proved, or else anybody could use up the rate of another in its name: whoever is over the
@@ -11,42 +11,67 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What each address has begun lately.
+/// What each address has begun lately, and what all of them have together.
 #[derive(Clone, Debug)]
 pub(crate) struct Newcomers {
-    per_second: u32,
-    burst: u32,
-    /// When what an address has begun will have run out.
-    until: Arc<Mutex<BTreeMap<IpAddr, Instant>>>,
+    each: Pace,
+    all: Pace,
+    begun: Arc<Mutex<Begun>>,
+}
+
+/// When what was begun will have run out.
+#[derive(Debug, Default)]
+struct Begun {
+    by: BTreeMap<IpAddr, Instant>,
+    by_all: Option<Instant>,
 }
 
 impl Newcomers {
-    /// Lets each address begin so many links a second, and `burst` at once after a pause.
-    pub(crate) fn new(per_second: u32, burst: u32) -> Self {
-        Self { per_second, burst, until: Arc::default() }
+    /// Lets each address, and all of them together, begin so many links a second, and so many at once after
+    /// a pause.
+    pub(crate) fn new(each: (u32, u32), all: (u32, u32)) -> Self {
+        let pace = |(per_second, burst)| Pace { per_second, burst };
+        Self { each: pace(each), all: pace(all), begun: Arc::default() }
     }
 
     /// Whether an address may begin one more link now.
     pub(crate) fn may_begin(&self, now: Instant, from: IpAddr) -> bool {
-        let until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = until.get(&network_of(from)).map_or(Duration::ZERO, |until| *until - now);
-        taken <= self.cost() * self.burst.saturating_sub(1)
+        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = begun.by.get(&network_of(from)).copied();
+        self.each.has_room(now, until) && self.all.has_room(now, begun.by_all)
     }
 
     /// An address begins a link.
     pub(crate) fn begins(&self, now: Instant, from: IpAddr) {
-        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        if until.len() >= ADDRESSES_MAX {
-            until.retain(|_, until| *until > now);
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let Begun { by, by_all } = &mut *begun;
+        *by_all = Some(by_all.map_or(now, |until| until.max(now)) + self.all.cost());
+        if by.len() >= ADDRESSES_MAX {
+            by.retain(|_, until| *until > now);
         }
-        if until.len() >= ADDRESSES_MAX {
-            until.clear(); // So many at once are stopped by the bound on what is half open.
+        if by.len() >= ADDRESSES_MAX {
+            by.clear(); // So many at once are stopped by the bound on what is half open.
         }
-        let until = until.entry(network_of(from)).or_insert(now);
-        *until = (*until).max(now) + self.cost();
+        let until = by.entry(network_of(from)).or_insert(now);
+        *until = (*until).max(now) + self.each.cost();
+    }
+}
+
+/// How fast links may be begun.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    per_second: u32,
+    burst: u32,
+}
+
+impl Pace {
+    /// Whether one more may be begun, if what was begun will have run out by then.
+    fn has_room(self, now: Instant, until: Option<Instant>) -> bool {
+        let taken = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        taken <= self.cost() * self.burst.saturating_sub(1)
     }
 
-    fn cost(&self) -> Duration {
+    fn cost(self) -> Duration {
         Duration::from_secs(1).checked_div(self.per_second).unwrap_or(FOR_EVER)
     }
 }
@@ -69,6 +94,9 @@ const ADDRESSES_MAX: usize = 16_384;
 mod tests {
     use super::*;
 
+    /// More than any of the tests begins.
+    const ALL: (u32, u32) = (1_000_000, 1_000_000);
+
     #[expect(clippy::disallowed_methods, reason = "an instant cannot be made from nothing")]
     fn epoch() -> Instant {
         Instant::now()
@@ -90,7 +118,7 @@ mod tests {
 
     #[test]
     fn an_address_begins_its_burst_at_once_and_then_so_many_a_second() {
-        let (newcomers, start) = (Newcomers::new(10, 4), epoch());
+        let (newcomers, start) = (Newcomers::new((10, 4), ALL), epoch());
         assert_eq!(begin_all(&newcomers, start, v4(1)), 4);
         assert_eq!(begin_all(&newcomers, start + Duration::from_millis(99), v4(1)), 0);
         assert_eq!(begin_all(&newcomers, start + Duration::from_millis(100), v4(1)), 1);
@@ -99,8 +127,18 @@ mod tests {
     }
 
     #[test]
+    fn all_addresses_together_begin_their_burst_at_once_and_then_so_many_a_second() {
+        let (newcomers, start) = (Newcomers::new((10, 3), (5, 4)), epoch());
+        let begin =
+            |millis, from| begin_all(&newcomers, start + Duration::from_millis(millis), v4(from));
+        assert_eq!([begin(0, 1), begin(0, 2), begin(0, 3)], [3, 1, 0]);
+        assert_eq!([begin(199, 3), begin(200, 3), begin(200, 1)], [0, 1, 0]);
+        assert_eq!([begin(9000, 1), begin(9000, 2)], [3, 1]);
+    }
+
+    #[test]
     fn one_network_of_the_sixth_version_is_one_address_and_mapped_ones_are_those_they_map() {
-        let (newcomers, start) = (Newcomers::new(1, 3), epoch());
+        let (newcomers, start) = (Newcomers::new((1, 3), ALL), epoch());
         let [one, same, other] = ["2001:db8::1", "2001:db8::2:1", "2001:db8:0:1::1"]
             .map(|addr| addr.parse::<IpAddr>().unwrap());
         assert_eq!(begin_all(&newcomers, start, one), 3);
@@ -111,12 +149,12 @@ mod tests {
 
     #[test]
     fn addresses_are_forgotten_when_they_are_many() {
-        let (newcomers, start) = (Newcomers::new(1, 1), epoch());
+        let (newcomers, start) = (Newcomers::new((1, 1), ALL), epoch());
         let addr = |n: usize| IpAddr::from(Ipv6Addr::from_bits((n as u128) << 64));
         for n in 0..ADDRESSES_MAX {
             newcomers.begins(start, addr(n));
         }
-        let len = || newcomers.until.lock().unwrap().len();
+        let len = || newcomers.begun.lock().unwrap().by.len();
         assert_eq!(len(), ADDRESSES_MAX);
         newcomers.begins(start, addr(ADDRESSES_MAX));
         assert_eq!(len(), 1, "all of them were new");

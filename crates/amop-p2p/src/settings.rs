@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amop_wire::limits::{
-    HANDSHAKES_BURST, HANDSHAKES_PER_SECOND, LINK_BYTES_MAX, LINK_MESSAGES_MAX,
+    ALL_HANDSHAKES_BURST, ALL_HANDSHAKES_PER_SECOND, HANDSHAKES_BURST, HANDSHAKES_PER_SECOND,
+    LINK_BYTES_MAX, LINK_MESSAGES_MAX,
 };
 use quinn::{AckFrequencyConfig, EndpointConfig, IdleTimeout, MtuDiscoveryConfig};
 use quinn::{TransportConfig, VarInt};
@@ -52,6 +53,9 @@ pub struct Settings {
     /// How many links each address may begin a second, and at once after a pause. Past that a newcomer must
     /// prove its address, and is refused if it has. 200 and 1,000.
     pub handshakes_per_address: (u32, u32),
+    /// How many links all addresses together may begin a second, and at once after a pause, likewise. 2,000 and
+    /// 16,384.
+    pub handshakes: (u32, u32),
     /// How long a closing link waits for the peer to receive what was queued before. 2 s.
     pub flush_timeout: Duration,
     /// Which ciphers and key exchanges links may use. All, the best ones first.
@@ -74,6 +78,7 @@ impl Default for Settings {
             half_frame_timeout: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(5),
             handshakes_per_address: (HANDSHAKES_PER_SECOND, HANDSHAKES_BURST),
+            handshakes: (ALL_HANDSHAKES_PER_SECOND, ALL_HANDSHAKES_BURST),
             flush_timeout: Duration::from_secs(2),
             cryptography: Cryptography::default(),
             workers: Workers::default(),

@@ -83,6 +83,12 @@ pub const HANDSHAKES_PER_SECOND: u32 = 200;
 /// How many links one address may begin at once after a pause if a node is not told otherwise.
 pub const HANDSHAKES_BURST: u32 = 1000;
 
+/// How many links may be begun a second at one port of a node if it is not told otherwise.
+pub const ALL_HANDSHAKES_PER_SECOND: u32 = 2000;
+
+/// How many links may be begun at once at one port after a pause if a node is not told otherwise.
+pub const ALL_HANDSHAKES_BURST: u32 = 16_384;
+
 /// Most handshakes that may be half open before a newcomer must prove its address.
 pub const HALF_OPEN_UNPROVED_MAX: usize = 64;
 

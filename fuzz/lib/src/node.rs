@@ -118,7 +118,7 @@ impl Bench {
                 }
                 Effect::Sign { .. } => is_signing = true,
                 Effect::Close { link, .. } => closed.push(link),
-                Effect::Event(_) => {}
+                Effect::Event(_) | Effect::Traced { .. } => {}
             }
         }
         if is_signing {

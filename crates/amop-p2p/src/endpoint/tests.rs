@@ -46,23 +46,26 @@ async fn newcomers_must_prove_their_address_while_many_are_half_open() {
 }
 
 #[tokio::test]
-async fn an_address_that_begins_too_many_links_is_asked_to_prove_itself_and_then_refused() {
+async fn who_begins_a_link_past_either_rate_is_asked_to_prove_its_address_and_then_refused() {
     let (identity, trust) = (testing::identity("n1.node.bank-b.amop"), testing::trust());
     // So slow that no time that a test takes makes up for one.
-    let settings = Settings { handshakes_per_address: (0, 3), ..Settings::default() };
-    let acceptor = Endpoint::listen(ANY_PORT, LinkKind::Node, &identity, &trust, settings);
-    let (acceptor, dialer) = (acceptor.unwrap(), node("n1.node.bank-a.amop"));
-    for _ in 0..3 {
-        dial(&dialer, &acceptor);
-        let handshake = acceptor.accept().await.unwrap();
-        assert!(!handshake.incoming.remote_address_validated());
+    let of_each = Settings { handshakes_per_address: (0, 3), ..Settings::default() };
+    let of_all = Settings { handshakes: (0, 3), ..Settings::default() };
+    for settings in [of_each, of_all] {
+        let acceptor = Endpoint::listen(ANY_PORT, LinkKind::Node, &identity, &trust, settings);
+        let (acceptor, dialer) = (acceptor.unwrap(), node("n1.node.bank-a.amop"));
+        for _ in 0..3 {
+            dial(&dialer, &acceptor);
+            let handshake = acceptor.accept().await.unwrap();
+            assert!(!handshake.incoming.remote_address_validated());
+        }
+        let refused = dial(&dialer, &acceptor);
+        let text = tokio::select! {
+            _ = acceptor.accept() => panic!("it was let in"),
+            text = refused => text.unwrap(),
+        };
+        assert_eq!(text, "peer takes no more links now");
     }
-    let refused = dial(&dialer, &acceptor);
-    let text = tokio::select! {
-        _ = acceptor.accept() => panic!("it was let in"),
-        text = refused => text.unwrap(),
-    };
-    assert_eq!(text, "peer takes no more links now");
 }
 
 #[tokio::test]

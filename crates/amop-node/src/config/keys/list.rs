@@ -198,6 +198,20 @@ pub(super) static KEYS: &[Key] = &[
         "what the node holds for others altogether",
     ),
     key(
+        "limits.node.handshakes",
+        Kind::Limit("a rate such as \"1000/s\""),
+        Meaning("2,000/s"),
+        Start,
+        "links that may be begun a second at each port",
+    ),
+    key(
+        "limits.node.handshakes_burst",
+        Kind::Limit("a whole number, at least 1"),
+        Meaning("16,384"),
+        Start,
+        "links that may be begun at once at each port after a pause",
+    ),
+    key(
         "limits.link.queue",
         Kind::Limit("a size such as \"64 MiB\""),
         Meaning("8 MiB"),
