@@ -334,6 +334,7 @@ mod tests {
         while let Some(command) = commands.pop() {
             let example = command.get_before_help().expect("there is one").to_string();
             let words = example.trim_start_matches("Example: ").split(' ');
+            let words = words.take_while(|&word| word != ">"); // That is the shell's.
             let parsed = Args::try_parse_from(words);
             assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
             commands.extend(command.get_subcommands().cloned());
