@@ -31,6 +31,7 @@ mod lane;
 mod pace;
 mod receiver;
 mod sender;
+mod sender_effect;
 
 use std::time::Duration;
 
@@ -42,7 +43,8 @@ pub use inbox::{Inbox, InboxEffect, InboxInput, Slot};
 pub use lane::{FileLane, FileWindows, Queued};
 pub use pace::Pace;
 pub use receiver::{Receiver, ReceiverEffect, ReceiverInput};
-pub use sender::{Sender, SenderEffect, SenderInput};
+pub use sender::Sender;
+pub use sender_effect::{SenderEffect, SenderInput};
 
 /// How a transfer ended at one of its ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

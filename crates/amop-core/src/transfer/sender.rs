@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use amop_wire::limits::{FILE_IN_FLIGHT_BYTES_MAX, FILE_PIECE_BYTES_MAX};
 use amop_wire::{
-    Code, FileBody, FileEnd, FileMessage, FileOffer, FileRoute, Instance, Instant, NodeId, Reason,
+    Code, FileBody, FileEnd, FileMessage, FileOffer, FileRoute, Instance, Instant, Reason,
 };
 use bytes::Bytes;
 
 use super::holders::Holders;
+use super::sender_effect::{SenderEffect, SenderInput};
 use super::{ASK_AFTER, ASKS_MAX, End, OFFER_AGAIN, OFFER_AGAIN_MAX};
 
 /// One file on its way to one receiver.
@@ -27,6 +28,8 @@ pub struct Sender {
     give_up_at: Instant,
     piece_bytes_max: u64,
     was_offered: bool,
+    /// How many offers left for this receiver: each may have reached it, whatever became of the others.
+    offers: u32,
     /// Whether the receiver was ever known to lack something.
     was_granted: bool,
     /// The offset behind the last byte that was ever sent.
@@ -35,52 +38,6 @@ pub struct Sender {
     holders: Holders,
     moved_bytes: u64,
     effects: VecDeque<SenderEffect>,
-}
-
-/// What happens to a sender.
-#[derive(Clone, Debug)]
-pub enum SenderInput {
-    /// The client is connected, by this node. What was sent before may be lost.
-    LinkUp(NodeId),
-    /// The client is not connected any more.
-    LinkDown,
-    /// The receiver is attached elsewhere, or another life of it takes its place.
-    Redirect(FileEnd),
-    /// Something came for this transfer. A driver that looks for another life of a receiver that is gone
-    /// keeps a refusal by a node for itself.
-    Message(FileMessage),
-    /// What was to be read.
-    Read {
-        /// The round for which it was.
-        round: u32,
-        /// The bytes of the stream, as many as were wanted.
-        data: Bytes,
-    },
-    /// It cannot be read, or is not what was offered any more.
-    ReadFailed(Reason),
-    /// The application gives up.
-    Cancel,
-    /// The time that [`Sender::poll_timeout`] named has come.
-    Timeout,
-}
-
-/// What a sender wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SenderEffect {
-    /// Send this.
-    Send(FileMessage),
-    /// Read these bytes of the stream once there is room for them, and hand them in. At most one read
-    /// is wanted in one round.
-    Read {
-        /// To be handed in with what was read.
-        round: u32,
-        /// The offset of the first byte in the stream.
-        start: u64,
-        /// How many, all of one part.
-        bytes: usize,
-    },
-    /// It is over. The last effect.
-    Ended(End),
 }
 
 #[derive(Debug)]
@@ -116,6 +73,7 @@ impl Sender {
             give_up_at: now + patience,
             piece_bytes_max: FILE_PIECE_BYTES_MAX as u64,
             was_offered: false,
+            offers: 0,
             was_granted: false,
             furthest: 0,
             holders: Holders::default(),
@@ -149,6 +107,9 @@ impl Sender {
                 let before = self.route.receiver;
                 if before != FileEnd::ANY && self.may_be_complete() {
                     self.holders.add(before.instance);
+                }
+                if before != FileEnd::ANY && before.instance != receiver.instance {
+                    (self.offers, self.was_granted) = (0, false); // Of this one nothing is known.
                 }
                 self.route.receiver = receiver;
                 if !matches!(self.state, State::Offline) {
@@ -230,6 +191,7 @@ impl Sender {
 
     fn send_offer(&mut self) {
         self.was_offered = true;
+        self.offers = self.offers.saturating_add(1);
         self.send(FileBody::Offer(Box::new(self.offer.clone())));
     }
 
@@ -338,8 +300,10 @@ impl Sender {
         if is_by_receiver {
             self.holders.remove(by);
         }
-        // A node knows nothing of what its client did before it left, nor a receiver of another.
-        let is_of_present = !is_by_receiver && self.was_granted && self.may_be_complete();
+        // A node knows nothing of what its client did before it left, nor of an offer that came another way; a
+        // receiver nothing of another one.
+        let may_be_here = if self.was_granted { self.may_be_complete() } else { self.offers > 1 };
+        let is_of_present = !is_by_receiver && may_be_here;
         let is_in_doubt = is_of_present || !self.holders.is_empty();
         let code = if is_in_doubt { Code::TimedOut } else { code };
         self.end(End { code, reason });

@@ -154,6 +154,38 @@ fn the_no_of_another_does_not_say_what_became_of_it_at_the_first() {
     }
 }
 
+/// FILE-10: what a node refuses is one copy of an offer.
+#[test]
+fn the_no_of_a_node_does_not_say_what_became_of_an_offer_before() {
+    for (offers, code) in [(1, Code::NoSubscriber), (2, Code::TimedOut)] {
+        let mut sender = sender();
+        for _ in 1..offers {
+            let at = sender.poll_timeout().unwrap();
+            sender.handle(at, SenderInput::Timeout);
+            assert!(matches!(sender.poll_effect(), Some(SenderEffect::Send(_))), "it offers again");
+        }
+        let refused = say(&mut sender, 1, FileBody::Refused(Code::NoSubscriber, Reason::NoPath));
+        let [SenderEffect::Ended(end)] = refused[..] else { panic!("{refused:?}") };
+        assert_eq!((end.code, end.reason), (code, Reason::NoPath), "after {offers}");
+    }
+}
+
+/// FILE-10: what the one before lacked, its successor may have.
+#[test]
+fn what_one_receiver_lacked_says_nothing_of_the_next() {
+    let mut sender = sender();
+    say(&mut sender, 1, FileBody::Credit { received: 0, granted: LIST });
+    feed(&mut sender, SenderInput::Redirect(FileEnd::ANY));
+    let at = sender.poll_timeout().unwrap();
+    sender.handle(at, SenderInput::Timeout);
+    while sender.poll_effect().is_some() {}
+    let body = FileBody::Refused(Code::NoSubscriber, Reason::NoPath);
+    let message = FileMessage { route: sender.route(), round: sender.round(), body };
+    let effects = feed(&mut sender, SenderInput::Message(message));
+    let [SenderEffect::Ended(end)] = effects[..] else { panic!("{effects:?}") };
+    assert_eq!(end.code, Code::TimedOut);
+}
+
 /// FILE-8: the damage of one send is not counted against the next one of the same file.
 #[test]
 fn what_was_damaged_of_one_send_does_not_end_another() {
