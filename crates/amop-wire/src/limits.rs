@@ -99,8 +99,9 @@ pub const HALF_OPEN_MAX: usize = 512;
 /// what waits for its links.
 pub const MEMORY_BYTES: usize = 1 << 30;
 
-/// How many steps of messages a node writes down before the oldest makes way, if it is not told otherwise.
-pub const RECORDS: usize = 1 << 18;
+/// How many steps of messages a node writes down before the oldest makes way, if it is not told otherwise: 4 MiB,
+/// which stay in the caches of the processor, so that writing them costs nothing that can be measured.
+pub const RECORDS: usize = 1 << 16;
 
 /// How many of those that went wrong are kept beside them, if it is not told otherwise.
 pub const FAILURES: usize = 1 << 14;

@@ -288,7 +288,7 @@ pub(super) static KEYS: &[Key] = &[
         Start,
         "lines for people, or one JSON object a line",
     ),
-    room("trace.records", Value("262144"), "steps kept; 64 B each"),
+    room("trace.records", Value("65536"), "steps kept; 64 B each"),
     room("trace.failures", Value("16384"), "of failures; 64 B each"),
 ];
 
