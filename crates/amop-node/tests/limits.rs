@@ -93,7 +93,7 @@ fn limits_are_read_with_their_units_and_are_the_usual_without_a_key() {
         handshakes_burst: 15,
         queue_bytes: 4 << 20,
         queue_messages: 13,
-        records: 1 << 18,
+        records: 1 << 16,
         failures: 1 << 14,
     };
     assert_eq!(site.read(text).unwrap(), expected);
