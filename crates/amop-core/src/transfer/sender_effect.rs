@@ -28,7 +28,7 @@ pub enum SenderInput {
     ReadFailed(Reason),
     /// The application gives up.
     Cancel,
-    /// The time that [`Sender::poll_timeout`] named has come.
+    /// The time that [`Sender::poll_timeout`](super::Sender::poll_timeout) named has come.
     Timeout,
 }
 
