@@ -34,6 +34,7 @@ impl Node {
             ("messages of files", self.transfers.waiting()),
             ("links without a greeting", self.links.values().filter(is_ungreeted).count()),
             ("links used before their greeting", self.early.len()),
+            ("traces", self.traces.under_way()),
             ("pulls", self.table.pulls_under_way()),
             ("effects", self.effects.len()),
         ];

@@ -48,11 +48,13 @@ impl Recorder {
         self.parties.numbers.get(name.agency_subtree()) == Some(&party)
     }
 
-    /// All that is left of a message, in the order in which it happened.
+    /// What is left of a message, in the order in which it happened: of each ring the first 512 steps, more
+    /// of which none has but by somebody's malice.
     pub(super) fn find(&self, id: MsgId) -> Vec<Record> {
         let of_it = |record: &&Record| record.id == id;
-        let recent: Vec<Record> = self.all.in_order().filter(of_it).copied().collect();
-        let old = self.failures.in_order().filter(of_it).copied();
+        let recent = self.all.in_order().filter(of_it).take(FOUND_MAX);
+        let recent: Vec<Record> = recent.copied().collect();
+        let old = self.failures.in_order().filter(of_it).take(FOUND_MAX).copied();
         let mut found: Vec<Record> = old.filter(|record| !recent.contains(record)).collect();
         found.extend(recent);
         found
@@ -145,6 +147,9 @@ impl Node {
     }
 }
 
+/// Most steps of one message that are found in a ring: those of the two are held against each other.
+const FOUND_MAX: usize = 512;
+
 /// Most agencies that have a number: those of nodes and of their clients.
 const PARTIES_MAX: usize = 4_096;
 
@@ -192,6 +197,15 @@ mod tests {
         let seconds: Vec<u64> =
             recorder.find(id(1)).iter().map(|record| record.at.since_start().as_secs()).collect();
         assert_eq!(seconds, [2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_message_with_more_steps_than_any_has_is_found_in_part() {
+        let mut recorder = recorder(2000, 2000);
+        for _ in 0..1000 {
+            recorder.note(Instant::default(), id(1), failed(Party(0)));
+        }
+        assert_eq!(recorder.find(id(1)).len(), FOUND_MAX);
     }
 
     #[test]

@@ -92,7 +92,9 @@ impl Node {
     pub(super) fn note_reported(&mut self, home: NodeId, runs: &[PeerReceiptRun]) {
         let home = NodeTag::of(home);
         for &PeerReceiptRun { first, count, receipt } in runs {
-            for counter in (first.counter..).take(count as usize) {
+            for nth in 0..count {
+                // Its publisher's node has numbered it, and may have come to the last number.
+                let counter = first.counter.wrapping_add(nth.into());
                 self.note(MsgId { counter, ..first }, Step::Reported { home, receipt });
             }
         }

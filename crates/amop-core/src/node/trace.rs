@@ -191,6 +191,11 @@ impl Told {
 }
 
 impl Traces {
+    /// How many traces have no end yet.
+    pub(super) fn under_way(&self) -> usize {
+        self.open.len()
+    }
+
     /// Whether another answer now would be one too many; if not, it counts.
     fn is_too_often(&mut self, now: Instant) -> bool {
         let paced_until = self.paced_until.max(now);

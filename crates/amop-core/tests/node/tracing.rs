@@ -1,7 +1,9 @@
 //! Who may ask what became of a message, and how often.
 
+use std::time::Duration;
+
 use amop_core::node::{Effect, Input, LinkId};
-use amop_wire::{MsgId, PeerMessage, TraceAnswer, TraceQuestion, TraceWord};
+use amop_wire::{MsgId, Multicast, PeerMessage, TraceAnswer, TraceQuestion, TraceWord};
 
 use crate::home::{Home, ID, OTHER_PEER, PEER};
 
@@ -40,7 +42,7 @@ fn who_asks_too_often_is_told_so() {
         assert_eq!(ask(&mut home, PEER, ID, attempt).word, TraceWord::Told);
     }
     assert_eq!(ask(&mut home, PEER, ID, attempt).word, TraceWord::Busy);
-    home.now = home.now + std::time::Duration::from_millis(50);
+    home.now = home.now + Duration::from_millis(50);
     assert_eq!(ask(&mut home, PEER, ID, attempt).word, TraceWord::Told);
     assert_eq!(ask(&mut home, PEER, ID, attempt).word, TraceWord::Busy);
 }
@@ -74,4 +76,27 @@ fn one_trace_too_many_tells_of_this_node_alone() {
     let effects = home.handle(Input::Trace { number: 16, id: ID });
     let [Effect::Traced { number: 16, trace }] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(trace.told.len(), 1);
+}
+
+/// TRACE-1: no number of a message is too large to be written down.
+#[test]
+fn the_last_number_that_a_publisher_can_give_is_reported_and_written_down() {
+    let mut home = Home::new();
+    let id = MsgId { counter: u64::MAX, ..ID };
+    let multicast = Multicast {
+        id,
+        ttl: Duration::from_secs(1),
+        sequence: 1,
+        from: "app.sdk.bank-b.amop".parse().unwrap(),
+        topic: "t".parse().unwrap(),
+        sealed: false,
+        payload: "all".into(),
+    };
+    let mut effects = home.peer(PEER, PeerMessage::Multicast(multicast));
+    effects.extend(home.handle(Input::EndOfBatch));
+    let [Effect::ToPeer { message: PeerMessage::Receipts(runs), .. }] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!((runs[0].first, runs[0].count), (id, 1));
+    assert_eq!(home.node.records(id).len(), 2, "it was taken, and reported");
 }
