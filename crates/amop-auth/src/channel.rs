@@ -128,8 +128,10 @@ mod tests {
     }
 
     fn carry(from: &mut Channel, to: &mut Channel) -> Result<Vec<u8>, NotOpened> {
-        let sealed = from.sealer.seal(Kind::Unicast, &[], b"", &[b"plain"]).unwrap();
-        to.opener.open(SealedHead::read(&sealed).unwrap(), &sealed, SEALED_HEAD_BYTES, b"")
+        let sealed =
+            from.sealer.seal(Vec::with_capacity, Kind::Unicast, &[], b"", &[b"plain"]).unwrap();
+        let head = SealedHead::read(&sealed).unwrap();
+        to.opener.open(|bytes| vec![0; bytes], head, &sealed, SEALED_HEAD_BYTES, b"")
     }
 
     #[test]
@@ -145,9 +147,11 @@ mod tests {
     #[test]
     fn what_is_thrown_back_at_its_sender_is_not_opened() {
         for mut side in agree([b"statement"; 2], [1; 2]) {
-            let sealed = side.sealer.seal(Kind::Unicast, &[], b"", &[b"plain"]).unwrap();
+            let sealed =
+                side.sealer.seal(Vec::with_capacity, Kind::Unicast, &[], b"", &[b"plain"]).unwrap();
             let head = SealedHead::read(&sealed).unwrap();
-            let opened = side.opener.open(head, &sealed, SEALED_HEAD_BYTES, b"");
+            let opened =
+                side.opener.open(|bytes| vec![0; bytes], head, &sealed, SEALED_HEAD_BYTES, b"");
             assert_eq!(opened, Err(NotOpened::Forged));
         }
     }

@@ -4,6 +4,7 @@
 //! overwritten when the cipher is dropped: the library clears all memory that it frees.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use bytes::BufMut;
 
 use crate::limits::TAG_BYTES;
 
@@ -17,20 +18,32 @@ impl Cipher {
     }
 
     /// Seals what stands from `start` on, and appends the tag. `with` is authenticated beside it.
-    pub(crate) fn seal(&self, nonce: [u8; 12], with: &[u8], bytes: &mut Vec<u8>, start: usize) {
+    pub(crate) fn seal(
+        &self,
+        nonce: [u8; 12],
+        with: &[u8],
+        bytes: &mut (impl AsMut<[u8]> + BufMut),
+        start: usize,
+    ) {
         let nonce = Nonce::assume_unique_for_key(nonce);
-        let plain = &mut bytes[start..];
+        let plain = &mut bytes.as_mut()[start..];
         let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(with), plain);
         let tag = tag.expect("all that we seal is far below the 256 GiB of one nonce");
-        bytes.extend_from_slice(tag.as_ref());
+        bytes.put_slice(tag.as_ref());
     }
 
-    /// Opens a ciphertext that its tag follows; `None` if it was not sealed so.
-    pub(crate) fn open(&self, nonce: [u8; 12], with: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+    /// Opens a ciphertext that its tag follows, in so many zeros as it is long; `None` if it was not sealed so.
+    pub(crate) fn open<B: AsMut<[u8]>>(
+        &self,
+        nonce: [u8; 12],
+        with: &[u8],
+        sealed: &[u8],
+        zeros: impl FnOnce(usize) -> B,
+    ) -> Option<B> {
         let (body, tag) = sealed.split_last_chunk::<TAG_BYTES>()?;
         let nonce = Nonce::assume_unique_for_key(nonce);
-        let mut plain = vec![0; body.len()];
-        self.0.open_separate_gather(nonce, Aad::from(with), body, tag, &mut plain).ok()?;
+        let mut plain = zeros(body.len());
+        self.0.open_separate_gather(nonce, Aad::from(with), body, tag, plain.as_mut()).ok()?;
         Some(plain)
     }
 }

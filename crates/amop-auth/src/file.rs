@@ -78,7 +78,7 @@ impl FileSealer {
         let counter = self.next;
         // It is used up whatever happens below.
         self.next += 1;
-        let mut sealed = Vec::with_capacity(COUNTER_BYTES + plain.len() + TAG_BYTES);
+        let mut sealed = Vec::<u8>::with_capacity(COUNTER_BYTES + plain.len() + TAG_BYTES);
         sealed.extend_from_slice(&counter.to_be_bytes());
         sealed.extend_from_slice(plain);
         self.cipher.seal(nonce(counter), &self.way.with(start), &mut sealed, COUNTER_BYTES);
@@ -111,7 +111,7 @@ impl FileOpener {
     pub fn open(&self, start: u64, sealed: &[u8]) -> Option<Bytes> {
         let (counter, body) = sealed.split_first_chunk()?;
         let nonce = nonce(u64::from_be_bytes(*counter));
-        let plain = self.cipher.open(nonce, &self.way.with(start), body)?;
+        let plain = self.cipher.open(nonce, &self.way.with(start), body, |bytes| vec![0; bytes])?;
         Some(plain.into())
     }
 

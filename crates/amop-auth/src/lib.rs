@@ -9,6 +9,7 @@ mod message;
 mod payload;
 mod public_key;
 pub mod publisher;
+mod room;
 mod seal;
 mod secret_key;
 mod statement;

@@ -4,9 +4,11 @@ use std::ops::Deref;
 
 use amop_wire::limits::TOPIC_BYTES_MAX;
 use amop_wire::{Instance, MsgId, Topic};
+use bytes::Bytes;
 
 use crate::limits::{PRIVATE_PAYLOAD_BYTES_MAX, SEALED_HEAD_BYTES};
 use crate::message::Kind;
+use crate::room::Room;
 use crate::seal::{NotOpened, Opener, SealedHead};
 
 /// What both ends know of a payload beside its head: a copy counts for nothing else.
@@ -60,11 +62,14 @@ pub(crate) fn head_of(sealed: &[u8], kinds: &[Kind]) -> Result<SealedHead, OpenE
 /// Opens what has nothing in the clear but its head.
 pub(crate) fn open(
     opener: &mut Opener,
+    room: &mut Room,
     head: SealedHead,
     sealed: &[u8],
     context: &[u8],
-) -> Result<Vec<u8>, OpenError> {
-    opener.open(head, sealed, SEALED_HEAD_BYTES, context).map_err(OpenError::of)
+) -> Result<Bytes, OpenError> {
+    let zeros = |bytes| room.zeros(bytes);
+    let plain = opener.open(zeros, head, sealed, SEALED_HEAD_BYTES, context);
+    plain.map(Into::into).map_err(OpenError::of)
 }
 
 /// Refuses what would be longer than a payload may be, once sealed.

@@ -11,6 +11,8 @@
 //! with     "AMOP-SEALED/v1" 0 │ head │ what both ends know beside it
 //! ```
 
+use bytes::BufMut;
+
 use crate::cipher::{Cipher, nonce};
 use crate::limits::{RENEW_AFTER_SEALED, SEALED_HEAD_BYTES, SEALED_MAX, TAG_BYTES};
 use crate::message::{Kind, VERSION};
@@ -70,15 +72,16 @@ impl Sealer {
         self.next >= SEALED_MAX
     }
 
-    /// Seals `plain`; `more` follows the head in the clear, and `context` is known to both ends.
-    /// `None` once the key is spent.
-    pub(crate) fn seal(
+    /// Seals `plain` in room for so many bytes; `more` follows the head in the clear, and `context` is known to
+    /// both ends. `None` once the key is spent.
+    pub(crate) fn seal<B: AsMut<[u8]> + BufMut>(
         &mut self,
+        room: impl FnOnce(usize) -> B,
         kind: Kind,
         more: &[u8],
         context: &[u8],
         plain: &[&[u8]],
-    ) -> Option<Vec<u8>> {
+    ) -> Option<B> {
         if self.is_spent() {
             return None;
         }
@@ -87,11 +90,11 @@ impl Sealer {
         self.next += 1;
         let head_bytes = SEALED_HEAD_BYTES + more.len();
         let plain_bytes: usize = plain.iter().map(|part| part.len()).sum();
-        let mut sealed = Vec::with_capacity(head_bytes + plain_bytes + TAG_BYTES);
-        head.put(&mut sealed);
-        sealed.extend_from_slice(more);
-        put_with(&mut self.with, &sealed, context);
-        plain.iter().for_each(|part| sealed.extend_from_slice(part));
+        let mut sealed = room(head_bytes + plain_bytes + TAG_BYTES);
+        sealed.put_slice(&head.encode());
+        sealed.put_slice(more);
+        put_with(&mut self.with, sealed.as_mut(), context);
+        plain.iter().for_each(|part| sealed.put_slice(part));
         self.cipher.seal(nonce(head.counter), &self.with, &mut sealed, head_bytes);
         Some(sealed)
     }
@@ -108,21 +111,22 @@ impl Opener {
         Self { cipher: Cipher::new(key), seen: Window::default(), with: Vec::new() }
     }
 
-    /// Opens what begins with a head of `head_bytes`, unless its number was seen. What is not authentic
-    /// leaves no trace.
-    pub(crate) fn open(
+    /// Opens what begins with a head of `head_bytes`, in so many zeros as it is long, unless its number was
+    /// seen. What is not authentic leaves no trace.
+    pub(crate) fn open<B: AsMut<[u8]>>(
         &mut self,
+        zeros: impl FnOnce(usize) -> B,
         head: SealedHead,
         sealed: &[u8],
         head_bytes: usize,
         context: &[u8],
-    ) -> Result<Vec<u8>, NotOpened> {
+    ) -> Result<B, NotOpened> {
         if !self.seen.is_new(head.counter) {
             return Err(NotOpened::Seen);
         }
         let (head_part, body) = sealed.split_at(head_bytes);
         put_with(&mut self.with, head_part, context);
-        let plain = self.cipher.open(nonce(head.counter), &self.with, body);
+        let plain = self.cipher.open(nonce(head.counter), &self.with, body, zeros);
         let plain = plain.ok_or(NotOpened::Forged)?;
         self.seen.mark(head.counter);
         Ok(plain)
@@ -139,10 +143,12 @@ pub(crate) enum NotOpened {
 }
 
 impl SealedHead {
-    fn put(self, sealed: &mut Vec<u8>) {
-        sealed.extend_from_slice(&[VERSION, self.kind as u8]);
-        sealed.extend_from_slice(&self.key.0.to_be_bytes());
-        sealed.extend_from_slice(&self.counter.to_be_bytes());
+    fn encode(self) -> [u8; SEALED_HEAD_BYTES] {
+        let mut bytes = [0; SEALED_HEAD_BYTES];
+        bytes[..2].copy_from_slice(&[VERSION, self.kind as u8]);
+        bytes[2..10].copy_from_slice(&self.key.0.to_be_bytes());
+        bytes[10..].copy_from_slice(&self.counter.to_be_bytes());
+        bytes
     }
 
     /// Reads the beginning of something sealed; `None` if it is something else.
@@ -169,15 +175,24 @@ mod tests {
 
     const KEY: [u8; 32] = [7; 32];
 
+    fn room(bytes: usize) -> Vec<u8> {
+        Vec::with_capacity(bytes)
+    }
+
+    fn zeros(bytes: usize) -> Vec<u8> {
+        vec![0; bytes]
+    }
+
     fn open(opener: &mut Opener, sealed: &[u8], context: &[u8]) -> Result<Vec<u8>, NotOpened> {
         let head = SealedHead::read(sealed).unwrap();
-        opener.open(head, sealed, SEALED_HEAD_BYTES, context)
+        opener.open(zeros, head, sealed, SEALED_HEAD_BYTES, context)
     }
 
     #[test]
     fn what_is_sealed_is_opened_once_and_in_any_order() {
         let (mut sealer, mut opener) = (Sealer::new(KeyId(3), &KEY), Opener::new(&KEY));
-        let mut seal = |plain: &[u8]| sealer.seal(Kind::Unicast, &[], b"for", &[plain]).unwrap();
+        let mut seal =
+            |plain: &[u8]| sealer.seal(room, Kind::Unicast, &[], b"for", &[plain]).unwrap();
         let (first, second) = (seal(b"one"), seal(b"two"));
         assert_eq!(open(&mut opener, &second, b"for"), Ok(b"two".to_vec()));
         assert_eq!(open(&mut opener, &first, b"for"), Ok(b"one".to_vec()));
@@ -187,7 +202,7 @@ mod tests {
     #[test]
     fn whatever_bit_is_changed_it_is_not_opened_and_leaves_no_trace() {
         let (mut sealer, mut opener) = (Sealer::new(KeyId(3), &KEY), Opener::new(&KEY));
-        let sealed = sealer.seal(Kind::Unicast, b"more", b"for", &[b"pla", b"in"]).unwrap();
+        let sealed = sealer.seal(room, Kind::Unicast, b"more", b"for", &[b"pla", b"in"]).unwrap();
         let head_bytes = SEALED_HEAD_BYTES + 4;
         let head = SealedHead::read(&sealed).unwrap();
         // The id only says which key to take.
@@ -195,22 +210,22 @@ mod tests {
             let mut changed = sealed.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
             let head = SealedHead::read(&changed).unwrap_or(head);
-            let opened = opener.open(head, &changed, head_bytes, b"for");
+            let opened = opener.open(zeros, head, &changed, head_bytes, b"for");
             assert_eq!(opened, Err(NotOpened::Forged), "bit {bit}");
         }
         for short in head_bytes..sealed.len() {
-            let opened = opener.open(head, &sealed[..short], head_bytes, b"for");
+            let opened = opener.open(zeros, head, &sealed[..short], head_bytes, b"for");
             assert_eq!(opened, Err(NotOpened::Forged));
         }
-        assert_eq!(opener.open(head, &sealed, head_bytes, b"other"), Err(NotOpened::Forged));
-        assert_eq!(opener.open(head, &sealed, head_bytes, b"for"), Ok(b"plain".to_vec()));
+        assert_eq!(opener.open(zeros, head, &sealed, head_bytes, b"other"), Err(NotOpened::Forged));
+        assert_eq!(opener.open(zeros, head, &sealed, head_bytes, b"for"), Ok(b"plain".to_vec()));
     }
 
     #[test]
     fn no_nonce_is_used_twice_and_none_past_the_limit() {
         let mut sealer = Sealer::new(KeyId(3), &KEY);
         let mut counter = || {
-            let sealed = sealer.seal(Kind::Unicast, &[], b"", &[])?;
+            let sealed = sealer.seal(room, Kind::Unicast, &[], b"", &[])?;
             Some(SealedHead::read(&sealed).unwrap().counter)
         };
         assert_eq!([counter(), counter(), counter()], [Some(0), Some(1), Some(2)]);
@@ -219,7 +234,7 @@ mod tests {
         sealer.skip_to(RENEW_AFTER_SEALED);
         assert!(sealer.is_worn());
         sealer.skip_to(SEALED_MAX - 1);
-        assert!(sealer.seal(Kind::Unicast, &[], b"", &[]).is_some(), "the last one");
-        assert!(sealer.seal(Kind::Unicast, &[], b"", &[]).is_none(), "one past it");
+        assert!(sealer.seal(room, Kind::Unicast, &[], b"", &[]).is_some(), "the last one");
+        assert!(sealer.seal(room, Kind::Unicast, &[], b"", &[]).is_none(), "one past it");
     }
 }

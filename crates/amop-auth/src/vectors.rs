@@ -119,7 +119,7 @@ fn every_sealed_message_is_opened_or_refused_as_the_file_says() {
             let cipher = Cipher::new(test.key.as_slice().try_into().unwrap());
             let nonce = test.nonce.as_slice().try_into().unwrap();
             let sealed = [test.ct.as_slice(), &test.tag].concat();
-            let plain = cipher.open(nonce, &test.aad, &sealed);
+            let plain = cipher.open(nonce, &test.aad, &sealed, |bytes| vec![0; bytes]);
             assert_eq!(plain.is_some(), test.result == TestResult::Valid, "{test:?}");
             if let Some(mut plain) = plain {
                 assert_eq!(plain, test.pt.as_slice());

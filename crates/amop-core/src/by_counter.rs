@@ -88,6 +88,7 @@ impl<T> ByCounter<T> {
 
     fn find(&self, counter: u64) -> Option<usize> {
         let &(first, _) = self.slots.front()?;
+        self.slots.back().filter(|&&(last, _)| counter <= last)?;
         let guess = usize::try_from(counter.checked_sub(first)?).unwrap_or(usize::MAX);
         match self.slots.get(guess) {
             Some(&(found, _)) if found == counter => Some(guess),

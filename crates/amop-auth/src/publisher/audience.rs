@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use amop_wire::{Instance, Instant, MsgId, Topic};
+use bytes::Bytes;
 
 use super::effect::{Identity, Receivers};
 use super::group::Group;
@@ -10,6 +11,7 @@ use super::receiver::{Desk, Receiver, Step};
 use crate::limits::{SEALED_HEAD_BYTES, SUBSCRIBERS_PER_TOPIC_MAX};
 use crate::message::{Handshake, Kind};
 use crate::payload::{self, OpenError, SealError};
+use crate::room::Room;
 use crate::seal::SealedHead;
 use crate::{Entropy, Exit, PublicKey};
 
@@ -29,6 +31,7 @@ pub(crate) struct Office<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) topic: &'a Topic,
     pub(crate) entropy: &'a mut Entropy,
+    pub(crate) room: &'a mut Room,
 }
 
 /// What is wanted done about which subscriber.
@@ -150,19 +153,20 @@ impl Audience {
     /// Seals something for one subscriber.
     pub(crate) fn seal_for(
         &mut self,
-        office: &Office<'_>,
+        office: &mut Office<'_>,
         kind: Kind,
         to: Instance,
         id: MsgId,
         payload: &[&[u8]],
-    ) -> Result<Vec<u8>, SealError> {
+    ) -> Result<Bytes, SealError> {
         payload::check_length(payload)?;
         let receiver = self.receivers.get_mut(&to).ok_or(SealError::NotVerified)?;
         let channel = receiver.channel(office.now).ok_or(SealError::NotVerified)?;
         let context = payload::context(office.topic, id, Some(to));
-        let sealed = channel.sealer.seal(kind, &[], &context, payload);
+        let room = |bytes| office.room.take(bytes);
+        let sealed = channel.sealer.seal(room, kind, &[], &context, payload);
         self.alarm = self.alarm.into_iter().chain(receiver.poll_timeout()).min();
-        sealed.ok_or(SealError::NotVerified)
+        sealed.map(Into::into).ok_or(SealError::NotVerified)
     }
 
     pub(crate) fn seal_multicast(
@@ -170,7 +174,7 @@ impl Audience {
         office: &mut Office<'_>,
         id: MsgId,
         payload: &[&[u8]],
-    ) -> Result<(Vec<u8>, Vec<Instance>), SealError> {
+    ) -> Result<(Bytes, Vec<Instance>), SealError> {
         payload::check_length(payload)?;
         let now = office.now;
         let members: Vec<_> = self.ready(now).collect();
@@ -188,22 +192,22 @@ impl Audience {
             self.group = Some(group);
         }
         let group = self.group.as_mut().expect("it was just made, if there was none");
-        let sealed = group.seal(&payload::context(office.topic, id, None), payload);
+        let sealed = group.seal(office.room, &payload::context(office.topic, id, None), payload);
         Ok((sealed.ok_or(SealError::NotVerified)?, members))
     }
 
     pub(crate) fn open_answer(
         &mut self,
-        office: &Office<'_>,
+        office: &mut Office<'_>,
         from: Instance,
         id: MsgId,
         sealed: &[u8],
-    ) -> Result<Vec<u8>, OpenError> {
+    ) -> Result<Bytes, OpenError> {
         let head = payload::head_of(sealed, &[Kind::Answer])?;
         let receiver = self.receivers.get_mut(&from).ok_or(OpenError::UnknownKey)?;
         let channel = receiver.channel_of(office.now, head.key).ok_or(OpenError::UnknownKey)?;
         let context = payload::context(office.topic, id, Some(from));
-        payload::open(&mut channel.opener, head, sealed, &context)
+        payload::open(&mut channel.opener, office.room, head, sealed, &context)
     }
 
     /// Whether there is room for another subscriber, if need be that of one that is away.
@@ -238,7 +242,8 @@ impl Audience {
         let channel =
             self.receivers.get_mut(&member).and_then(|receiver| receiver.channel_of(now, head.key));
         let (Some(channel), Some(group)) = (channel, &mut self.group) else { return };
-        let opened = channel.opener.open(head, sealed, SEALED_HEAD_BYTES, &[]);
+        let opened =
+            channel.opener.open(|bytes| vec![0; bytes], head, sealed, SEALED_HEAD_BYTES, &[]);
         if opened.is_ok_and(|held| held == group.id().0.to_be_bytes()) {
             group.is_held_by(member);
         }

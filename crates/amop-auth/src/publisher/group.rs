@@ -11,11 +11,13 @@
 use std::collections::BTreeMap;
 
 use amop_wire::{Instance, Instant};
+use bytes::Bytes;
 
 use crate::Entropy;
 use crate::channel::Channel;
 use crate::limits::{RENEW_AFTER, WRAP_BYTES};
 use crate::message::Kind;
+use crate::room::Room;
 use crate::seal::{KeyId, Sealer};
 use zeroize::Zeroizing;
 
@@ -57,7 +59,7 @@ impl Group {
             return;
         }
         let context = self.id().0.to_be_bytes();
-        match channel.sealer.seal(Kind::Wrap, &[], &context, &[&*self.key]) {
+        match channel.sealer.seal(Vec::with_capacity, Kind::Wrap, &[], &context, &[&*self.key]) {
             Some(wrap) => self.wraps.insert(member, wrap),
             None => self.wraps.remove(&member),
         };
@@ -74,7 +76,12 @@ impl Group {
     }
 
     /// Seals a payload for all members. `None` once the key is spent.
-    pub(crate) fn seal(&mut self, context: &[u8], payload: &[&[u8]]) -> Option<Vec<u8>> {
+    pub(crate) fn seal(
+        &mut self,
+        room: &mut Room,
+        context: &[u8],
+        payload: &[&[u8]],
+    ) -> Option<Bytes> {
         let mut more = Vec::with_capacity(2 + self.wraps.len() * WRAP_BYTES);
         let count = u16::try_from(self.wraps.len()).expect("a group has at most 1,024 members");
         more.extend_from_slice(&count.to_be_bytes());
@@ -82,7 +89,8 @@ impl Group {
             more.extend_from_slice(&member.0.to_be_bytes());
             more.extend_from_slice(wrap);
         }
-        self.sealer.seal(Kind::Multicast, &more, context, payload)
+        let room = |bytes| room.take(bytes);
+        self.sealer.seal(room, Kind::Multicast, &more, context, payload).map(Into::into)
     }
 
     #[cfg(test)]

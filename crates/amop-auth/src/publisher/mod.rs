@@ -35,6 +35,7 @@ use crate::Entropy;
 use crate::file::{FileSealer, FileWay};
 use crate::message::Kind;
 use crate::payload::{OpenError, SealError};
+use crate::room::Room;
 use audience::{Audience, Office, Steps};
 use receiver::Step;
 
@@ -42,6 +43,7 @@ use receiver::Step;
 pub struct Publisher {
     identity: Identity,
     entropy: Entropy,
+    room: Room,
     audiences: BTreeMap<Topic, Audience>,
     effects: VecDeque<Effect>,
 }
@@ -60,7 +62,7 @@ impl Publisher {
     #[must_use]
     pub fn new(identity: Identity, entropy: Entropy) -> Self {
         let (audiences, effects) = (BTreeMap::new(), VecDeque::new());
-        Self { identity, entropy, audiences, effects }
+        Self { identity, entropy, room: Room::default(), audiences, effects }
     }
 
     /// Applies one input; what it causes waits in [`poll_effect`](Self::poll_effect).
@@ -145,10 +147,10 @@ impl Publisher {
         id: MsgId,
         payload: &[&[u8]],
     ) -> Result<Bytes, SealError> {
-        let (identity, entropy) = (&self.identity, &mut self.entropy);
-        let audience = self.audiences.get_mut(topic).ok_or(SealError::NotVerified)?;
-        let office = Office { now, identity, topic, entropy };
-        audience.seal_for(&office, Kind::Unicast, to, id, payload).map(Bytes::from)
+        let Self { identity, entropy, room, audiences, .. } = self;
+        let audience = audiences.get_mut(topic).ok_or(SealError::NotVerified)?;
+        let office = &mut Office { now, identity, topic, entropy, room };
+        audience.seal_for(office, Kind::Unicast, to, id, payload)
     }
 
     /// Seals a multicast for all who are verified now. The parts of its payload are sealed as one.
@@ -166,11 +168,11 @@ impl Publisher {
         id: MsgId,
         payload: &[&[u8]],
     ) -> Result<Multicast, SealError> {
-        let (identity, entropy) = (&self.identity, &mut self.entropy);
-        let audience = self.audiences.get_mut(topic).ok_or(SealError::NotVerified)?;
-        let mut office = Office { now, identity, topic, entropy };
-        let (sealed, receivers) = audience.seal_multicast(&mut office, id, payload)?;
-        Ok(Multicast { sealed: sealed.into(), receivers })
+        let Self { identity, entropy, room, audiences, .. } = self;
+        let audience = audiences.get_mut(topic).ok_or(SealError::NotVerified)?;
+        let office = &mut Office { now, identity, topic, entropy, room };
+        let (sealed, receivers) = audience.seal_multicast(office, id, payload)?;
+        Ok(Multicast { sealed, receivers })
     }
 
     /// Begins to send a file to one subscriber, with a key of its own.
@@ -193,12 +195,12 @@ impl Publisher {
         offer: &[u8],
     ) -> Result<Bytes, SealError> {
         let FileWay { transfer, sender, receiver } = file.way();
-        let (identity, entropy) = (&self.identity, &mut self.entropy);
-        let audience = self.audiences.get_mut(topic).ok_or(SealError::NotVerified)?;
-        let office = Office { now, identity, topic, entropy };
+        let Self { identity, entropy, room, audiences, .. } = self;
+        let audience = audiences.get_mut(topic).ok_or(SealError::NotVerified)?;
+        let office = &mut Office { now, identity, topic, entropy, room };
         let id = MsgId { publisher: sender, counter: transfer };
         let plain = file.put_key(offer);
-        audience.seal_for(&office, Kind::Offer, receiver, id, &[&plain]).map(Bytes::from)
+        audience.seal_for(office, Kind::Offer, receiver, id, &[&plain])
     }
 
     /// Whether somebody is being verified who may receive on a topic soon.
@@ -220,10 +222,10 @@ impl Publisher {
         id: MsgId,
         sealed: &[u8],
     ) -> Result<Bytes, OpenError> {
-        let (identity, entropy) = (&self.identity, &mut self.entropy);
-        let audience = self.audiences.get_mut(topic).ok_or(OpenError::UnknownKey)?;
-        let office = Office { now, identity, topic, entropy };
-        audience.open_answer(&office, from, id, sealed).map(Bytes::from)
+        let Self { identity, entropy, room, audiences, .. } = self;
+        let audience = audiences.get_mut(topic).ok_or(OpenError::UnknownKey)?;
+        let office = &mut Office { now, identity, topic, entropy, room };
+        audience.open_answer(office, from, id, sealed)
     }
 
     /// Lets one topic act, if it is private, and keeps what it wants done.
@@ -233,9 +235,9 @@ impl Publisher {
         topic: &Topic,
         act: impl FnOnce(&mut Audience, &mut Office<'_>) -> Steps,
     ) {
-        let (identity, entropy) = (&self.identity, &mut self.entropy);
-        let Some(audience) = self.audiences.get_mut(topic) else { return };
-        let steps = act(audience, &mut Office { now, identity, topic, entropy });
+        let Self { identity, entropy, room, audiences, .. } = self;
+        let Some(audience) = audiences.get_mut(topic) else { return };
+        let steps = act(audience, &mut Office { now, identity, topic, entropy, room });
         self.effects.extend(steps.into_iter().map(|(subscriber, step)| {
             let topic = topic.clone();
             match step {

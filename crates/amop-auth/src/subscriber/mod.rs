@@ -22,17 +22,19 @@ use crate::file::{FileOpener, FileWay};
 use crate::limits::{PUBLISHERS_PER_TOPIC_MAX, VALID_MAX};
 use crate::message::{Challenge, Handshake, Kind};
 use crate::payload::{self, OpenError, SealError};
+use crate::room::Room;
 use crate::seal::KeyId;
 use crate::{Entropy, Exit, SecretKey};
 use allowance::Allowance;
 use claim::Claim;
-use peer::{Holds, Learned, Peer};
+use peer::{Holds, Learned, Peer, Sealed};
 
 /// All private topics that one client subscribes to.
 pub struct Subscriber {
     name: Name,
     instance: Instance,
     entropy: Entropy,
+    room: Room,
     exit: Option<Exit>,
     topics: BTreeMap<Topic, Subscription>,
     allowance: Allowance,
@@ -64,8 +66,8 @@ impl Subscriber {
     #[must_use]
     pub fn new(name: Name, instance: Instance, entropy: Entropy) -> Self {
         let (topics, effects) = (BTreeMap::new(), VecDeque::new());
-        let allowance = Allowance::default();
-        Self { name, instance, entropy, exit: None, topics, allowance, effects }
+        let (room, allowance) = (Room::default(), Allowance::default());
+        Self { name, instance, entropy, room, exit: None, topics, allowance, effects }
     }
 
     /// Applies one input; what it causes waits in [`poll_effect`](Self::poll_effect).
@@ -141,16 +143,20 @@ impl Subscriber {
         let mut nobody = Peer::default();
         let peer = subscription.publishers.get_mut(&id.publisher).unwrap_or(&mut nobody);
         let opened = if head.kind == Kind::Unicast {
-            let context = payload::context(topic, id, Some(we));
-            let payload = peer.open_unicast(now, head, sealed, &context, &mut learned);
+            let context = &payload::context(topic, id, Some(we));
+            let sealed = Sealed { head, bytes: sealed, context };
+            let zeros = |bytes| self.room.zeros(bytes);
+            let payload = peer.open_unicast(now, zeros, sealed, &mut learned);
             payload.map(|payload| Opened {
                 payload: payload.into(),
                 answer: Some(AnswerKey(head.key)),
             })
         } else {
-            let context = payload::context(topic, id, None);
-            let payload = peer.open_multicast(now, head, sealed, we, &context, &mut learned);
-            payload.map(|payload| Opened { payload: payload.into(), answer: None })
+            let context = &payload::context(topic, id, None);
+            let sealed = Sealed { head, bytes: sealed, context };
+            let room = &mut self.room;
+            let payload = peer.open_multicast(now, room, we, sealed, &mut learned);
+            payload.map(|payload| Opened { payload, answer: None })
         };
         self.learn(now, topic, id.publisher, learned);
         opened
@@ -175,10 +181,13 @@ impl Subscriber {
         let id = MsgId { publisher: way.sender, counter: way.transfer };
         let mut nobody = Peer::default();
         let peer = subscription.publishers.get_mut(&way.sender).unwrap_or(&mut nobody);
-        let context = payload::context(topic, id, Some(we));
-        let opened = peer.open_unicast(now, head, sealed, &context, &mut learned);
+        let context = &payload::context(topic, id, Some(we));
+        let sealed = Sealed { head, bytes: sealed, context };
+        // It holds a key: it is wiped, and lies alone.
+        let zeros = |bytes| Zeroizing::new(vec![0; bytes]);
+        let opened = peer.open_unicast(now, zeros, sealed, &mut learned);
         self.learn(now, topic, way.sender, learned);
-        let opened = Zeroizing::new(opened?);
+        let opened = opened?;
         let (opener, offer) = FileOpener::read(way, &opened).ok_or(OpenError::Forged)?;
         Ok((opener, Bytes::copy_from_slice(offer)))
     }
@@ -198,9 +207,11 @@ impl Subscriber {
     ) -> Result<Bytes, SealError> {
         payload::check_length(payload)?;
         let context = payload::context(topic, id, Some(self.instance));
-        let channel = self.peer(topic, id.publisher).and_then(|peer| peer.channel(now, key.0));
+        let room = |bytes| self.room.take(bytes);
+        let peer = self.topics.get_mut(topic).and_then(|it| it.publishers.get_mut(&id.publisher));
+        let channel = peer.and_then(|peer| peer.channel(now, key.0));
         let channel = channel.ok_or(SealError::NotVerified)?;
-        let sealed = channel.sealer.seal(Kind::Answer, &[], &context, payload);
+        let sealed = channel.sealer.seal(room, Kind::Answer, &[], &context, payload);
         sealed.map(Bytes::from).ok_or(SealError::NotVerified)
     }
 
@@ -245,7 +256,8 @@ impl Subscriber {
         }
         let holds = learned.holds.and_then(|Holds { group, channel }| {
             let channel = self.peer(topic, publisher)?.channel(now, channel)?;
-            channel.sealer.seal(Kind::Holds, &[], &[], &[&group.0.to_be_bytes()])
+            let room = Vec::with_capacity;
+            channel.sealer.seal(room, Kind::Holds, &[], &[], &[&group.0.to_be_bytes()])
         });
         let lost = learned.lost.map(|id: KeyId| Handshake::Lost(id).encode());
         for message in holds.into_iter().chain(lost) {

@@ -16,6 +16,7 @@ use crate::limits::{
 };
 use crate::message::{Challenge, Kind};
 use crate::payload::OpenError;
+use crate::room::Room;
 use crate::seal::{KeyId, Opener, SealedHead};
 
 /// Channels and groups with one publisher.
@@ -34,6 +35,16 @@ pub(crate) struct Held {
     pub(crate) channel: Channel,
     pub(crate) until: Instant,
     pub(crate) is_confirmed: bool,
+}
+
+/// What is to be opened.
+#[derive(Clone, Copy)]
+pub(crate) struct Sealed<'a> {
+    pub(crate) head: SealedHead,
+    /// All of it, with the head.
+    pub(crate) bytes: &'a [u8],
+    /// What both ends know beside it.
+    pub(crate) context: &'a [u8],
 }
 
 /// What came with something that was opened, or not.
@@ -100,21 +111,21 @@ impl Peer {
     }
 
     /// Opens a unicast.
-    pub(crate) fn open_unicast(
+    pub(crate) fn open_unicast<B: AsMut<[u8]>>(
         &mut self,
         now: Instant,
-        head: SealedHead,
-        sealed: &[u8],
-        context: &[u8],
+        zeros: impl FnOnce(usize) -> B,
+        sealed: Sealed<'_>,
         learned: &mut Learned,
-    ) -> Result<Vec<u8>, OpenError> {
+    ) -> Result<B, OpenError> {
+        let Sealed { head, bytes, context } = sealed;
         let Some(at) = self.position(now, head.key) else {
             learned.lost = Some(head.key);
             return Err(OpenError::UnknownKey);
         };
         let opener = &mut self.channels[at].channel.opener;
         let payload =
-            opener.open(head, sealed, SEALED_HEAD_BYTES, context).map_err(OpenError::of)?;
+            opener.open(zeros, head, bytes, SEALED_HEAD_BYTES, context).map_err(OpenError::of)?;
         learned.is_confirmed |= self.confirm_at(at);
         Ok(payload)
     }
@@ -123,13 +134,13 @@ impl Peer {
     pub(crate) fn open_multicast(
         &mut self,
         now: Instant,
-        head: SealedHead,
-        sealed: &[u8],
+        room: &mut Room,
         we: Instance,
-        context: &[u8],
+        sealed: Sealed<'_>,
         learned: &mut Learned,
-    ) -> Result<Vec<u8>, OpenError> {
-        let (wraps, head_bytes) = wraps(sealed).ok_or(OpenError::NotSealed)?;
+    ) -> Result<Bytes, OpenError> {
+        let Sealed { head, bytes, context } = sealed;
+        let (wraps, head_bytes) = wraps(bytes).ok_or(OpenError::NotSealed)?;
         let wrap = wraps.chunks_exact(WRAP_BYTES).find_map(|wrap| {
             let (member, wrap) = wrap.split_first_chunk()?;
             (u64::from_be_bytes(*member) == we.0).then_some(wrap)
@@ -144,10 +155,12 @@ impl Peer {
         }
         let group = self.groups.iter_mut().find(|(id, _)| *id == head.key);
         let (_, opener) = group.expect("it was there, or just came");
-        let payload = opener.open(head, sealed, head_bytes, context).map_err(OpenError::of)?;
+        let zeros = |bytes| room.zeros(bytes);
+        let payload = opener.open(zeros, head, bytes, head_bytes, context);
+        let payload = payload.map_err(OpenError::of)?;
         let wrap = wrap.and_then(SealedHead::read);
         learned.holds = wrap.map(|wrap| Holds { group: head.key, channel: wrap.key });
-        Ok(payload)
+        Ok(payload.into())
     }
 
     /// Takes the key of a group out of its wrapping.
@@ -165,8 +178,9 @@ impl Peer {
             return Err(OpenError::UnknownKey);
         };
         let opener = &mut self.channels[at].channel.opener;
-        let key = opener.open(head, wrap, SEALED_HEAD_BYTES, &group.0.to_be_bytes());
-        let key = Zeroizing::new(key.map_err(OpenError::of)?);
+        let zeros = |bytes| Zeroizing::new(vec![0; bytes]);
+        let key = opener.open(zeros, head, wrap, SEALED_HEAD_BYTES, &group.0.to_be_bytes());
+        let key = key.map_err(OpenError::of)?;
         let key = key.first_chunk().ok_or(OpenError::NotSealed)?;
         learned.is_confirmed |= self.confirm_at(at);
         if self.groups.len() >= GROUPS_PER_PUBLISHER_MAX {

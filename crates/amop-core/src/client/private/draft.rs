@@ -11,6 +11,7 @@ use amop_wire::{
     Terms, Topic,
 };
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 /// What was published to a private topic and has no end yet.
 pub(in super::super) struct Draft {
@@ -27,13 +28,20 @@ pub(in super::super) struct Draft {
     pub(super) fail_over_at: Option<Instant>,
     /// Whether its answer was none, so that nobody knows what became of it: it waits for its deadline.
     pub(super) is_garbled: bool,
-    /// Messages without an outcome.
-    pub(super) open: Vec<Part>,
+    /// Messages without an outcome: one, but for what may be handled more than once.
+    pub(super) open: SmallVec<[Part; 1]>,
+    /// What failed so far. Mostly nothing, so that it lies apart.
+    failures: Option<Box<Failures>>,
+}
+
+/// What failed of a draft.
+#[derive(Default)]
+struct Failures {
     /// Who said a definite no, or is in doubt.
-    pub(super) tried: Vec<Instance>,
+    tried: Vec<Instance>,
     /// Who could not open it, for want of a key that it may get, or was not there any more: it may be
     /// asked again if that changes.
-    pub(super) wanting: Vec<Instance>,
+    wanting: Vec<Instance>,
     attempts: u32,
     nodes: Vec<Name>,
     /// How it ends if nobody else can be asked.
@@ -69,13 +77,8 @@ impl Draft {
             parked: None,
             fail_over_at: None,
             is_garbled: false,
-            open: Vec::new(),
-            tried: Vec::new(),
-            wanting: Vec::new(),
-            attempts: 0,
-            nodes: Vec::new(),
-            worst: None,
-            retry_after: None,
+            open: SmallVec::new(),
+            failures: None,
         }
     }
 
@@ -87,7 +90,7 @@ impl Draft {
 
     /// Whether nobody was asked so far.
     pub(super) fn is_new(&self) -> bool {
-        self.open.is_empty() && self.worst.is_none()
+        self.open.is_empty() && self.failures.as_ref().is_none_or(|it| it.worst.is_none())
     }
 
     /// Whether it is with nobody.
@@ -98,7 +101,7 @@ impl Draft {
     /// Whether this subscriber may be asked.
     pub(super) fn is_left(&self, subscriber: Instance) -> bool {
         let is_open = self.open.iter().any(|part| part.subscriber == Some(subscriber));
-        !is_open && !self.tried.contains(&subscriber)
+        !is_open && self.failures.as_ref().is_none_or(|it| !it.tried.contains(&subscriber))
     }
 
     /// When something is to be done about it.
@@ -116,45 +119,59 @@ impl Draft {
 
     /// A subscriber has keys that it had not, or is somewhere else: it may be asked again.
     pub(super) fn readmit(&mut self, subscriber: Instance) {
-        if self.wanting.contains(&subscriber) {
-            self.wanting.retain(|&wanting| wanting != subscriber);
-            self.tried.retain(|&tried| tried != subscriber);
+        if let Some(Failures { tried, wanting, .. }) = self.failures.as_deref_mut()
+            && wanting.contains(&subscriber)
+        {
+            wanting.retain(|&wanting| wanting != subscriber);
+            tried.retain(|&tried| tried != subscriber);
         }
+    }
+
+    /// Whether somebody may be asked again if it gets a key, or is somewhere else.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.failures.as_ref().is_some_and(|failures| !failures.wanting.is_empty())
+    }
+
+    /// A subscriber cannot be asked.
+    pub(super) fn cannot_ask(&mut self, subscriber: Instance) {
+        self.failures.get_or_insert_default().tried.push(subscriber);
     }
 
     /// Notes an end that is not good.
     pub(super) fn failed(&mut self, subscriber: Option<Instance>, outcome: &Outcome) {
         let Outcome { code, reason, attempts, tried, .. } = outcome;
-        self.attempts = self.attempts.saturating_add(*attempts);
-        let room = TRIED_MAX.saturating_sub(self.nodes.len());
-        self.nodes.extend(tried.iter().take(room).cloned());
-        self.tried.extend(subscriber);
+        let failures = self.failures.get_or_insert_default();
+        failures.attempts = failures.attempts.saturating_add(*attempts);
+        let room = TRIED_MAX.saturating_sub(failures.nodes.len());
+        failures.nodes.extend(tried.iter().take(room).cloned());
+        failures.tried.extend(subscriber);
         if may_change(*reason) && !code.may_have_been_handled() {
-            self.wanting.extend(subscriber);
+            failures.wanting.extend(subscriber);
         }
         let weight = |code: Code| match code {
             Code::NoSubscriber => 0,
             Code::SubscriberUnreachable => 1,
             _ => 2,
         };
-        if self.worst.is_none_or(|(worst, _)| weight(worst) <= weight(*code)) {
-            self.worst = Some((*code, *reason));
-            self.retry_after = outcome.retry_after;
+        if failures.worst.is_none_or(|(worst, _)| weight(worst) <= weight(*code)) {
+            failures.worst = Some((*code, *reason));
+            failures.retry_after = outcome.retry_after;
         }
     }
 
     /// The end of it if nobody else can be asked.
     pub(super) fn outcome(self, first: u64, code: Code, reason: Reason) -> Outcome {
-        let (code, reason) = self.worst.unwrap_or((code, reason));
+        let failures = self.failures.map(|failures| *failures).unwrap_or_default();
+        let (code, reason) = failures.worst.unwrap_or((code, reason));
         Outcome {
             counter: first,
             code,
             reason,
-            attempts: self.attempts,
+            attempts: failures.attempts,
             status: AnswerStatus::Answered,
             answered_by: None,
-            tried: self.nodes,
-            retry_after: self.retry_after,
+            tried: failures.nodes,
+            retry_after: failures.retry_after,
             payload: Bytes::new(),
         }
     }
@@ -167,11 +184,13 @@ impl Draft {
         status: AnswerStatus,
         payload: Bytes,
     ) -> Outcome {
+        let failures = self.failures.map(|failures| (failures.attempts, failures.nodes));
+        let (attempts, tried) = failures.unwrap_or_default();
         Outcome {
             counter: first,
-            attempts: self.attempts.saturating_add(outcome.attempts),
+            attempts: attempts.saturating_add(outcome.attempts),
             status,
-            tried: self.nodes,
+            tried,
             retry_after: None,
             payload,
             ..outcome

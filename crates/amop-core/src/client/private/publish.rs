@@ -73,7 +73,7 @@ impl Client {
                 return self.send_to(now, first, subscriber);
             }
         }
-        let is_missed = draft.is_new() && outlet.is_missed(now) || !draft.wanting.is_empty();
+        let is_missed = draft.is_new() && outlet.is_missed(now) || draft.is_wanted();
         match private.publisher.receivers(now, &draft.topic) {
             Receivers::Verified(_) if draft.mode == Mode::Multicast => self.send_to_all(now, first),
             _ if !draft.is_idle() => {}
@@ -117,7 +117,7 @@ impl Client {
         let sealed = match sealed {
             Ok(sealed) => sealed,
             Err(error) => {
-                draft.tried.push(subscriber);
+                draft.cannot_ask(subscriber);
                 return self.not_sealed(now, first, error);
             }
         };
