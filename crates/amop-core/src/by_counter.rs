@@ -88,10 +88,10 @@ impl<T> ByCounter<T> {
 
     fn find(&self, counter: u64) -> Option<usize> {
         let &(first, _) = self.slots.front()?;
-        self.slots.back().filter(|&&(last, _)| counter <= last)?;
         let guess = usize::try_from(counter.checked_sub(first)?).unwrap_or(usize::MAX);
         match self.slots.get(guess) {
             Some(&(found, _)) if found == counter => Some(guess),
+            None if self.slots.back().is_some_and(|&(last, _)| last < counter) => None,
             // With holes between the numbers it stands further in front.
             Some(_) | None => self.slots.binary_search_by_key(&counter, |&(at, _)| at).ok(),
         }

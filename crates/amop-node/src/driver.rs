@@ -17,10 +17,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use amop_core::node::{Effect, Input, LinkId, Node, Trace};
-use amop_p2p::{Batch, Gauge, Identity, Link, Outbox, Waiting};
+use amop_p2p::{Batch, Identity, Link, Waiting};
 use amop_wire::{
     ClientMessage, CloseCode, CloseReason, Epoch, Frame, Instant, Lane, Message, MessageError,
-    Name, PeerMessage, Recent, Role, Transit,
+    Name, PeerMessage, Recent, Transit,
 };
 use tokio::sync::{Notify, oneshot, watch};
 use tracing::error;
@@ -32,6 +32,7 @@ use crate::limits::Limits;
 use crate::node::Status;
 use counts::Counts;
 pub(crate) use look::unix;
+use staging::{Alike, LinkOut};
 
 /// The one owner of a node's core.
 #[derive(Debug)]
@@ -58,6 +59,7 @@ struct State {
     last_link: u64,
     /// Links with something staged.
     staged: Vec<LinkId>,
+    alike: Alike,
     gate: Gate,
     /// What follows at once from an effect, on its way back into the core.
     follow_ups: Vec<Input>,
@@ -68,23 +70,6 @@ struct State {
     /// Who waits to be told what became of a message, by the numbers of their questions.
     tracing: BTreeMap<u64, oneshot::Sender<Trace>>,
     last_trace: u64,
-}
-
-/// The sending end of a link, and what is staged for it.
-#[derive(Debug)]
-struct LinkOut {
-    /// Who is at its other end.
-    name: Name,
-    gauge: Gauge,
-    outbox: Outbox,
-    batch: Batch,
-    is_staged: bool,
-}
-
-impl LinkOut {
-    fn is_peer(&self) -> bool {
-        self.name.role() == Role::Node
-    }
 }
 
 impl Driver {
@@ -103,6 +88,7 @@ impl Driver {
             links: BTreeMap::new(),
             last_link: 0,
             staged: Vec::new(),
+            alike: Alike::default(),
             gate: Gate::new(limits),
             follow_ups: Vec::new(),
             timer_at: None,
@@ -300,9 +286,11 @@ impl Driver {
     /// Ends a batch of inputs: lets the core let go of what it held, wakes every destination once,
     /// and sets the timer.
     fn end_batch(&self, now: Instant, mut state: MutexGuard<'_, State>) {
+        state.stage_alike(now);
+        state.follow_up(now);
         state.handle(now, Input::EndOfBatch);
         state.stage_files(now);
-        state.send_staged();
+        state.send_staged(now);
         let wanted = state.core.poll_timeout();
         let earlier = match (wanted, state.timer_at) {
             (Some(wanted), Some(set)) => wanted < set,
@@ -334,6 +322,11 @@ impl State {
     fn handle(&mut self, now: Instant, input: Input) {
         self.core.handle(now, input);
         self.perform(now);
+        self.follow_up(now);
+    }
+
+    /// Tells the core what had no room.
+    fn follow_up(&mut self, now: Instant) {
         while let Some(follow_up) = self.follow_ups.pop() {
             self.core.handle(now, follow_up);
             self.perform(now);
@@ -348,7 +341,7 @@ impl State {
                     let unsent = |message| Input::UnsentToClient { link, message };
                     self.stage(now, link, message, unsent);
                 }
-                Effect::ToClients { links, message } => self.stage_for_all(now, &links, &message),
+                Effect::ToClients { links, message } => self.stage_for_all(now, links, message),
                 Effect::ToPeer { link, message } => {
                     let unsent = |message| Input::UnsentToPeer { link, message };
                     self.stage(now, link, message, unsent);
@@ -357,12 +350,7 @@ impl State {
                     Ok(signed) => self.follow_ups.push(signed),
                     Err(error) => error!(%error, "an announcement cannot be signed"),
                 },
-                Effect::Close { link, reason } => {
-                    if let Some(out) = self.links.get_mut(&link) {
-                        out.outbox.send(&mut out.batch);
-                        out.outbox.close(reason);
-                    }
-                }
+                Effect::Close { link, reason } => self.close(now, link, reason),
                 Effect::Traced { number, trace } => self.traced(number, trace),
                 Effect::Event(event) => {
                     self.changed = true;

@@ -10,6 +10,10 @@ use std::time::Duration;
 use amop_wire::{FrameError, Instant, Lane, Message, STAMP_BYTES, put_frame_head, put_stamp};
 use bytes::{Bytes, BytesMut};
 
+mod encoded;
+
+pub use encoded::Encoded;
+
 /// Frames staged for one destination, lane by lane.
 ///
 /// Keep one for each destination and fill it again after each
@@ -39,11 +43,12 @@ impl Batch {
         buffer.push_frame(message.payload(), |head| message.put_header(head))
     }
 
-    /// Stages a message that was encoded once for several destinations.
-    pub fn push_encoded(&mut self, encoded: &Encoded) {
-        let buffer = self.buffer(encoded.lane);
-        buffer.push_part(&encoded.head);
-        buffer.push_part(&encoded.payload);
+    /// Stages messages that were encoded once for several destinations, whose bytes they share.
+    pub fn push_encoded(&mut self, encoded: &mut Encoded) {
+        let Some((lane, messages)) = encoded.lane_and_messages() else { return };
+        let buffer = self.buffer(lane);
+        buffer.messages += messages - 1; // One is counted already.
+        encoded.segments().iter().for_each(|segment| buffer.push_part(segment));
     }
 
     /// The bytes staged, with everything that frames add.
@@ -96,35 +101,6 @@ impl Batch {
     }
 }
 
-/// A message in the form in which it travels, encoded once for any number of destinations.
-/// Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Encoded {
-    lane: Lane,
-    head: Bytes,
-    payload: Bytes,
-}
-
-impl Encoded {
-    /// Encodes a message.
-    ///
-    /// # Errors
-    ///
-    /// [`FrameError`] if the message is over a limit.
-    pub fn new<M: Message>(message: &M) -> Result<Self, FrameError> {
-        let payload = message.payload().clone();
-        let mut head = BytesMut::with_capacity(USUAL_HEAD_BYTES);
-        put_frame_head(&mut head, payload.len(), |head| message.put_header(head))?;
-        Ok(Self { lane: message.lane(), head: head.freeze(), payload })
-    }
-
-    /// The bytes that this message takes on a link.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.head.len() + self.payload.len()
-    }
-}
-
 /// Bytes on their way to one lane: whole segments first, then the buffer that grows.
 #[derive(Debug, Default)]
 pub(crate) struct LaneBuffer {
@@ -171,6 +147,12 @@ impl LaneBuffer {
             std::mem::swap(&mut self.tail, &mut other.tail);
         }
         other.clear();
+    }
+
+    /// All that is here, as pieces that others may share.
+    fn segments(&mut self) -> &[Bytes] {
+        self.cut();
+        &self.segments
     }
 
     /// How many messages are in it.

@@ -104,12 +104,12 @@ impl Outbox {
             && self.queued_messages() < self.shared.messages_max
     }
 
-    /// Whether what is staged for this link and one more message of so many bytes would stay within the same
-    /// bounds.
+    /// Whether what is staged for this link and so many messages more, of so many bytes in all, would stay
+    /// within the same bounds.
     #[must_use]
-    pub fn has_room_beside(&self, staged: &Batch, bytes: usize) -> bool {
-        self.has_room(staged.bytes().saturating_add(bytes))
-            && self.queued_messages() + staged.messages() < self.shared.messages_max
+    pub fn has_room_beside(&self, staged: &Batch, messages: usize, bytes: usize) -> bool {
+        let messages = self.queued_messages().saturating_add(staged.messages() + messages);
+        self.has_room(staged.bytes().saturating_add(bytes)) && messages <= self.shared.messages_max
     }
 
     /// Whether more than so many staged bytes may wait on the lane for files. What waits there stands before what other transfers

@@ -57,9 +57,9 @@ impl Flow {
         }
     }
 
-    /// Notes a message that was staged.
-    pub(super) fn went(&mut self, payload_bytes: usize) {
-        self.sent += 1;
-        self.sent_bytes += payload_bytes as u64;
+    /// Notes messages that were staged.
+    pub(super) fn went(&mut self, messages: usize, payload_bytes: u64) {
+        self.sent += messages as u64;
+        self.sent_bytes += payload_bytes;
     }
 }

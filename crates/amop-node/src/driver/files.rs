@@ -41,7 +41,9 @@ impl State {
                     has_staged = true;
                     out.batch.set_now(now);
                     match out.batch.push(&message) {
-                        Ok(()) => self.counts.flow(out.is_peer()).went(message.payload().len()),
+                        Ok(()) => {
+                            self.counts.flow(out.is_peer()).went(1, message.payload().len() as u64);
+                        }
                         Err(error) => warn!(?link, %error, "a file message was not sent"),
                     }
                     if !std::mem::replace(&mut out.is_staged, true) {

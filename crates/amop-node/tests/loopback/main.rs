@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod access;
+mod alike;
 mod announcements;
 mod bad_input;
 mod floods;

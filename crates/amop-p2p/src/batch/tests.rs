@@ -120,10 +120,11 @@ proptest! {
         for (i, notes) in batches.iter().enumerate() {
             let mut bytes = 0;
             for note in notes {
-                let encoded = Encoded::new(note).unwrap();
+                let mut encoded = Encoded::default();
+                encoded.push(note).unwrap();
                 bytes += encoded.bytes();
                 if encoded_first {
-                    staged.push_encoded(&encoded);
+                    staged.push_encoded(&mut encoded);
                 } else {
                     staged.push(note).unwrap();
                 }

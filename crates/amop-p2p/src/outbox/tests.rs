@@ -110,9 +110,9 @@ fn messages_count_as_queued_until_quic_has_those_that_were_taken_with_them() {
     let mut staged = Batch::default();
     pair.send(Lane::Replies, 10);
     pair.send(Lane::Messages, 10);
-    assert!(pair.outbox.has_room(0) && pair.outbox.has_room_beside(&staged, 0));
+    assert!(pair.outbox.has_room(0) && pair.outbox.has_room_beside(&staged, 1, 0));
     staged.push(&Note { lane: Lane::Messages, header: vec![], payload: Bytes::new() }).unwrap();
-    assert!(!pair.outbox.has_room_beside(&staged, 0), "with the one staged there are three");
+    assert!(!pair.outbox.has_room_beside(&staged, 1, 0), "with the one staged there are three");
     pair.send(Lane::Messages, 10);
     assert!(!pair.outbox.has_room(0));
     pair.take([true; 4]);

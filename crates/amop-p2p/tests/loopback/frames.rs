@@ -128,7 +128,7 @@ async fn a_hundred_thousand_small_frames_arrive_in_order_and_in_batches() {
 }
 
 #[tokio::test]
-async fn a_message_encoded_once_reaches_many() {
+async fn messages_encoded_once_reach_many() {
     let settings = Settings::default();
     let hub = node("hub.node.bank-a.amop", &settings);
     let mut others = Vec::new();
@@ -139,14 +139,18 @@ async fn a_message_encoded_once_reaches_many() {
     }
     for bytes in [10, 20_000] {
         let note = Note::new(Lane::Messages, "to all", vec![7; bytes]);
-        let encoded = Encoded::new(&note).unwrap();
+        let mut encoded = Encoded::default();
+        encoded.push(&note).unwrap();
+        encoded.push(&note).unwrap();
         for (_, outbox, _) in &others {
             let mut staged = batch(&[]);
-            staged.push_encoded(&encoded);
+            staged.push_encoded(&mut encoded);
+            assert_eq!((staged.messages(), encoded.messages()), (2, 2));
             assert_eq!(staged.bytes(), encoded.bytes());
             outbox.send(&mut staged);
         }
         for (at_other, ..) in &mut others {
+            assert_eq!(at_other.next().await, note);
             assert_eq!(at_other.next().await, note);
         }
     }
@@ -161,7 +165,9 @@ async fn a_message_over_the_limit_is_not_staged_and_the_rest_of_the_batch_is() {
     let mut staged = batch(std::slice::from_ref(&good));
     let bytes = staged.bytes();
     assert!(matches!(staged.push(&long), Err(FrameError::PayloadTooLong { .. })));
-    assert!(matches!(Encoded::new(&long), Err(FrameError::PayloadTooLong { .. })));
+    let mut encoded = Encoded::default();
+    assert!(matches!(encoded.push(&long), Err(FrameError::PayloadTooLong { .. })));
+    assert_eq!((encoded.messages(), encoded.bytes()), (0, 0));
     assert_eq!(staged.bytes(), bytes);
     staged.push(&good).unwrap();
     to_b.send(&mut staged);
