@@ -11,6 +11,7 @@ use clap::{ArgAction, Args as Arguments, Parser, Subcommand};
 use crate::acl::Acl;
 use crate::cert::args::Cert;
 use crate::config::Configuration;
+use crate::doctor::Doctor;
 use crate::errors::{Errors, Lang};
 use crate::exit::EXIT_CODES;
 use crate::key::{HeldArgs, Key, SealArgs};
@@ -160,6 +161,9 @@ pub(crate) enum Command {
     #[command(before_help = "Example: amop node reload")]
     #[command(subcommand)]
     Node(NodeOrder),
+    /// Find out why a client does not get to its node, layer by layer
+    #[command(before_help = "Example: amop doctor -e n1.bank-a.example:20200")]
+    Doctor(Doctor),
     /// Explain the codes and kinds of errors, and what to do
     #[command(before_help = "Example: amop errors 102")]
     Errors(Errors),
