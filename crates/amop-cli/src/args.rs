@@ -23,7 +23,7 @@ use crate::transfer::args::{Receive, Send};
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "amop",
-    version,
+    version = amop_node::command::VERSION,
     before_help = "Example: amop demo",
     after_help = EXIT_CODES,
     arg_required_else_help = true
@@ -175,8 +175,8 @@ pub(crate) enum Command {
     #[command(before_help = "Example: amop config check /etc/amop/amop.toml")]
     #[command(subcommand)]
     Config(Configuration),
-    /// Write a manual page for each command
-    #[command(before_help = "Example: amop man /usr/local/share/man/man1")]
+    /// Write manual pages: of the commands, of amop-node and of amop.toml
+    #[command(before_help = "Example: amop man /usr/local/share/man")]
     Man(Man),
     /// Print what a shell completes commands by
     #[command(before_help = "Example: amop completions bash > /etc/bash_completion.d/amop")]
