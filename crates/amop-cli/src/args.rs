@@ -17,6 +17,7 @@ use crate::exit::EXIT_CODES;
 use crate::key::{HeldArgs, Key, SealArgs};
 use crate::look::args::{AdminArgs, NodeOrder, Topics, Topology, Trace, Who};
 use crate::pages::{Completions, Man};
+use crate::top::Top;
 use crate::transfer::args::{Receive, Send};
 
 /// Sends and receives AMOP messages, makes certificates, runs a demo network.
@@ -157,6 +158,9 @@ pub(crate) enum Command {
     /// Show what became of one message, node by node
     #[command(before_help = "Example: amop trace 5fd2a1c07b3e98640000000000000007")]
     Trace(Trace),
+    /// Watch a node: rates, errors, peers, clients, certificates
+    #[command(before_help = "Example: amop top")]
+    Top(Top),
     /// Have a node reload, drain, close links, or log more
     #[command(before_help = "Example: amop node reload")]
     #[command(subcommand)]
@@ -271,7 +275,7 @@ pub(crate) struct Request {
 }
 
 /// Reads a time span such as `500ms`, `5s`, `2m` or `1h`.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
     let millis_per_unit = match &text[digits.len()..] {
         "ms" => 1,

@@ -25,6 +25,7 @@ mod shell;
 mod stop;
 mod sub;
 mod text;
+mod top;
 mod transfer;
 
 use std::process::ExitCode;
@@ -118,6 +119,7 @@ async fn run(args: Args, out: &mut Out, stop: &Stop) -> Result<(), Failure> {
         Command::Who(args) => look::look(&Look::Who(args), out, stop).await,
         Command::Topology(args) => look::look(&Look::Topology(args), out, stop).await,
         Command::Trace(args) => stop.or(look::look(&Look::Trace(args), out, stop)).await,
+        Command::Top(args) => top::run(&args, out, stop).await,
         Command::Node(command) => stop.or(look::order(&command, out)).await,
         Command::Doctor(doctor) => {
             let link = doctor.link.clone().or(&before);
