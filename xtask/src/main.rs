@@ -8,6 +8,7 @@ mod bench;
 mod chaos;
 mod ci;
 mod codegen;
+mod dist;
 mod fuzz;
 mod package;
 mod process;
@@ -40,6 +41,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Sim(sim) => sim.run(&workspace),
         Chore::Fuzz(fuzz) => fuzz.run(&workspace),
         Chore::Chaos(chaos) => chaos.run(&workspace),
+        Chore::Dist(dist) => dist.run(&workspace),
     }
 }
 
@@ -83,6 +85,9 @@ enum Chore {
     /// Run real nodes and clients through real failures, and check that the contract holds.
     #[command(before_help = "Example: cargo xtask chaos --smoke", after_help = chaos::EXAMPLES)]
     Chaos(chaos::Chaos),
+    /// Make the archive of a release: programs, pages, completions, docs, licences, sums.
+    #[command(before_help = "Example: cargo xtask dist")]
+    Dist(dist::Dist),
 }
 
 #[cfg(test)]

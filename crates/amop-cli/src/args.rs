@@ -11,18 +11,20 @@ use clap::{ArgAction, Args as Arguments, Parser, Subcommand};
 use crate::acl::Acl;
 use crate::cert::args::Cert;
 use crate::config::Configuration;
+use crate::doctor::Doctor;
 use crate::errors::{Errors, Lang};
 use crate::exit::EXIT_CODES;
 use crate::key::{HeldArgs, Key, SealArgs};
 use crate::look::args::{AdminArgs, NodeOrder, Topics, Topology, Trace, Who};
 use crate::pages::{Completions, Man};
+use crate::top::Top;
 use crate::transfer::args::{Receive, Send};
 
 /// Sends and receives AMOP messages, makes certificates, runs a demo network.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "amop",
-    version,
+    version = amop_node::command::VERSION,
     before_help = "Example: amop demo",
     after_help = EXIT_CODES,
     arg_required_else_help = true
@@ -156,10 +158,16 @@ pub(crate) enum Command {
     /// Show what became of one message, node by node
     #[command(before_help = "Example: amop trace 5fd2a1c07b3e98640000000000000007")]
     Trace(Trace),
+    /// Watch a node: rates, errors, peers, clients, certificates
+    #[command(before_help = "Example: amop top")]
+    Top(Top),
     /// Have a node reload, drain, close links, or log more
     #[command(before_help = "Example: amop node reload")]
     #[command(subcommand)]
     Node(NodeOrder),
+    /// Find out why a client does not get to its node, layer by layer
+    #[command(before_help = "Example: amop doctor -e n1.bank-a.example:20200")]
+    Doctor(Doctor),
     /// Explain the codes and kinds of errors, and what to do
     #[command(before_help = "Example: amop errors 102")]
     Errors(Errors),
@@ -171,8 +179,8 @@ pub(crate) enum Command {
     #[command(before_help = "Example: amop config check /etc/amop/amop.toml")]
     #[command(subcommand)]
     Config(Configuration),
-    /// Write a manual page for each command
-    #[command(before_help = "Example: amop man /usr/local/share/man/man1")]
+    /// Write manual pages: of the commands, of amop-node and of amop.toml
+    #[command(before_help = "Example: amop man /usr/local/share/man")]
     Man(Man),
     /// Print what a shell completes commands by
     #[command(before_help = "Example: amop completions bash > /etc/bash_completion.d/amop")]
@@ -267,7 +275,7 @@ pub(crate) struct Request {
 }
 
 /// Reads a time span such as `500ms`, `5s`, `2m` or `1h`.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
     let millis_per_unit = match &text[digits.len()..] {
         "ms" => 1,

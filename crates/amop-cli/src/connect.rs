@@ -1,56 +1,81 @@
 //! From flags and environment to a connected client, and from its errors to exit codes.
 
 use std::path::Path;
+use std::time::Duration;
 
 use amop_sdk::{
-    AttemptError, Client, ClientBuilder, ConnectError, DialError, EnvError, HandshakeError,
-    Identity, Revocations, Trust,
+    AttemptError, Client, ClientBuilder, ConnectError, DialError, EnvError, Environment,
+    HandshakeError, Identity, Revocations, Trust,
 };
 
 use crate::args::LinkArgs;
 use crate::exit::{Exit, Failure, chain};
 
-/// Connects to the network, as flags say, or else the environment, or else the defaults.
+/// What a client needs to connect.
+#[derive(Clone, Debug)]
+pub(crate) struct Means {
+    pub(crate) endpoints: Vec<String>,
+    pub(crate) identity: Identity,
+    pub(crate) trust: Trust,
+    pub(crate) timeout: Duration,
+}
+
+/// Finds it as flags say, or else the environment, or else the defaults.
 ///
 /// # Errors
 ///
-/// 65, 66 or 78 if certificate, key, root or context cannot be read; 69, 76 or 77 if no node takes
-/// the client in.
-pub(crate) async fn connect(link: &LinkArgs) -> Result<Client, Failure> {
-    let builder = builder(link)?.from_env().map_err(|error| bad_environment(&error))?;
-    let connected = match builder.clone().connect().await {
-        Err(ConnectError::NoEndpoint) => builder.endpoint(DEFAULT_ENDPOINT).connect().await,
-        connected => connected,
+/// 65, 66 or 78 if certificate, key, root or context cannot be read.
+pub(crate) fn means(link: &LinkArgs) -> Result<Means, Failure> {
+    let environment = Environment::of_process();
+    let given = link.endpoints.iter().filter(|endpoint| !endpoint.is_empty());
+    let mut endpoints: Vec<String> = given.cloned().collect();
+    let trust = link.ca.as_deref().map(trust).transpose()?;
+    let identity = match (&link.cert, &link.key) {
+        (Some(cert), Some(key)) => Some(identity(cert, key)?),
+        _ => None,
     };
-    connected.map_err(|error| not_connected(&error))
+    let found = || -> Result<Means, EnvError> {
+        if endpoints.is_empty() {
+            endpoints = environment.endpoints()?;
+        }
+        if endpoints.is_empty() {
+            endpoints.push(DEFAULT_ENDPOINT.to_owned());
+        }
+        let identity = identity.map_or_else(|| environment.identity(), Ok)?;
+        let trust = trust.map_or_else(|| environment.trust(), Ok)?;
+        Ok(Means { endpoints, identity, trust, timeout: link.timeout() })
+    };
+    found().map_err(|error| bad_environment(&error))
 }
 
-/// What the flags say.
-fn builder(link: &LinkArgs) -> Result<ClientBuilder, Failure> {
-    let endpoints = link.endpoints.iter().filter(|endpoint| !endpoint.is_empty());
-    let mut builder = endpoints
-        .fold(Client::builder().timeout(link.timeout()), |builder, endpoint| {
-            builder.endpoint(endpoint)
-        });
-    if let Some(ca) = &link.ca {
-        let trust = Trust::from_pem(&read(ca)?).map_err(|error| {
-            let sentence = format!("{} has no roots to trust", ca.display());
-            Failure::new(Exit::DATA, "bad-root", sentence).because(&error)
-        })?;
-        builder =
-            builder.trust(match std::env::var_os("AMOP_CRL").filter(|path| !path.is_empty()) {
-                None => trust,
-                Some(path) => trust.with_revocations(read_lists(Path::new(&path))?),
-            });
-    }
-    if let (Some(cert), Some(key)) = (&link.cert, &link.key) {
-        let identity = Identity::from_pem(&read(cert)?, &read(key)?).map_err(|error| {
-            let sentence = format!("{} and {} are no identity", cert.display(), key.display());
-            Failure::new(Exit::DATA, "bad-identity", sentence).because(&error)
-        })?;
-        builder = builder.identity(identity);
-    }
-    Ok(builder)
+/// Connects to the network.
+///
+/// # Errors
+///
+/// As [`means`]; and 69, 76 or 77 if no node takes the client in.
+pub(crate) async fn connect(link: &LinkArgs) -> Result<Client, Failure> {
+    let Means { endpoints, identity, trust, timeout } = means(link)?;
+    let builder = Client::builder().timeout(timeout).identity(identity).trust(trust);
+    let builder = endpoints.into_iter().fold(builder, ClientBuilder::endpoint);
+    builder.connect().await.map_err(|error| not_connected(&error))
+}
+
+fn trust(ca: &Path) -> Result<Trust, Failure> {
+    let trust = Trust::from_pem(&read(ca)?).map_err(|error| {
+        let sentence = format!("{} has no roots to trust", ca.display());
+        Failure::new(Exit::DATA, "bad-root", sentence).because(&error)
+    })?;
+    Ok(match std::env::var_os("AMOP_CRL").filter(|path| !path.is_empty()) {
+        None => trust,
+        Some(path) => trust.with_revocations(read_lists(Path::new(&path))?),
+    })
+}
+
+fn identity(cert: &Path, key: &Path) -> Result<Identity, Failure> {
+    Identity::from_pem(&read(cert)?, &read(key)?).map_err(|error| {
+        let sentence = format!("{} and {} are no identity", cert.display(), key.display());
+        Failure::new(Exit::DATA, "bad-identity", sentence).because(&error)
+    })
 }
 
 /// What the environment says counts for the root of a flag too.
@@ -84,14 +109,14 @@ fn not_connected(error: &ConnectError) -> Failure {
     let failure = |exit, kind| Failure::new(exit, kind, chain(error));
     match error {
         _ if error.was_refused() => failure(Exit::NOT_PERMITTED, "refused")
-            .next("both sides must trust the other's root; see what the sentence says of it"),
+            .next("`amop doctor` looks at each layer and says how to mend the one that is broken"),
         ConnectError::BadEndpoint { .. } => failure(Exit::USAGE, "bad-endpoint"),
         ConnectError::Unreachable { failures, .. } if all_speak_otherwise(failures) => {
             failure(Exit::PROTOCOL, "other-protocol")
                 .next("give the port for clients (`sdk.listen`), not the one for nodes")
         }
         ConnectError::Unreachable { .. } => failure(Exit::UNAVAILABLE, "unreachable")
-            .next("does the node run, and does -e name its `sdk.listen`? -v shows each attempt"),
+            .next("does the node run, and does -e name its `sdk.listen`? `amop doctor` looks at each layer"),
         _ => failure(Exit::IO, "no-client"),
     }
 }

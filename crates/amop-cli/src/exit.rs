@@ -103,6 +103,14 @@ impl Failure {
         Self::untold(Exit::OTHER.0, Some(Code::Ok), kind, sentence.into())
     }
 
+    /// What it says, in one sentence.
+    pub(crate) fn sentence(&self) -> String {
+        match self {
+            Self::Untold(report) => report.sentence.clone(),
+            Self::ClosedPipe | Self::Told(_) | Self::Stopped(_) => String::new(),
+        }
+    }
+
     /// Adds the error behind it, with its causes.
     pub(crate) fn because(self, error: &dyn Error) -> Self {
         self.line("why", chain(error))

@@ -10,6 +10,7 @@ mod clock;
 mod config;
 mod connect;
 mod demo;
+mod doctor;
 mod errors;
 mod exit;
 mod files;
@@ -24,6 +25,7 @@ mod shell;
 mod stop;
 mod sub;
 mod text;
+mod top;
 mod transfer;
 
 use std::process::ExitCode;
@@ -117,7 +119,12 @@ async fn run(args: Args, out: &mut Out, stop: &Stop) -> Result<(), Failure> {
         Command::Who(args) => look::look(&Look::Who(args), out, stop).await,
         Command::Topology(args) => look::look(&Look::Topology(args), out, stop).await,
         Command::Trace(args) => stop.or(look::look(&Look::Trace(args), out, stop)).await,
+        Command::Top(args) => top::run(&args, out, stop).await,
         Command::Node(command) => stop.or(look::order(&command, out)).await,
+        Command::Doctor(doctor) => {
+            let link = doctor.link.clone().or(&before);
+            stop.or(doctor::run(&link, out)).await
+        }
         Command::Errors(args) => errors::run(&args, out.lang(), out),
         Command::Acl(command) => acl::run(&command, out),
         Command::Config(command) => config::run(&command, out),

@@ -205,9 +205,10 @@ fn next(code: Code, topic: &str) -> Option<String> {
         Code::Limited | Code::Draining | Code::Overloaded => {
             "the message was not handled; send it again in a while".to_owned()
         }
-        Code::Ok | Code::Invalid | Code::NotPermitted | Code::IdReused | Code::FileRefused => {
-            return None;
+        Code::NotPermitted => {
+            format!("at the node, `amop acl explain NAME publish {topic}` says which rule")
         }
+        Code::Ok | Code::Invalid | Code::IdReused | Code::FileRefused => return None,
     })
 }
 

@@ -2,6 +2,8 @@
 
 mod access;
 mod border;
+#[cfg(feature = "command")]
+pub mod command;
 mod complaints;
 mod config;
 mod crl;

@@ -9,11 +9,11 @@ mod watch;
 
 use std::io::{self, IsTerminal};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use amop_node::command::Args;
 use amop_node::{
     Config, ConfigError, ConfigErrors, LogConfig, LogFormat, Node, StartError, StateError,
 };
@@ -29,38 +29,10 @@ use admin::{Desk, Listening, Order, Reloaded, Reloads, SetLogLevel};
 use supervisor::Supervisor;
 use watch::Watch;
 
-/// An AMOP node: links with the nodes of other institutions and serves clients of its own.
-///
-/// Example: amop-node --config /etc/amop/amop.toml
-#[derive(Parser)]
-#[command(name = "amop-node", version, about, long_about = None, after_help = EXIT_CODES)]
-struct Args {
-    /// The configuration file. An example stands in docs/OPERATIONS.md.
-    #[arg(long, value_name = "FILE", env = "AMOP_CONFIG", default_value = "amop.toml")]
-    config: PathBuf,
-    /// Only check the configuration and the files that it names, and say all that is wrong.
-    #[arg(long)]
-    check: bool,
-    /// Take this value instead of what the file says; may be repeated. It counts after a reload too.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    sets: Vec<String>,
+/// Reads the configuration, with what the command line says instead.
+fn read(args: &Args) -> Result<Config, ConfigErrors> {
+    Config::from_file_with(&args.config, &args.sets)
 }
-
-impl Args {
-    fn read(&self) -> Result<Config, ConfigErrors> {
-        Config::from_file_with(&self.config, &self.sets)
-    }
-}
-
-const EXIT_CODES: &str = "\
-Example:
-  amop-node --config /etc/amop/amop.toml
-  amop-node --check --set log.level=debug
-
-Exit codes:
-  0 stopped by a signal   2 wrong arguments    66 a file is missing or unreadable
-  73 the state directory cannot be used        75 a running node uses it
-  74 cannot listen        77 key or certificate refused    78 configuration wrong";
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -87,7 +59,7 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 async fn start(args: Args) -> ExitCode {
-    let config = match args.read() {
+    let config = match read(&args) {
         Ok(config) => config,
         Err(errors) => {
             eprintln!("amop-node: the configuration cannot be used\n{errors}");
@@ -208,7 +180,7 @@ impl Daemon {
 
     /// Reads again who the node is, whom to trust, the limits and the rules. What is wrong there changes nothing.
     fn read_again(&self) -> Result<Reloaded, String> {
-        let config = match self.args.read() {
+        let config = match read(&self.args) {
             Ok(config) => config,
             Err(errors) => {
                 self.reloads.refused.fetch_add(1, Ordering::Relaxed);

@@ -113,7 +113,25 @@ impl Notary {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(chain_pem)
             .collect::<Result<_, _>>()
             .map_err(malformed)?;
-        let [leaf, issuers @ ..] = &chain[..] else {
+        self.certify_chain(&chain, now)
+    }
+
+    /// Answers what [`certify_party`](Self::certify_party) does of our own chain: whether others would take it who go
+    /// by the same roots.
+    ///
+    /// # Errors
+    ///
+    /// [`NotCertified`], in the words that would end a handshake.
+    pub fn certify_own(&self, identity: &Identity, now: SystemTime) -> Result<Name, NotCertified> {
+        self.certify_chain(&identity.certified_key().cert, now)
+    }
+
+    fn certify_chain(
+        &self,
+        chain: &[CertificateDer<'_>],
+        now: SystemTime,
+    ) -> Result<Name, NotCertified> {
+        let [leaf, issuers @ ..] = chain else {
             return Err(NotCertified("there is no certificate".to_owned()));
         };
         let now = UnixTime::since_unix_epoch(now.duration_since(UNIX_EPOCH).unwrap_or_default());

@@ -7,14 +7,15 @@
 
 use std::error::Error;
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use amop_p2p::{Identity, IdentityError, RevocationError, Revocations, Trust, TrustError};
 use serde::Deserialize;
 
-/// The variables of a process, as far as they say something about a client.
-pub(crate) struct Environment {
+/// What the environment of a process says about a client: see [`ClientBuilder::from_env`](crate::ClientBuilder::from_env).
+pub struct Environment {
     variable: Box<Lookup>,
 }
 
@@ -31,13 +32,25 @@ struct Context {
     crl: Option<PathBuf>,
 }
 
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment").finish_non_exhaustive()
+    }
+}
+
 impl Environment {
-    pub(crate) fn of_process() -> Self {
+    /// The variables of this process. Files are read when they are asked for.
+    #[must_use]
+    pub fn of_process() -> Self {
         Self { variable: Box::new(|name| std::env::var_os(name)) }
     }
 
     /// The endpoints, none if nothing names any.
-    pub(crate) fn endpoints(&self) -> Result<Vec<String>, EnvError> {
+    ///
+    /// # Errors
+    ///
+    /// [`EnvError`] if the context that is named cannot be used.
+    pub fn endpoints(&self) -> Result<Vec<String>, EnvError> {
         if let Some(list) = self.get("AMOP_ENDPOINT") {
             let list = list.to_string_lossy();
             let parts = list.split(',').map(str::trim).filter(|part| !part.is_empty());
@@ -46,7 +59,12 @@ impl Environment {
         Ok(self.context()?.map_or_else(Vec::new, |context| context.endpoints))
     }
 
-    pub(crate) fn identity(&self) -> Result<Identity, EnvError> {
+    /// Who the client is.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvError`] names the file that is missing or holds something else, and what names it.
+    pub fn identity(&self) -> Result<Identity, EnvError> {
         let files = self.files()?;
         let (cert, key) = (files.cert.read()?, files.key.read()?);
         Identity::from_pem(&cert, &key).map_err(|source| EnvError::BadIdentity {
@@ -56,7 +74,12 @@ impl Environment {
         })
     }
 
-    pub(crate) fn trust(&self) -> Result<Trust, EnvError> {
+    /// Whom the client trusts, and by which revocation lists.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvError`] names the file that is missing or holds something else, and what names it.
+    pub fn trust(&self) -> Result<Trust, EnvError> {
         let Files { ca, crl, .. } = self.files()?;
         let pem = ca.read()?;
         let trust =

@@ -37,7 +37,7 @@ pub use builder::ClientBuilder;
 pub use bytes::Bytes;
 pub use client::Client;
 pub use connect_error::{AttemptError, ConnectError};
-pub use environment::EnvError;
+pub use environment::{EnvError, Environment};
 pub use event::{Event, Events};
 pub use files::{
     FileAtReceiver, FileOutcome, FileReceiver, FileSending, FileSendingToAll, FileSent,

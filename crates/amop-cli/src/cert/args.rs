@@ -1,5 +1,6 @@
 //! What can be typed after `amop cert`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use amop_pki::{AGENCY_DAYS_MAX, LEAF_DAYS_MAX, LIST_DAYS_MAX, Reason, Serial};
@@ -87,6 +88,12 @@ pub(crate) struct Quick {
     /// Where the files go
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
+    /// Where the node listens for peers [default: 127.0.0.1, from 30300 on]
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) p2p_listen: Option<SocketAddr>,
+    /// Where it listens for clients [default: 127.0.0.1, from 20200 on]
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) sdk_listen: Option<SocketAddr>,
 }
 
 /// Printed by `amop cert quick --help`.

@@ -52,7 +52,9 @@ pub(crate) fn install(args: &Install, out: &mut Out) -> Result<(), Failure> {
     out.line(format!("  {:<9} {}", "in place", target.certificate.display()))?;
     out.note(match certificate.is_authority {
         true => "next: make the first revocation list with `amop cert crl make --first`",
-        false => "next: start the node again, so that it shows the new certificate",
+        false => {
+            "next: a node that runs takes it within 2 s; a client when it connects the next time"
+        }
     });
     Ok(())
 }

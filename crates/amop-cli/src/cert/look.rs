@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use amop_p2p::{Notary, Revocations, Trust};
 use amop_pki::{Certificate, RevocationList};
+use amop_wire::Role;
 use serde::Serialize;
 
 use crate::clock::{self, Timestamp};
@@ -54,7 +55,11 @@ pub(crate) fn verify(args: &Verify, out: &mut Out) -> Result<(), Failure> {
             lists: args.crls.len(),
         });
     }
-    out.line(format!("good: {} may link as a {}", name.as_dns(), name.role()))?;
+    let role = match name.role() {
+        Role::Node => "node",
+        Role::Sdk => "client",
+    };
+    out.line(format!("good: {} may link as a {role}", name.as_dns()))?;
     if args.crls.is_empty() {
         out.note("note: without --crl nobody knows whether it was revoked");
     }

@@ -130,6 +130,9 @@ fn make_request(name: &Name, key_file: &Path, csr: &Path, out: &mut Out) -> Resu
         place::replace(csr, request.pem(), 0o644)?;
     }
     tell_request(&request, &files, out)?;
+    if is_renewal && !out.is_json() {
+        out.line(format!("  {:<9} {}", "wrote", csr.display()))?;
+    }
     out.note(format!(
         "next: send {} to {}'s authority and compare the words on the phone; then\n      \
          `amop cert install SIGNED --key {} --ca root.crt`",

@@ -20,7 +20,7 @@ use crate::out::Out;
 use crate::shell;
 
 use super::args::Quick;
-use super::site::{Found, KnownNode, Site, refused};
+use super::site::{Found, KnownNode, Site, on_this_machine, refused};
 
 /// Makes certificates, keys and a configuration for one node and one client.
 pub(crate) fn quick(args: &Quick, out: &mut Out) -> Result<(), Failure> {
@@ -46,7 +46,10 @@ pub(crate) fn quick(args: &Quick, out: &mut Out) -> Result<(), Failure> {
     let client_leaf = agency.authority.issue(&client, now).map_err(|error| refused(&error))?;
 
     let (p2p_port, sdk_port) = site.free_ports();
-    let made = Made { home: site.home_of(&node), node, client, root, agency, p2p_port, sdk_port };
+    let p2p_listen = args.p2p_listen.unwrap_or_else(|| loopback(p2p_port));
+    let sdk_listen = args.sdk_listen.unwrap_or_else(|| loopback(sdk_port));
+    let home = site.home_of(&node);
+    let made = Made { home, node, client, root, agency, p2p_listen, sdk_listen };
     let mut files = made.authority_files();
     files.public(made.home.join("node.crt"), node_leaf.chain_pem());
     files.secret(made.home.join("node.key"), node_leaf.key_pem());
@@ -64,8 +67,8 @@ struct Made {
     root: Found<Root>,
     agency: Found<Agency>,
     home: PathBuf,
-    p2p_port: u16,
-    sdk_port: u16,
+    p2p_listen: SocketAddr,
+    sdk_listen: SocketAddr,
 }
 
 impl Made {
@@ -90,16 +93,17 @@ impl Made {
 
     /// The node's configuration: it dials the nodes that were made before it.
     fn config(&self, peers: &[KnownNode]) -> String {
+        let is_private = self.p2p_listen.ip().is_loopback() && self.sdk_listen.ip().is_loopback();
         let mut text = format!(
             "[node]\nname   = \"{}\"\nagency = \"{}\"\ndomain = \"{}\"\n\n\
              [tls]\nca   = \"ca.crt\"\ncert = \"node.crt\"\nkey  = \"node.key\"\n\n\
-             # Only this machine can reach these addresses; use 0.0.0.0 for others to do so.\n\
-             [p2p]\nlisten = \"{}\"\n\n[sdk]\nlisten = \"{}\"\n",
+             {}[p2p]\nlisten = \"{}\"\n\n[sdk]\nlisten = \"{}\"\n",
             self.node.label(),
             self.node.agency(),
             self.node.domain(),
-            loopback(self.p2p_port),
-            self.sdk_addr(),
+            if is_private { LOOPBACK_ONLY } else { "" },
+            self.p2p_listen,
+            self.sdk_listen,
         );
         for peer in peers {
             let (name, addr) = (peer.name.as_dns(), peer.dial_addr());
@@ -109,8 +113,9 @@ impl Made {
         text
     }
 
-    fn sdk_addr(&self) -> SocketAddr {
-        loopback(self.sdk_port)
+    /// Where a client on this machine finds the node.
+    fn endpoint(&self) -> SocketAddr {
+        on_this_machine(self.sdk_listen)
     }
 
     fn tell(&self, files: &NewFiles, out: &mut Out) -> Result<(), Failure> {
@@ -121,7 +126,7 @@ impl Made {
                 dir: &self.home,
                 node: self.node.as_dns(),
                 client: self.client.as_dns(),
-                endpoint: self.sdk_addr(),
+                endpoint: self.endpoint(),
                 files: files.paths().collect(),
                 commands,
             });
@@ -144,7 +149,7 @@ impl Made {
     fn commands(&self) -> Vec<String> {
         let (amop, node) = (shell::program("amop"), shell::program("amop-node"));
         let (config, home) = (shell::quote(&self.home.join("amop.toml")), shell::quote(&self.home));
-        let endpoint = self.sdk_addr();
+        let endpoint = self.endpoint();
         vec![
             format!("{node} --config {config}"),
             format!("cd {home} && {amop} sub hello -e {endpoint}"),
@@ -164,7 +169,7 @@ impl Made {
             Some("ca.crt") => "the root again, for this node and client".to_owned(),
             Some("node.crt" | "node.key") => self.node.as_dns().to_owned(),
             Some("sdk.crt" | "sdk.key") => self.client.as_dns().to_owned(),
-            _ => format!("clients at {}, peers at {}", self.sdk_addr(), loopback(self.p2p_port)),
+            _ => format!("clients at {}, peers at {}", self.sdk_listen, self.p2p_listen),
         }
     }
 }
@@ -185,3 +190,7 @@ struct CertificatesObject<'a> {
 fn loopback(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }
+
+/// Written into a configuration that nobody else can reach the node by.
+const LOOPBACK_ONLY: &str =
+    "# Only this machine can reach these addresses; use 0.0.0.0 for others to do so.\n";

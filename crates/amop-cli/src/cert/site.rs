@@ -136,13 +136,18 @@ impl KnownNode {
 
     /// Where another node on this machine can dial it.
     pub(crate) fn dial_addr(&self) -> SocketAddr {
-        let ip = match self.p2p.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            ip => ip,
-        };
-        SocketAddr::new(ip, self.p2p.port())
+        on_this_machine(self.p2p)
     }
+}
+
+/// Where somebody is found on this machine who listens at an address.
+pub(crate) fn on_this_machine(addr: SocketAddr) -> SocketAddr {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, addr.port())
 }
 
 /// The two files of an authority.

@@ -3,9 +3,9 @@
 //! The node's own user may open its socket, so these commands need no certificate. Where the socket is, the node's
 //! configuration says.
 
-mod admin;
+pub(crate) mod admin;
 pub(crate) mod args;
-mod show;
+pub(crate) mod show;
 mod topology;
 mod trace;
 

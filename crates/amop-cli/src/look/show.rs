@@ -134,7 +134,7 @@ pub(crate) fn table<const N: usize>(
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn round_trip(link: &LinkView) -> String {
+pub(crate) fn round_trip(link: &LinkView) -> String {
     format!("{:.1} ms", link.round_trip_ms)
 }
 
@@ -143,7 +143,7 @@ fn at(unix: u64) -> SystemTime {
 }
 
 /// A long span for people, in its two greatest units.
-fn age(seconds: f64) -> String {
+pub(crate) fn age(seconds: f64) -> String {
     let seconds = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {

@@ -288,7 +288,9 @@ fn not_sent(error: &SendFileError) -> Failure {
 fn not_received(error: &ReceiveFileError) -> Failure {
     match error {
         ReceiveFileError::Folder(source) => {
-            Failure::new(Exit::CANNOT_CREATE, "directory", error.to_string()).because(source)
+            Failure::new(Exit::CANNOT_CREATE, "directory", error.to_string())
+                .because(source)
+                .next("it must be there, and you must be allowed to write to it: `mkdir DIR`")
         }
         ReceiveFileError::Subscribe(source) => {
             Failure::of_code(source.code(), "not-subscribed", source.to_string())

@@ -64,6 +64,16 @@ async fn a_line_of_three_nodes_is_shown_as_it_is_and_obeys() {
     let last = table.lines().last().unwrap().split_whitespace().collect::<Vec<_>>();
     assert_eq!(last, ["n2.node.bank-b.amop", "2", "1", "n1.node.bank-b.amop"], "{table}");
 
+    let top = said(first, &["top", "--once", "--every", "100ms"]).await;
+    assert!(top.starts_with("n1.node.bank-a.amop  serving  up "), "{top}");
+    for part in ["n1.node.bank-b.amop", "app.sdk.bank-a.amop", "n1.node.bank-a.amop (this node)"] {
+        assert!(top.lines().any(|line| line.starts_with(part)), "{part}: {top}");
+    }
+    let top = objects(&said(first, &["--json", "top", "--every", "100ms"]).await);
+    assert_eq!((top.len(), &top[0]["type"]), (1, &"top".into()));
+    assert_eq!(top[0]["node"]["clients"], 1);
+    assert!(top[0]["per_second"]["links"]["n1.node.bank-b.amop"]["sent_bytes"].is_number());
+
     let kicked = said(first, &["node", "kick", "app.sdk.bank-a.amop"]).await;
     assert!(kicked.starts_with("closed 1 links"), "{kicked}");
     net.nodes[0].says(&["client detached", &client.instance().to_string()]).await;
@@ -87,6 +97,7 @@ async fn a_node_that_cannot_be_asked_or_does_not_obey_is_told_with_what_to_do() 
     };
     failed(&["node", "kick", "bank-z/n9"], 65, &["error[unknown-party]", "amop peers"]).await;
     failed(&["node", "log-level", ",="], 2, &["error[invalid-filter]"]).await;
+    failed(&["top"], 2, &["error[no-terminal]", "--once"]).await;
     failed(&["who", " "], 2, &["error[invalid-topic]"]).await;
     assert_eq!(said(&dir, &["node", "log-level", "debug"]).await.lines().count(), 1);
 

@@ -7,6 +7,7 @@ mod authorities;
 mod certificates;
 mod config;
 mod demo;
+mod doctor;
 mod endings;
 mod errors;
 mod files;
