@@ -36,6 +36,10 @@ pub struct Limits {
     pub in_flight_of_node: usize,
     /// Most that the node holds for others altogether, in bytes.
     pub memory_bytes: usize,
+    /// How fast what the peers of one agency send is passed on to other nodes, in bytes of payload.
+    pub transit: Option<Rate>,
+    /// How fast files are sent on each link, in bytes.
+    pub files: Option<Rate>,
     /// Most links of the node, to clients and to peers together.
     pub links: usize,
     /// Most links of one agency.
@@ -67,6 +71,8 @@ impl Default for Limits {
             in_flight_bytes: REQUEST_BYTES_PER_CLIENT_MAX,
             in_flight_of_node: REQUESTS_PER_NODE_MAX,
             memory_bytes: MEMORY_BYTES,
+            transit: None,
+            files: None,
             links: LINKS_PER_NODE_MAX,
             links_per_agency: LINKS_PER_NODE_MAX,
             records: RECORDS,
@@ -94,6 +100,8 @@ impl Limits {
             records: self.records,
             failures: self.failures,
             rates: self.rates,
+            transit: self.transit,
+            files: self.files,
             ..amop_core::node::Limits::default()
         }
     }
@@ -138,6 +146,8 @@ struct AgencySection {
     bytes_burst: Given,
     messages: Given,
     messages_burst: Given,
+    transit: Given,
+    transit_burst: Given,
     links: Given,
 }
 
@@ -160,6 +170,8 @@ struct NodeSection {
 struct LinkSection {
     queue: Given,
     queue_messages: Given,
+    files: Given,
+    files_burst: Given,
 }
 
 #[derive(Default, Deserialize)]
@@ -227,6 +239,11 @@ impl LimitsSection {
                 usual.in_flight_of_node,
             )?,
             memory_bytes,
+            transit: in_agency.byte_rate(
+                ("transit", &agency.transit),
+                ("transit_burst", &agency.transit_burst),
+            )?,
+            files: in_link.byte_rate(("files", &link.files), ("files_burst", &link.files_burst))?,
             links: in_node.count("links", &node.links, usual.links)?,
             links_per_agency: in_agency.count("links", &agency.links, usual.links_per_agency)?,
             records: usual.records,

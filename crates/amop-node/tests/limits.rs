@@ -67,11 +67,12 @@ fn limits_are_read_with_their_units_and_are_the_usual_without_a_key() {
     assert_eq!(usual, Limits { memory_bytes: usual.memory_bytes, ..Limits::default() });
     let text = "[limits.session]\nbytes = \"10 MB/s\"\nmessages = \"1000/s\"\n\
                 subscriptions = 7\nin_flight = 8\nin_flight_bytes = \"9 MB\"\n\
-                [limits.agency]\nbytes = \"64KiB/s\"\nlinks = 10\n\
+                [limits.agency]\nbytes = \"64KiB/s\"\nlinks = 10\ntransit = \"3 MB/s\"\n\
                 [limits.node]\nbytes = \"2 GB/s\"\nbytes_burst = \"5 MB\"\n\
                 messages = \"7/s\"\nmessages_burst = 20\nin_flight = 11\nlinks = 12\n\
                 memory = \"64 MiB\"\nhandshakes = \"16/s\"\n\
                 [limits.link]\nqueue = \"4 MiB\"\nqueue_messages = 13\n\
+                files = \"2 MB/s\"\nfiles_burst = \"1 MB\"\n\
                 [limits.address]\nhandshakes = \"14/s\"\nhandshakes_burst = 15\n";
     let rate = |per_second, burst| Some(Rate { per_second, burst });
     let expected = Limits {
@@ -85,6 +86,8 @@ fn limits_are_read_with_their_units_and_are_the_usual_without_a_key() {
         in_flight_bytes: 9_000_000,
         in_flight_of_node: 11,
         memory_bytes: 64 << 20,
+        transit: rate(3_000_000, 3_000_000),
+        files: rate(2_000_000, 1_000_000),
         links: 12,
         links_per_agency: 10,
         handshakes_per_second_of_node: 16,
@@ -100,7 +103,7 @@ fn limits_are_read_with_their_units_and_are_the_usual_without_a_key() {
 }
 
 /// Every key with the kind of its value.
-const KEYS: [(&str, &str, Kind); 21] = [
+const KEYS: [(&str, &str, Kind); 25] = [
     ("session", "bytes", Kind::Bytes),
     ("session", "bytes_burst", Kind::Size),
     ("session", "messages", Kind::Rate),
@@ -112,6 +115,8 @@ const KEYS: [(&str, &str, Kind); 21] = [
     ("agency", "bytes_burst", Kind::Size),
     ("agency", "messages", Kind::Rate),
     ("agency", "messages_burst", Kind::Burst),
+    ("agency", "transit", Kind::Bytes),
+    ("agency", "transit_burst", Kind::Size),
     ("agency", "links", Kind::Count(limits::LINKS_PER_NODE_MAX)),
     ("node", "bytes", Kind::Bytes),
     ("node", "bytes_burst", Kind::Size),
@@ -122,6 +127,8 @@ const KEYS: [(&str, &str, Kind); 21] = [
     ("node", "memory", Kind::Size),
     ("link", "queue", Kind::Size),
     ("link", "queue_messages", Kind::Count(limits::LINK_MESSAGES_MAX)),
+    ("link", "files", Kind::Bytes),
+    ("link", "files_burst", Kind::Size),
 ];
 
 const HANDSHAKE_KEYS: [(&str, &str, Kind); 4] = [
@@ -168,6 +175,8 @@ fn every_limit_that_is_zero_negative_too_large_or_of_an_unknown_unit_is_refused_
         // A burst needs its rate.
         let rate = match key.strip_suffix("_burst") {
             Some("bytes") => "bytes = \"1 MB/s\"\n",
+            Some("transit") => "transit = \"1 MB/s\"\n",
+            Some("files") => "files = \"1 MB/s\"\n",
             Some("messages") => "messages = \"1/s\"\n",
             Some(_) => "handshakes = \"1/s\"\n",
             None => "",
@@ -192,6 +201,8 @@ fn what_no_limit_can_mean_is_refused_too() {
     let wrong = [
         ("session", "bytes_burst = \"1 MB\"", "should be `bytes` beside it"),
         ("session", "messages_burst = 5", "should be `messages` beside it"),
+        ("agency", "transit_burst = \"1 MB\"", "should be `transit` beside it"),
+        ("link", "files_burst = \"1 MB\"", "should be `files` beside it"),
         ("node", "handshakes_burst = 5", "should be `handshakes` beside it"),
         ("address", "handshakes_burst = 5", "should be `handshakes` beside it"),
         ("session", "mbit = 5", "unknown key `limits.session.mbit`"),
@@ -250,6 +261,10 @@ fn the_table_of_limits_names_the_limits_that_hold() {
         ("links begun by one address at once", grouped(usual.handshakes_burst as usize)),
         ("handshakes half open, unproved", grouped(limits::HALF_OPEN_UNPROVED_MAX)),
         ("handshakes half open", grouped(limits::HALF_OPEN_MAX)),
+        ("payload a second that is passed on for the peers of one agency", "no limit".into()),
+        ("passed on for them at once after a pause", "one second's worth, 1 MiB at least".into()),
+        ("bytes of files a second on one link", "no limit".into()),
+        ("bytes of files at once after a pause", "one second's worth, 1 MiB at least".into()),
         ("handshake", seconds(links.handshake_timeout)),
         ("a link whose peer takes nothing", seconds(links.stall_timeout)),
         (

@@ -32,6 +32,8 @@ impl Limits {
                 records: 8,
                 failures: 2,
                 rates: node::Rates::default(),
+                transit: None,
+                files: None,
                 table: amop_topic_table::Limits {
                     own_topics: 3,
                     missed_topics: 1,

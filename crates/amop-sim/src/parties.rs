@@ -105,7 +105,7 @@ impl World {
         self.send_files(node);
     }
 
-    fn wake_node_in_time(&mut self, node: usize) {
+    pub(crate) fn wake_node_in_time(&mut self, node: usize) {
         let wanted = self.nodes[node].core.as_ref().and_then(Node::poll_timeout);
         let slot = &mut self.nodes[node];
         if let Some(at) = wanted.filter(|&at| slot.wake_at.is_none_or(|set| at < set)) {

@@ -9,7 +9,7 @@ use amop_wire::limits::{
 use super::Node;
 use super::access::DECIDED_MAX;
 use super::publisher::Publisher;
-use super::rates::Rates;
+use super::rates::{Rate, Rates};
 use super::recorder::Recorder;
 
 /// Bounds on what others can make one node hold, and on how fast its clients may publish. What is over one
@@ -42,6 +42,11 @@ pub struct Limits {
     pub failures: usize,
     /// How fast clients may publish.
     pub rates: Rates,
+    /// How fast the payload of messages and files is passed on between other nodes that the peers of one
+    /// agency together send, in bytes. Messages past that are given back, files wait; replies always pass.
+    pub transit: Option<Rate>,
+    /// How fast files are sent on each link, in bytes.
+    pub files: Option<Rate>,
     /// What the topic table holds.
     pub table: amop_topic_table::Limits,
 }
@@ -61,6 +66,8 @@ impl Default for Limits {
             records: RECORDS,
             failures: FAILURES,
             rates: Rates::default(),
+            transit: None,
+            files: None,
             table: amop_topic_table::Limits::default(),
         }
     }

@@ -89,6 +89,7 @@ impl Node {
     pub(super) fn link_down(&mut self, now: Instant, link: LinkId) {
         self.transfers.link_down(now, link);
         self.transit.link_down(link);
+        self.passage.link_down(link);
         match self.links.remove(&link) {
             None => {}
             Some(Link::Client { instance, greet_by, .. }) => {

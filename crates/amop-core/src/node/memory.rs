@@ -16,6 +16,7 @@
 
 use amop_wire::{Lane, Message, NodeMessage, PeerMessage};
 
+use super::passage::Neighbours;
 use super::transit::is_transit;
 use super::{Effect, LinkId, Node, weight};
 
@@ -113,8 +114,8 @@ impl Node {
     /// Whether the next effect may be performed, as far as memory and transit budgets allow; counts it if it may.
     /// It is judged where it lies, for a message is large to move.
     pub(super) fn affords_next(&mut self) -> bool {
-        let Self { effects, memory, transit, limits, .. } = self;
-        let budget = limits.memory_bytes;
+        let Self { effects, memory, transit, passage, limits, peers, links, now, .. } = self;
+        let (budget, neighbours) = (limits.memory_bytes, Neighbours { peers, links });
         let bytes = match effects.front() {
             Some(Effect::ToClient { message, .. }) => {
                 let Some(bytes) = weight::to_client(message) else { return true };
@@ -134,6 +135,10 @@ impl Node {
                 let Some(bytes) = weight::to_peer(message) else { return true };
                 let fits = memory.room(budget, Purpose::of_peer(message)) >= bytes;
                 if !fits || !transit.take(*link, message, bytes, limits.link_bytes) {
+                    return false;
+                }
+                if !passage.take(*now, limits, neighbours, message) {
+                    transit.take_back(*link, message, bytes);
                     return false;
                 }
                 bytes
@@ -202,6 +207,8 @@ impl Node {
         let bytes = weight::to_peer(message).unwrap_or_default();
         self.memory.sent = self.memory.sent.saturating_sub(bytes);
         self.transit.take_back(link, message, bytes);
+        let neighbours = Neighbours { peers: &self.peers, links: &self.links };
+        self.passage.take_back(&self.limits, neighbours, message);
     }
 }
 

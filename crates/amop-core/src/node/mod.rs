@@ -22,6 +22,7 @@
 //!                   ├─▶ transfer   file messages on their way
 //!                   ├─▶ memory     what is refused when it fills
 //!                   ├─▶ transit    what each peer may have waiting on a link
+//!                   ├─▶ passage    how fast messages and files of others are passed on
 //!                   ├─▶ untruth    what cannot be true
 //!                   ├─▶ recorder   what became of each message; and `trace`, of one everywhere
 //!                   └─▶ propagation  which subscriptions of our clients every node knows of
@@ -46,6 +47,7 @@ mod loose;
 mod memory;
 mod multicast;
 mod parking;
+mod passage;
 mod pending;
 mod propagation;
 mod publisher;
@@ -93,6 +95,7 @@ use drain::Drain;
 use fanout::Fanouts;
 use links::Link;
 use memory::Memory;
+use passage::Passage;
 use propagation::Propagation;
 use publisher::Publisher;
 use rates::Throttle;
@@ -135,6 +138,7 @@ pub struct Node {
     under_way: usize,
     memory: Memory,
     transit: Transit,
+    passage: Passage,
     /// When the last input came.
     now: Instant,
     /// Publishers with receipts that wait for the end of the batch.
@@ -191,6 +195,7 @@ impl Node {
             under_way: 0,
             memory: Memory::default(),
             transit: Transit::default(),
+            passage: Passage::default(),
             now: Instant::default(),
             finished: Vec::new(),
             places: Vec::new(),
@@ -266,6 +271,7 @@ impl Node {
             self.table.poll_timeout(),
             self.announcer.poll_timeout(),
             self.propagation.poll_timeout(),
+            self.passage.poll_timeout(),
         ];
         due.into_iter().flatten().min()
     }
@@ -361,7 +367,7 @@ impl Node {
                 Timer::Drain => self.drained(),
             }
         }
-        self.transfers.forget_idle(now);
+        self.files_due(now);
         self.heartbeat(now); // It notices if this node did not run.
         for pull in self.table.handle_timeout(now) {
             self.pull(pull);

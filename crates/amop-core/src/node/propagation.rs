@@ -12,7 +12,8 @@
 //!                                         └──┘
 //! ```
 //!
-//! Who cannot be reached any more is not waited for; who can be reached now is.
+//! Who cannot be reached any more is not waited for; who can be reached now is. A peer that was just linked
+//! counts before it has announced that, but not for long.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use amop_wire::{Epoch, Instance, Instant, NodeId, NodeMessage, Path, PeerMessage, Topic, Version};
 
 use super::Node;
+use super::links::Link;
 
 /// Subscriptions that wait until every node knows of them, and how far each node is.
 #[derive(Debug, Default)]
@@ -232,8 +234,7 @@ impl Node {
         let known = self.table.summary().map(|(node, version)| (node, version.epoch));
         let mut reached: BTreeMap<NodeId, Epoch> = known.collect();
         reached.remove(&self.id);
-        for &peer in self.peers.keys() {
-            // Linked, but nothing is known of it so far.
+        for peer in self.newcomers(now) {
             reached.entry(peer).or_default();
         }
         self.propagation.reach(reached.into_iter());
@@ -243,6 +244,18 @@ impl Node {
         for node in self.propagation.take_probes(now) {
             self.probe(node);
         }
+    }
+
+    /// Peers whose link is so new that they may not have announced it. Who does not do so for long is
+    /// reached by nobody, and nobody waits for it.
+    fn newcomers(&self, now: Instant) -> impl Iterator<Item = NodeId> {
+        let is_new = move |link| match self.links.get(link) {
+            Some(Link::Peer { greeted: Some(greeted), .. }) => {
+                now < greeted.when().1 + ANNOUNCED_WITHIN
+            }
+            Some(Link::Peer { greeted: None, .. } | Link::Client { .. }) | None => false,
+        };
+        self.peers.iter().filter(move |(_, link)| is_new(*link)).map(|(&peer, _)| peer)
     }
 
     /// Probes a node, each time by another way over relays, until one has brought an answer.
@@ -261,6 +274,9 @@ impl Node {
         }
     }
 }
+
+/// How long a peer may take to announce a new link: twice what five pulls take.
+const ANNOUNCED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long an answer may take before the probe is repeated; twice as long each time ...
 const PROBE_INTERVAL: Duration = Duration::from_millis(20);

@@ -149,16 +149,15 @@ impl Meter {
     }
 
     fn is_idle(&self, now: Instant, pace: Pace) -> bool {
-        let is_idle = |bucket: &Bucket, rate: Option<Rate>| {
-            rate.is_none_or(|rate| bucket.taken_at(now, rate) == 0)
-        };
+        let is_idle =
+            |bucket: &Bucket, rate: Option<Rate>| rate.is_none_or(|rate| bucket.is_idle(now, rate));
         is_idle(&self.bytes, pace.bytes) && is_idle(&self.messages, pace.messages)
     }
 }
 
 /// What was taken and has not run out yet.
 #[derive(Clone, Copy, Debug, Default)]
-struct Bucket {
+pub(super) struct Bucket {
     /// In billionths of a token, at this moment.
     taken: u128,
     at: Instant,
@@ -171,7 +170,8 @@ impl Bucket {
         self.taken.saturating_sub(ran_out)
     }
 
-    fn wait(&self, now: Instant, rate: Rate, tokens: u64) -> Duration {
+    /// How long until so many are within the rate; zero if they are now.
+    pub(super) fn wait(&self, now: Instant, rate: Rate, tokens: u64) -> Duration {
         let room = u128::from(rate.burst.saturating_sub(tokens)) * UNITS;
         let over = self.taken_at(now, rate).saturating_sub(room);
         if over == 0 {
@@ -184,9 +184,19 @@ impl Bucket {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    fn take(&mut self, now: Instant, rate: Rate, tokens: u64) {
+    pub(super) fn take(&mut self, now: Instant, rate: Rate, tokens: u64) {
         self.taken = self.taken_at(now, rate) + u128::from(tokens) * UNITS;
         self.at = self.at.max(now);
+    }
+
+    /// What was taken just now was of no use.
+    pub(super) fn give_back(&mut self, tokens: u64) {
+        self.taken = self.taken.saturating_sub(u128::from(tokens) * UNITS);
+    }
+
+    /// Whether nothing is left to run out.
+    pub(super) fn is_idle(&self, now: Instant, rate: Rate) -> bool {
+        self.taken_at(now, rate) == 0
     }
 }
 
@@ -194,7 +204,7 @@ impl Bucket {
 const UNITS: u128 = 1_000_000_000;
 
 /// Most agencies that are remembered at once.
-const AGENCIES_MAX: usize = 1024;
+pub(super) const AGENCIES_MAX: usize = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -13,6 +13,7 @@
 //! The driver takes what waits when a link has room, so nothing here waits for a slow link.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use amop_topic_table::Candidate;
 use amop_wire::limits::FILE_WINDOW_BYTES;
@@ -21,6 +22,7 @@ use amop_wire::{
     MsgId, Reason, Topic,
 };
 
+use super::passage::{Crossing, Neighbours};
 use super::{Link, LinkId, Node};
 use crate::transfer::{FileLane, FileWindows, Queued};
 
@@ -127,10 +129,10 @@ impl Node {
 
     /// Takes the next file message to send on a link; `None` until something new waits there.
     ///
-    /// Taking it lets whoever sent it go on, so it is taken when it can be sent and not earlier.
+    /// Taking it lets whoever sent it go on, so it is taken when it can be sent and not earlier. What is only too
+    /// early for its rate comes when [`poll_timeout`](Self::poll_timeout) says, which is asked afterwards.
     pub fn poll_file(&mut self, now: Instant, link: LinkId) -> Option<FileMessage> {
-        let files = self.transfers.links.get_mut(&link);
-        let Some((from, message)) = files.and_then(|files| files.lane.pop()) else {
+        let Some((from, message)) = self.pop_in_time(now, link) else {
             self.transfers.ready.remove(&link);
             return None;
         };
@@ -138,6 +140,40 @@ impl Node {
             self.transfers.passed(now, from, &message);
         }
         Some(message)
+    }
+
+    /// Takes what may be sent now of what waits for a link. If it is only too early for it, its time comes.
+    fn pop_in_time(&mut self, now: Instant, link: LinkId) -> Option<(Option<LinkId>, FileMessage)> {
+        let Self { transfers, passage, limits, peers, links, .. } = self;
+        let files = transfers.links.get_mut(&link)?;
+        if limits.transit.is_none() && limits.files.is_none() {
+            return files.lane.pop();
+        }
+        let neighbours = Neighbours { peers, links };
+        let (mut sent, mut least) = (None, None);
+        let popped = files.lane.pop_if(|from, bytes| {
+            let crossing = Crossing { from, to: link, bytes };
+            let is_piece = bytes > 0;
+            let wait = passage.wait_of_file(now, limits, neighbours, crossing);
+            if is_piece && !wait.is_zero() {
+                least = Some(least.map_or(wait, |least: Duration| least.min(wait)));
+                return false;
+            }
+            sent = Some(crossing).filter(|_| is_piece);
+            true
+        });
+        match (&popped, sent, least) {
+            (Some(_), Some(crossing), _) => passage.take_of_file(now, limits, neighbours, crossing),
+            (None, _, Some(wait)) => passage.hold(now, link, wait),
+            (Some(_), None, _) | (None, _, None) => {}
+        }
+        popped
+    }
+
+    /// Files that waited for their time are sent, those of senders that are gone are forgotten.
+    pub(super) fn files_due(&mut self, now: Instant) {
+        self.transfers.forget_idle(now);
+        self.transfers.ready.extend(self.passage.take_due(now));
     }
 
     /// A file message came on a link.

@@ -150,7 +150,7 @@ pub(super) fn is_transit(message: &PeerMessage) -> bool {
 }
 
 /// The peer that a message between other nodes came from.
-fn passed_on_for(message: &PeerMessage) -> Option<NodeId> {
+pub(super) fn passed_on_for(message: &PeerMessage) -> Option<NodeId> {
     if let PeerMessage::Relay(relay) = message {
         return relay.position.checked_sub(2).map(|before| relay.path.nodes()[before]);
     }

@@ -93,10 +93,19 @@ impl<F: Copy> FileLane<F> {
     ///
     /// The caller asks when there is room on the link, so that what waits, waits here.
     pub fn pop(&mut self) -> Option<(Option<F>, FileMessage)> {
+        self.pop_if(|_, _| true)
+    }
+
+    /// Takes likewise, of what goes to receivers only what may be sent now: by where it came from, and how long its
+    /// piece is.
+    pub(crate) fn pop_if(
+        &mut self,
+        may_send: impl FnMut(F, u64) -> bool,
+    ) -> Option<(Option<F>, FileMessage)> {
         if let Some(message) = self.back.pop_front() {
             return Some((None, message));
         }
-        let key = self.next_in_turn()?;
+        let key = self.next_in_turn(may_send)?;
         let queue = self.transfers.get_mut(&key).expect("it was just found");
         let (from, message) = queue.messages.pop_front().expect("it may send its first");
         let bytes = piece_bytes(&message);
@@ -200,14 +209,18 @@ impl<F: Copy> FileLane<F> {
     }
 
     /// The first behind the one that was served last that may send something.
-    fn next_in_turn(&self) -> Option<Key> {
+    fn next_in_turn(&self, mut may_send: impl FnMut(F, u64) -> bool) -> Option<Key> {
         use std::ops::Bound::{Excluded, Unbounded};
         let after = match self.last {
             Some(last) => self.transfers.range((Excluded(last), Unbounded)),
             None => self.transfers.range(..),
         };
         let mut all = after.chain(&self.transfers);
-        all.find(|(_, queue)| queue.may_send()).map(|(key, _)| *key)
+        let mut is_next = |queue: &Queue<F>| match queue.messages.front() {
+            Some((from, message)) if queue.may_send() => may_send(*from, piece_bytes(message)),
+            Some(_) | None => false,
+        };
+        all.find(|(_, queue)| is_next(queue)).map(|(key, _)| *key)
     }
 }
 

@@ -112,17 +112,22 @@ impl Section<'_> {
         (messages, messages_burst): (&Given, &Given),
     ) -> Result<Pace, ConfigError> {
         Ok(Pace {
-            bytes: self.byte_rate(bytes, bytes_burst)?,
+            bytes: self.byte_rate(("bytes", bytes), ("bytes_burst", bytes_burst))?,
             messages: self.rate(("messages", messages), ("messages_burst", messages_burst))?,
         })
     }
 
-    fn byte_rate(&self, given: &Given, burst: &Given) -> Result<Option<Rate>, ConfigError> {
-        let Some(given) = given else { return self.alone("bytes_burst", burst, "bytes") };
+    /// How many bytes there may be a second, and at once.
+    pub(super) fn byte_rate(
+        &self,
+        (key, given): (&str, &Given),
+        (burst_key, burst): (&str, &Given),
+    ) -> Result<Option<Rate>, ConfigError> {
+        let Some(given) = given else { return self.alone(burst_key, burst, key) };
         let per_second = given.get_ref().as_str().and_then(bytes_a_second);
         let wanted = || "a rate such as \"10 MB/s\"".into();
-        let per_second = per_second.ok_or_else(|| self.bad("bytes", given, wanted()))?;
-        let burst = self.size("bytes_burst", burst, 1)?.map(|burst| burst as u64);
+        let per_second = per_second.ok_or_else(|| self.bad(key, given, wanted()))?;
+        let burst = self.size(burst_key, burst, 1)?.map(|burst| burst as u64);
         let burst = burst.unwrap_or(per_second.max(PAYLOAD_BYTES_MAX as u64));
         Ok(Some(Rate { per_second, burst }))
     }

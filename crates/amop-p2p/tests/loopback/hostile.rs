@@ -61,6 +61,25 @@ async fn garbage_on_a_lane_closes_the_link_and_a_good_peer_is_welcome_after_it()
     link(&node("n1.node.bank-b.amop", &settings()), &acceptor).await;
 }
 
+/// FRAME-2: a length is judged before anything is kept for it, on each lane, the last one over and the largest there is.
+#[tokio::test]
+async fn a_length_of_4_gib_closes_the_link_and_takes_no_memory() {
+    let settings = settings();
+    let acceptor = node("n1.node.bank-a.amop", &settings);
+    for (lane, name) in ["control", "replies", "messages", "files"].into_iter().enumerate() {
+        for length in [u32::try_from(FRAME_BYTES_MAX).unwrap() + 1, u32::MAX] {
+            let (mut hostile, link_to_it) = hostile_link(&acceptor).await;
+            let running = Running::start(link_to_it);
+            hostile.lanes[lane].0.write_all(&length.to_be_bytes()).await.unwrap();
+            let text = format!(
+                "{name} lane: frame of {length} bytes is over the limit of {FRAME_BYTES_MAX}"
+            );
+            assert_broken(&hostile, running.end().await, &text).await;
+        }
+    }
+    assert_eq!(settings.waiting.bytes(), 0);
+}
+
 #[tokio::test]
 async fn a_frame_over_the_limit_closes_the_link_and_those_before_it_are_read() {
     let acceptor = node("n1.node.bank-a.amop", &settings());
@@ -191,18 +210,15 @@ async fn half_a_frame_closes_the_link_after_a_while_even_if_bytes_drip_and_other
     let mut at_acceptor = Running::start(accepted);
     let running = Running::start(link_to_it);
 
-    hostile.lanes[3].0.write_all(&[0, 0, 1, 0, 0, 1]).await.unwrap();
+    // Of a frame so long that no drip comes to its end.
+    hostile.lanes[3].0.write_all(&[0, 15, 0, 0, 0, 1]).await.unwrap();
     let drip = tokio::spawn(async move {
-        let mut dripped = 0;
         // Each byte after another message of somebody else, for as long as the link takes any.
         loop {
             let note = Note::new(Lane::Messages, "a message", "");
             to_acceptor.send(&mut batch(std::slice::from_ref(&note)));
             assert_eq!(at_acceptor.next().await, note);
-            if dripped < 200 && hostile.lanes[3].0.write_all(b"x").await.is_ok() {
-                dripped += 1;
-            }
-            if hostile.connection.close_reason().is_some() {
+            if hostile.lanes[3].0.write_all(b"x").await.is_err() {
                 return hostile;
             }
         }

@@ -75,7 +75,7 @@ impl World {
                 }
             }
             if !has_sent {
-                return;
+                return self.wake_node_in_time(node); // What was too early waits for its time.
             }
         }
     }

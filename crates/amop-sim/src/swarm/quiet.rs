@@ -43,7 +43,7 @@ impl Swarm {
 
     /// What has begun has ended: no count that went up stays so when nothing happens.
     fn check_loose_ends(&mut self) {
-        // One that is linked and says nothing keeps others waiting to hear what it knows.
+        // One that has announced its link and says nothing keeps others waiting to hear what it knows.
         self.world.cut_strangers();
         // Longer than what somebody has left who is gone may wait for him.
         self.world.run_for(70 * SECOND);

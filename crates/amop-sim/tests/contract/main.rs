@@ -17,6 +17,7 @@ mod multicast;
 mod net;
 mod order;
 mod parked;
+mod passage;
 mod private;
 mod private_lies;
 mod propagated;

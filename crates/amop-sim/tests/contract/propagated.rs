@@ -1,7 +1,10 @@
 //! Subscriptions that every node knows of: PROP.
 
-use amop_sim::{ClientId, NodeId, World};
-use amop_wire::{Code, Epoch, Instant, Mode, PeerMessage, Seq, Topic, Version};
+use amop_sim::{ClientId, NodeId, StrangerId, World};
+use amop_topic_table::set_digest;
+use amop_wire::{
+    Announcement, AnnouncementHead, Code, Epoch, Instant, Mode, PeerMessage, Seq, Topic, Version,
+};
 
 use crate::scene::{SECOND, millis};
 
@@ -69,6 +72,21 @@ impl Line {
 fn known(world: &World, node: NodeId) -> u32 {
     let topic: Topic = "t".parse().unwrap();
     world.node_core(node).table().spread(&topic).iter().map(|(_, count)| count).sum()
+}
+
+/// Has a stranger announce that it is linked with the first node.
+fn announce(line: &mut Line, stranger: StrangerId) {
+    let (name, version) = (STRANGER.parse().unwrap(), Version { epoch: Epoch(1), seq: Seq(1) });
+    let neighbours = vec![line.world.id_of(line.nodes[0])];
+    let digest = set_digest(&neighbours, &[]).unwrap();
+    let id = amop_wire::NodeId::of(&name);
+    line.world.say(stranger, &PeerMessage::Summary(vec![(id, version)]));
+    line.world.run_for(millis(50));
+    let signed = line.world.sign(stranger, AnnouncementHead { name, version, digest });
+    let chain = line.world.certificate(STRANGER);
+    let announcement = Announcement::new(signed, chain, neighbours, Vec::new());
+    line.world.say(stranger, &PeerMessage::Snapshot(announcement));
+    line.world.run_for(SECOND);
 }
 
 fn told(world: &World, client: ClientId) -> Option<Instant> {
@@ -247,12 +265,32 @@ fn a_client_whose_node_is_killed_is_told_by_its_new_one() {
     line.assert_reached_from(&[1, 2, 3, 4]);
 }
 
-/// PROP-2: and nobody else notices.
+/// PROP-3: no path leads to it, so nobody can publish there who would miss the subscriber.
 #[test]
-fn a_node_that_never_answers_is_waited_for_as_long_as_it_is_linked() {
+fn a_peer_that_announces_nothing_is_waited_for_10_s_and_no_longer() {
     let mut line = Line::new();
-    let silent = line.world.stranger("n9.node.bank.amop", line.nodes[0]);
+    let mute = line.world.stranger(STRANGER, line.nodes[0]);
+    line.world.say(mute, &PeerMessage::Greeting(Epoch(1)));
+    line.world.run_for(9 * SECOND);
+    line.subscribe();
+    line.world.run_for(millis(900));
+    assert_eq!(line.told(), None, "what it announces may be on its way");
+    let took = line.wait();
+    assert!(took <= millis(600), "{took:?}");
+    line.world.subscribe_propagated(line.client, "u");
+    line.world.run_for(millis(200));
+    assert_eq!(line.world.propagated(line.client).len(), 2, "nobody waits for it any more");
+    line.assert_reached_from(&[0, 1, 2, 3, 4]);
+}
+
+/// PROP-3: and nobody else notices.
+#[test]
+fn a_node_that_announces_its_link_is_waited_for_as_long_as_it_does_not_answer() {
+    let mut line = Line::new();
+    let silent = line.world.stranger(STRANGER, line.nodes[0]);
     line.world.say(silent, &PeerMessage::Greeting(Epoch(1)));
+    line.world.run_for(15 * SECOND); // Late, but then all that is held of it counts.
+    announce(&mut line, silent);
     line.subscribe();
     line.world.run_for(10 * SECOND);
     assert_eq!(line.told(), None);
@@ -321,3 +359,6 @@ fn a_relay_that_keeps_probes_to_itself_costs_little() {
     assert!(nodes.iter().all(|&node| known(&world, node) == 1));
     world.check();
 }
+
+/// A node that says what a test has it say.
+const STRANGER: &str = "n9.node.bank.amop";

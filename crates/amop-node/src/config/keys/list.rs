@@ -150,6 +150,18 @@ pub(super) static KEYS: &[Key] = &[
         "messages at once after a pause",
     ),
     limit(
+        "limits.agency.transit",
+        "a rate such as \"10 MB/s\"",
+        "no limit",
+        "payload a second that is passed on to other nodes for the peers of one institution together",
+    ),
+    limit(
+        "limits.agency.transit_burst",
+        "a size such as \"64 MiB\"",
+        "one second's worth, 1 MiB at least",
+        "payload at once after a pause",
+    ),
+    limit(
         "limits.agency.links",
         "a whole number, at least 1",
         "16,384, the most",
@@ -224,6 +236,18 @@ pub(super) static KEYS: &[Key] = &[
         Meaning("65,536, the most"),
         Start,
         "messages that wait for one link",
+    ),
+    limit(
+        "limits.link.files",
+        "a rate such as \"10 MB/s\"",
+        "no limit",
+        "bytes of files a second on each link",
+    ),
+    limit(
+        "limits.link.files_burst",
+        "a size such as \"64 MiB\"",
+        "one second's worth, 1 MiB at least",
+        "bytes of files at once after a pause",
     ),
     key(
         "limits.address.handshakes",
