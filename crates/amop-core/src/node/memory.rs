@@ -140,6 +140,7 @@ impl Node {
             }
             Some(
                 Effect::Sign { .. }
+                | Effect::JudgeRevocations { .. }
                 | Effect::Traced { .. }
                 | Effect::Close { .. }
                 | Effect::Event(_),
@@ -171,6 +172,7 @@ impl Node {
                 return (count > 0).then(|| Effect::ToClients { links: sent.into(), message });
             }
             Effect::Sign { .. }
+            | Effect::JudgeRevocations { .. }
             | Effect::Traced { .. }
             | Effect::Close { .. }
             | Effect::Event(_) => {}
