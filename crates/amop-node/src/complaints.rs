@@ -15,6 +15,7 @@ pub(crate) struct Complaints {
     refused: Kind<Name>,
     untrue: Kind<Name>,
     unknown: Kind<Name>,
+    bad_list: Kind<Name>,
     /// Links that ended by somebody's fault.
     ended: Kind<Name>,
     /// Links that were never made.
@@ -46,6 +47,14 @@ impl Complaints {
         }
     }
 
+    /// A peer gave a revocation list that does not count.
+    pub(crate) fn bad_list(&mut self, now: Instant, peer: &Name, why: &str) {
+        if let Some(held_back) = self.bad_list.note(now, peer) {
+            let refused = self.bad_list.count;
+            warn!(%peer, why, held_back, refused, "a revocation list of a peer does not count");
+        }
+    }
+
     /// A link ended by the fault of somebody. If that is worth a line, answers how many ends were not.
     pub(crate) fn ended(&mut self, now: Instant, by: &Name) -> Option<u64> {
         self.ended.note(now, by)
@@ -59,6 +68,11 @@ impl Complaints {
     /// How many announcements were not believed.
     pub(crate) fn refused_count(&self) -> u64 {
         self.refused.count
+    }
+
+    /// How many revocation lists of peers do not count.
+    pub(crate) fn bad_list_count(&self) -> u64 {
+        self.bad_list.count
     }
 
     /// How many messages cannot be true.

@@ -10,6 +10,7 @@ mod counts;
 mod events;
 mod files;
 mod look;
+mod orders;
 mod staging;
 mod trace;
 
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use amop_core::node::{Effect, Input, LinkId, Node, Trace};
-use amop_p2p::{Batch, Identity, Link, Waiting};
+use amop_p2p::{Batch, Link, Waiting};
 use amop_wire::{
     ClientMessage, CloseCode, CloseReason, Epoch, Frame, Instant, Lane, Message, MessageError,
     Name, PeerMessage, Recent, Transit,
@@ -30,6 +31,7 @@ use crate::complaints::Complaints;
 use crate::gate::Gate;
 use crate::limits::Limits;
 use crate::node::Status;
+use crate::trust::LiveTrust;
 use counts::Counts;
 pub(crate) use look::unix;
 use staging::{Alike, LinkOut};
@@ -51,6 +53,7 @@ pub(crate) struct Driver {
 struct State {
     core: Node,
     border: Border,
+    trust: LiveTrust,
     complaints: Complaints,
     counts: Counts,
     /// Peers to dial, and why that failed the last time.
@@ -76,12 +79,13 @@ impl Driver {
     pub(crate) fn new(
         name: Name,
         epoch: Epoch,
-        border: Border,
+        (border, trust): (Border, LiveTrust),
         (limits, waiting): (Limits, Waiting),
     ) -> Arc<Self> {
         let mut state = State {
             core: Node::new(name.clone(), epoch, seed()),
             border,
+            trust,
             complaints: Complaints::default(),
             counts: Counts::default(),
             wanted: BTreeMap::new(),
@@ -221,34 +225,6 @@ impl Driver {
         result
     }
 
-    pub(crate) fn set_limits(&self, limits: Limits) {
-        let mut state = self.lock();
-        state.core.set_limits(limits.of_core());
-        state.gate.set_limits(limits);
-    }
-
-    /// Signs by another certificate, which was found to fit, and announces everything anew.
-    pub(crate) fn recertify(&self, identity: Identity) {
-        let (now, mut state) = self.begin_batch();
-        match state.border.recertify(identity) {
-            Ok(()) => state.handle(now, Input::Recertified),
-            Err(error) => error!(%error, "the new certificate cannot be announced"),
-        }
-        self.end_batch(now, state);
-    }
-
-    pub(crate) fn drain(&self) {
-        let (now, mut state) = self.begin_batch();
-        state.handle(now, Input::Drain);
-        self.end_batch(now, state);
-    }
-
-    pub(crate) fn shut_down(&self) {
-        let (now, mut state) = self.begin_batch();
-        state.handle(now, Input::Shutdown);
-        self.end_batch(now, state);
-    }
-
     /// Hands in timeouts, for ever.
     pub(crate) async fn run_timers(self: Arc<Self>) {
         loop {
@@ -351,6 +327,11 @@ impl State {
                     Err(error) => error!(%error, "an announcement cannot be signed"),
                 },
                 Effect::Close { link, reason } => self.close(now, link, reason),
+                Effect::JudgeRevocations { peer, list } => {
+                    let verdict = self.trust.learn(&list).map_err(|error| error.to_string());
+                    self.counts.learned_lists += u64::from(verdict.is_ok());
+                    self.follow_ups.push(Input::RevocationsJudged { peer, list, verdict });
+                }
                 Effect::Traced { number, trace } => self.traced(number, trace),
                 Effect::Event(event) => {
                     self.changed = true;

@@ -28,6 +28,11 @@ pub(crate) struct StateDir {
 }
 
 impl StateDir {
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Takes a directory, and makes it if only the directory above is there.
     ///
     /// # Errors
@@ -161,7 +166,7 @@ fn parse(text: &[u8]) -> Option<Epoch> {
 }
 
 /// For files that only this user may touch.
-fn options() -> OpenOptions {
+pub(crate) fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create(true);
     #[cfg(unix)]
@@ -169,7 +174,8 @@ fn options() -> OpenOptions {
     options
 }
 
-fn create(path: &Path) -> io::Result<()> {
+/// Makes a directory that only this user may look into, unless it is there.
+pub(crate) fn create(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

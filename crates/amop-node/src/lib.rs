@@ -12,6 +12,7 @@ mod epoch;
 mod expiry;
 mod gate;
 mod ground;
+mod kept;
 mod life;
 mod limits;
 mod links;

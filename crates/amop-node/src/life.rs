@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use amop_p2p::{Endpoint, Identity};
-use amop_wire::Epoch;
+use amop_wire::{Epoch, RevocationList};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::info;
 
@@ -13,6 +13,7 @@ use crate::access::Access;
 use crate::driver::Driver;
 use crate::expiry::days_left;
 use crate::ground::{Ground, ground, listen};
+use crate::kept;
 use crate::limits::Limits;
 use crate::links::{accept_clients, accept_peers, dial_peer};
 use crate::node::{NodeConfig, StartError, Status};
@@ -24,6 +25,8 @@ pub(crate) type Look = Box<dyn FnOnce(&Driver) + Send>;
 /// What the node's thread is told while it runs.
 pub(crate) struct Orders {
     pub(crate) trust: LiveTrust,
+    /// What comes to be trusted by the word of peers.
+    pub(crate) learned: mpsc::UnboundedReceiver<RevocationList>,
     pub(crate) limits: watch::Receiver<Limits>,
     pub(crate) access: watch::Receiver<Access>,
     pub(crate) identity: watch::Receiver<Identity>,
@@ -46,18 +49,22 @@ pub(crate) fn run_thread(
     state_dir: Option<PathBuf>,
     started: oneshot::Sender<Result<Started, StartError>>,
 ) {
-    let Orders { trust, limits, access, identity, looks, drain, stopped } = orders;
-    let Ground { life: (epoch, _state), border, runtime, threads } =
-        match ground(&config, state_dir) {
-            Ok(ground) => ground,
-            Err(error) => {
-                let _ = started.send(Err(error));
-                return;
-            }
-        };
+    let Orders { trust, learned, limits, access, identity, looks, drain, stopped } = orders;
+    let Ground { life: (epoch, state), border, runtime, threads } = match ground(&config, state_dir)
+    {
+        Ok(ground) => ground,
+        Err(error) => {
+            let _ = started.send(Err(error));
+            return;
+        }
+    };
     config.settings.workers = threads.workers();
     config.limits.apply_to(&mut config.settings);
     let waiting = config.settings.waiting.clone();
+    let state_dir = state.as_ref().map(|state| state.path().to_owned());
+    if let Some(state_dir) = &state_dir {
+        kept::recall(&config.trust, state_dir);
+    }
     runtime.block_on(async {
         let (p2p, sdk) = match listen(&config) {
             Ok(endpoints) => endpoints,
@@ -67,7 +74,7 @@ pub(crate) fn run_thread(
             }
         };
         let name = config.identity.name().clone();
-        let driver = Driver::new(name, epoch, border, (config.limits, waiting));
+        let driver = Driver::new(name, epoch, (border, trust.clone()), (config.limits, waiting));
         driver.set_access(config.access);
         if started.send(ready(&driver, epoch, &p2p, &sdk)).is_err() {
             return; // The caller gave up waiting.
@@ -84,7 +91,10 @@ pub(crate) fn run_thread(
             info!("draining");
             drained.drain();
         });
-        tokio::spawn(trust.watch(identity, [p2p.clone(), sdk.clone()]));
+        tokio::spawn(trust.watch(identity, [p2p.clone(), sdk.clone()], driver.clone()));
+        if let Some(state_dir) = state_dir {
+            tokio::spawn(kept::keep(learned, state_dir));
+        }
         tokio::spawn(accept_clients(driver.clone(), sdk.clone()));
         tokio::spawn(accept_peers(driver.clone(), p2p.clone()));
         for (name, targets) in config.peers {

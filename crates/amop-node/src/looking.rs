@@ -59,6 +59,7 @@ impl Window {
             issuer: list.issuer,
             number: list.number,
             until: unix(list.next_update),
+            learned: list.is_learned,
         };
         overview.revocation_lists = self.trust.revocations().dates().map(list).collect();
         Ok(overview)

@@ -76,6 +76,9 @@ pub struct Status {
     /// How many announcements of other nodes were not believed so far: forged, altered on the way, or
     /// contradicting themselves. The log says whose, why, and who passed them on.
     pub refused_announcements: u64,
+    /// How many revocation lists that peers gave do not count so far: forged, older than they said, or not to be read.
+    /// The log says whose, and why.
+    pub refused_lists: u64,
     /// How many messages of clients and other nodes cannot have been true so far: replies to what was never
     /// asked of whoever replies, acks of what was not delivered, messages that left their path. What comes
     /// too late does not count.
@@ -174,7 +177,7 @@ impl Node {
         let (stop, stopped) = oneshot::channel();
         let name = config.identity.name().clone();
         let (identity, new_identity) = watch::channel(config.identity.clone());
-        let trust = LiveTrust::new(config.trust.clone());
+        let (trust, learned) = LiveTrust::new(config.trust.clone());
         let live = trust.clone();
         let (limits, new_limits) = watch::channel(config.limits);
         let (access, new_access) = watch::channel(config.access.clone());
@@ -182,6 +185,7 @@ impl Node {
         let (looks, to_look) = mpsc::unbounded_channel();
         let orders = Orders {
             trust: live,
+            learned,
             limits: new_limits,
             access: new_access,
             identity: new_identity,

@@ -59,6 +59,9 @@ pub struct ListView {
     pub number: u64,
     /// Until when the next must have come.
     pub until: u64,
+    /// Whether a peer gave it; else it is from `tls.crl`.
+    #[serde(default)]
+    pub learned: bool,
 }
 
 /// What a node has counted since it started.
@@ -72,6 +75,12 @@ pub struct Counted {
     pub peers: Flow,
     /// Announcements that were not believed.
     pub refused_announcements: u64,
+    /// Revocation lists that peers gave and that count.
+    #[serde(default)]
+    pub learned_lists: u64,
+    /// Revocation lists of peers that do not count.
+    #[serde(default)]
+    pub refused_lists: u64,
     /// Messages that cannot be true.
     pub refused_messages: u64,
 }

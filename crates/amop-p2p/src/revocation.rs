@@ -1,18 +1,23 @@
 //! Who was let in and is out: lists of revoked certificates, judged with every certificate.
 //!
-//! A list is signed by the authority that signed the certificates in it. It comes from a file and its
-//! signature can be judged only once a chain shows the key of its authority, so that happens then. Of the
-//! lists of one authority the one with the greatest number counts.
+//! A list is signed by the authority that signed the certificates in it. It comes from a file, or was
+//! [learned](crate::Trust::learn) from another party; its signature can be judged only once a chain shows the key of
+//! its authority, so that happens then. Of the lists of one authority the one with the greatest number counts.
 //!
 //! Every doubt refuses: a list whose `nextUpdate` has passed may hide a revocation, and one that bears the
 //! name of an authority but not its signature is a forgery, or that of a key which the authority no longer
 //! uses. An authority without any list revokes nobody. Only what is stale may be accepted, by choice: that
 //! is the way out when nobody is there to sign the next list.
+//!
+//! Doubt comes from files alone, which somebody has put there: a list that was learned revokes, and that is all it
+//! does. Else whoever sends the first list of an authority would oblige all others to have the next one in time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use amop_wire::AuthorityId;
+use bytes::Bytes;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateRevocationListDer, SubjectPublicKeyInfoDer, UnixTime};
@@ -27,7 +32,10 @@ use crate::verdict::{Refusal, tidy};
 /// The lists of revoked certificates that a party goes by. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Revocations {
+    /// From files.
     lists: Vec<Arc<List>>,
+    /// From other parties.
+    pub(crate) learned: BTreeMap<AuthorityId, Arc<List>>,
     accepts_stale: bool,
 }
 
@@ -40,6 +48,8 @@ pub struct ListDates {
     pub number: u64,
     /// Until when the next one must have come.
     pub next_update: SystemTime,
+    /// Whether it came from another party, not from a file.
+    pub is_learned: bool,
 }
 
 impl Revocations {
@@ -50,9 +60,12 @@ impl Revocations {
     /// [`RevocationError`]: the file is at fault.
     pub fn from_pem(pem: &[u8]) -> Result<Self, RevocationError> {
         let lists = CertificateRevocationListDer::pem_slice_iter(pem)
-            .map(|der| List::from_der(&der.map_err(RevocationError::BadPem)?).map(Arc::new))
+            .map(|der| {
+                let der = Bytes::copy_from_slice(&der.map_err(RevocationError::BadPem)?);
+                List::from_der(&der).map(Arc::new)
+            })
             .collect::<Result<_, _>>()?;
-        Ok(Self { lists, accepts_stale: false })
+        Ok(Self { lists, ..Self::default() })
     }
 
     /// Adds the lists of another file.
@@ -61,7 +74,7 @@ impl Revocations {
     }
 
     /// Keeps the lists of `held` that are newer than all of their authority here: a list never gives way to an
-    /// older one. Lists of authorities that have none here are dropped.
+    /// older one. Of those that came from files, the lists of authorities that have none here are dropped.
     #[must_use]
     pub fn or_newer(mut self, held: &Self) -> Self {
         let is_newer = |old: &&Arc<List>| {
@@ -75,6 +88,7 @@ impl Revocations {
         };
         let newer: Vec<Arc<List>> = held.lists.iter().filter(is_newer).cloned().collect();
         self.lists.extend(newer);
+        self.learned.clone_from(&held.learned);
         self
     }
 
@@ -84,13 +98,17 @@ impl Revocations {
         Self { accepts_stale: true, ..self }
     }
 
-    /// What each list says of itself.
+    /// What each list says of itself that has not given way to a newer one from elsewhere.
     pub fn dates(&self) -> impl Iterator<Item = ListDates> {
-        self.lists.iter().map(|list| ListDates {
-            issuer: list.issuer.clone(),
-            number: list.number,
-            next_update: system_time(list.next_update),
-        })
+        let learned = || self.learned.values();
+        let is_newer = |list: &List, other: &Arc<List>| {
+            other.issuer_der == list.issuer_der && other.number > list.number
+        };
+        let from_file =
+            self.lists.iter().filter(move |list| !learned().any(|other| is_newer(list, other)));
+        let learned =
+            learned().filter(move |list| !self.lists.iter().any(|other| is_newer(list, other)));
+        from_file.map(|list| list.dates(false)).chain(learned.map(|list| list.dates(true)))
     }
 
     /// Judges a certificate whose chain is proved, and its issuers up to but without the root, each
@@ -103,13 +121,12 @@ impl Revocations {
     ) -> Result<(), Refusal> {
         let mut doubt = None;
         for (depth, (certificate, issuer_key)) in path.iter().enumerate() {
-            let list = match self.newest(certificate, issuer_key, algorithms) {
-                Ok(Some(list)) => list,
-                Ok(None) => continue,
-                Err(forged) => {
-                    doubt = doubt.or(Some(forged));
-                    continue;
-                }
+            let issuer = certificate.issuer().as_raw();
+            let first_file = self.files_of(issuer).next();
+            let Some(list) = self.newest(issuer, issuer_key, algorithms) else {
+                let forged = |list: &List| Refusal::ForgedList { issuer: list.issuer.clone() };
+                doubt = doubt.or(first_file.map(forged));
+                continue;
             };
             if let Some(&on) = list.revoked.get(number(certificate.raw_serial())) {
                 return Err(match depth {
@@ -117,7 +134,7 @@ impl Revocations {
                     _ => Refusal::IssuerRevoked { on },
                 });
             }
-            if list.next_update < now && !self.accepts_stale {
+            if list.next_update < now && first_file.is_some() && !self.accepts_stale {
                 let (issuer, on) = (list.issuer.clone(), list.next_update);
                 doubt = doubt.or(Some(Refusal::StaleList { issuer, on }));
             }
@@ -125,39 +142,43 @@ impl Revocations {
         doubt.map_or(Ok(()), Err)
     }
 
-    /// The list that counts for a certificate, if its issuer has one.
-    fn newest(
+    /// The list of an authority that counts: of those that bear its name and its signature the one with the
+    /// greatest number.
+    pub(crate) fn newest(
         &self,
-        certificate: &X509Certificate<'_>,
+        issuer: &[u8],
         issuer_key: &SubjectPublicKeyInfoDer<'_>,
         algorithms: &WebPkiSupportedAlgorithms,
-    ) -> Result<Option<&List>, Refusal> {
-        let issuer = certificate.issuer().as_raw();
-        let mut named: Vec<&List> =
-            self.lists.iter().map(Arc::as_ref).filter(|list| list.issuer_der == issuer).collect();
-        named.sort_unstable_by_key(|list| std::cmp::Reverse(list.number));
-        let Some(first) = named.first() else { return Ok(None) };
-        let forged = Refusal::ForgedList { issuer: first.issuer.clone() };
-        let genuine = named.into_iter().find(|list| list.is_signed_with(issuer_key, algorithms));
-        genuine.map(Some).ok_or(forged)
+    ) -> Option<&List> {
+        let learned = self.learned.get(&AuthorityId::of(issuer, issuer_key)).map(Arc::as_ref);
+        let learned = learned.filter(|list| list.issuer_der == issuer);
+        let mut named: Vec<&List> = self.files_of(issuer).chain(learned).collect();
+        named.sort_by_key(|list| std::cmp::Reverse(list.number));
+        named.into_iter().find(|list| list.is_signed_with(issuer_key, algorithms))
+    }
+
+    /// The lists with the name of an authority that somebody has put there.
+    fn files_of(&self, issuer: &[u8]) -> impl Iterator<Item = &List> {
+        self.lists.iter().map(Arc::as_ref).filter(move |list| list.issuer_der == issuer)
     }
 }
 
 /// One list, as its issuer has signed it.
 #[derive(Debug)]
-struct List {
-    issuer_der: Vec<u8>,
-    issuer: String,
-    number: u64,
+pub(crate) struct List {
+    pub(crate) der: Bytes,
+    pub(crate) issuer_der: Vec<u8>,
+    pub(crate) issuer: String,
+    pub(crate) number: u64,
     next_update: UnixTime,
     /// Serial numbers without zeros before them, and since when they are revoked.
     revoked: BTreeMap<Vec<u8>, UnixTime>,
-    signed: Vec<u8>,
+    signed: Bytes,
     signature: Vec<u8>,
 }
 
 impl List {
-    fn from_der(der: &CertificateRevocationListDer<'_>) -> Result<Self, RevocationError> {
+    pub(crate) fn from_der(der: &Bytes) -> Result<Self, RevocationError> {
         let (rest, list) =
             CertificateRevocationList::from_der(der).map_err(|_| RevocationError::Unreadable)?;
         let issuer = tidy(list.issuer().to_string().as_bytes());
@@ -182,12 +203,18 @@ impl List {
             number: number_of_list,
             next_update: unix_time(next_update),
             revoked: revoked.collect(),
-            signed: list.tbs_cert_list.as_ref().to_vec(),
+            signed: der.slice_ref(list.tbs_cert_list.as_ref()),
             signature: list.signature_value.data.to_vec(),
+            der: der.clone(),
         })
     }
 
-    fn is_signed_with(
+    pub(crate) fn dates(&self, is_learned: bool) -> ListDates {
+        let (issuer, number) = (self.issuer.clone(), self.number);
+        ListDates { issuer, number, next_update: system_time(self.next_update), is_learned }
+    }
+
+    pub(crate) fn is_signed_with(
         &self,
         key: &SubjectPublicKeyInfoDer<'_>,
         algorithms: &WebPkiSupportedAlgorithms,
@@ -281,8 +308,7 @@ mod tests {
 
         #[test]
         fn bytes_are_a_list_or_an_error(bytes: Vec<u8>) {
-            let der = CertificateRevocationListDer::from(bytes);
-            prop_assert!(List::from_der(&der).is_err());
+            prop_assert!(List::from_der(&bytes.into()).is_err());
         }
 
         /// Whatever is changed in a list: it is unreadable, not signed, or says the same.
@@ -297,7 +323,7 @@ mod tests {
             bytes[index] ^= change;
             let key = SubjectPublicKeyInfoDer::from(LIST.1.as_slice());
             let algorithms = crate::tls::provider().signature_verification_algorithms;
-            let whole = List::from_der(&der).unwrap();
+            let whole = List::from_der(&der.to_vec().into()).unwrap();
             prop_assert!(whole.is_signed_with(&key, &algorithms));
             if let Ok(list) = List::from_der(&bytes.into()) {
                 let says = |list: &List| {

@@ -7,6 +7,7 @@ use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer, TrustAnchor};
 use webpki::anchor_from_trusted_cert;
 use x509_parser::parse_x509_certificate;
 
+use crate::learned::Authorities;
 use crate::revocation::Revocations;
 
 /// The root certificates that a peer's certificate must lead to. Cheap to clone.
@@ -16,6 +17,7 @@ use crate::revocation::Revocations;
 #[derive(Clone, Debug)]
 pub struct Trust {
     rules: Arc<RwLock<Arc<Rules>>>,
+    pub(crate) authorities: Arc<Authorities>,
 }
 
 /// What certificates are judged by, at one moment.
@@ -51,7 +53,7 @@ impl Trust {
         let roots: Vec<_> = roots.iter().map(anchor).collect::<Result<_, _>>()?;
         let (anchors, anchor_keys) = roots.into_iter().unzip();
         let rules = Rules { anchors, anchor_keys, revocations: Revocations::default() };
-        Ok(Self { rules: Arc::new(RwLock::new(Arc::new(rules))) })
+        Ok(Self { rules: Arc::new(RwLock::new(Arc::new(rules))), authorities: Arc::default() })
     }
 
     /// Trusts the same roots, but nobody whom these lists name, and goes by no others. The clones of
@@ -59,7 +61,8 @@ impl Trust {
     #[must_use]
     pub fn with_revocations(&self, revocations: Revocations) -> Self {
         let rules = Rules { revocations, ..Rules::clone(&self.rules()) };
-        Self { rules: Arc::new(RwLock::new(Arc::new(rules))) }
+        let authorities = Arc::clone(&self.authorities);
+        Self { rules: Arc::new(RwLock::new(Arc::new(rules))), authorities }
     }
 
     /// Trusts from now on what `other` trusts now, and so do all clones. Links that are open stay so until
@@ -67,6 +70,24 @@ impl Trust {
     pub fn replace(&self, other: &Self) {
         let rules = other.rules();
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    }
+
+    /// Like [`replace`](Self::replace), but no revocation list gives way to an older one of its authority, and what
+    /// was [learned](Self::learn) stays.
+    pub fn renew(&self, other: &Self) {
+        let theirs = other.rules();
+        self.change(|ours| {
+            let revocations = theirs.revocations.clone().or_newer(&ours.revocations);
+            (Rules { revocations, ..Rules::clone(&theirs) }, ())
+        });
+    }
+
+    /// Makes other rules of those that count, in one step.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&Rules) -> (Rules, T)) -> T {
+        let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        let (changed, answer) = change(&rules);
+        *rules = Arc::new(changed);
+        answer
     }
 
     /// The lists that it goes by now.

@@ -99,6 +99,7 @@ impl Judge {
         let keys = issuers.iter().map(|issuer| issuer.public_key().raw.into());
         let keys = keys.chain(rules.key_of(path.anchor()));
         let certified: Vec<_> = iter::once(leaf).chain(&issuers).zip(keys).collect();
+        self.trust.authorities.meet(&certified);
         rules.revocations.judge(&certified, &self.algorithms, now)
     }
 

@@ -100,6 +100,7 @@ impl Coverage {
                 }
             }
             NodeEffect::Sign { .. }
+            | NodeEffect::JudgeRevocations { .. }
             | NodeEffect::Traced { .. }
             | NodeEffect::Close { .. }
             | NodeEffect::Event(_) => {}

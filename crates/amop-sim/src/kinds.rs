@@ -2,7 +2,7 @@
 
 use amop_core::client::{Effect as ClientEffect, Input as ClientInput};
 use amop_core::node::{Effect as NodeEffect, Input as NodeInput};
-use amop_wire::{ClientMessage, Code, FileBody, NodeMessage, PeerMessage};
+use amop_wire::{ClientMessage, Code, FileBody, NodeMessage, PeerMessage, RevocationMessage};
 
 pub(crate) fn code_name(code: Code) -> &'static str {
     match code {
@@ -50,6 +50,8 @@ kinds!(node_input, NODE_INPUTS, NodeInput, {
     NodeInput::Rules(_) => "rules",
     NodeInput::Drain => "drain",
     NodeInput::Trace { .. } => "trace",
+    NodeInput::Revocations(_) => "revocations",
+    NodeInput::RevocationsJudged { .. } => "revocations judged",
 });
 
 kinds!(node_effect, NODE_EFFECTS, NodeEffect, {
@@ -58,6 +60,7 @@ kinds!(node_effect, NODE_EFFECTS, NodeEffect, {
     NodeEffect::ToPeer { .. } => "to peer",
     NodeEffect::Sign { .. } => "sign",
     NodeEffect::Traced { .. } => "traced",
+    NodeEffect::JudgeRevocations { .. } => "judge revocations",
     NodeEffect::Close { .. } => "close",
     NodeEffect::Event(_) => "event",
 });
@@ -144,6 +147,9 @@ kinds!(peer_message, PEER_MESSAGES, PeerMessage, {
     PeerMessage::Handshake(_) => "PeerHandshake",
     PeerMessage::TraceQuestion(_) => "TraceQuestion",
     PeerMessage::TraceAnswer(_) => "TraceAnswer",
+    PeerMessage::Revocation(RevocationMessage::Held(_)) => "RevocationsHeld",
+    PeerMessage::Revocation(RevocationMessage::Pull(_)) => "RevocationPull",
+    PeerMessage::Revocation(RevocationMessage::List(_)) => "RevocationList",
 });
 
 kinds!(file_message, FILE_MESSAGES, FileBody, {

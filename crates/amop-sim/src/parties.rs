@@ -191,6 +191,11 @@ impl World {
                 let signature = self.notary.sign_by(&leaf, &message);
                 Some(NodeInput::Signed { signature, chain: self.notary.chain_of(leaf) })
             }
+            // No authority is known in a world, so no list is asked for.
+            NodeEffect::JudgeRevocations { peer, list } => {
+                let verdict = Err("no authority is known".to_owned());
+                Some(NodeInput::RevocationsJudged { peer, list, verdict })
+            }
             NodeEffect::Traced { number, trace } => {
                 self.traced.insert(number, trace);
                 None
@@ -211,6 +216,7 @@ impl World {
                     | Event::PeerLinked { .. }
                     | Event::Outlived { .. }
                     | Event::Superseded { .. }
+                    | Event::RevocationsRefused { .. }
                     | Event::PeerLost { .. } => {}
                 }
                 None

@@ -80,6 +80,7 @@ impl World {
             | NodeEffect::ToClients { .. }
             | NodeEffect::ToPeer { .. }
             | NodeEffect::Sign { .. }
+            | NodeEffect::JudgeRevocations { .. }
             | NodeEffect::Traced { .. }
             | NodeEffect::Event(_) => false,
         };

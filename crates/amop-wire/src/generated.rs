@@ -498,7 +498,7 @@ pub struct FileSealedOffer {
 pub struct PeerHeader {
     #[prost(
         oneof = "peer_header::Kind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 25"
     )]
     pub kind: ::core::option::Option<peer_header::Kind>,
 }
@@ -544,6 +544,12 @@ pub mod peer_header {
         TraceQuestion(super::TraceQuestion),
         #[prost(message, tag = "22")]
         TraceAnswer(super::TraceAnswer),
+        #[prost(message, tag = "23")]
+        RevocationsHeld(super::RevocationsHeld),
+        #[prost(message, tag = "24")]
+        RevocationPull(super::RevocationPull),
+        #[prost(message, tag = "25")]
+        RevocationList(super::RevocationList),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -812,4 +818,28 @@ pub struct TraceStep {
     pub kind: ::core::option::Option<u32>,
     #[prost(fixed64, repeated, tag = "3")]
     pub numbers: ::prost::alloc::vec::Vec<u64>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RevocationsHeld {
+    #[prost(message, repeated, tag = "1")]
+    pub lists: ::prost::alloc::vec::Vec<HeldRevocations>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HeldRevocations {
+    #[prost(fixed64, optional, tag = "1")]
+    pub number: ::core::option::Option<u64>,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub authority: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevocationPull {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub authority: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevocationList {
+    #[prost(fixed64, optional, tag = "1")]
+    pub number: ::core::option::Option<u64>,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub authority: ::prost::bytes::Bytes,
 }

@@ -17,8 +17,8 @@ use crate::multicast::{Multicast, read_multicast};
 use crate::probe::{put_held, read_held};
 use crate::{
     Chain, Epoch, Frame, Instance, Lane, Message, MessageError, MsgId, Name, NodeId, Reason,
-    Recent, Relay, Returned, Seq, SignedHead, Terms, Topic, TraceAnswer, TraceQuestion, Tree,
-    Version,
+    Recent, Relay, Returned, RevocationMessage, Seq, SignedHead, Terms, Topic, TraceAnswer,
+    TraceQuestion, Tree, Version,
 };
 
 /// A message between two linked nodes.
@@ -63,6 +63,8 @@ pub enum PeerMessage {
     TraceQuestion(TraceQuestion),
     /// What is left of a message at the sender.
     TraceAnswer(TraceAnswer),
+    /// Two neighbours speak of revocation lists.
+    Revocation(RevocationMessage),
 }
 
 /// A unicast on its way to the chosen subscriber's node.
@@ -139,7 +141,8 @@ impl Message for PeerMessage {
             | Self::Heartbeat(_)
             | Self::Pull(_)
             | Self::Snapshot(_)
-            | Self::Changes(_) => Lane::Control,
+            | Self::Changes(_)
+            | Self::Revocation(_) => Lane::Control,
             Self::Answer(_)
             | Self::Refusal(_)
             | Self::Receipts(_)
@@ -172,6 +175,7 @@ impl Message for PeerMessage {
             Self::Answer(answer) => &answer.payload,
             Self::Multicast(multicast) => &multicast.payload,
             Self::Handshake(handshake) => &handshake.payload,
+            Self::Revocation(RevocationMessage::List(list)) => &list.der,
             Self::Relay(relay) => &relay.frame.payload,
             Self::Tree(tree) => &tree.frame.payload,
             Self::Greeting(_)
@@ -184,6 +188,7 @@ impl Message for PeerMessage {
             | Self::Probe
             | Self::TraceQuestion(_)
             | Self::TraceAnswer(_)
+            | Self::Revocation(_)
             | Self::Held(_) => &NONE,
         }
     }
@@ -229,6 +234,9 @@ impl Message for PeerMessage {
             Kind::Multicast(multicast) => Self::Multicast(read_multicast(&multicast, payload)?),
             Kind::Handshake(handshake) => {
                 Self::Handshake(read_peer_handshake(&handshake, payload)?)
+            }
+            Kind::RevocationList(list) => {
+                Self::Revocation(RevocationMessage::read_list(&list, payload)?)
             }
             Kind::Relay(relay) => Self::Relay(Relay::read(relay, payload)?),
             Kind::Tree(tree) => Self::Tree(Tree::read(tree, payload)?),
@@ -292,6 +300,7 @@ impl PeerMessage {
             Self::Held(version) => Kind::Held(put_held(*version)),
             Self::TraceQuestion(question) => Kind::TraceQuestion(question.to_proto()),
             Self::TraceAnswer(answer) => Kind::TraceAnswer(answer.to_proto()),
+            Self::Revocation(message) => message.to_kind(),
         })
     }
 }
@@ -320,12 +329,17 @@ fn read_bare(kind: Kind) -> Result<PeerMessage, MessageError> {
         Kind::Held(held) => PeerMessage::Held(read_held(held)),
         Kind::TraceQuestion(question) => PeerMessage::TraceQuestion(TraceQuestion::read(question)),
         Kind::TraceAnswer(answer) => PeerMessage::TraceAnswer(TraceAnswer::read(answer)?),
+        Kind::RevocationsHeld(held) => {
+            PeerMessage::Revocation(RevocationMessage::read_held(&held)?)
+        }
+        Kind::RevocationPull(pull) => PeerMessage::Revocation(RevocationMessage::read_pull(&pull)?),
         Kind::Snapshot(_)
         | Kind::Changes(_)
         | Kind::Request(_)
         | Kind::Answer(_)
         | Kind::Multicast(_)
         | Kind::Relay(_)
+        | Kind::RevocationList(_)
         | Kind::Handshake(_)
         | Kind::Tree(_) => return Err(MessageError::UnknownKind),
     })

@@ -2,10 +2,10 @@
 
 #[path = "common/frames.rs"]
 mod frames;
+#[path = "common/questions.rs"]
+mod questions;
 #[path = "common/strategies.rs"]
 mod strategies;
-#[path = "common/traces.rs"]
-mod traces;
 
 use std::fmt::Debug;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use amop_core::node::{Effect, Input, Judge, LinkId, Node};
 use amop_wire::{
-    Chain, ClientMessage, Epoch, FileMessage, Instant, Name, NodeMessage, PeerMessage,
+    AuthorityId, Chain, ClientMessage, Epoch, FileMessage, Instant, Name, NodeMessage, PeerMessage,
 };
 use bytes::Bytes;
 
@@ -41,7 +41,9 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let name = "n1.node.bank-a.amop".parse().expect("a certified name");
-        let node = Node::new(name, Epoch(5), [0; 32]);
+        let mut node = Node::new(name, Epoch(5), [0; 32]);
+        let authority = AuthorityId::of(b"authority", b"key");
+        node.handle(Instant::default(), Input::Revocations(vec![(authority, None)]));
         Self { node, now: Instant::default(), links: BTreeMap::new(), last_link: 0 }
     }
 
@@ -107,7 +109,7 @@ impl Bench {
 
     fn handle(&mut self, input: Input) {
         self.node.handle(self.now, input);
-        let (mut is_signing, mut closed) = (false, Vec::new());
+        let (mut is_signing, mut judged, mut closed) = (false, Vec::new(), Vec::new());
         while let Some(effect) = self.node.poll_effect() {
             match effect {
                 Effect::ToClient { message, .. } | Effect::ToClients { message, .. } => {
@@ -117,6 +119,9 @@ impl Bench {
                     assert_eq!(read_back::<PeerMessage>(written(&message)), message);
                 }
                 Effect::Sign { .. } => is_signing = true,
+                Effect::JudgeRevocations { peer, list } => {
+                    judged.push(Input::RevocationsJudged { peer, list, verdict: Ok(()) });
+                }
                 Effect::Close { link, .. } => closed.push(link),
                 Effect::Event(_) | Effect::Traced { .. } => {}
             }
@@ -127,6 +132,7 @@ impl Bench {
             let signature = Bytes::from_static(b"signature");
             self.handle(Input::Signed { signature, chain });
         }
+        judged.into_iter().for_each(|judged| self.handle(judged));
         for link in closed {
             self.links.retain(|_, (open, _)| *open != link);
             self.handle(Input::LinkDown { link });

@@ -2,8 +2,8 @@
 
 use amop_topic_table::Rules;
 use amop_wire::{
-    Chain, ClientMessage, CloseCode, CloseReason, Epoch, FileMessage, Gen, Instance, MsgId, Name,
-    NodeId, NodeMessage, PeerMessage,
+    AuthorityId, Chain, ClientMessage, CloseCode, CloseReason, Epoch, FileMessage, Gen, Instance,
+    MsgId, Name, NodeId, NodeMessage, PeerMessage, RevocationList,
 };
 use bytes::Bytes;
 
@@ -108,6 +108,20 @@ pub enum Input {
         /// Which message.
         id: MsgId,
     },
+    /// The authorities whose revocation lists can be judged here, and the list of each that this node goes by: all of
+    /// them, at the start and at each change. At most
+    /// [`AUTHORITIES_MAX`](amop_wire::limits::AUTHORITIES_MAX), with lists that fit one payload.
+    Revocations(Vec<(AuthorityId, Option<RevocationList>)>),
+    /// What [`Effect::JudgeRevocations`] asked for. If the list counts, it is among those that the node goes by. It is
+    /// handed in right after the effects of the input that caused it, before any other input.
+    RevocationsJudged {
+        /// Who gave the list.
+        peer: NodeId,
+        /// The list.
+        list: RevocationList,
+        /// Whether it counts from now on, or why not, in one sentence.
+        verdict: Result<(), String>,
+    },
     /// The node signs by another certificate of its name from now on: what it has announced is to be announced
     /// anew, with that.
     Recertified,
@@ -149,6 +163,13 @@ pub enum Effect {
     Sign {
         /// This.
         message: Vec<u8>,
+    },
+    /// Judge a revocation list that a peer has given, and go by it if it is newer and genuine.
+    JudgeRevocations {
+        /// Who gave it.
+        peer: NodeId,
+        /// The list.
+        list: RevocationList,
     },
     /// Tell who asked by [`Input::Trace`] what became of a message.
     Traced {
@@ -218,6 +239,13 @@ pub enum Event {
         peer: Name,
         /// What, and why.
         what: Refused,
+    },
+    /// A peer gave a revocation list that does not count. Nothing of it was taken.
+    RevocationsRefused {
+        /// Its certified name.
+        peer: Name,
+        /// Why, in one sentence.
+        why: String,
     },
     /// Somebody said what cannot be true. It was dropped.
     Untrue {

@@ -54,6 +54,11 @@ impl Node {
         self.peers.values().filter_map(|link| self.links.get(link)).map(Link::name)
     }
 
+    /// The name of a peer, also if nothing is known of it yet.
+    pub(super) fn peer_name(&self, peer: NodeId) -> Option<&Name> {
+        self.links.get(self.peers.get(&peer)?).map(Link::name)
+    }
+
     /// The link on which this node sends to a peer.
     #[must_use]
     pub fn link_to(&self, peer: NodeId) -> Option<LinkId> {
@@ -103,6 +108,7 @@ impl Node {
                 self.forget_early(link, node);
                 if self.peers.get(&node) == Some(&link) {
                     self.peers.remove(&node);
+                    self.revocations_lost(node);
                     self.is_relinked = true;
                     for pull in self.table.peer_gone(now, node) {
                         self.pull(pull);
@@ -144,6 +150,7 @@ impl Node {
             Some(_) => self.timers.set(now + LINGER, Timer::Linger(link)),
         }
         self.sum_up(node);
+        self.show_revocations(node);
         self.show_later_life(link, node, epoch);
     }
 

@@ -145,6 +145,7 @@ impl Node {
             }
             Some(
                 Effect::Sign { .. }
+                | Effect::JudgeRevocations { .. }
                 | Effect::Traced { .. }
                 | Effect::Close { .. }
                 | Effect::Event(_),
@@ -176,6 +177,7 @@ impl Node {
                 return (count > 0).then(|| Effect::ToClients { links: sent.into(), message });
             }
             Effect::Sign { .. }
+            | Effect::JudgeRevocations { .. }
             | Effect::Traced { .. }
             | Effect::Close { .. }
             | Effect::Event(_) => {}

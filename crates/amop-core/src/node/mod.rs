@@ -6,6 +6,7 @@
 //!                   ├─▶ sync       what each node announces, and to whom it is news
 //!                   ├─▶ relay      to, from and between nodes that are not linked
 //!                   ├─▶ tree       multicasts to, from and between them, one copy for each link
+//!                   ├─▶ revocations  lists of revoked certificates, from neighbour to neighbour
 //!                   ├─▶ drain      who must go before this node stops
 //!                   ├─▶ publisher  as home node: what is open of each client
 //!                   ├─▶ access     as home node: what its clients may do
@@ -56,6 +57,7 @@ mod record;
 mod recorder;
 mod recording;
 mod relay;
+mod revocations;
 mod session;
 mod sync;
 mod telling;
@@ -73,9 +75,7 @@ mod weight;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use amop_topic_table::{Place, TopicTable};
-use amop_wire::{
-    ClientMessage, CloseCode, Epoch, Instance, Instant, Name, NodeId, Path, PeerMessage,
-};
+use amop_wire::{Epoch, Instance, Instant, Name, NodeId, Path, PeerMessage};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -100,6 +100,7 @@ use propagation::Propagation;
 use publisher::Publisher;
 use rates::Throttle;
 use recorder::Recorder;
+use revocations::Revocations;
 use session::Session;
 use sync::Announcer;
 use trace::Traces;
@@ -150,6 +151,7 @@ pub struct Node {
     watches: Watches,
     recorder: Recorder,
     traces: Traces,
+    revocations: Revocations,
     transfers: Transfers,
     timers: Timers<Timer>,
     effects: VecDeque<Effect>,
@@ -203,6 +205,7 @@ impl Node {
             propagation: Propagation::default(),
             watches: Watches::default(),
             traces: Traces::default(),
+            revocations: Revocations::default(),
             transfers: Transfers::default(),
             timers: Timers::default(),
             effects: VecDeque::new(),
@@ -244,6 +247,10 @@ impl Node {
             Input::Recertified => self.recertified(),
             Input::Rules(rules) => self.ruled(rules),
             Input::Trace { number, id } => self.trace(now, number, id),
+            Input::Revocations(all) => self.told_revocations(now, all),
+            Input::RevocationsJudged { peer, list, verdict } => {
+                self.revocations_judged(now, peer, list, verdict);
+            }
             Input::Drain => self.start_draining(now),
             Input::Shutdown => self.shut_down(),
         }
@@ -272,6 +279,7 @@ impl Node {
             self.announcer.poll_timeout(),
             self.propagation.poll_timeout(),
             self.passage.poll_timeout(),
+            self.revocations.poll_timeout(),
         ];
         due.into_iter().flatten().min()
     }
@@ -286,42 +294,6 @@ impl Node {
     #[must_use]
     pub fn table(&self) -> &TopicTable {
         &self.table
-    }
-
-    fn handle_client(&mut self, now: Instant, link: LinkId, message: ClientMessage) {
-        let Some(Link::Client { instance, .. }) = self.links.get(&link) else { return };
-        let Some(instance) = *instance else {
-            return match message {
-                ClientMessage::Attach { instance, generation } => {
-                    self.attach(link, instance, generation);
-                }
-                ClientMessage::Subscribe(_)
-                | ClientMessage::Unsubscribe(_)
-                | ClientMessage::Propagate(_)
-                | ClientMessage::Watch(_)
-                | ClientMessage::Handshake(_)
-                | ClientMessage::Publish(_)
-                | ClientMessage::Answer(_)
-                | ClientMessage::Refuse(_)
-                | ClientMessage::Acks(_) => {
-                    self.close(link, CloseCode::Protocol, "the first message must be attach");
-                }
-            };
-        };
-        match message {
-            ClientMessage::Publish(publish) => self.publish(now, link, instance, publish),
-            ClientMessage::Answer(answer) => self.answer(instance, answer),
-            ClientMessage::Refuse(refuse) => self.refuse(now, instance, &refuse),
-            ClientMessage::Acks(runs) => self.acks(link, instance, &runs),
-            ClientMessage::Subscribe(topic) => self.subscribe(instance, topic),
-            ClientMessage::Unsubscribe(topic) => self.unsubscribe(instance, &topic),
-            ClientMessage::Propagate(topic) => self.propagate(instance, topic),
-            ClientMessage::Watch(topic) => self.watch(link, instance, topic),
-            ClientMessage::Handshake(handshake) => self.handshake(instance, handshake),
-            ClientMessage::Attach { .. } => {
-                self.close(link, CloseCode::Protocol, "the client attached twice on one link");
-            }
-        }
     }
 
     fn handle_peer(&mut self, now: Instant, link: LinkId, message: PeerMessage) {
@@ -353,6 +325,7 @@ impl Node {
             PeerMessage::Pull(of) => self.pulled(node, of),
             PeerMessage::Snapshot(announcement) => self.snapshot(now, link, node, &announcement),
             PeerMessage::Changes(changes) => self.changes(now, link, node, changes),
+            PeerMessage::Revocation(message) => self.heard_of_revocations(now, node, message),
         }
     }
 
@@ -368,6 +341,7 @@ impl Node {
             }
         }
         self.files_due(now);
+        self.revocations_due(now);
         self.heartbeat(now); // It notices if this node did not run.
         for pull in self.table.handle_timeout(now) {
             self.pull(pull);

@@ -132,6 +132,7 @@ impl Node {
             | PeerMessage::Pull(_)
             | PeerMessage::Snapshot(_)
             | PeerMessage::Changes(_)
+            | PeerMessage::Revocation(_)
             | PeerMessage::Relay(_)
             | PeerMessage::Returned(_)
             | PeerMessage::Tree(_) => return false,

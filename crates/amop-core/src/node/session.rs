@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use amop_wire::{
-    CloseCode, Code, Gen, InFlight, Instance, Name, NodeMessage, Reason, Subscriber, Topic,
+    ClientMessage, CloseCode, Code, Gen, InFlight, Instance, Instant, Name, NodeMessage, Reason,
+    Subscriber, Topic,
 };
 
 use super::drain::Drain;
@@ -75,6 +76,43 @@ impl Unacked {
 }
 
 impl Node {
+    /// A client says something; the first thing is who it is.
+    pub(super) fn handle_client(&mut self, now: Instant, link: LinkId, message: ClientMessage) {
+        let Some(Link::Client { instance, .. }) = self.links.get(&link) else { return };
+        let Some(instance) = *instance else {
+            return match message {
+                ClientMessage::Attach { instance, generation } => {
+                    self.attach(link, instance, generation);
+                }
+                ClientMessage::Subscribe(_)
+                | ClientMessage::Unsubscribe(_)
+                | ClientMessage::Propagate(_)
+                | ClientMessage::Watch(_)
+                | ClientMessage::Handshake(_)
+                | ClientMessage::Publish(_)
+                | ClientMessage::Answer(_)
+                | ClientMessage::Refuse(_)
+                | ClientMessage::Acks(_) => {
+                    self.close(link, CloseCode::Protocol, "the first message must be attach");
+                }
+            };
+        };
+        match message {
+            ClientMessage::Publish(publish) => self.publish(now, link, instance, publish),
+            ClientMessage::Answer(answer) => self.answer(instance, answer),
+            ClientMessage::Refuse(refuse) => self.refuse(now, instance, &refuse),
+            ClientMessage::Acks(runs) => self.acks(link, instance, &runs),
+            ClientMessage::Subscribe(topic) => self.subscribe(instance, topic),
+            ClientMessage::Unsubscribe(topic) => self.unsubscribe(instance, &topic),
+            ClientMessage::Propagate(topic) => self.propagate(instance, topic),
+            ClientMessage::Watch(topic) => self.watch(link, instance, topic),
+            ClientMessage::Handshake(handshake) => self.handshake(instance, handshake),
+            ClientMessage::Attach { .. } => {
+                self.close(link, CloseCode::Protocol, "the client attached twice on one link");
+            }
+        }
+    }
+
     /// Takes a client in. A later link of the same instance supersedes an earlier one at once,
     /// whether or not the earlier one is known to be dead.
     pub(super) fn attach(&mut self, link: LinkId, instance: Instance, generation: Gen) {

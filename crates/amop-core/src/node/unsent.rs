@@ -56,7 +56,7 @@ impl Node {
                 self.refused(now, node, &refusal);
             }
             PeerMessage::Multicast(multicast) => self.copy_unsent(node, multicast.id),
-            // Answers and receipts that are lost leave doubt, tables are told again, probes and
+            // Answers and receipts that are lost leave doubt, tables and lists are told again, probes and
             // challenges repeated.
             PeerMessage::Answer(_)
             | PeerMessage::Refusal(_)
@@ -74,6 +74,7 @@ impl Node {
             | PeerMessage::Held(_)
             | PeerMessage::TraceQuestion(_)
             | PeerMessage::TraceAnswer(_)
+            | PeerMessage::Revocation(_)
             | PeerMessage::Handshake(_) => {}
         }
     }

@@ -53,6 +53,7 @@ pub(super) fn to_peer(message: &PeerMessage) -> Option<usize> {
         | PeerMessage::Pull(_)
         | PeerMessage::Snapshot(_)
         | PeerMessage::Changes(_)
+        | PeerMessage::Revocation(_)
         | PeerMessage::TraceQuestion(_) => 0,
         PeerMessage::TraceAnswer(answer) => answer.steps.len() * STEP_BYTES,
     };

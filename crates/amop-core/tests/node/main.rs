@@ -10,5 +10,6 @@ mod files;
 mod home;
 mod home_and_exit;
 mod private;
+mod revocations;
 mod tracing;
 mod ways;

@@ -85,6 +85,16 @@ fn traffic(sheet: &mut Sheet, overview: &Overview) {
             "Announcements of other nodes that were not believed",
             counts.refused_announcements,
         ),
+        (
+            "amop_revocation_lists_learned",
+            "Revocation lists that peers gave and that count",
+            counts.learned_lists,
+        ),
+        (
+            "amop_revocation_lists_refused",
+            "Revocation lists of peers that do not count",
+            counts.refused_lists,
+        ),
         ("amop_messages_refused", "Messages that cannot be true", counts.refused_messages),
     ];
     for (name, help, count) in single {
@@ -193,7 +203,12 @@ mod tests {
 
     #[test]
     fn linked_peers_and_lists_are_shown_with_their_ends_and_names_cannot_break_the_format() {
-        let list = ListView { issuer: "CN=\"bank-b\" CA".into(), number: 3, until: 1_800_000_000 };
+        let list = ListView {
+            issuer: "CN=\"bank-b\" CA".into(),
+            number: 3,
+            until: 1_800_000_000,
+            learned: false,
+        };
         let overview = Overview {
             name: "n1.node.bank-a.amop".into(),
             revocation_lists: vec![list],

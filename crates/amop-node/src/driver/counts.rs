@@ -11,11 +11,14 @@ pub(crate) struct Counts {
     outcomes: [u64; 256],
     pub(super) clients: Flow,
     pub(super) peers: Flow,
+    /// Revocation lists that peers gave and that count.
+    pub(super) learned_lists: u64,
 }
 
 impl Default for Counts {
     fn default() -> Self {
-        Self { outcomes: [0; 256], clients: Flow::default(), peers: Flow::default() }
+        let (clients, peers) = (Flow::default(), Flow::default());
+        Self { outcomes: [0; 256], clients, peers, learned_lists: 0 }
     }
 }
 

@@ -32,6 +32,7 @@ impl State {
             peers,
             clients: self.core.session_count(),
             refused_announcements: self.complaints.refused_count(),
+            refused_lists: self.complaints.bad_list_count(),
             refused_messages: self.complaints.untrue_count(),
             unknown_messages: self.complaints.unknown_count(),
             is_superseded: self.is_superseded,
@@ -76,6 +77,9 @@ impl State {
                 "others knew a later life of this node; is another process running with its name?"
             ),
             Event::Refused { peer, what } => self.complaints.refused(now, peer, what),
+            Event::RevocationsRefused { peer, why } => {
+                self.complaints.bad_list(now, peer, why);
+            }
             Event::Untrue { by, what } => self.complaints.untrue(now, by, what),
             Event::PeerLost { name } => warn!(peer = %name, "peer lost"),
         }

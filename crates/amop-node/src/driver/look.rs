@@ -200,6 +200,8 @@ impl State {
             clients: self.counts.clients,
             peers: self.counts.peers,
             refused_announcements: self.complaints.refused_count(),
+            learned_lists: self.counts.learned_lists,
+            refused_lists: self.complaints.bad_list_count(),
             refused_messages: self.complaints.untrue_count(),
         }
     }

@@ -15,4 +15,5 @@ mod lives;
 mod newer;
 mod raw_node;
 mod revocation;
+mod spreading;
 mod support;

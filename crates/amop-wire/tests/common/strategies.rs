@@ -16,7 +16,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::traces::trace_messages;
+use crate::questions::questions;
 
 pub(crate) fn client_messages() -> impl Strategy<Value = ClientMessage> {
     let publish = (any::<u64>(), ttls(), modes(), any::<u64>(), terms(), topics(), payloads())
@@ -170,7 +170,7 @@ pub(crate) fn peer_messages() -> impl Strategy<Value = PeerMessage> {
         trees().prop_map(PeerMessage::Tree),
         Just(PeerMessage::Probe),
         versions().prop_map(PeerMessage::Held),
-        trace_messages(),
+        questions(),
         (instances(), instances(), any::<bool>(), names(), topics(), payloads())
             .prop_map(|(from, to, from_publisher, name, topic, payload)| PeerHandshake {
                 from,

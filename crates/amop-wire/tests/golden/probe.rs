@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use amop_wire::{
-    Instance, Lane, MsgId, PeerMessage, Seq, TraceAnswer, TraceQuestion, TraceStep, TraceWord,
-    Version,
+    AuthorityId, Instance, Lane, MsgId, PeerMessage, RevocationList, RevocationMessage, Seq,
+    TraceAnswer, TraceQuestion, TraceStep, TraceWord, Version,
 };
 
 use crate::{EPOCH, assert_golden};
@@ -57,5 +57,39 @@ fn what_is_asked_of_a_message_and_its_answer_keep_their_bytes() {
          09 2000000000000000
          15 07000000
          1a 08 2100000000000000",
+    );
+}
+
+/// CRL-2
+#[test]
+fn what_is_said_of_revocation_lists_keeps_its_bytes() {
+    let authority = AuthorityId::of(b"name", b"key");
+    let golden = |message, hex: &str| {
+        assert_golden(Lane::Control, &PeerMessage::Revocation(message), hex);
+    };
+    golden(
+        RevocationMessage::Held(vec![(authority, 0x10)]),
+        "00000032 0030
+         ba012d
+         0a 2b
+         09 1000000000000000
+         12 20 b5d53bf5b13eacc86caf69e08c62e6d6
+              f257e3048c394adab2b405eafc13aac1",
+    );
+    golden(
+        RevocationMessage::Pull(authority),
+        "00000027 0025
+         c20122
+         0a 20 b5d53bf5b13eacc86caf69e08c62e6d6
+              f257e3048c394adab2b405eafc13aac1",
+    );
+    golden(
+        RevocationMessage::List(RevocationList { authority, number: 0x10, der: "DER".into() }),
+        "00000033 002e
+         ca012b
+         09 1000000000000000
+         12 20 b5d53bf5b13eacc86caf69e08c62e6d6
+              f257e3048c394adab2b405eafc13aac1
+         444552",
     );
 }

@@ -4,14 +4,15 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use amop_wire::limits::{
-    CHAIN_BYTES_MAX, CHAIN_CERTIFICATES_MAX, HANDSHAKE_BYTES_MAX, HEAD_BYTES_MAX, HEADER_BYTES_MAX,
-    NAME_BYTES_MAX, NODES_MAX, PAYLOAD_BYTES_MAX, SIGNATURE_BYTES_MAX, TOPIC_BYTES_MAX,
-    TOPICS_PER_NODE_MAX, TRIED_MAX, TTL_MAX, WATCHED_SUBSCRIBERS_MAX,
+    AUTHORITIES_MAX, CHAIN_BYTES_MAX, CHAIN_CERTIFICATES_MAX, HANDSHAKE_BYTES_MAX, HEAD_BYTES_MAX,
+    HEADER_BYTES_MAX, NAME_BYTES_MAX, NODES_MAX, PAYLOAD_BYTES_MAX, SIGNATURE_BYTES_MAX,
+    TOPIC_BYTES_MAX, TOPICS_PER_NODE_MAX, TRIED_MAX, TTL_MAX, WATCHED_SUBSCRIBERS_MAX,
 };
 use amop_wire::{
-    AckEnd, AckRun, Announcement, AnnouncementHead, AnswerStatus, Chain, ClientMessage, Code,
-    Epoch, Frame, FrameError, Instance, Message, MessageError, Mode, Name, NodeId, NodeMessage,
-    Outcome, PeerMessage, Publish, Reason, Seated, SetDigest, SignedHead, Terms, Version, Watched,
+    AckEnd, AckRun, Announcement, AnnouncementHead, AnswerStatus, AuthorityId, Chain,
+    ClientMessage, Code, Epoch, Frame, FrameError, Instance, Message, MessageError, Mode, Name,
+    NodeId, NodeMessage, Outcome, PeerMessage, Publish, Reason, RevocationMessage, Seated,
+    SetDigest, SignedHead, Terms, Version, Watched,
 };
 use bytes::Bytes;
 
@@ -170,6 +171,20 @@ fn a_network_has_at_most_1024_nodes() {
     let entry = || Fields::new().message(1, home());
     let summary = |count| (0..count).fold(Fields::new(), |all, _| all.message(1, entry()));
     assert_limit::<PeerMessage>(11, summary(limit), summary(more));
+}
+
+/// CRL-2
+#[test]
+fn a_node_tells_of_the_lists_of_at_most_1024_authorities() {
+    let (limit, more) = (AUTHORITIES_MAX, AUTHORITIES_MAX + 1);
+    assert_eq!(limit, 1024);
+    let entry = || Fields::new().bytes(2, [7; 32]);
+    let held = |count| (0..count).fold(Fields::new(), |all, _| all.message(1, entry()));
+    assert_limit::<PeerMessage>(23, held(limit), held(more));
+
+    let authority = AuthorityId::of(b"name", b"key");
+    let most = RevocationMessage::Held(vec![(authority, u64::MAX); limit]);
+    assert!(encoded(&PeerMessage::Revocation(most)).is_ok(), "they fit a header");
 }
 
 #[test]

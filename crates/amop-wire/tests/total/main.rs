@@ -11,10 +11,10 @@ mod limits;
 mod noise;
 mod other_encoders;
 mod protobuf;
+#[path = "../common/questions.rs"]
+mod questions;
 #[path = "../common/strategies.rs"]
 mod strategies;
-#[path = "../common/traces.rs"]
-mod traces;
 #[path = "../common/walk.rs"]
 mod walk;
 

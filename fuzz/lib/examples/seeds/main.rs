@@ -7,10 +7,10 @@
 
 mod frames;
 mod inputs;
+#[path = "../../../../crates/amop-wire/tests/common/questions.rs"]
+mod questions;
 #[path = "../../../../crates/amop-wire/tests/common/strategies.rs"]
 mod strategies;
-#[path = "../../../../crates/amop-wire/tests/common/traces.rs"]
-mod traces;
 #[path = "../../../../crates/amop-wire/tests/common/walk.rs"]
 mod walk;
 

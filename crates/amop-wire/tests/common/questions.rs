@@ -1,0 +1,48 @@
+//! Whatever nodes ask each other of messages and of revocation lists, and any answer.
+
+use std::time::Duration;
+
+use amop_wire::{
+    AuthorityId, Instance, MsgId, PeerMessage, RevocationList, RevocationMessage, TraceAnswer,
+    TraceQuestion, TraceStep, TraceWord,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+pub(crate) fn questions() -> impl Strategy<Value = PeerMessage> {
+    prop_oneof![trace_messages(), revocation_messages()]
+}
+
+fn trace_messages() -> impl Strategy<Value = PeerMessage> {
+    let question =
+        any::<(u64, u64, u64, u32)>().prop_map(|(number, publisher, counter, attempt)| {
+            let id = MsgId { publisher: Instance(publisher), counter };
+            PeerMessage::TraceQuestion(TraceQuestion { number, id, attempt })
+        });
+    let words = [TraceWord::Told, TraceWord::Refused, TraceWord::Busy];
+    let answer = (any::<u64>(), prop::sample::select(words.to_vec()), vec(steps(), 0..4));
+    let answer = answer.prop_map(|(number, word, steps)| {
+        PeerMessage::TraceAnswer(TraceAnswer { number, word, steps })
+    });
+    prop_oneof![question, answer]
+}
+
+fn steps() -> impl Strategy<Value = TraceStep> {
+    (any::<u64>(), any::<u32>(), vec(any::<u64>(), 0..=8)).prop_map(|(ago, kind, numbers)| {
+        TraceStep { ago: Duration::from_micros(ago), kind, numbers }
+    })
+}
+
+fn revocation_messages() -> impl Strategy<Value = PeerMessage> {
+    let held = vec((authorities(), any::<u64>()), 0..4).prop_map(RevocationMessage::Held);
+    let pull = authorities().prop_map(RevocationMessage::Pull);
+    let list = (authorities(), any::<u64>(), vec(any::<u8>(), 0..90));
+    let list = list.prop_map(|(authority, number, der)| {
+        RevocationMessage::List(RevocationList { authority, number, der: der.into() })
+    });
+    prop_oneof![held, pull, list].prop_map(PeerMessage::Revocation)
+}
+
+fn authorities() -> impl Strategy<Value = AuthorityId> {
+    any::<[u8; 4]>().prop_map(|key| AuthorityId::of(b"authority", &key))
+}
