@@ -22,7 +22,7 @@ async fn what_a_client_gets_with_others_keeps_its_place_among_what_it_gets_alone
     one.subscribe("all").await;
     let publisher = RawClient::attach(&consortium, "app", &node, 3).await;
 
-    let topic = |counter: u64| if counter % 3 == 0 { "one" } else { "all" };
+    let topic = |counter: u64| if counter.is_multiple_of(3) { "one" } else { "all" };
     let lengths = [1, 100, 9000, 40_000];
     let length = |counter: u64| lengths[usize::try_from(counter).unwrap() % lengths.len()];
     publish(
