@@ -4,11 +4,13 @@ use std::path::Path;
 
 use amop_sdk::{
     AttemptError, Client, ClientBuilder, ConnectError, DialError, EnvError, HandshakeError,
-    Identity, Revocations, Trust,
+    Identity, IdentityError, Password, PasswordError, Revocations, Trust,
 };
+use zeroize::Zeroizing;
 
 use crate::args::LinkArgs;
 use crate::exit::{Exit, Failure, chain};
+use crate::password;
 
 /// Connects to the network, as flags say, or else the environment, or else the defaults.
 ///
@@ -17,7 +19,14 @@ use crate::exit::{Exit, Failure, chain};
 /// 65, 66 or 78 if certificate, key, root or context cannot be read; 69, 76 or 77 if no node takes
 /// the client in.
 pub(crate) async fn connect(link: &LinkArgs) -> Result<Client, Failure> {
-    let builder = builder(link)?.from_env().map_err(|error| bad_environment(&error))?;
+    let builder = match builder(link)?.from_env() {
+        Err(EnvError::BadIdentity { cert, key, source: IdentityError::KeyIsEncrypted }) => {
+            let identity = identity(&cert, &key, link.key_password_file.as_deref())?;
+            builder(link)?.identity(identity).from_env()
+        }
+        read => read,
+    };
+    let builder = builder.map_err(|error| bad_environment(&error))?;
     let connected = match builder.clone().connect().await {
         Err(ConnectError::NoEndpoint) => builder.endpoint(DEFAULT_ENDPOINT).connect().await,
         connected => connected,
@@ -44,13 +53,33 @@ fn builder(link: &LinkArgs) -> Result<ClientBuilder, Failure> {
             });
     }
     if let (Some(cert), Some(key)) = (&link.cert, &link.key) {
-        let identity = Identity::from_pem(&read(cert)?, &read(key)?).map_err(|error| {
-            let sentence = format!("{} and {} are no identity", cert.display(), key.display());
-            Failure::new(Exit::DATA, "bad-identity", sentence).because(&error)
-        })?;
-        builder = builder.identity(identity);
+        builder = builder.identity(identity(cert, key, link.key_password_file.as_deref())?);
     }
     Ok(builder)
+}
+
+/// Reads certificate and key. The password of one that is encrypted stands in a file, or is asked for.
+fn identity(cert: &Path, key: &Path, password_file: Option<&Path>) -> Result<Identity, Failure> {
+    let (chain_pem, key_pem) = (read(cert)?, Zeroizing::new(read(key)?));
+    let mut read = Identity::from_pem(&chain_pem, &key_pem);
+    if matches!(read, Err(IdentityError::KeyIsEncrypted)) {
+        let variable = std::env::var_os("AMOP_KEY_PASSWORD_FILE").filter(|path| !path.is_empty());
+        let file = password_file.or(variable.as_ref().map(Path::new));
+        let password = password::existing(file, key).map_err(|failure| match file {
+            Some(_) => failure,
+            None => failure.next("give it with --key-password-file, or AMOP_KEY_PASSWORD_FILE"),
+        })?;
+        let password = Password::new(password.as_bytes());
+        read = Identity::from_pem_with(&chain_pem, &key_pem, Some(&password));
+    }
+    read.map_err(|error| {
+        let sentence = format!("{} and {} are no identity", cert.display(), key.display());
+        let (exit, kind) = match error {
+            IdentityError::WrongPassword => (Exit::NOT_PERMITTED, "wrong-password"),
+            _ => (Exit::DATA, "bad-identity"),
+        };
+        Failure::new(exit, kind, sentence).because(&error)
+    })
 }
 
 /// What the environment says counts for the root of a flag too.
@@ -71,7 +100,15 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 fn bad_environment(error: &EnvError) -> Failure {
     let (exit, kind) = match error {
         EnvError::Unreadable { .. } | EnvError::NoContext { .. } => (Exit::NO_INPUT, "no-file"),
+        EnvError::BadIdentity { source: IdentityError::WrongPassword, .. } => {
+            (Exit::NOT_PERMITTED, "wrong-password")
+        }
         EnvError::BadIdentity { .. } => (Exit::DATA, "bad-identity"),
+        EnvError::BadPassword(PasswordError::Unreadable { .. }) => (Exit::NO_INPUT, "unreadable"),
+        EnvError::BadPassword(PasswordError::OthersCanRead { .. }) => {
+            (Exit::NOT_PERMITTED, "open-password")
+        }
+        EnvError::BadPassword(_) => (Exit::DATA, "bad-password"),
         EnvError::BadTrust { .. } => (Exit::DATA, "bad-root"),
         EnvError::BadRevocations { .. } => (Exit::DATA, "bad-list"),
         _ => (Exit::CONFIG, "bad-context"),
