@@ -54,6 +54,9 @@ pub(crate) struct LinkArgs {
     /// Its private key [default: sdk.key]
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
+    /// Read the key's password from this file (mode 0600) instead of asking
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_password_file: Option<PathBuf>,
     /// Longest wait, for connection and outcome each [default: 5s]
     #[arg(long, value_name = "DUR", value_parser = parse_timeout)]
     pub(crate) timeout: Option<Duration>,
@@ -76,6 +79,7 @@ impl LinkArgs {
             ca: self.ca.or_else(|| before.ca.clone()),
             cert,
             key,
+            key_password_file: self.key_password_file.or_else(|| before.key_password_file.clone()),
             timeout: self.timeout.or(before.timeout),
         }
     }

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use amop_sdk::{
     AttemptError, Client, ClientBuilder, ConnectError, DialError, EnvError, Environment,
-    HandshakeError, Identity, Revocations, Trust,
+    HandshakeError, Identity, IdentityError, Password, PasswordError, Revocations, Trust,
 };
+use zeroize::Zeroizing;
 
 use crate::args::LinkArgs;
 use crate::exit::{Exit, Failure, chain};
+use crate::password;
 
 /// What a client needs to connect.
 #[derive(Clone, Debug)]
@@ -27,25 +29,29 @@ pub(crate) struct Means {
 /// 65, 66 or 78 if certificate, key, root or context cannot be read.
 pub(crate) fn means(link: &LinkArgs) -> Result<Means, Failure> {
     let environment = Environment::of_process();
+    let bad = |error: EnvError| bad_environment(&error);
     let given = link.endpoints.iter().filter(|endpoint| !endpoint.is_empty());
     let mut endpoints: Vec<String> = given.cloned().collect();
-    let trust = link.ca.as_deref().map(trust).transpose()?;
+    if endpoints.is_empty() {
+        endpoints = environment.endpoints().map_err(bad)?;
+    }
+    if endpoints.is_empty() {
+        endpoints.push(DEFAULT_ENDPOINT.to_owned());
+    }
     let identity = match (&link.cert, &link.key) {
-        (Some(cert), Some(key)) => Some(identity(cert, key)?),
-        _ => None,
+        (Some(cert), Some(key)) => identity(link, cert, key)?,
+        _ => match environment.identity() {
+            Err(EnvError::BadIdentity { cert, key, source: IdentityError::KeyIsEncrypted }) => {
+                identity(link, &cert, &key)?
+            }
+            found => found.map_err(bad)?,
+        },
     };
-    let found = || -> Result<Means, EnvError> {
-        if endpoints.is_empty() {
-            endpoints = environment.endpoints()?;
-        }
-        if endpoints.is_empty() {
-            endpoints.push(DEFAULT_ENDPOINT.to_owned());
-        }
-        let identity = identity.map_or_else(|| environment.identity(), Ok)?;
-        let trust = trust.map_or_else(|| environment.trust(), Ok)?;
-        Ok(Means { endpoints, identity, trust, timeout: link.timeout() })
+    let trust = match &link.ca {
+        Some(ca) => trust(ca)?,
+        None => environment.trust().map_err(bad)?,
     };
-    found().map_err(|error| bad_environment(&error))
+    Ok(Means { endpoints, identity, trust, timeout: link.timeout() })
 }
 
 /// Connects to the network.
@@ -71,10 +77,27 @@ fn trust(ca: &Path) -> Result<Trust, Failure> {
     })
 }
 
-fn identity(cert: &Path, key: &Path) -> Result<Identity, Failure> {
-    Identity::from_pem(&read(cert)?, &read(key)?).map_err(|error| {
+/// Reads certificate and key. The password of one that is encrypted stands in a file, or is asked for.
+fn identity(link: &LinkArgs, cert: &Path, key: &Path) -> Result<Identity, Failure> {
+    let (chain_pem, key_pem) = (read(cert)?, Zeroizing::new(read(key)?));
+    let mut read = Identity::from_pem(&chain_pem, &key_pem);
+    if matches!(read, Err(IdentityError::KeyIsEncrypted)) {
+        let variable = std::env::var_os("AMOP_KEY_PASSWORD_FILE").filter(|path| !path.is_empty());
+        let file = link.key_password_file.as_deref().or(variable.as_ref().map(Path::new));
+        let password = password::existing(file, key).map_err(|failure| match file {
+            Some(_) => failure,
+            None => failure.next("give it with --key-password-file, or AMOP_KEY_PASSWORD_FILE"),
+        })?;
+        let password = Password::new(password.as_bytes());
+        read = Identity::from_pem_with(&chain_pem, &key_pem, Some(&password));
+    }
+    read.map_err(|error| {
         let sentence = format!("{} and {} are no identity", cert.display(), key.display());
-        Failure::new(Exit::DATA, "bad-identity", sentence).because(&error)
+        let (exit, kind) = match error {
+            IdentityError::WrongPassword => (Exit::NOT_PERMITTED, "wrong-password"),
+            _ => (Exit::DATA, "bad-identity"),
+        };
+        Failure::new(exit, kind, sentence).because(&error)
     })
 }
 
@@ -96,7 +119,15 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 fn bad_environment(error: &EnvError) -> Failure {
     let (exit, kind) = match error {
         EnvError::Unreadable { .. } | EnvError::NoContext { .. } => (Exit::NO_INPUT, "no-file"),
+        EnvError::BadIdentity { source: IdentityError::WrongPassword, .. } => {
+            (Exit::NOT_PERMITTED, "wrong-password")
+        }
         EnvError::BadIdentity { .. } => (Exit::DATA, "bad-identity"),
+        EnvError::BadPassword(PasswordError::Unreadable { .. }) => (Exit::NO_INPUT, "unreadable"),
+        EnvError::BadPassword(PasswordError::OthersCanRead { .. }) => {
+            (Exit::NOT_PERMITTED, "open-password")
+        }
+        EnvError::BadPassword(_) => (Exit::DATA, "bad-password"),
         EnvError::BadTrust { .. } => (Exit::DATA, "bad-root"),
         EnvError::BadRevocations { .. } => (Exit::DATA, "bad-list"),
         _ => (Exit::CONFIG, "bad-context"),

@@ -279,6 +279,7 @@ fn exit_code(errors: &ConfigErrors) -> u8 {
         | ConfigError::BadRevocations { .. }
         | ConfigError::NoRevocations { .. }
         | ConfigError::BadIdentity { .. }
+        | ConfigError::BadPassword(_)
         | ConfigError::KeyIsOpen { .. } => EX_NOPERM,
         _ => EX_CONFIG,
     });

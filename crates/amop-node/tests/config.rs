@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use amop_node::{Config, ConfigError, ConfigErrors, LogFormat};
-use amop_pki::{AgencyPlan, Consortium};
+use amop_pki::{AgencyPlan, Consortium, PrivateKey};
 use tempfile::TempDir;
 
 const GOOD: &str = r#"
@@ -178,6 +178,30 @@ fn a_key_that_others_can_read_is_refused_with_the_command_that_mends_it() {
     let error = only(Config::from_file(dir.path().join("amop.toml")).unwrap_err());
     assert!(matches!(error, ConfigError::KeyIsOpen { .. }), "{error}");
     assert!(error.to_string().contains("chmod 600"), "{error}");
+}
+
+#[test]
+fn an_encrypted_key_is_opened_by_the_password_in_a_file_and_what_is_wrong_with_that_is_told() {
+    let dir = directory(&GOOD.replace("[p2p]", "key_password_file = \"password\"\n\n[p2p]"));
+    let (key, password) = (dir.path().join("node.key"), dir.path().join("password"));
+    let read = || Config::from_file(dir.path().join("amop.toml"));
+    let plain = fs::read_to_string(&key).unwrap();
+    let encrypted = PrivateKey::from_pem(&plain, None).unwrap().to_encrypted_pem(b"secret");
+    write_key(&key, &encrypted.unwrap());
+    write_key(&password, "secret\n");
+    let config = read().unwrap();
+    assert_eq!(config.node.identity.name().as_dns(), "n1.node.bank-a.amop");
+    assert!(config.tls_files.contains(&password), "a change of it is noticed");
+
+    write_key(&password, "another\n");
+    let text = read().unwrap_err().to_string();
+    assert!(text.contains("wrong password"), "{text}");
+    fs::remove_file(&password).unwrap();
+    let text = read().unwrap_err().to_string();
+    assert!(text.contains("cannot read the password") && text.contains("password_file"), "{text}");
+    fs::write(dir.path().join("amop.toml"), GOOD).unwrap();
+    let text = read().unwrap_err().to_string();
+    assert!(text.contains("encrypted, and there is no password"), "{text}");
 }
 
 #[test]

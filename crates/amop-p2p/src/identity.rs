@@ -9,16 +9,19 @@ use std::time::{Duration, SystemTime};
 
 use amop_wire::{Name, NameError};
 use aws_lc_rs::digest::{SHA256, digest};
+use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument};
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::sign::CertifiedKey;
 use rustls::{Error as TlsError, InconsistentKeys};
-use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use webpki::EndEntityCert;
 use x509_parser::parse_x509_certificate;
+use zeroize::Zeroizing;
 
 use crate::party::{Fingerprint, Party};
+use crate::password::Password;
 use crate::reset::ResetKeys;
-use crate::tls;
 
 /// Our certificate chain with its private key. Cheap to clone.
 ///
@@ -41,6 +44,23 @@ impl Identity {
     ///
     /// [`IdentityError`] says what is wrong with the two files.
     pub fn from_pem(chain_pem: &[u8], key_pem: &[u8]) -> Result<Self, IdentityError> {
+        Self::from_pem_with(chain_pem, key_pem, None)
+    }
+
+    /// Like [`from_pem`](Self::from_pem), with the password of a key that may be encrypted: `ENCRYPTED PRIVATE KEY` PEM,
+    /// PKCS#8 with PBES2. One that is not encrypted needs none.
+    ///
+    /// Trying a password takes some 100 ms and 16 MiB: it is made so that guessing does. The key is wiped from the
+    /// memory that this function took, but for what signs with it.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError`] says what is wrong with the two files, or the password.
+    pub fn from_pem_with(
+        chain_pem: &[u8],
+        key_pem: &[u8],
+        password: Option<&Password>,
+    ) -> Result<Self, IdentityError> {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(chain_pem)
             .collect::<Result<_, _>>()
             .map_err(IdentityError::BadChainPem)?;
@@ -50,15 +70,18 @@ impl Identity {
             return Err(IdentityError::NoIssuer);
         }
         let valid_until = end_of(&chain).ok_or(IdentityError::Unreadable)?;
-        let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(IdentityError::BadKeyPem)?;
+        let key = Zeroizing::new(read_key(key_pem, password)?);
         let reset_keys = ResetKeys::derive(key.secret_der());
-        let certified_key =
-            CertifiedKey::from_der(chain, key, &tls::provider()).map_err(|error| match error {
-                TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-                    IdentityError::KeyMismatch
-                }
-                other => IdentityError::UnusableKey(other),
-            })?;
+        let signer = any_supported_type(&key).map_err(IdentityError::UnusableKey)?;
+        let certified_key = CertifiedKey::new(chain, signer);
+        match certified_key.keys_match() {
+            // A key that cannot say what its public half is may be the right one.
+            Ok(()) | Err(TlsError::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+            Err(TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+                return Err(IdentityError::KeyMismatch);
+            }
+            Err(other) => return Err(IdentityError::UnusableKey(other)),
+        }
         Ok(Self { party, certified_key: Arc::new(certified_key), valid_until, reset_keys })
     }
 
@@ -109,7 +132,7 @@ impl fmt::Debug for Identity {
 pub enum IdentityError {
     /// The chain is no PEM.
     #[error("malformed PEM in the certificate chain")]
-    BadChainPem(#[source] rustls_pki_types::pem::Error),
+    BadChainPem(#[source] pem::Error),
     /// There is no certificate in the chain.
     #[error("no certificate found")]
     NoCertificate,
@@ -133,7 +156,13 @@ pub enum IdentityError {
     BadName(#[source] NameError),
     /// There is no usable private key in the key file.
     #[error("no private key found")]
-    BadKeyPem(#[source] rustls_pki_types::pem::Error),
+    BadKeyPem(#[source] pem::Error),
+    /// The private key takes a password, and none was given.
+    #[error("private key is encrypted, and there is no password for it")]
+    KeyIsEncrypted,
+    /// The password does not open the private key.
+    #[error("wrong password of the private key")]
+    WrongPassword,
     /// The key is of a kind that cannot sign.
     #[error("private key cannot be used")]
     UnusableKey(#[source] TlsError),
@@ -141,6 +170,27 @@ pub enum IdentityError {
     #[error("private key does not match the certificate")]
     KeyMismatch,
 }
+
+/// Reads a private key, and opens it if it is encrypted.
+fn read_key(
+    pem: &[u8],
+    password: Option<&Password>,
+) -> Result<PrivateKeyDer<'static>, IdentityError> {
+    let is_encrypted = pem.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED);
+    if !is_encrypted {
+        return PrivateKeyDer::from_pem_slice(pem).map_err(IdentityError::BadKeyPem);
+    }
+    let no_key = || IdentityError::BadKeyPem(pem::Error::NoItemsFound);
+    let password = password.ok_or(IdentityError::KeyIsEncrypted)?;
+    let pem = std::str::from_utf8(pem).map_err(|_| no_key())?;
+    let (_, document) = SecretDocument::from_pem(pem).map_err(|_| no_key())?;
+    let info = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|_| no_key())?;
+    let opened = info.decrypt(password.as_bytes()).map_err(|_| IdentityError::WrongPassword)?;
+    Ok(PrivateKeyDer::Pkcs8(opened.as_bytes().to_vec().into()))
+}
+
+/// How the PEM of a key begins that takes a password.
+const ENCRYPTED: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
 
 /// The last second in which every certificate of a chain counts.
 pub(crate) fn end_of(chain: &[CertificateDer<'_>]) -> Option<SystemTime> {
@@ -167,6 +217,8 @@ pub(crate) fn read_party(leaf: &CertificateDer<'_>) -> Result<Party, IdentityErr
 
 #[cfg(test)]
 mod tests {
+    use quinn::ConnectionIdGenerator;
+
     use super::*;
     use crate::testing;
 
@@ -194,6 +246,28 @@ mod tests {
         let other = testing::identity("n1.node.bank-a.amop");
         assert_eq!(one.fingerprint(), same.fingerprint());
         assert_ne!(one.fingerprint(), other.fingerprint());
+    }
+
+    #[test]
+    fn an_encrypted_key_is_opened_by_its_password_alone_and_is_the_same_key() {
+        let leaf = testing::leaf("n1.node.bank-a.amop");
+        let plain = read(leaf.chain_pem(), &leaf.key_pem()).unwrap();
+        let key = amop_pki::PrivateKey::from_pem(&leaf.key_pem(), None).unwrap();
+        let encrypted = key.to_encrypted_pem(b"secret").unwrap();
+        let open = |key: &str, password: Option<&[u8]>| {
+            let password = password.map(Password::new);
+            Identity::from_pem_with(leaf.chain_pem().as_bytes(), key.as_bytes(), password.as_ref())
+        };
+        let opened = open(&encrypted, Some(b"secret")).unwrap();
+        assert_eq!(opened.fingerprint(), plain.fingerprint());
+        let id = opened.reset_keys().connection_ids().generate_cid();
+        assert!(plain.reset_keys().connection_ids().validate(&id).is_ok(), "it is the same key");
+        assert!(open(&leaf.key_pem(), Some(b"none is needed")).is_ok());
+        let text = |key: &str, password| open(key, password).unwrap_err().to_string();
+        assert!(text(&encrypted, None).contains("there is no password"));
+        assert!(text(&encrypted, Some(b"Secret")).contains("wrong password"));
+        let torn = &encrypted[..encrypted.len() / 2];
+        assert_eq!(text(torn, Some(b"secret")), "no private key found");
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl PrivateKey {
     }
 
     /// Writes `ENCRYPTED PRIVATE KEY` PEM: PKCS#8 with PBES2, scrypt and AES-256-CBC, which OpenSSL
-    /// reads. The key of a node cannot be encrypted: nobody is there to type the password.
+    /// reads. A node needs the password in a file, since nobody is there to type it when it starts.
     ///
     /// # Errors
     ///

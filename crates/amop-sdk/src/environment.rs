@@ -5,14 +5,15 @@
 //! lists of revoked certificates. An empty variable counts as
 //! one that is not set.
 
-use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use amop_p2p::{Identity, IdentityError, RevocationError, Revocations, Trust, TrustError};
+use amop_p2p::{Identity, Password, Revocations, Trust};
 use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::env_error::EnvError;
 
 /// What the environment of a process says about a client: see [`ClientBuilder::from_env`](crate::ClientBuilder::from_env).
 pub struct Environment {
@@ -29,6 +30,7 @@ struct Context {
     ca: PathBuf,
     cert: PathBuf,
     key: PathBuf,
+    key_password_file: Option<PathBuf>,
     crl: Option<PathBuf>,
 }
 
@@ -66,11 +68,11 @@ impl Environment {
     /// [`EnvError`] names the file that is missing or holds something else, and what names it.
     pub fn identity(&self) -> Result<Identity, EnvError> {
         let files = self.files()?;
-        let (cert, key) = (files.cert.read()?, files.key.read()?);
-        Identity::from_pem(&cert, &key).map_err(|source| EnvError::BadIdentity {
-            cert: files.cert.path,
-            key: files.key.path,
-            source,
+        let (cert, key) = (files.cert.read()?, Zeroizing::new(files.key.read()?));
+        let password = files.key_password.as_deref().map(Password::from_file);
+        let password = password.transpose().map_err(EnvError::BadPassword)?;
+        Identity::from_pem_with(&cert, &key, password.as_ref()).map_err(|source| {
+            EnvError::BadIdentity { cert: files.cert.path, key: files.key.path, source }
         })
     }
 
@@ -91,12 +93,13 @@ impl Environment {
     }
 
     fn files(&self) -> Result<Files, EnvError> {
-        if let Some(Context { ca, cert, key, crl, .. }) = self.context()? {
+        if let Some(Context { ca, cert, key, key_password_file, crl, .. }) = self.context()? {
             let hint = |key| format!("`{key}` in the context that AMOP_CONTEXT names says so");
             return Ok(Files {
                 ca: File { path: ca, hint: hint("ca") },
                 cert: File { path: cert, hint: hint("cert") },
                 key: File { path: key, hint: hint("key") },
+                key_password: key_password_file,
                 crl: crl.map(|path| File { path, hint: hint("crl") }),
             });
         }
@@ -104,6 +107,8 @@ impl Environment {
             ca: self.file("AMOP_CA", "ca.crt"),
             cert: self.file("AMOP_CERT", "sdk.crt"),
             key: self.file("AMOP_KEY", "sdk.key"),
+            // Without the variable the key is not encrypted.
+            key_password: self.get("AMOP_KEY_PASSWORD_FILE").map(PathBuf::from),
             // Without the variable there is no list: nobody is revoked.
             crl: self.get("AMOP_CRL").map(|path| File {
                 path: path.into(),
@@ -141,6 +146,7 @@ impl Environment {
             ca: folder.join(context.ca),
             cert: folder.join(context.cert),
             key: folder.join(context.key),
+            key_password_file: context.key_password_file.map(|file| folder.join(file)),
             crl: context.crl.map(|crl| folder.join(crl)),
         }))
     }
@@ -154,6 +160,8 @@ struct Files {
     ca: File,
     cert: File,
     key: File,
+    /// Where the password of the key is, if it has one.
+    key_password: Option<PathBuf>,
     crl: Option<File>,
 }
 
@@ -172,84 +180,14 @@ impl File {
     }
 }
 
-/// Why the environment does not say who the client is.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EnvError {
-    /// The name of the context is a path.
-    #[error("AMOP_CONTEXT is `{name}`, which is no bare name of a context, such as `prod`")]
-    BadContextName {
-        /// What the variable says.
-        name: String,
-    },
-    /// There is no place for contexts.
-    #[error(
-        "AMOP_CONTEXT is `{name}`, but neither XDG_CONFIG_HOME nor HOME says where contexts are"
-    )]
-    NoHome {
-        /// The name of the context.
-        name: String,
-    },
-    /// The file of the context cannot be read.
-    #[error("cannot read {}, the context that AMOP_CONTEXT names; write it, or unset AMOP_CONTEXT", .path.display())]
-    NoContext {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file of the context is malformed.
-    #[error("{} is no context: it needs `ca`, `cert` and `key`, and may have `crl` and `endpoints`", .path.display())]
-    BadContext {
-        /// The file.
-        path: PathBuf,
-        /// Where and why.
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// One of the PEM files cannot be read.
-    #[error("cannot read {}; {hint}", .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What names the file, and what to do.
-        hint: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// Certificate and key are no identity.
-    #[error("{} and {} are no identity", .cert.display(), .key.display())]
-    BadIdentity {
-        /// The file of the certificate.
-        cert: PathBuf,
-        /// The file of the key.
-        key: PathBuf,
-        /// Why.
-        source: IdentityError,
-    },
-    /// The file has no trusted roots.
-    #[error("{} has no roots to trust", .path.display())]
-    BadTrust {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: TrustError,
-    },
-    /// The file has no lists of revoked certificates that can be gone by.
-    #[error("{} has no usable revocation lists", .path.display())]
-    BadRevocations {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: RevocationError,
-    },
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+    use std::error::Error;
     use std::fs;
     use std::time::{Duration, SystemTime};
 
+    use amop_p2p::IdentityError;
     use amop_pki::{AgencyPlan, Consortium};
     use tempfile::TempDir;
 
@@ -329,6 +267,37 @@ mod tests {
         let half = [("AMOP_CERT", &*cert)];
         let error = self::environment(&half).identity().unwrap_err().to_string();
         assert!(error.contains("./sdk.key") && error.contains("AMOP_KEY"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_encrypted_key_needs_a_file_with_its_password() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = home();
+        let contexts = home.path().join(".config/amop/contexts");
+        let tls = contexts.join("tls");
+        let (cert, key, password) = (tls.join("app.pem"), tls.join("app.key"), tls.join("pw"));
+        let plain = fs::read_to_string(&key).unwrap();
+        let encrypted = amop_pki::PrivateKey::from_pem(&plain, None).unwrap();
+        fs::write(&key, encrypted.to_encrypted_pem(b"secret").unwrap()).unwrap();
+        fs::write(&password, "secret\n").unwrap();
+        fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+        let with = |more: &[(&str, &Path)]| {
+            let all = [&[("AMOP_CERT", &*cert), ("AMOP_KEY", &*key)], more].concat();
+            environment(&all).identity()
+        };
+        let file = "AMOP_KEY_PASSWORD_FILE";
+        assert_eq!(with(&[(file, &password)]).unwrap().name().as_dns(), "app.sdk.bank-a.amop");
+        let error = with(&[]).unwrap_err();
+        let EnvError::BadIdentity { source, .. } = &error else { panic!("{error}") };
+        assert!(matches!(source, IdentityError::KeyIsEncrypted), "{source}");
+        let error = with(&[(file, Path::new("/no/such"))]).unwrap_err();
+        assert!(matches!(error, EnvError::BadPassword(_)), "{error}");
+
+        let prod = fs::read_to_string(contexts.join("prod.toml")).unwrap();
+        fs::write(contexts.join("locked.toml"), prod + "key_password_file = 'tls/pw'").unwrap();
+        let locked = environment(&[("AMOP_CONTEXT", Path::new("locked")), ("HOME", home.path())]);
+        assert_eq!(locked.identity().unwrap().name().as_dns(), "app.sdk.bank-a.amop");
     }
 
     #[test]

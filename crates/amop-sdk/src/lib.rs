@@ -5,6 +5,7 @@ mod client;
 mod connect_error;
 mod driver;
 mod entropy;
+mod env_error;
 mod environment;
 mod event;
 mod files;
@@ -27,8 +28,8 @@ pub use amop_auth::{Fingerprint, PublicKey, PublicKeyError, SecretKey, SecretKey
 pub use amop_core::client::{Gap, PRIVATE_MESSAGE_BYTES_MAX};
 pub use amop_files::{FolderError, Overwrite, Pattern, Settings as FolderSettings, SourceError};
 pub use amop_p2p::{
-    DialError, EndpointError, HandshakeError, Identity, IdentityError, LinkEnd, RevocationError,
-    Revocations, Settings, Trust, TrustError,
+    DialError, EndpointError, HandshakeError, Identity, IdentityError, LinkEnd, Password,
+    PasswordError, RevocationError, Revocations, Settings, Trust, TrustError,
 };
 pub use amop_wire::{
     AnswerStatus, Code, Instance, Mode, MsgId, Name, Reason, Topic, TopicError, limits,
@@ -37,7 +38,8 @@ pub use builder::ClientBuilder;
 pub use bytes::Bytes;
 pub use client::Client;
 pub use connect_error::{AttemptError, ConnectError};
-pub use environment::{EnvError, Environment};
+pub use env_error::EnvError;
+pub use environment::Environment;
 pub use event::{Event, Events};
 pub use files::{
     FileAtReceiver, FileOutcome, FileReceiver, FileSending, FileSendingToAll, FileSent,

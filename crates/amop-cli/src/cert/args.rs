@@ -161,6 +161,19 @@ pub(crate) struct Request {
     /// Where node.key and node.csr go, or sdk.key and sdk.csr
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) encryption: Encryption,
+}
+
+/// How the key of a node or client is kept: without a password, unless one is wanted.
+#[derive(Clone, Debug, Arguments)]
+pub(crate) struct Encryption {
+    /// Encrypt the key with a password that is asked for
+    #[arg(long)]
+    pub(crate) encrypt: bool,
+    /// Encrypt the key with the first line of this file (mode 0600)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
 }
 
 /// A command about one file.
@@ -226,6 +239,8 @@ pub(crate) struct Renew {
     /// Only say whether it is time: two thirds of its life are over
     #[arg(long)]
     pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) encryption: Encryption,
 }
 
 /// `amop cert verify`.

@@ -12,7 +12,9 @@ use crate::exit::{Exit, Failure};
 use crate::files::NewFiles;
 use crate::out::Out;
 
-use super::args::{InitAgency, InitRoot, LIST_DAYS, Renew, Request as RequestArgs, Secrecy};
+use super::args::{
+    Encryption, InitAgency, InitRoot, LIST_DAYS, Renew, Request as RequestArgs, Secrecy,
+};
 use super::authority::{certificates, not_issued};
 use super::place;
 use super::show::{self, CertificateObject, RequestObject};
@@ -81,7 +83,7 @@ pub(crate) fn request(args: &RequestArgs, out: &mut Out) -> Result<(), Failure> 
         Role::Sdk => "sdk",
     };
     let file = |ending: &str| place::within(&args.dir, &format!("{stem}.{ending}"));
-    make_request(&name, &file("key"), &file("csr"), out)
+    make_request(&name, (&file("key"), &args.encryption), &file("csr"), out)
 }
 
 /// `amop cert renew`.
@@ -111,15 +113,31 @@ pub(crate) fn renew(args: &Renew, out: &mut Out) -> Result<(), Failure> {
             "an agency's authority is renewed with `amop cert init-agency` in a new directory",
         )
     })?;
-    let key = place::with_suffix(&args.certificate.with_extension("key"), "new");
-    make_request(&name, &key, &args.certificate.with_extension("csr"), out)
+    let used_key = args.certificate.with_extension("key");
+    let key = place::with_suffix(&used_key, "new");
+    let mut encryption = args.encryption.clone();
+    // What was a secret behind a password stays one.
+    encryption.encrypt |= place::read(&used_key).is_ok_and(|pem| PrivateKey::is_encrypted(&pem));
+    make_request(&name, (&key, &encryption), &args.certificate.with_extension("csr"), out)
 }
 
-fn make_request(name: &Name, key_file: &Path, csr: &Path, out: &mut Out) -> Result<(), Failure> {
+fn make_request(
+    name: &Name,
+    (key_file, encryption): (&Path, &Encryption),
+    csr: &Path,
+    out: &mut Out,
+) -> Result<(), Failure> {
     let key = PrivateKey::for_leaf().map_err(|error| no_key(&error))?;
     let request = Request::for_party(name, &key).map_err(|error| not_issued(&error))?;
     let mut files = NewFiles::default();
-    files.secret(key_file.to_owned(), key.to_pem());
+    let password_file = encryption.password_file.as_deref();
+    files.secret(
+        key_file.to_owned(),
+        match encryption.encrypt || password_file.is_some() {
+            true => encrypted(&key, password_file, key_file)?,
+            false => key.to_pem(),
+        },
+    );
     let is_renewal = key_file.extension().is_some_and(|ending| ending == "new");
     if !is_renewal {
         files.public(csr.to_owned(), request.pem());
@@ -148,7 +166,15 @@ fn written(key: &PrivateKey, secrecy: &Secrecy, file: &Path) -> Result<Zeroizing
     if secrecy.unencrypted {
         return Ok(key.to_pem());
     }
-    let password = password::new(secrecy.password_file.as_deref(), file)?;
+    encrypted(key, secrecy.password_file.as_deref(), file)
+}
+
+fn encrypted(
+    key: &PrivateKey,
+    password_file: Option<&Path>,
+    file: &Path,
+) -> Result<Zeroizing<String>, Failure> {
+    let password = password::new(password_file, file)?;
     key.to_encrypted_pem(password.as_bytes()).map_err(|error| no_key(&error))
 }
 

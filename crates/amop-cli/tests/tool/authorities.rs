@@ -141,6 +141,46 @@ async fn a_request_is_signed_only_for_its_own_authority_and_with_consent() {
     ends(path, "cert show-request mangled.csr", 65).await;
 }
 
+/// From the request to a connection; the key is nowhere without its password.
+#[tokio::test]
+async fn the_key_of_a_client_may_be_encrypted_from_its_first_day_and_is_when_it_is_renewed() {
+    let dir = authorities().await;
+    let path = dir.path();
+    secret(&path.join("own"), "tr0ub4dor\n");
+    secret(&path.join("wrong"), "guess\n");
+    ends(path, "cert request app.sdk.bank-a.amop --encrypt --password-file own", 0).await;
+    let is_encrypted =
+        |file: &str| PrivateKey::is_encrypted(&fs::read_to_string(path.join(file)).unwrap());
+    assert!(is_encrypted("sdk.key"));
+    assert_eq!(mode(&path.join("sdk.key")), 0o600);
+    let sign = "cert sign sdk.csr --authority bank-a-ca --password-file pw --yes --out signed.crt";
+    ends(path, sign, 0).await;
+    let install = "cert install signed.crt --key sdk.key --ca root.crt --password-file own";
+    ends(path, install, 0).await;
+    assert!(is_encrypted("sdk.key"));
+
+    // Nobody listens there: who gets that far has opened the key.
+    let publish = "pub t hi --ca root.crt -e 127.0.0.1:1 --timeout 100ms --key-password-file";
+    ends(path, &format!("{publish} own"), 69).await;
+    let refused = ends(path, &format!("{publish} wrong"), 77).await;
+    assert!(text(&refused.stderr).contains("wrong password"), "{refused:?}");
+    let missing = ends(path, &format!("{publish} missing"), 66).await;
+    assert!(text(&missing.stderr).contains("missing"), "{missing:?}");
+    let publish = "pub t hi --ca root.crt -e 127.0.0.1:1 --timeout 100ms";
+    let words: Vec<&str> = publish.split(' ').collect();
+    for (file, code) in [("own", 69), ("wrong", 77), ("missing", 66)] {
+        let ended = run(amop(path, &words).env("AMOP_KEY_PASSWORD_FILE", file)).await;
+        assert_eq!(ended.status.code(), Some(code), "{file}: {ended:?}");
+    }
+
+    ends(path, "cert renew sdk.crt --password-file own", 0).await;
+    assert!(is_encrypted("sdk.key.new"), "it was, so it is");
+    fs::remove_file(path.join("sdk.key.new")).unwrap();
+    fs::remove_file(path.join("sdk.key")).unwrap();
+    ends(path, "cert renew sdk.crt", 0).await;
+    assert!(!is_encrypted("sdk.key.new"), "nothing is known of the one before");
+}
+
 #[tokio::test]
 async fn what_does_not_fit_is_not_installed_and_changes_nothing() {
     let dir = authorities().await;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use amop_p2p::{IdentityError, RevocationError, TrustError};
+use amop_p2p::{IdentityError, PasswordError, RevocationError, TrustError};
 use amop_wire::NameError;
 
 /// One thing that is wrong with a configuration.
@@ -129,6 +129,9 @@ pub enum ConfigError {
         /// Why.
         source: IdentityError,
     },
+    /// The password of the private key cannot be had.
+    #[error("`tls.key_password_file` gives no password")]
+    BadPassword(#[source] PasswordError),
     /// Others than the owner may read the private key.
     #[error("{} (named by `tls.key`) can be read by others (mode {mode:o}); run `chmod 600` on it", .file.display())]
     KeyIsOpen {

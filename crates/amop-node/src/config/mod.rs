@@ -42,7 +42,7 @@ pub struct Config {
     ///
     /// [`Node::start_in`]: crate::Node::start_in
     pub state_dir: PathBuf,
-    /// What `[tls]` names: the files of roots, certificate and key, and the file or directory of revocation lists.
+    /// What `[tls]` names: the files of roots, certificate, key and its password, and the file or directory of revocation lists.
     pub tls_files: Vec<PathBuf>,
     /// `admin.socket`: where the daemon's admin interface is.
     pub admin_socket: PathBuf,
@@ -147,7 +147,7 @@ impl Config {
                 _ => LogFormat::Text,
             },
         };
-        let tls_files = ["tls.ca", "tls.cert", "tls.key", "tls.crl"];
+        let tls_files = ["tls.ca", "tls.cert", "tls.key", "tls.key_password_file", "tls.crl"];
         let tls_files = tls_files.into_iter().filter_map(|key| read.text(key));
         let tls_files = tls_files.map(|path| base.join(path)).collect();
         let state_dir = base.join(state_dir);

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use amop_p2p::{CipherSuite, Cryptography, Identity, KeyExchange, Trust};
+use amop_p2p::{CipherSuite, Cryptography, Identity, KeyExchange, Password, Trust};
+use zeroize::Zeroizing;
 
 use super::error::ConfigError;
 use super::kind::texts;
@@ -62,8 +63,15 @@ fn identity(reader: &mut Reader, base: &Path) -> Option<Identity> {
         }
         _ => read(reader, base, "tls.key"),
     };
-    let ((cert, cert_pem), (key, key_pem)) = (cert?, key?);
-    Identity::from_pem(&cert_pem, &key_pem)
+    let password = match reader.tree.text("tls.key_password_file").map(|path| base.join(path)) {
+        None => Ok(None),
+        Some(file) => Password::from_file(&file).map(Some),
+    };
+    let password = password
+        .map_err(|source| reader.wrong("tls.key_password_file", ConfigError::BadPassword(source)));
+    let ((cert, cert_pem), (key, key_pem), password) = (cert?, key?, password.ok()?);
+    let key_pem = Zeroizing::new(key_pem);
+    Identity::from_pem_with(&cert_pem, &key_pem, password.as_ref())
         .map_err(|source| {
             reader.wrong("tls.cert", ConfigError::BadIdentity { cert, key, source });
         })

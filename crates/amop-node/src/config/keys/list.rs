@@ -40,6 +40,13 @@ pub(super) static KEYS: &[Key] = &[
         "PEM, PKCS#8; refused if group or others may read it",
     ),
     key(
+        "tls.key_password_file",
+        Kind::Path,
+        Meaning("the key is not encrypted"),
+        Reload,
+        "the password of the key is its first line; refused if group or others may read it, unless it is a credential of systemd",
+    ),
+    key(
         "tls.crl",
         Kind::Path,
         Meaning("nobody is revoked"),
