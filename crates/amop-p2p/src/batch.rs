@@ -5,9 +5,9 @@
 //! two pieces instead. Buffers are handed on by swapping, from the batch to the outbox and on to
 //! the writer, and come back empty with the room they had grown.
 
-use std::time::Duration;
-
-use amop_wire::{FrameError, Instant, Lane, Message, STAMP_BYTES, put_frame_head, put_stamp};
+use amop_wire::{
+    FrameError, Instant, Lane, Message, STAMP_BYTES, STAMP_EVERY, put_frame_head, put_stamp,
+};
 use bytes::{Bytes, BytesMut};
 
 /// Frames staged for one destination, lane by lane.
@@ -242,9 +242,6 @@ pub(crate) fn index(lane: Lane) -> usize {
 /// Payloads shorter than this are copied: QUIC walks its send queue piece by piece, which costs
 /// more than the copy.
 const COPY_BELOW_BYTES: usize = 8 << 10;
-
-/// A receiver ignores what it could be wrong about by this.
-const STAMP_EVERY: Duration = Duration::from_millis(10);
 
 /// The longest piece that QUIC gets. It gives room back only when a piece was acknowledged as a
 /// whole, so that pieces near its send window would make it stop and wait.

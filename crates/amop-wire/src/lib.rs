@@ -65,6 +65,6 @@ pub use terms::{Key, Sealing, Terms};
 pub use time::Instant;
 pub use topic::{Topic, TopicError};
 pub use trace::{TraceAnswer, TraceQuestion, TraceStep, TraceWord};
-pub use transit::{STAMP_BYTES, Transit, put_stamp};
+pub use transit::{STAMP_BYTES, STAMP_EVERY, Transit, put_stamp};
 pub use tree::{Stop, Tree};
 pub use watched::{Seated, Watched};

@@ -42,7 +42,7 @@ impl Transit {
         let (Some(stamp), Some(floor)) = (stamp, self.floor(now)) else { return Duration::ZERO };
         let micros = u64::try_from(offset(now, stamp).saturating_sub(floor)).unwrap_or_default();
         let held_up = Duration::from_micros(micros);
-        if held_up < NOTICED { Duration::ZERO } else { held_up }
+        if held_up < NOTICED { Duration::ZERO } else { held_up - STAMP_AGE_MAX }
     }
 
     /// The least difference, raised by how far the clocks may have drifted apart since.
@@ -89,6 +89,13 @@ const STAMP_HEAD: [u8; 6] = [0, 0, 0, 6, 0, 0];
 /// Clocks may drift apart by one part in so many, as far as a clock is ever slewed.
 const DRIFT: u128 = 2000;
 
+/// A sender puts no stamp if the one before is younger than this.
+pub const STAMP_EVERY: Duration = Duration::from_millis(10);
+
+/// By how much a message may be younger than the stamp that it follows, which counts whole milliseconds.
+/// Nobody is to lose time that was not lost.
+const STAMP_AGE_MAX: Duration = Duration::from_millis(11);
+
 /// What jitter, a busy machine or a batch takes is left alone.
 const NOTICED: Duration = Duration::from_millis(50);
 
@@ -125,7 +132,7 @@ mod tests {
             assert_eq!(held_up(&transit, 2000, Lane::Messages), 0);
             assert_eq!(held_up(&transit, 2030, Lane::Messages), 0, "that is nothing");
             stamp(&mut transit, 9005, Lane::Messages, behind + 3000);
-            assert_eq!(held_up(&transit, 9005, Lane::Messages), 5996, "less the drift");
+            assert_eq!(held_up(&transit, 9005, Lane::Messages), 5985, "less drift and age");
             assert_eq!(held_up(&transit, 9005, Lane::Replies), 0, "lanes are held up apart");
         }
     }
@@ -134,7 +141,21 @@ mod tests {
     fn a_batch_behind_its_stamp_may_be_held_up_too() {
         let mut transit = Transit::default();
         stamp(&mut transit, 1000, Lane::Messages, 1000);
-        assert_eq!(held_up(&transit, 4000, Lane::Messages), 2998);
+        assert_eq!(held_up(&transit, 4000, Lane::Messages), 2987);
+    }
+
+    /// FRAME-6: who ends a message by what is left of its time must not do so before its time is up.
+    #[test]
+    fn a_message_never_counts_as_held_up_for_longer_than_it_was() {
+        let mut transit = Transit::default();
+        stamp(&mut transit, 1000, Lane::Messages, 1000);
+        // A stamp of this moment, and a message that follows it as late as one may.
+        let (stamped, sent) = (2000, 2000 + STAMP_EVERY.as_millis());
+        for came in [2060, 2100, 3000, 10_000] {
+            stamp(&mut transit, came, Lane::Messages, stamped);
+            let (counted, was) = (held_up(&transit, came, Lane::Messages), u128::from(came) - sent);
+            assert!(counted <= was && counted + 20 > was, "{counted} ms instead of {was}");
+        }
     }
 
     #[test]
@@ -155,7 +176,7 @@ mod tests {
         stamp(&mut transit, days_49 + 10, Lane::Messages, days_49 + 10);
         assert_eq!(held_up(&transit, days_49 + 10, Lane::Messages), 0);
         stamp(&mut transit, days_49 + 5000, Lane::Messages, days_49 + 1000);
-        assert_eq!(held_up(&transit, days_49 + 5000, Lane::Messages), 3997);
+        assert_eq!(held_up(&transit, days_49 + 5000, Lane::Messages), 3986);
     }
 
     #[test]

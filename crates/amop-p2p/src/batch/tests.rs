@@ -1,5 +1,7 @@
 //! What is staged comes out in order, and in pieces that QUIC likes.
 
+use std::time::Duration;
+
 use amop_wire::FrameDecoder;
 use proptest::prelude::*;
 
