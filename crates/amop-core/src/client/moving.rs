@@ -114,14 +114,35 @@ impl Client {
     /// Hands a multicast to the application, or has it wait for what may come on the old link.
     pub(super) fn deliver_in_turn(&mut self, now: Instant, delivered: Delivered) {
         let is_new = delivered.generation == self.generation;
-        let Moving { old, waiting, waiting_bytes, .. } = &mut self.moving;
-        if !is_new || old.is_none() {
+        if !is_new || self.moving.old.is_none() {
+            self.deliver_those_before(&delivered);
             return self.effects.push_back(Effect::Deliver(delivered));
         }
+        let Moving { waiting, waiting_bytes, .. } = &mut self.moving;
         let left = delivered.expires.saturating_since(now);
         *waiting_bytes += delivered.payload.len();
         waiting.push_back((now + WAIT.min(left / 2), delivered));
         self.deliver_waiting(now);
+    }
+
+    /// Hands out what waits of the same publisher and topic and has a smaller number: after this one it would
+    /// be too late for it. Such a one has come on both links, and sooner on the new one.
+    fn deliver_those_before(&mut self, next: &Delivered) {
+        let is_before = |(_, waiting): &(Instant, Delivered)| {
+            let is_of_row =
+                waiting.id.publisher == next.id.publisher && waiting.topic == next.topic;
+            is_of_row && waiting.sequence < next.sequence
+        };
+        if !self.moving.waiting.iter().any(is_before) {
+            return;
+        }
+        let all = std::mem::take(&mut self.moving.waiting);
+        let (before, others): (VecDeque<_>, _) = all.into_iter().partition(is_before);
+        self.moving.waiting = others;
+        for (_, delivered) in before {
+            self.moving.waiting_bytes -= delivered.payload.len();
+            self.effects.push_back(Effect::Deliver(delivered));
+        }
     }
 
     /// Hands out what has waited long enough, and whatever came before it.
@@ -262,6 +283,25 @@ mod tests {
         assert_eq!(handed_out(&mut client, at(259), Input::Timeout).0, []);
         assert_eq!(client.poll_timeout(), Some(at(260)));
         assert_eq!(handed_out(&mut client, at(260), Input::Timeout).0, [2]);
+    }
+
+    /// DRAIN-5: each of the first two has come on both links, and on the new one sooner.
+    #[test]
+    fn what_waits_goes_out_before_what_follows_it_on_the_old_link() {
+        let mut client = moved();
+        for sequence in [2, 3, 7] {
+            assert_eq!(handed_out(&mut client, at(10), Input::Message(multicast(sequence))).0, []);
+        }
+        let NodeMessage::Multicast(mut of_another) = multicast(1) else { unreachable!() };
+        of_another.id.publisher = Instance(10);
+        let of_another = NodeMessage::Multicast(of_another);
+        assert_eq!(handed_out(&mut client, at(11), Input::Message(of_another)).0, []);
+        for sequence in [2, 3] {
+            let copy = Input::OldMessage(multicast(sequence));
+            assert_eq!(handed_out(&mut client, at(20), copy).0, []);
+        }
+        assert_eq!(handed_out(&mut client, at(30), Input::OldMessage(multicast(4))).0, [2, 3, 4]);
+        assert_eq!(handed_out(&mut client, at(261), Input::Timeout).0, [7, 1], "those wait on");
     }
 
     /// DRAIN-5: the old link is kept for a second, and nothing waits once it is gone.
