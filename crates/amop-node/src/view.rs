@@ -37,6 +37,9 @@ pub struct Overview {
     pub topics_here: usize,
     /// How many publishes have no outcome yet.
     pub under_way: usize,
+    /// How many tasks it runs on its first thread: a few, and two or three for each link.
+    #[serde(default)]
+    pub tasks: usize,
     /// The fingerprint of its key.
     pub fingerprint: String,
     /// When the first certificate of its chain ends.

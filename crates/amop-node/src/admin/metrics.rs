@@ -42,6 +42,7 @@ fn node(sheet: &mut Sheet, overview: &Overview) {
     let is_ready = if overview.state == "serving" { 1.0 } else { 0.0 };
     let gauges = [
         ("amop_ready", "1 if the node takes clients in", is_ready),
+        ("amop_tasks", "Tasks that the node runs on its first thread", number(overview.tasks)),
         ("amop_uptime_seconds", "How long the node has been running", overview.uptime_seconds),
         ("amop_peers", "Peers that are linked", number(overview.peers)),
         (

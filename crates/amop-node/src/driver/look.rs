@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use amop_core::node::LinkId;
 use amop_p2p::Gauge;
 use amop_wire::{CloseCode, CloseReason, Name, NodeId, Topic};
+use tokio::runtime::Handle;
 
 use super::{Driver, State};
 use crate::view::{
@@ -48,6 +49,7 @@ impl Driver {
             peers_configured_up: peers.iter().filter(|&&p| state.wanted.contains_key(p)).count(),
             nodes_reachable: table.known_nodes().filter(|node| node.path.is_some()).count(),
             clients: state.core.session_count(),
+            tasks: Handle::try_current().map_or(0, |here| here.metrics().num_alive_tasks()),
             topics_here: table.own_topic_count(),
             under_way: state.core.under_way(),
             fingerprint: state.border.identity().fingerprint().to_string(),
