@@ -24,9 +24,10 @@ impl Chaos {
     ///
     /// Fails when something does not build, or a scenario does not go well.
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
+        // Of the whole workspace, so that nothing is built again that other release builds have.
         let mut build = process::cargo(&workspace.root);
-        build.args(["build", "--quiet", "--locked", "--release"]);
-        build.args(["--package", RUNNER, "--package", NODE]);
+        build.args(["build", "--quiet", "--locked", "--release", "--workspace"]);
+        build.args(["--bin", RUNNER, "--bin", NODE]);
         process::run(&mut build)?;
         process::run(&mut self.command(workspace))
     }

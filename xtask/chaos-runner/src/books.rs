@@ -3,17 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use amop_sdk::{AnswerStatus, Code, Instance, Mode, MsgId, Reason};
 use amop_sim::{Call, End, Publication, Record};
 use amop_wire::{Instant, Receipt};
-use anyhow::{Context, Result};
 
 use crate::clock::micros;
-use crate::diary::Line;
+use crate::diary::{Diaries, Line};
 
 /// What a scenario demands beyond the contract.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,27 +37,9 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    /// Reads the diaries and judges. With each stands whether whoever wrote it was killed.
-    ///
-    /// # Errors
-    ///
-    /// Fails if one cannot be read.
-    pub(crate) fn of(diaries: &[(&Path, bool)], demands: Demands) -> Result<Self> {
-        let (mut lines, mut killed) = (Vec::new(), BTreeSet::new());
-        for (path, is_killed) in diaries {
-            let text = fs::read_to_string(path);
-            let text = text.with_context(|| format!("cannot read {}", path.display()))?;
-            // What has no end of line is half of one: its process was killed.
-            let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-            for line in whole.lines() {
-                let line = Line::parse(line)?;
-                if let (Line::Published { id, .. }, true) = (&line, is_killed) {
-                    killed.insert(id.publisher);
-                }
-                lines.push(line);
-            }
-        }
-        Ok(Self::judge(&lines, &killed, demands))
+    /// Judges what clients wrote.
+    pub(crate) fn of(diaries: &Diaries, demands: Demands) -> Self {
+        Self::judge(&diaries.lines, &diaries.killed, demands)
     }
 
     /// Whether nothing was broken.
@@ -71,6 +50,13 @@ impl Verdict {
     /// Adds what went wrong beside the messages.
     pub(crate) fn complain(&mut self, text: String) {
         self.broken.push(text);
+    }
+
+    /// Adds what went wrong unless something holds.
+    pub(crate) fn demand(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
+        if !holds {
+            self.broken.push(otherwise());
+        }
     }
 
     /// What publishers that were killed have published may have no end.

@@ -12,11 +12,12 @@ use amop_sdk::{
 };
 use amop_sim::answer_to;
 use anyhow::{Context, Result};
+use bytes::Bytes;
 use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::clock::micros;
+use crate::clock::{micros, now};
 use crate::diary::{Diary, Line};
 
 /// What a client process does.
@@ -43,6 +44,15 @@ pub(crate) struct ClientArgs {
     /// How long they may take, in milliseconds.
     #[arg(long, default_value_t = 10_000)]
     timeout_ms: u64,
+    /// How long their payload is.
+    #[arg(long, default_value_t = 200)]
+    payload_bytes: usize,
+    /// After how long it takes nothing of what it is handed, in milliseconds ...
+    #[arg(long)]
+    rest_after_ms: Option<u64>,
+    /// ... and for how long.
+    #[arg(long, default_value_t = 0)]
+    rest_ms: u64,
 }
 
 /// Is a client until the standard input ends.
@@ -57,13 +67,17 @@ pub(crate) async fn run(args: ClientArgs) -> Result<()> {
     if args.subscribe {
         for topic in [WORK, NEWS] {
             let subscription = client.subscribe(topic).propagated().await?;
-            services.spawn(serve(subscription, client.clone(), Arc::clone(&diary)));
+            let rest = args.rest_after_ms.map(|after| (millis(after), millis(args.rest_ms)));
+            services.spawn(serve(subscription, client.clone(), Arc::clone(&diary), rest));
         }
     }
     println!("ready");
-    let timeout = Duration::from_millis(args.timeout_ms);
-    let unicasts = pump(&client, &diary, (Mode::Unicast, args.unicasts), timeout);
-    let multicasts = pump(&client, &diary, (Mode::Multicast, args.multicasts), timeout);
+    let kind = Kind {
+        timeout: millis(args.timeout_ms),
+        payload: Bytes::from(vec![7; args.payload_bytes]),
+    };
+    let unicasts = pump(&client, &diary, (Mode::Unicast, args.unicasts), &kind);
+    let multicasts = pump(&client, &diary, (Mode::Multicast, args.multicasts), &kind);
     let mut under_way = JoinSet::new();
     under_way.spawn(unicasts);
     under_way.spawn(multicasts);
@@ -89,9 +103,25 @@ async fn connect(args: &ClientArgs) -> Result<Client> {
     Ok(builder.connect().await?)
 }
 
-async fn serve(mut subscription: Subscription, client: Client, diary: Arc<Diary>) {
+/// What is published.
+#[derive(Clone, Debug)]
+struct Kind {
+    timeout: Duration,
+    payload: Bytes,
+}
+
+async fn serve(
+    mut subscription: Subscription,
+    client: Client,
+    diary: Arc<Diary>,
+    mut rest: Option<(Duration, Duration)>,
+) {
     let by = client.instance();
+    let began = now();
     while let Some(message) = subscription.next().await {
+        if let Some((_, rest)) = rest.take_if(|(after, _)| began.elapsed() > *after) {
+            sleep(rest).await;
+        }
         let id = message.id();
         if let Some(gap) = message.gap() {
             diary.write(&Line::Missed { id, by, count: gap.count });
@@ -109,28 +139,30 @@ fn pump(
     client: &Client,
     diary: &Arc<Diary>,
     (mode, per_second): (Mode, u64),
-    timeout: Duration,
+    kind: &Kind,
 ) -> impl Future<Output = ()> + use<> {
-    let (client, diary) = (client.clone(), Arc::clone(diary));
+    let (client, diary, kind) = (client.clone(), Arc::clone(diary), kind.clone());
     async move {
         if per_second == 0 {
             return std::future::pending().await;
         }
         let mut ticks = interval(Duration::from_secs(1) / u32::try_from(per_second).unwrap_or(1));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // A tick that comes late takes nothing off the rate.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         loop {
             ticks.tick().await;
-            tokio::spawn(publish(client.clone(), Arc::clone(&diary), mode, timeout));
+            tokio::spawn(publish(client.clone(), Arc::clone(&diary), mode, kind.clone()));
         }
     }
 }
 
-async fn publish(client: Client, diary: Arc<Diary>, mode: Mode, timeout: Duration) {
+async fn publish(client: Client, diary: Arc<Diary>, mode: Mode, kind: Kind) {
+    let Kind { timeout, payload } = kind;
     let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
     let at = micros();
     let published = |id| diary.write(&Line::Published { id, mode, at, timeout_ms });
     match mode {
-        Mode::Unicast => match client.request(WORK, PAYLOAD).timeout(timeout).submit().await {
+        Mode::Unicast => match client.request(WORK, payload).timeout(timeout).submit().await {
             Ok(pending) => {
                 let id = pending.id();
                 published(id);
@@ -144,7 +176,7 @@ async fn publish(client: Client, diary: Arc<Diary>, mode: Mode, timeout: Duratio
             }
             Err(error) => failed(&diary, &error),
         },
-        Mode::Multicast => match client.multicast(NEWS, PAYLOAD).timeout(timeout).submit().await {
+        Mode::Multicast => match client.multicast(NEWS, payload).timeout(timeout).submit().await {
             Ok(pending) => {
                 let id = pending.id();
                 published(id);
@@ -167,7 +199,12 @@ fn failed(diary: &Diary, error: &PublishError) {
     }
 }
 
-async fn wait_for_the_end() {
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Waits until the standard input ends.
+pub(crate) async fn wait_for_the_end() {
     let mut input = tokio::io::stdin();
     let mut byte = [0];
     while input.read(&mut byte).await.is_ok_and(|length| length > 0) {}
@@ -177,9 +214,7 @@ async fn wait_for_the_end() {
 const WORK: &str = "work";
 
 /// What multicasts go to.
-const NEWS: &str = "news";
-
-const PAYLOAD: &[u8] = &[7; 200];
+pub(crate) const NEWS: &str = "news";
 
 /// How long connecting and subscribing may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

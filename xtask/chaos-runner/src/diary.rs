@@ -1,8 +1,9 @@
 //! What a client process writes down of what it does and sees: one line each, on the disk before the
 //! process goes on, so that nothing of a process that is killed is missing.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
@@ -77,6 +78,39 @@ impl Line {
             "missed" => Self::Missed { id, by: by(2)?, count: number(3)? },
             _ => anyhow::bail!("no kind of line: {kind}"),
         })
+    }
+}
+
+/// What all clients of a run wrote.
+#[derive(Debug, Default)]
+pub(crate) struct Diaries {
+    pub(crate) lines: Vec<Line>,
+    /// Publishers that were killed: what they have published may have no end.
+    pub(crate) killed: BTreeSet<Instance>,
+}
+
+impl Diaries {
+    /// Reads them. With each stands whether whoever wrote it was killed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one cannot be read.
+    pub(crate) fn read<'a>(all: impl Iterator<Item = (&'a Path, bool)>) -> Result<Self> {
+        let mut diaries = Self::default();
+        for (path, is_killed) in all {
+            let text = fs::read_to_string(path);
+            let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+            // What has no end of line is half of one: its process was killed.
+            let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+            for line in whole.lines() {
+                let line = Line::parse(line)?;
+                if let (Line::Published { id, .. }, true) = (&line, is_killed) {
+                    diaries.killed.insert(id.publisher);
+                }
+                diaries.lines.push(line);
+            }
+        }
+        Ok(diaries)
     }
 }
 

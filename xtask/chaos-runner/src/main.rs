@@ -8,21 +8,29 @@
 mod books;
 mod client;
 mod clock;
+mod deaf;
 mod diary;
+mod figures;
+mod flood;
 mod net;
 mod options;
+mod pressure;
 mod process;
 mod proxy;
 mod scenario;
+mod soak;
+mod usage;
 mod weather;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 use client::ClientArgs;
+use deaf::DeafArgs;
 use options::Options;
 use scenario::Scenario;
 
@@ -46,13 +54,21 @@ enum Role {
     /// Be a client of such a run.
     #[command(hide = true)]
     Client(ClientArgs),
+    /// Be one that reads nothing.
+    #[command(hide = true)]
+    Deaf(DeafArgs),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match CommandLine::parse().role {
-        Role::Run { options, node } => run(&options, &node).await,
+        // What the run has started ends with it.
+        Role::Run { options, node } => tokio::select! {
+            done = run(&options, &node) => done,
+            stopped = stop_signal() => stopped,
+        },
         Role::Client(args) => client::run(args).await.map(|()| true),
+        Role::Deaf(args) => deaf::run(args).await.map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -61,6 +77,16 @@ async fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Waits until somebody wants the run to stop.
+async fn stop_signal() -> Result<bool> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
+    tokio::select! {
+        _ = terminate.recv() => bail!("stopped by SIGTERM"),
+        _ = interrupt.recv() => bail!("stopped by Ctrl-C"),
     }
 }
 

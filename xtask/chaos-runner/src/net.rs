@@ -9,7 +9,9 @@ use amop_pki::{AgencyPlan, Consortium, Leaf};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+use crate::books::Verdict;
 use crate::clock::wall;
+use crate::diary::Diaries;
 use crate::process::{ClientProcess, Daemon};
 use crate::proxy::Wire;
 
@@ -25,21 +27,30 @@ pub(crate) struct Net {
     clients: usize,
 }
 
-/// What a client process does.
-#[derive(Clone, Copy, Debug, Default)]
+/// What a publisher does.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) unicasts: u64,
     pub(crate) multicasts: u64,
     pub(crate) timeout_ms: u64,
+    pub(crate) payload_bytes: u64,
+}
+
+/// Nothing, with the usual time and payload.
+impl Default for Load {
+    fn default() -> Self {
+        Self { unicasts: 0, multicasts: 0, timeout_ms: 10_000, payload_bytes: 200 }
+    }
 }
 
 impl Net {
-    /// Starts the nodes, each linked with the one before it, the first with the last.
+    /// Starts the nodes, each linked with the one before it, the first with the last, all with this at the end of
+    /// their configuration.
     ///
     /// # Errors
     ///
     /// Fails if one does not start.
-    pub(crate) async fn start(binary: &Path, seed: u64) -> Result<Self> {
+    pub(crate) async fn start(binary: &Path, seed: u64, more: &str) -> Result<Self> {
         let plan = [AgencyPlan { agency: "bank", nodes: &NODES, clients: &["app"] }];
         let consortium = Consortium::new("Chaos", "amop", &plan, wall())?;
         let dir = tempfile::Builder::new().prefix("amop-chaos-").tempdir()?;
@@ -67,6 +78,7 @@ impl Net {
                     write!(peers, "[[p2p.peer]]\nname = \"{name}\"\naddr = [\"{}\"]\n", wire.addr);
                 net.wires.push(wire);
             }
+            peers.push_str(more);
             let dir = net.node_dir(number);
             let leaf = net.consortium.node("bank", label).context("it was planned")?;
             net.write_party(&dir, "node", leaf)?;
@@ -102,7 +114,21 @@ impl Net {
     ///
     /// Fails if it does not get ready.
     pub(crate) async fn subscribe(&mut self, nodes: [usize; 2]) -> Result<()> {
-        let subscriber = self.client(nodes, &["--subscribe".into()]).await?;
+        self.subscribe_with(nodes, &[]).await
+    }
+
+    /// Starts one that takes more arguments.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub(crate) async fn subscribe_with(
+        &mut self,
+        nodes: [usize; 2],
+        more: &[String],
+    ) -> Result<()> {
+        let arguments = [&["--subscribe".into()], more].concat();
+        let subscriber = self.client(nodes, &arguments).await?;
         self.subscribers.push(subscriber);
         Ok(())
     }
@@ -113,30 +139,89 @@ impl Net {
     ///
     /// Fails if it does not get ready.
     pub(crate) async fn publish(&mut self, nodes: [usize; 2], load: Load) -> Result<()> {
-        let Load { unicasts, multicasts, timeout_ms } = load;
-        let arguments =
-            [("unicasts", unicasts), ("multicasts", multicasts), ("timeout-ms", timeout_ms)];
+        let Load { unicasts, multicasts, timeout_ms, payload_bytes } = load;
+        let arguments = [
+            ("unicasts", unicasts),
+            ("multicasts", multicasts),
+            ("timeout-ms", timeout_ms),
+            ("payload-bytes", payload_bytes),
+        ];
         let arguments = arguments.map(|(name, value)| format!("--{name}={value}"));
         let publisher = self.client(nodes, &arguments).await?;
         self.publishers.push(publisher);
         Ok(())
     }
 
-    /// Where everything was written.
-    pub(crate) fn keep(mut self) -> PathBuf {
-        self.dir.disable_cleanup(true);
-        self.dir.path().into()
+    /// Starts a client at a node that reads none of the multicasts to it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it does not get ready.
+    pub(crate) async fn deaf(&mut self, node: usize) -> Result<ClientProcess> {
+        let dir = self.new_client()?;
+        let arguments = [
+            format!("--dir={}", dir.display()),
+            format!("--endpoint={}", self.nodes[node].sdk_addr),
+        ];
+        ClientProcess::start("deaf", &arguments, dir.join("diary")).await
     }
 
-    async fn client(&mut self, nodes: [usize; 2], more: &[String]) -> Result<ClientProcess> {
+    /// What all clients have written.
+    ///
+    /// # Errors
+    ///
+    /// Fails if that cannot be read.
+    pub(crate) fn diaries(&self) -> Result<Diaries> {
+        let clients = self.publishers.iter().chain(&self.subscribers);
+        Diaries::read(clients.map(ClientProcess::diary))
+    }
+
+    /// Has all clients come to their ends, the publishers first; those that were killed have ended.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one ends in another way, or takes long.
+    pub(crate) async fn finish(&mut self) -> Result<()> {
+        for client in self.publishers.iter_mut().chain(&mut self.subscribers) {
+            client.finish_if_alive().await?;
+        }
+        Ok(())
+    }
+
+    /// Says where everything was written if there is something wrong with it, and removes it if not.
+    pub(crate) fn leave(mut self, verdict: &Verdict) {
+        if !verdict.is_good() {
+            self.dir.disable_cleanup(true);
+            println!("  logs and diaries: {}", self.dir.path().display());
+        }
+    }
+
+    /// Starts a client of any kind at one node that knows another one too.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it does not get ready.
+    pub(crate) async fn client(
+        &mut self,
+        nodes: [usize; 2],
+        more: &[String],
+    ) -> Result<ClientProcess> {
+        let dir = self.new_client()?;
+        let diary = dir.join("diary");
+        let mut arguments =
+            vec![format!("--dir={}", dir.display()), format!("--diary={}", diary.display())];
+        arguments.extend(nodes.map(|node| format!("--endpoint={}", self.nodes[node].sdk_addr)));
+        arguments.extend_from_slice(more);
+        ClientProcess::start("client", &arguments, diary).await
+    }
+
+    /// Makes the directory of another client.
+    fn new_client(&mut self) -> Result<PathBuf> {
         self.clients += 1;
         let dir = self.dir.path().join(format!("client-{}", self.clients));
         let leaf = self.consortium.client("bank", "app").context("it was planned")?;
         self.write_party(&dir, "sdk", leaf)?;
-        let mut arguments = vec![format!("--dir={}", dir.display())];
-        arguments.extend(nodes.map(|node| format!("--endpoint={}", self.nodes[node].sdk_addr)));
-        arguments.extend_from_slice(more);
-        ClientProcess::start(&arguments, dir.join("diary")).await
+        Ok(dir)
     }
 
     fn node_dir(&self, number: usize) -> PathBuf {

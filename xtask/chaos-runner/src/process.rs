@@ -8,10 +8,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::fs::File;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
+
+use crate::usage::{Usage, metric};
 
 /// A node's process. It is killed when this is dropped.
 #[derive(Debug)]
@@ -68,6 +70,17 @@ impl Daemon {
         send(&self.child, signal)
     }
 
+    /// What it takes of the system now.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it has ended.
+    pub(crate) async fn usage(&self) -> Result<Usage> {
+        let tasks = metric(&self.dir.join("state/admin.sock"), "amop_tasks").await?;
+        let usage = Usage::of(self.child.id().context("the process has ended")?)?;
+        Ok(Usage { tasks, ..usage })
+    }
+
     /// Waits for its end: with which exit code.
     ///
     /// # Errors
@@ -109,19 +122,21 @@ impl Daemon {
 #[derive(Debug)]
 pub(crate) struct ClientProcess {
     child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
     is_killed: bool,
+    is_finished: bool,
     diary: PathBuf,
 }
 
 impl ClientProcess {
-    /// Starts this program as a client with these arguments, and waits until it is ready.
+    /// Starts this program in a role with these arguments, and waits until it is ready.
     ///
     /// # Errors
     ///
     /// Fails if it does not get ready.
-    pub(crate) async fn start(arguments: &[String], diary: PathBuf) -> Result<Self> {
+    pub(crate) async fn start(role: &str, arguments: &[String], diary: PathBuf) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("client").args(arguments).arg("--diary").arg(&diary);
+        command.arg(role).args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn()?;
         let stdout = child.stdout.take().context("it was piped")?;
@@ -129,7 +144,17 @@ impl ClientProcess {
         let line =
             timeout(PATIENCE, lines.next_line()).await.context("a client takes too long")??;
         ensure!(line.as_deref() == Some("ready"), "a client did not get ready");
-        Ok(Self { child, is_killed: false, diary })
+        Ok(Self { child, lines, is_killed: false, is_finished: false, diary })
+    }
+
+    /// Has it come to its end, and answers what it says then.
+    ///
+    /// # Errors
+    ///
+    /// As [`finish`](Self::finish).
+    pub(crate) async fn last_word(&mut self) -> Result<String> {
+        self.finish().await?;
+        Ok(self.lines.next_line().await?.unwrap_or_default())
     }
 
     /// Its diary, and whether it was killed.
@@ -156,13 +181,13 @@ impl ClientProcess {
         Ok(self.child.kill().await?)
     }
 
-    /// Likewise, unless it was killed.
+    /// Likewise, unless it has ended before.
     ///
     /// # Errors
     ///
     /// As [`finish`](Self::finish).
     pub(crate) async fn finish_if_alive(&mut self) -> Result<()> {
-        if self.is_killed { Ok(()) } else { self.finish().await }
+        if self.is_killed || self.is_finished { Ok(()) } else { self.finish().await }
     }
 
     /// Has it come to its end, and waits for that.
@@ -171,6 +196,7 @@ impl ClientProcess {
     ///
     /// Fails if it ends in another way, or takes long.
     pub(crate) async fn finish(&mut self) -> Result<()> {
+        self.is_finished = true;
         drop(self.child.stdin.take());
         let ended = timeout(PATIENCE, self.child.wait()).await;
         let status = ended.with_context(|| format!("{} does not end", self.diary.display()))??;

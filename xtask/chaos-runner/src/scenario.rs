@@ -16,7 +16,9 @@ use crate::books::{Demands, Verdict};
 use crate::clock::{micros, now};
 use crate::net::{Load, Net};
 use crate::options::Options;
+use crate::pressure;
 use crate::process::ClientProcess;
+use crate::soak;
 use crate::weather::Weather;
 
 /// What happens.
@@ -34,6 +36,23 @@ pub(crate) enum Scenario {
     BadLink,
     /// All of that in turn, as it is drawn.
     Mix,
+    /// Clients publish ten times as much as their node takes.
+    Overload,
+    /// One subscriber reads nothing, the application of another rests.
+    SlowReader,
+    /// Datagrams that mean nothing come to a node with clients.
+    Flood,
+    /// Clients come and go for long.
+    Soak,
+}
+
+/// One thing that goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blow {
+    Kill,
+    Stop,
+    Blackhole,
+    Drain,
 }
 
 /// A run of a scenario.
@@ -46,8 +65,18 @@ struct Run<'a> {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Rolling, Self::Kill, Self::Stop, Self::Blackhole, Self::BadLink, Self::Mix];
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Rolling,
+        Self::Kill,
+        Self::Stop,
+        Self::Blackhole,
+        Self::BadLink,
+        Self::Mix,
+        Self::Overload,
+        Self::SlowReader,
+        Self::Flood,
+        Self::Soak,
+    ];
 
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scenario| scenario.name() == name)
@@ -61,6 +90,10 @@ impl Scenario {
             Self::Blackhole => "blackhole",
             Self::BadLink => "bad-link",
             Self::Mix => "mix",
+            Self::Overload => "overload",
+            Self::SlowReader => "slow-reader",
+            Self::Flood => "flood",
+            Self::Soak => "soak",
         }
     }
 
@@ -70,7 +103,23 @@ impl Scenario {
     ///
     /// Fails if the processes of the run cannot be had; what they do wrong is in the verdict.
     pub(crate) async fn run(self, options: &Options, seed: u64, node: &Path) -> Result<Verdict> {
-        let mut net = Net::start(node, seed).await?;
+        match self {
+            Self::Overload => pressure::overload(options, seed, node).await,
+            Self::SlowReader => pressure::slow_reader(seed, node).await,
+            Self::Flood => pressure::flooded(options, seed, node).await,
+            Self::Soak => soak::run(options, seed, node).await,
+            Self::Rolling
+            | Self::Kill
+            | Self::Stop
+            | Self::Blackhole
+            | Self::BadLink
+            | Self::Mix => self.run_faults(options, seed, node).await,
+        }
+    }
+
+    /// Has things go wrong for as long as was asked for.
+    async fn run_faults(self, options: &Options, seed: u64, node: &Path) -> Result<Verdict> {
+        let mut net = Net::start(node, seed, "").await?;
         for nodes in [[0, 2], [1, 3], [4, 1]] {
             net.subscribe(nodes).await?;
         }
@@ -92,9 +141,7 @@ impl Scenario {
         if let Some(complaint) = complaint {
             verdict.complain(complaint);
         }
-        if !verdict.is_good() {
-            println!("  logs and diaries: {}", net.keep().display());
-        }
+        net.leave(&verdict);
         Ok(verdict)
     }
 
@@ -105,18 +152,16 @@ impl Scenario {
         };
         let share = if smoke { 10 } else { 1 };
         let (unicasts, multicasts) = (unicasts / share, multicasts / share);
-        Load { unicasts, multicasts, timeout_ms: 10_000 }
+        Load { unicasts, multicasts, ..Load::default() }
     }
 
     fn judge(self, net: &Net, calm_from: Option<u64>) -> Result<Verdict> {
-        let clients = net.publishers.iter().chain(&net.subscribers);
-        let diaries: Vec<_> = clients.map(ClientProcess::diary).collect();
         let demands = match self {
             Self::Rolling => Demands { good_from: Some(0), no_gaps: true, good_per_mille: 0 },
             Self::BadLink => Demands { good_per_mille: 999, ..Demands::default() },
             _ => Demands { good_from: Some(calm_from.unwrap_or(u64::MAX)), ..Demands::default() },
         };
-        Verdict::of(&diaries, demands)
+        Ok(Verdict::of(&net.diaries()?, demands))
     }
 
     async fn happen(self, run: &mut Run<'_>) -> Result<()> {
@@ -136,53 +181,55 @@ impl Scenario {
                 run.net.wires.iter().for_each(|wire| wire.set(BAD));
                 sleep(run.until - now()).await;
             }
-            Self::Kill | Self::Stop | Self::Blackhole | Self::Mix => {
-                while now() < run.until {
-                    let next = match self {
-                        Self::Mix => match run.draw(4) {
-                            0 => Self::Kill,
-                            1 => Self::Stop,
-                            2 => Self::Blackhole,
-                            _ => Self::Rolling,
-                        },
-                        other => other,
-                    };
-                    run.strike(next).await?;
-                    run.pause(500, 3000).await;
-                }
+            Self::Kill => run.strike_with(&[Blow::Kill]).await?,
+            Self::Stop => run.strike_with(&[Blow::Stop]).await?,
+            Self::Blackhole => run.strike_with(&[Blow::Blackhole]).await?,
+            Self::Mix => {
+                run.strike_with(&[Blow::Kill, Blow::Stop, Blow::Blackhole, Blow::Drain]).await?;
             }
+            Self::Overload | Self::SlowReader | Self::Flood | Self::Soak => {}
         }
         Ok(())
     }
 }
 
 impl Run<'_> {
+    /// Has one thing after another go wrong, as it is drawn.
+    async fn strike_with(&mut self, blows: &[Blow]) -> Result<()> {
+        while now() < self.until {
+            let blow = blows[self.draw(blows.len())];
+            self.strike(blow).await?;
+            self.pause(500, 3000).await;
+        }
+        Ok(())
+    }
+
     /// Has one thing go wrong, and mends it.
-    async fn strike(&mut self, what: Scenario) -> Result<()> {
+    async fn strike(&mut self, what: Blow) -> Result<()> {
         let node = self.draw(self.net.nodes.len());
         match what {
-            Scenario::Kill if self.draw(4) == 0 => {
+            Blow::Kill if self.draw(4) == 0 => {
                 tell("a publisher is killed, another one started");
                 let Some(last) = self.net.publishers.last_mut() else { return Ok(()) };
                 last.kill().await?;
                 let nodes = self.net.nodes.len();
                 self.net.publish([node, (node + 1) % nodes], self.load).await
             }
-            Scenario::Kill if self.draw(3) == 0 => {
+            Blow::Kill if self.draw(3) == 0 => {
                 tell("a subscriber is killed, another one started");
                 let last = self.net.subscribers.len() - 1;
                 self.net.subscribers[last].kill().await?;
                 let nodes = self.net.nodes.len();
                 self.net.subscribe([node, (node + 1) % nodes]).await
             }
-            Scenario::Kill => {
+            Blow::Kill => {
                 tell(&format!("n{node} is killed"));
                 self.net.nodes[node].kill().await?;
                 self.pause(0, 10_000).await;
                 self.net.nodes[node].restart().await?;
                 self.is_back(node).await
             }
-            Scenario::Stop => {
+            Blow::Stop => {
                 let is_node = self.draw(3) > 0;
                 let who = if is_node { format!("n{node}") } else { "a subscriber".into() };
                 tell(&format!("{who} stands still"));
@@ -195,7 +242,7 @@ impl Run<'_> {
                 self.pause(500, 20_000).await;
                 signal(self.net, Signal::CONT)
             }
-            Scenario::Blackhole => {
+            Blow::Blackhole => {
                 let wire = self.draw(self.net.wires.len());
                 let blocked = Weather { is_blocked: true, ..Weather::default() };
                 let ways = match self.draw(3) {
@@ -209,7 +256,7 @@ impl Run<'_> {
                 self.net.wires[wire].set(Weather::default());
                 Ok(())
             }
-            Scenario::Rolling | Scenario::BadLink | Scenario::Mix => self.roll(node).await,
+            Blow::Drain => self.roll(node).await,
         }
     }
 
@@ -252,16 +299,10 @@ async fn finish(net: &mut Net) -> Result<u64> {
     sleep(MENDED).await;
     let calm_from = micros();
     sleep(CALM).await;
-    for publisher in &mut net.publishers {
-        publisher.finish_if_alive().await?;
-    }
+    net.finish().await?;
     let killed = |clients: &[ClientProcess]| clients.iter().filter(|it| it.diary().1).count();
     let (publishers, subscribers) = (killed(&net.publishers), killed(&net.subscribers));
     tell(&format!("{publishers} publishers and {subscribers} subscribers were killed"));
-    for subscriber in &mut net.subscribers {
-        // Those that were killed have ended; they have nothing to say.
-        subscriber.finish_if_alive().await?;
-    }
     Ok(calm_from)
 }
 
