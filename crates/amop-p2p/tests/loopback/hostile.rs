@@ -61,6 +61,25 @@ async fn garbage_on_a_lane_closes_the_link_and_a_good_peer_is_welcome_after_it()
     link(&node("n1.node.bank-b.amop", &settings()), &acceptor).await;
 }
 
+/// FRAME-2: a length is judged before anything is kept for it, on each lane, the last one over and the largest there is.
+#[tokio::test]
+async fn a_length_of_4_gib_closes_the_link_and_takes_no_memory() {
+    let settings = settings();
+    let acceptor = node("n1.node.bank-a.amop", &settings);
+    for (lane, name) in ["control", "replies", "messages", "files"].into_iter().enumerate() {
+        for length in [u32::try_from(FRAME_BYTES_MAX).unwrap() + 1, u32::MAX] {
+            let (mut hostile, link_to_it) = hostile_link(&acceptor).await;
+            let running = Running::start(link_to_it);
+            hostile.lanes[lane].0.write_all(&length.to_be_bytes()).await.unwrap();
+            let text = format!(
+                "{name} lane: frame of {length} bytes is over the limit of {FRAME_BYTES_MAX}"
+            );
+            assert_broken(&hostile, running.end().await, &text).await;
+        }
+    }
+    assert_eq!(settings.waiting.bytes(), 0);
+}
+
 #[tokio::test]
 async fn a_frame_over_the_limit_closes_the_link_and_those_before_it_are_read() {
     let acceptor = node("n1.node.bank-a.amop", &settings());
