@@ -86,6 +86,7 @@ const STEPS: &[Step] = &[
     Step { environment: &[], arguments: "xtask bench two-hop --smoke --vs raw" },
     Step { environment: &[], arguments: "xtask bench file --smoke" },
     Step { environment: &[], arguments: "xtask sim --seeds 3000" },
+    Step { environment: &[], arguments: "xtask chaos --scenario mix --minutes 3" },
     Step { environment: &[], arguments: "xtask package" },
 ];
 
