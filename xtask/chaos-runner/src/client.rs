@@ -88,6 +88,8 @@ pub(crate) async fn run(args: ClientArgs) -> Result<()> {
         grace.tick().await;
     }
     client.close().await;
+    // What they were handed before counts as taken, so it must stand in the diary.
+    while services.join_next().await.is_some() {}
     Ok(())
 }
 

@@ -29,7 +29,9 @@ async fn a_publish_that_was_held_up_has_less_time_left() {
     };
     assert_eq!(ttl_of(1, 1000).await, TTL, "the clock of a sender may say anything");
     let left = ttl_of(2, 1000 - 40).await;
-    assert!((TTL / 4..=TTL / 3).contains(&left), "40 of 60 s are over, but {left:?} are left");
+    // Less the 11 ms by which it may be younger than its stamp.
+    let most = TTL / 3 + Duration::from_millis(11);
+    assert!((TTL / 4..=most).contains(&left), "40 of 60 s are over, but {left:?} are left");
     assert_eq!(ttl_of(3, 1000 - 400).await, Duration::ZERO);
 }
 
