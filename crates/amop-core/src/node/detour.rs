@@ -5,6 +5,10 @@
 //! ways while no word comes; its subscriber takes one copy. A slow handler is silent as well: then
 //! the copies were for nothing, which is why they are few.
 //!
+//! What a relay gives back goes every other way first. When none is left it goes once more by those it
+//! took, a moment later: a relay that has just started is linked with one side before the other, and
+//! no news may tell that it is linked with both.
+//!
 //! A relay is blamed only if another way brought the answer sooner than this one was waited for.
 
 use std::time::Duration;
@@ -37,12 +41,34 @@ impl Node {
     pub(super) fn silent(&mut self, now: Instant, id: MsgId) {
         let Some(pending) = self.pending_mut(id) else { return };
         pending.doubted_at = None;
+        if pending.is_parked {
+            self.unpark(id, true);
+            return self.try_next(now, id);
+        }
+        let came_back = pending.chosen.as_ref().is_some_and(|chosen| chosen.came_back);
         if self.fail_over(now, id) {
             return;
         }
-        if self.has_other_way(id) {
+        if came_back || self.has_other_way(id) {
             self.send_again(now, id);
         }
+    }
+
+    /// A copy came back while another one may be handled: sends the next another way, or in a moment by
+    /// those that were used.
+    pub(super) fn turned_back(&mut self, now: Instant, id: MsgId) {
+        if self.has_other_way(id) {
+            return self.send_again(now, id);
+        }
+        let Some(publisher) = self.publishers.get_mut(&id.publisher) else { return };
+        let Some(pending) = publisher.unicasts.get_mut(id.counter) else { return };
+        let Some(chosen) = &mut pending.chosen else { return };
+        chosen.came_back = true;
+        chosen.ways.clear();
+        let again = now + pending.turned_back();
+        let at = pending.doubted_at.map_or(again, |at| at.min(again));
+        pending.doubted_at = Some(at);
+        publisher.wake_by(at, id.publisher, &mut self.timers);
     }
 
     /// Whether a way over relays is left that no copy took to where the last one went.
@@ -69,12 +95,12 @@ impl Node {
         let chosen = self.pending(id).and_then(|pending| pending.chosen.as_ref());
         let mut ways = chosen.map_or_else(Vec::new, |chosen| chosen.ways.clone());
         let path = self.table.way(node, &ways).ok_or(Reason::NoPath)?;
-        if !self.send_along(path.clone(), message) {
-            return Err(Reason::NoPath);
-        }
-        ways.push(path);
+        ways.push(path.clone());
         if let Some(chosen) = self.pending_mut(id).and_then(|pending| pending.chosen.as_mut()) {
             chosen.ways = ways;
+        }
+        if !self.send_along(path, message) {
+            return Err(Reason::NoPath);
         }
         self.listen(now, id, true);
         Ok(())

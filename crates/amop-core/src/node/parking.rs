@@ -56,7 +56,22 @@ impl Node {
         pending.held_until = Some(until);
         pending.is_parked = true;
         self.recorder.note(now, id, Step::Parked);
-        publisher.wake_by(until, id.publisher, &mut self.timers);
+        let is_turned_back = self.is_turned_back(id);
+        let Some(publisher) = self.publishers.get_mut(&id.publisher) else { return };
+        let Some(pending) = publisher.unicasts.get_mut(id.counter) else { return };
+        pending.doubted_at = is_turned_back.then(|| until.min(now + pending.turned_back()));
+        let due = pending.due();
+        publisher.wake_by(due, id.publisher, &mut self.timers);
+    }
+
+    /// Whether one of those who had no way there has one by the map: a relay on it said no.
+    fn is_turned_back(&self, id: MsgId) -> bool {
+        let Some(pending) = self.pending(id) else { return false };
+        let has_way = |absent: &Absent| {
+            let now_at = self.table.find(&pending.topic, absent.at.instance);
+            absent.is_cut_off && now_at.is_some_and(|now_at| self.seat(now_at).is_some())
+        };
+        pending.absent.iter().any(has_way)
     }
 
     /// Whether a unicast that is with nobody has somebody to go to now.
@@ -74,6 +89,7 @@ impl Node {
         let back: Vec<Instance> = self.has_come_back(pending, is_rerouted).collect();
         let Some(pending) = self.pending_mut(id) else { return };
         pending.is_parked = false;
+        pending.doubted_at = None;
         pending.absent.retain(|absent| !back.contains(&absent.at.instance));
         pending.excluded.retain(|excluded| !back.contains(excluded));
     }

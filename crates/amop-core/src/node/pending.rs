@@ -1,5 +1,7 @@
 //! What the home node keeps of a unicast until it has an outcome.
 
+use std::time::Duration;
+
 use amop_topic_table::{Candidate, Place};
 use amop_wire::limits::TRIED_MAX;
 use amop_wire::{
@@ -44,6 +46,8 @@ pub(super) struct Pending {
     pub(super) is_parked: bool,
     /// Until when it waits for that, once it has begun to.
     pub(super) held_until: Option<Instant>,
+    /// How often it came back when no other way was left.
+    pub(super) dead_ends: u32,
 }
 
 /// The subscriber that a unicast is with until it says no, or its node for every copy.
@@ -57,6 +61,8 @@ pub(super) struct Chosen {
     former: Vec<(Place, u32)>,
     /// The ways over relays that copies took since it has this seat, the last at the end.
     pub(super) ways: Vec<Path>,
+    /// Whether one came back, so that the next may take any of these ways again.
+    pub(super) came_back: bool,
     /// When it was sent.
     pub(super) sent_at: Instant,
 }
@@ -78,7 +84,7 @@ pub(super) struct Doubted {
 impl Chosen {
     /// One copy is about to go there.
     pub(super) fn new(seat: Seat, now: Instant) -> Self {
-        Self { seat, open: 1, former: Vec::new(), ways: Vec::new(), sent_at: now }
+        Self { seat, open: 1, former: Vec::new(), ways: Vec::new(), came_back: false, sent_at: now }
     }
 
     /// The subscriber, or the way to it, is another one now.
@@ -145,6 +151,7 @@ impl Pending {
             absent: Vec::new(),
             is_parked: false,
             held_until: None,
+            dead_ends: 0,
         }
     }
 
@@ -156,7 +163,7 @@ impl Pending {
     /// When to look after it again, at the latest.
     pub(super) fn due(&self) -> Instant {
         let parked = self.held_until.filter(|_| self.is_parked);
-        parked.or(self.doubted_at).unwrap_or(self.deadline)
+        self.doubted_at.or(parked).unwrap_or(self.deadline)
     }
 
     /// The number of the present attempt.
@@ -180,6 +187,14 @@ impl Pending {
         let is_another = |chosen: &Chosen| chosen.seat.at.instance != subscriber;
         let is_made = (1..=self.attempts).contains(&attempt.wrapping_sub(self.base));
         !is_made || self.attempt() == attempt && self.chosen.as_ref().is_some_and(is_another)
+    }
+
+    /// It came back and no other way is left: how long until it may go by one of the same, 50 ms at first
+    /// and twice as long each time, 1 s at most.
+    pub(super) fn turned_back(&mut self) -> Duration {
+        let pause = TURNED_BACK_MIN * 2u32.saturating_pow(self.dead_ends);
+        self.dead_ends += 1;
+        pause.min(TURNED_BACK_MAX)
     }
 
     /// Notes a definite no of the subscriber that was chosen, at this node, and whether it may be
@@ -242,6 +257,10 @@ impl Pending {
 /// Most times that a subscriber is given up in doubt and another one asked, or the same elsewhere, in vain or
 /// not.
 const DOUBTED_MAX: usize = 16;
+
+/// How long one that came back waits at least, and at most, until it takes the same way.
+const TURNED_BACK_MIN: Duration = Duration::from_millis(50);
+const TURNED_BACK_MAX: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

@@ -93,6 +93,7 @@ impl Node {
         let Some(pending) = self.pending_mut(id) else { return };
         let Some(chosen) = pending.chosen.as_mut() else { return };
         chosen.open += 1;
+        chosen.came_back = false;
         chosen.sent_at = now;
         let seat = chosen.seat;
         let step = sent(own, pending, seat, None, held);
@@ -141,7 +142,7 @@ impl Node {
     }
 
     /// Where a subscriber is, if there is a way.
-    fn seat(&self, at: Candidate) -> Option<Seat> {
+    pub(super) fn seat(&self, at: Candidate) -> Option<Seat> {
         let link = match at.place {
             Place::Here => self.sessions.get(&at.instance)?.link,
             Place::Node(node) => match self.peers.get(&node) {
@@ -219,6 +220,9 @@ impl Node {
         let is_left = chosen.copy_refused(place);
         self.note_refused(id, place, seat.at.instance, reason);
         if is_left && !fenced {
+            if reason == Reason::NoPath && place == seat.at.place {
+                self.turned_back(now, id);
+            }
             return; // Another copy may be handled: that is doubt.
         }
         let now_at = self.pending(id).and_then(|pending| self.seat_of_chosen(pending));
@@ -272,7 +276,8 @@ impl Node {
 
     /// Time is up, nobody has appeared, or nothing is heard of it.
     pub(super) fn unicast_expired(&mut self, now: Instant, id: MsgId) {
-        if self.pending(id).is_some_and(|pending| pending.is_parked && pending.due() <= now) {
+        let has_waited = |pending: &Pending| pending.held_until.is_some_and(|until| until <= now);
+        if self.pending(id).is_some_and(|pending| pending.is_parked && has_waited(pending)) {
             return self.exhausted(id);
         }
         if self.pending(id).is_some_and(|pending| now < pending.deadline) {

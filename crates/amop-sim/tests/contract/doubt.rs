@@ -78,6 +78,37 @@ fn a_request_under_way_takes_another_way_when_a_relay_dies() {
     }
 }
 
+/// UNI-11, ROUTE-6: the only relay dies with it, is back, and gives the next copy back for a while. Nothing
+/// that a map would show has changed by then.
+#[test]
+fn a_request_in_doubt_goes_once_more_by_the_only_relay_that_gave_it_back() {
+    for (given_back_for, timeout) in [(20, 2 * SECOND), (300, 4 * SECOND), (2000, 10 * SECOND)] {
+        let mut world = World::new(5);
+        let nodes = [0, 1, 2].map(|n| world.node(&format!("n{n}.node.bank.amop")));
+        world.link(nodes[0], nodes[1]);
+        world.link(nodes[1], nodes[2]);
+        let publisher = world.client("app.sdk.bank.amop", &[nodes[0]]);
+        let subscriber = world.client("sub.sdk.bank.amop", &[nodes[2]]);
+        world.subscribe(subscriber, "t");
+        world.run_for(SECOND);
+        let id = world.publish(publisher, Mode::Unicast, "t", timeout);
+        world.run_for(millis(2));
+        world.crash(nodes[1], millis(50));
+        world.run_for(millis(100));
+        world.restart(nodes[1]);
+        world.set_denying(nodes[1], true);
+        world.link(nodes[1], nodes[2]);
+        world.link(nodes[1], nodes[0]);
+        world.run_for(millis(given_back_for));
+        world.set_denying(nodes[1], false);
+        world.run_for(timeout);
+        let publication = world.record().publication(id);
+        let seen = (publication.code(), publication.calls.len());
+        assert_eq!(seen, (Code::Ok, 1), "given back for {given_back_for} ms");
+        world.check();
+    }
+}
+
 /// UNI-11: the first link is the same, what is lost is behind it.
 #[test]
 fn a_request_takes_another_way_behind_the_same_relay() {

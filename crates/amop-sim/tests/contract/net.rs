@@ -1,5 +1,7 @@
 //! Nodes in any graph, with one client each.
 
+use std::time::Duration;
+
 use amop_sim::{ClientId, End, NodeId, World};
 use amop_wire::{Code, Mode, MsgId, Receipt};
 
@@ -37,7 +39,11 @@ impl Net {
     }
 
     pub(crate) fn request(&mut self, from: usize, topic: &str) -> MsgId {
-        self.world.publish(self.clients[from], Mode::Unicast, topic, SECOND)
+        self.request_within(from, topic, SECOND)
+    }
+
+    pub(crate) fn request_within(&mut self, from: usize, topic: &str, timeout: Duration) -> MsgId {
+        self.world.publish(self.clients[from], Mode::Unicast, topic, timeout)
     }
 
     pub(crate) fn multicast(&mut self, topic: &str) -> MsgId {

@@ -1,5 +1,6 @@
 //! Unicasts that somebody said no to, definitely, and that have somebody to go to a moment later.
 
+use amop_sim::End;
 use amop_wire::{Code, Reason};
 
 use crate::net::Net;
@@ -21,6 +22,39 @@ fn a_request_without_a_way_goes_out_once_there_is_one() {
         assert_eq!(net.world.record().publication(id).calls.len(), 1);
         net.end();
     }
+}
+
+/// UNI-4, ROUTE-6: the only relay gives it back, and takes it a moment later, of which nobody tells.
+#[test]
+fn a_request_that_came_back_goes_the_same_way_a_moment_later() {
+    for taken_after in [20, 100, 700, 2000] {
+        let mut net = Net::new(&[(0, 1), (1, 2)]);
+        net.world.set_denying(net.nodes[1], true);
+        let (id, before) = (net.request_within(0, "to2", 10 * SECOND), net.world.now());
+        net.world.run_for(millis(taken_after));
+        net.world.set_denying(net.nodes[1], false);
+        net.world.run_for(2 * SECOND);
+        assert_eq!(net.code(id), Code::Ok, "taken after {taken_after} ms");
+        let (at, _) = net.world.record().publication(id).ends[0];
+        let waited = at.saturating_since(before);
+        assert!(waited < millis(2 * taken_after + 100), "{waited:?} of {taken_after} ms");
+        net.end();
+    }
+}
+
+/// UNI-4, ROUTE-6: 50 ms later, and twice as long each time, so that it is not many times.
+#[test]
+fn a_request_that_always_comes_back_goes_out_seven_times() {
+    let mut net = Net::new(&[(0, 1), (1, 2)]);
+    net.world.set_denying(net.nodes[1], true);
+    let id = net.request_within(0, "to2", 10 * SECOND);
+    net.world.run_for(3 * SECOND + millis(50));
+    let End::Outcome { code, reason, attempts, .. } = net.world.record().publication(id).end()
+    else {
+        panic!("a receipt")
+    };
+    assert_eq!((*code, *reason, *attempts), (Code::NoSubscriber, Reason::NoPath, 7));
+    net.end();
 }
 
 /// UNI-4: its node knows that the subscriber has gone before anybody is told where it is.
