@@ -28,13 +28,16 @@ pub(crate) enum Work {
         /// How many wait for their answer at any time.
         in_flight: u32,
     },
+    /// One request after another: first alone, then beside messages in one direction, as fast as they go
+    /// through, of the same client to the same subscriber.
+    Beside { payload_bytes: usize },
     /// Clients that attach to one node and then do nothing.
     Attach { clients: u32 },
 }
 
 impl Case {
     /// Every case, in the order in which they run.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::one_way("one-way-16", 16),
         Self::one_way("one-way-256", 256),
         Self::one_way("one-way-4k", 4 << 10),
@@ -43,6 +46,7 @@ impl Case {
         Self::two_nodes("requests-1", Work::Requests { in_flight: 1 }),
         Self::two_nodes("requests-64", Work::Requests { in_flight: 64 }),
         Self::two_nodes("requests-1024", Work::Requests { in_flight: 1024 }),
+        Self::two_nodes("requests-1-beside-1m", Work::Beside { payload_bytes: 1 << 20 }),
         Self { subscribers: 100, ..Self::one_way("fan-out-100", 256) },
         Self { nodes: 3, ..Self::one_way("three-nodes-one-way", 256) },
         Self {
@@ -68,7 +72,7 @@ impl Case {
         match &mut self.work {
             Work::Bulk { messages, .. } => *messages = 16,
             Work::Attach { clients } => *clients = 20,
-            Work::OneWay { .. } | Work::Requests { .. } => {}
+            Work::OneWay { .. } | Work::Requests { .. } | Work::Beside { .. } => {}
         }
         self
     }

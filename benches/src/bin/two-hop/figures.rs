@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::bench::CaseRuns;
 use crate::case::{Case, Work};
 use crate::network::{ProcessRun, Run};
+use crate::orders::Measured;
 
 /// What is told of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -21,6 +22,8 @@ pub(crate) enum Figure {
     P50Us,
     P99Us,
     P999Us,
+    /// `P99Us` through the same of answers that had nothing beside them.
+    P99ThroughAlone,
     /// The longest that any answer took.
     MaxUs,
     /// CPU time of all processes for one message, or for one request with its answer.
@@ -58,13 +61,16 @@ impl Figure {
         let attaches = matches!(case.work, Work::Attach { .. });
         match self {
             Self::Rate if attaches => "attaches/s",
-            Self::Rate if matches!(case.work, Work::Requests { .. }) => "answers/s",
+            Self::Rate if matches!(case.work, Work::Requests { .. } | Work::Beside { .. }) => {
+                "answers/s"
+            }
             Self::Rate if case.subscribers > 1 => "deliveries/s",
             Self::Rate => "messages/s",
             Self::MegabytesPerSecond => "MB/s",
             Self::P50Us => "p50, us",
             Self::P99Us => "p99, us",
             Self::P999Us => "p99.9, us",
+            Self::P99ThroughAlone => "p99 through alone",
             Self::MaxUs => "longest, us",
             Self::CpuUs if attaches => "CPU us/attach",
             Self::CpuUs => "CPU us/message",
@@ -85,7 +91,7 @@ pub(crate) fn figures(runs: &CaseRuns) -> BTreeMap<Figure, Spread> {
     };
     let payload_bytes = match runs.case.work {
         Work::OneWay { payload_bytes } | Work::Bulk { payload_bytes, .. } => Some(payload_bytes),
-        Work::Requests { .. } | Work::Attach { .. } => None,
+        Work::Requests { .. } | Work::Beside { .. } | Work::Attach { .. } => None,
     };
     add(Figure::Rate, &|run| Some(run.measured.rate()));
     add(Figure::MegabytesPerSecond, &|run| {
@@ -94,6 +100,10 @@ pub(crate) fn figures(runs: &CaseRuns) -> BTreeMap<Figure, Spread> {
     add(Figure::P50Us, &|run| run.measured.latencies.quantile_us(0.5));
     add(Figure::P99Us, &|run| run.measured.latencies.quantile_us(0.99));
     add(Figure::P999Us, &|run| run.measured.latencies.quantile_us(0.999));
+    add(Figure::P99ThroughAlone, &|run| {
+        let Measured { latencies, alone, .. } = &run.measured;
+        Some(latencies.quantile_us(0.99)? / alone.as_ref()?.quantile_us(0.99)?)
+    });
     add(Figure::MaxUs, &|run| run.measured.latencies.quantile_us(1.0));
     add(Figure::CpuUs, &|run| Some(run.measured.cpu_us_per_message()));
     let may_lose = payload_bytes.is_some() && !runs.system.promises_delivery();
@@ -155,7 +165,6 @@ impl fmt::Display for Spread {
 pub(crate) mod tests {
     use super::*;
     use crate::latencies::Latencies;
-    use crate::orders::Measured;
     use crate::system::System;
     use std::time::Duration;
 
@@ -173,6 +182,7 @@ pub(crate) mod tests {
             seconds: 2.0,
             cpu_us: vec![2e6, 2e6],
             latencies,
+            alone: None,
             expected: done,
             arrived: done,
         };

@@ -122,7 +122,10 @@ impl Network {
         // The publisher comes last: it is ready once it reaches all subscribers.
         let active = match case.work {
             Work::Attach { .. } => client("crowd", "crowd", first, 0).await?,
-            Work::OneWay { .. } | Work::Bulk { .. } | Work::Requests { .. } => {
+            Work::OneWay { .. }
+            | Work::Bulk { .. }
+            | Work::Requests { .. }
+            | Work::Beside { .. } => {
                 client("publisher", "publisher", first, case.subscribers).await?
             }
         };

@@ -90,6 +90,8 @@ pub(crate) struct Measured {
     pub(crate) cpu_us: Vec<f64>,
     /// How long answers or attaching took; one-way messages have none.
     pub(crate) latencies: Latencies,
+    /// How long answers took while there was nothing beside them, if that was measured.
+    pub(crate) alone: Option<Latencies>,
     /// How many one-way messages should have come to subscribers since the processes started.
     pub(crate) expected: u64,
     /// How many of these have.
@@ -194,6 +196,14 @@ mod tests {
         let mut latencies = Latencies::new();
         latencies.record(Duration::from_micros(3));
         let cpu_us = vec![7.0, 3.0];
-        Measured { done: 8, seconds: 2.0, cpu_us, latencies, expected: 20, arrived: 19 }
+        Measured {
+            done: 8,
+            seconds: 2.0,
+            cpu_us,
+            latencies,
+            alone: None,
+            expected: 20,
+            arrived: 19,
+        }
     }
 }

@@ -23,6 +23,15 @@ pub(crate) trait Publisher {
     ///
     /// Fails when a request has no answer, or a wrong one.
     async fn ask(&mut self, in_flight: u32, run: Requests) -> Result<Requests>;
+
+    /// Does both at the same time, with one request in flight; answers how many copies arrived as well.
+    ///
+    /// # Errors
+    ///
+    /// Fails when either does, and where a system has no such client.
+    async fn ask_beside(&mut self, _run: Requests, _flow: &mut Flow) -> Result<(Requests, u64)> {
+        bail!("this client streams or asks, one at a time")
+    }
 }
 
 /// Does what the benchmark orders until there is nothing more to do.
@@ -56,6 +65,9 @@ impl<P: Publisher> Worker<P> {
             Work::Requests { in_flight } => {
                 return self.publisher.ask(in_flight, Requests::begin(load)).await?.finish();
             }
+            Work::Beside { payload_bytes } => {
+                return self.measure_beside(load, payload_bytes).await;
+            }
             Work::Attach { .. } => bail!("this client is attached already"),
         };
         self.stream(Flow::lasting(self.sent, payload_bytes, load.warm_up)).await?;
@@ -67,6 +79,18 @@ impl<P: Publisher> Worker<P> {
         let measured = window.close(self.stream(flow).await?)?;
         let expected = self.sent * u64::from(load.subscribers);
         Ok(Measured { expected, arrived: self.arrived, ..measured })
+    }
+
+    async fn measure_beside(&mut self, load: &Load, payload_bytes: usize) -> Result<Measured> {
+        let alone = self.publisher.ask(1, Requests::begin(load)).await?.finish()?;
+        let mut flow = Flow::lasting(self.sent, payload_bytes, load.warm_up + load.window);
+        let beside = self.publisher.ask_beside(Requests::begin(load), &mut flow).await;
+        let (run, arrived) = beside?;
+        self.sent += flow.sent();
+        self.arrived += arrived;
+        let expected = self.sent * u64::from(load.subscribers);
+        let (alone, arrived) = (Some(alone.latencies), self.arrived);
+        Ok(Measured { alone, expected, arrived, ..run.finish()? })
     }
 
     async fn stream(&mut self, mut flow: Flow) -> Result<u64> {

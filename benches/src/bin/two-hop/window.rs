@@ -43,6 +43,7 @@ impl Window {
             seconds,
             cpu_us: cpu_us.collect(),
             latencies: Latencies::new(),
+            alone: None,
             expected: 0,
             arrived: 0,
         })

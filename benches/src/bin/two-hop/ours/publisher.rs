@@ -60,11 +60,9 @@ impl Publisher {
         ensure!(all, "a message was not acknowledged by all: {receipt:?}");
         Ok(acked.into())
     }
-}
 
-impl publisher::Publisher for Publisher {
     /// A message has arrived when its receipt says that every subscriber took it.
-    async fn stream(&mut self, flow: &mut Flow) -> Result<u64> {
+    async fn stream_to_all(&self, flow: &mut Flow) -> Result<u64> {
         let SdkAsker { client, topic } = &self.asker;
         let in_flight_max = (BYTES_IN_FLIGHT_MAX / flow.payload_bytes()).clamp(1, IN_FLIGHT_MAX);
         let mut in_flight = VecDeque::with_capacity(in_flight_max);
@@ -81,9 +79,19 @@ impl publisher::Publisher for Publisher {
         }
         Ok(arrived)
     }
+}
+
+impl publisher::Publisher for Publisher {
+    async fn stream(&mut self, flow: &mut Flow) -> Result<u64> {
+        self.stream_to_all(flow).await
+    }
 
     async fn ask(&mut self, in_flight: u32, run: Requests) -> Result<Requests> {
         keep_asking(&self.asker, in_flight, run).await
+    }
+
+    async fn ask_beside(&mut self, run: Requests, flow: &mut Flow) -> Result<(Requests, u64)> {
+        tokio::try_join!(keep_asking(&self.asker, 1, run), self.stream_to_all(flow))
     }
 }
 
