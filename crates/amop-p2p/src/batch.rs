@@ -20,10 +20,10 @@ pub use encoded::Encoded;
 /// [`Outbox::send`](crate::Outbox::send), which leaves it empty.
 #[derive(Debug, Default)]
 pub struct Batch {
-    lanes: [LaneBuffer; 4],
+    lanes: [LaneBuffer; Lane::COUNT],
     /// The time on the clock of its owner, who puts stamps.
     now: Option<Instant>,
-    stamped_at: [Option<Instant>; 4],
+    stamped_at: [Option<Instant>; Lane::COUNT],
 }
 
 impl Batch {
@@ -80,7 +80,7 @@ impl Batch {
         self.lanes.iter_mut().for_each(LaneBuffer::clear);
     }
 
-    pub(crate) fn lanes_mut(&mut self) -> &mut [LaneBuffer; 4] {
+    pub(crate) fn lanes_mut(&mut self) -> &mut [LaneBuffer; Lane::COUNT] {
         &mut self.lanes
     }
 

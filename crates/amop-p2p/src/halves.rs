@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use amop_wire::Lane;
 use tokio::time::Instant;
 
 use crate::lane::Progress;
@@ -15,7 +16,7 @@ use crate::waiting::Waiting;
 /// The halves of frames on the lanes of one link, most urgent lane first.
 #[derive(Debug)]
 pub(crate) struct Halves {
-    lanes: [Option<Half>; 4],
+    lanes: [Option<Half>; Lane::COUNT],
     /// How many bytes of them are kept.
     bytes: usize,
     /// Counts what is kept here and elsewhere.
@@ -32,13 +33,13 @@ struct Half {
 
 impl Halves {
     pub(crate) fn new(waiting: Waiting) -> Self {
-        Self { lanes: [None; 4], bytes: 0, waiting }
+        Self { lanes: [None; Lane::COUNT], bytes: 0, waiting }
     }
 
     /// Takes in what the lanes read. The clock is read only if a deadline is to be set.
     pub(crate) fn note(
         &mut self,
-        read: [Progress; 4],
+        read: [Progress; Lane::COUNT],
         patience: Duration,
         now: impl Fn() -> Instant,
     ) {
@@ -96,7 +97,7 @@ mod tests {
     }
 
     /// The first deadline in seconds, and its lane, after reads at the given seconds; and what is kept.
-    fn first_after(reads: &[(u64, [Progress; 4])]) -> (Option<(u64, usize)>, usize) {
+    fn first_after(reads: &[(u64, [Progress; Lane::COUNT])]) -> (Option<(u64, usize)>, usize) {
         let (start, waiting) = (epoch(), Waiting::default());
         let mut halves = Halves::new(waiting.clone());
         for &(second, read) in reads {
@@ -108,17 +109,19 @@ mod tests {
 
     #[test]
     fn a_frame_that_is_begun_has_a_deadline_and_one_that_ends_has_none() {
-        let begun = [NOTHING, half(100, 100), NOTHING, NOTHING];
+        let begun = [NOTHING, half(100, 100), NOTHING, NOTHING, NOTHING];
         assert_eq!(first_after(&[(3, begun)]), (Some((33, 1)), 100));
-        let ended = [NOTHING, Progress { bytes: 10, has_ended: true, kept: 0 }, NOTHING, NOTHING];
+        let ended =
+            [NOTHING, Progress { bytes: 10, has_ended: true, kept: 0 }, NOTHING, NOTHING, NOTHING];
         assert_eq!(first_after(&[(3, begun), (4, ended)]), (None, 0));
-        let next = [NOTHING, Progress { bytes: 10, has_ended: true, kept: 5 }, NOTHING, NOTHING];
+        let next =
+            [NOTHING, Progress { bytes: 10, has_ended: true, kept: 5 }, NOTHING, NOTHING, NOTHING];
         assert_eq!(first_after(&[(3, begun), (4, next)]), (Some((34, 1)), 5), "that of the next");
     }
 
     #[test]
     fn a_deadline_is_put_off_by_much_and_not_by_little() {
-        let lane = |bytes, kept| [NOTHING, NOTHING, half(bytes, kept), NOTHING];
+        let lane = |bytes, kept| [NOTHING, NOTHING, half(bytes, kept), NOTHING, NOTHING];
         let drip = [(0, lane(1, 1)), (9, lane(1, 2)), (18, lane(ENOUGH_BYTES - 2, ENOUGH_BYTES))];
         assert_eq!(first_after(&drip), (Some((30, 2)), ENOUGH_BYTES));
         let flow = [(0, lane(1, 1)), (9, lane(ENOUGH_BYTES, ENOUGH_BYTES + 1))];
@@ -130,15 +133,15 @@ mod tests {
     #[test]
     fn a_more_urgent_lane_that_flows_puts_a_deadline_off_and_not_the_reverse() {
         let waits = half(0, 7);
-        let starved = [(0, [NOTHING, NOTHING, NOTHING, half(7, 7)])];
+        let starved = [(0, [NOTHING, NOTHING, NOTHING, half(7, 7), NOTHING])];
         let busy = Progress { bytes: ENOUGH_BYTES, has_ended: true, kept: 0 };
         let flows = |lane: usize, of: usize| {
-            let mut read = [NOTHING; 4];
+            let mut read = [NOTHING; Lane::COUNT];
             (read[lane], read[of]) = (busy, waits);
             read
         };
         assert_eq!(first_after(&[starved[0], (5, flows(2, 3))]).0, Some((35, 3)));
-        let begun = [(0, [NOTHING, half(7, 7), NOTHING, NOTHING])];
+        let begun = [(0, [NOTHING, half(7, 7), NOTHING, NOTHING, NOTHING])];
         assert_eq!(first_after(&[begun[0], (5, flows(2, 1))]).0, Some((30, 1)));
     }
 
@@ -146,7 +149,7 @@ mod tests {
     fn what_was_kept_of_a_link_that_has_ended_counts_no_more() {
         let waiting = Waiting::default();
         let mut halves = Halves::new(waiting.clone());
-        halves.note([half(5, 5), NOTHING, half(9, 9), NOTHING], PATIENCE, epoch);
+        halves.note([half(5, 5), NOTHING, half(9, 9), NOTHING, NOTHING], PATIENCE, epoch);
         assert_eq!(waiting.bytes(), 14);
         drop(halves);
         assert_eq!(waiting.bytes(), 0);

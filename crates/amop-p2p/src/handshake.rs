@@ -5,7 +5,7 @@
 //!   │ ── TLS hello ────────────────────────▶ │
 //!   │ ◀───────────────── its certificate ─── │
 //!   │  (judges it)                           │
-//!   │ ── our certificate, four lanes ─────▶ │  (judges it, takes the lanes)
+//!   │ ── our certificate, five lanes ─────▶ │  (judges it, takes the lanes)
 //!   │ ◀───────── the number on each lane ─── │
 //! ```
 //!
@@ -120,7 +120,7 @@ impl Context {
                 HandshakeError::Protocol { text }
             }
         })?;
-        let [(w0, r0), (w1, r1), (w2, r2), (w3, r3)] = lanes;
+        let [(w0, r0), (w1, r1), (w2, r2), (w3, r3), (w4, r4)] = lanes;
         guard.if_dropped = (CloseCode::Shutdown, "the link was dropped");
         self.open.add(&connection, &guard.outbox, side);
         // Whoever changes the trust judges the links that are open then. This one was not yet, and may have
@@ -135,8 +135,8 @@ impl Context {
             peer: peer_of(&connection),
             remote_addr: connection.remote_address(),
             side,
-            readers: [r0, r1, r2, r3],
-            writers: [w0, w1, w2, w3],
+            readers: [r0, r1, r2, r3, r4],
+            writers: [w0, w1, w2, w3, w4],
             settings: Arc::clone(&self.settings),
             guard,
         })

@@ -1,4 +1,4 @@
-//! One link: an authenticated connection with its four lanes.
+//! One link: an authenticated connection with its five lanes.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -25,8 +25,8 @@ pub struct Link {
     pub(crate) peer: Party,
     pub(crate) remote_addr: SocketAddr,
     pub(crate) side: Side,
-    pub(crate) readers: [LaneReader; 4],
-    pub(crate) writers: [LaneWriter; 4],
+    pub(crate) readers: [LaneReader; Lane::COUNT],
+    pub(crate) writers: [LaneWriter; Lane::COUNT],
     pub(crate) settings: Arc<Settings>,
     pub(crate) guard: Guard,
 }

@@ -18,7 +18,7 @@ pub(crate) enum LaneError {
 }
 
 /// In the order of [`Lane::ALL`].
-pub(crate) type Lanes = [(LaneWriter, LaneReader); 4];
+pub(crate) type Lanes = [(LaneWriter, LaneReader); Lane::COUNT];
 
 /// Opens the lanes and waits until the acceptor has opened its side of each.
 pub(crate) async fn open_lanes(connection: &Connection) -> Result<Lanes, LaneError> {

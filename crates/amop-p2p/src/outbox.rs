@@ -153,7 +153,7 @@ impl Outbox {
     pub(crate) fn take(
         &self,
         waker: &Waker,
-        idle: [bool; 4],
+        idle: [bool; Lane::COUNT],
         mut put: impl FnMut(usize, Bytes),
     ) -> Option<Request> {
         let queue = &mut *self.lock();
@@ -179,7 +179,7 @@ impl Outbox {
 
     /// Tells that QUIC took so many bytes on each lane, or that they were given up, and on which lanes
     /// it has all that was handed out.
-    pub(crate) fn written(&self, bytes: [usize; 4], idle: [bool; 4]) {
+    pub(crate) fn written(&self, bytes: [usize; Lane::COUNT], idle: [bool; Lane::COUNT]) {
         // At once: a link that has nothing to do is not run again, and what it counted would stay.
         for lane in (0..idle.len()).filter(|lane| idle[*lane]) {
             self.shared.has_written(lane, 0);
@@ -230,7 +230,7 @@ struct Shared {
     control_bytes: AtomicUsize,
     queued_messages: AtomicUsize,
     /// How many messages the link took out of each lane the last time, if QUIC has not all of them.
-    taken_messages: [AtomicUsize; 4],
+    taken_messages: [AtomicUsize; Lane::COUNT],
     /// Counts what of it is on the lane for files.
     file_room: FileRoom,
     bytes_max: usize,
@@ -252,7 +252,7 @@ impl Shared {
 
 #[derive(Debug, Default)]
 struct Queue {
-    lanes: [LaneBuffer; 4],
+    lanes: [LaneBuffer; Lane::COUNT],
     /// How to wake the link; `None` while it is awake.
     waker: Option<Waker>,
     request: Option<Request>,

@@ -37,8 +37,8 @@ use crate::stalls::Stalls;
 /// A running link.
 pub(crate) struct Runner {
     /// In the order of [`Lane::ALL`], most urgent first, like the writers.
-    readers: [LaneReader; 4],
-    writers: [LaneWriter; 4],
+    readers: [LaneReader; Lane::COUNT],
+    writers: [LaneWriter; Lane::COUNT],
     /// `None` while the link is open.
     ending: Option<Ending>,
     /// What the last read gave. Both are kept for their room.
@@ -286,7 +286,8 @@ impl Runner {
         let name = match self.readers[lane].lane {
             Lane::Control => "control",
             Lane::Replies => "replies",
-            Lane::Messages => "messages",
+            Lane::Unicasts => "unicasts",
+            Lane::Multicasts => "multicasts",
             Lane::Files => "files",
         };
         self.break_off(format!("{name} lane: {what}"))

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use amop_wire::Lane;
 use amop_wire::limits::{
     ALL_HANDSHAKES_BURST, ALL_HANDSHAKES_PER_SECOND, HANDSHAKES_BURST, HANDSHAKES_PER_SECOND,
     LINK_BYTES_MAX, LINK_MESSAGES_MAX,
@@ -105,7 +106,8 @@ impl Settings {
         }
         let lanes = match side {
             Side::Dialer => 0,
-            Side::Acceptor => LANE_COUNT,
+            // A stream for each lane.
+            Side::Acceptor => u8::try_from(Lane::COUNT).expect("lanes are few"),
         };
         let mut mtu = MtuDiscoveryConfig::default();
         mtu.upper_bound(self.udp_payload_max).minimum_change(PROBE_STEP_BYTES);
@@ -146,9 +148,6 @@ fn ack_frequency() -> AckFrequencyConfig {
     config.max_ack_delay(Some(Duration::from_millis(2)));
     config
 }
-
-/// How many streams a link has: one for each lane.
-const LANE_COUNT: u32 = 4;
 
 /// The search for the largest payload ends when its steps are shorter than this. Each probe is padding that
 /// the other end looks at byte by byte, which is a good part of what a short-lived link costs. With

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use amop_wire::Lane;
 use tokio::time::Instant;
 
 use crate::lane::Wrote;
@@ -13,14 +14,14 @@ use crate::lane::Wrote;
 /// The deadlines of the lanes of one link, most urgent lane first.
 #[derive(Debug, Default)]
 pub(crate) struct Stalls {
-    deadlines: [Option<Instant>; 4],
+    deadlines: [Option<Instant>; Lane::COUNT],
 }
 
 impl Stalls {
     /// Takes in what an attempt to write gave. The clock is read only if a lane is blocked.
     pub(crate) fn note(
         &mut self,
-        wrote: &[Wrote; 4],
+        wrote: &[Wrote; Lane::COUNT],
         patience: Duration,
         now: impl Fn() -> Instant,
     ) {
@@ -57,7 +58,7 @@ mod tests {
     }
 
     /// The first deadline, in seconds, after attempts to write at the given seconds.
-    fn first_after(attempts: &[(u64, [Wrote; 4])]) -> Option<u64> {
+    fn first_after(attempts: &[(u64, [Wrote; Lane::COUNT])]) -> Option<u64> {
         let (start, mut stalls) = (epoch(), Stalls::default());
         for (second, wrote) in attempts {
             stalls.note(wrote, PATIENCE, || start + Duration::from_secs(*second));
@@ -67,34 +68,46 @@ mod tests {
 
     #[test]
     fn a_lane_that_stands_has_the_deadline_of_its_last_byte() {
-        assert_eq!(first_after(&[(0, [EMPTY, EMPTY, FLOWS, EMPTY])]), None);
+        assert_eq!(first_after(&[(0, [EMPTY, EMPTY, FLOWS, EMPTY, EMPTY])]), None);
         assert_eq!(
-            first_after(&[(0, [EMPTY, EMPTY, STANDS, EMPTY]), (5, [EMPTY, EMPTY, STANDS, EMPTY])]),
+            first_after(&[
+                (0, [EMPTY, EMPTY, STANDS, EMPTY, EMPTY]),
+                (5, [EMPTY, EMPTY, STANDS, EMPTY, EMPTY])
+            ]),
             Some(10)
         );
         assert_eq!(
-            first_after(&[(0, [EMPTY, EMPTY, STANDS, EMPTY]), (5, [EMPTY, EMPTY, CRAWLS, EMPTY])]),
+            first_after(&[
+                (0, [EMPTY, EMPTY, STANDS, EMPTY, EMPTY]),
+                (5, [EMPTY, EMPTY, CRAWLS, EMPTY, EMPTY])
+            ]),
             Some(15)
         );
         assert_eq!(
-            first_after(&[(0, [EMPTY, EMPTY, STANDS, EMPTY]), (5, [EMPTY, EMPTY, FLOWS, EMPTY])]),
+            first_after(&[
+                (0, [EMPTY, EMPTY, STANDS, EMPTY, EMPTY]),
+                (5, [EMPTY, EMPTY, FLOWS, EMPTY, EMPTY])
+            ]),
             None
         );
     }
 
     #[test]
     fn a_more_urgent_lane_that_moves_puts_the_others_off_and_not_the_reverse() {
-        let starved = [(0, [EMPTY, EMPTY, STANDS, EMPTY]), (5, [EMPTY, FLOWS, STANDS, EMPTY])];
+        let starved =
+            [(0, [EMPTY, EMPTY, STANDS, EMPTY, EMPTY]), (5, [EMPTY, FLOWS, STANDS, EMPTY, EMPTY])];
         assert_eq!(first_after(&starved), Some(15));
-        let unread = [(0, [EMPTY, STANDS, EMPTY, EMPTY]), (5, [EMPTY, STANDS, FLOWS, EMPTY])];
+        let unread =
+            [(0, [EMPTY, STANDS, EMPTY, EMPTY, EMPTY]), (5, [EMPTY, STANDS, FLOWS, EMPTY, EMPTY])];
         assert_eq!(first_after(&unread), Some(10));
     }
 
     #[test]
     fn the_first_deadline_of_all_lanes_counts() {
-        let files = [(0, [EMPTY, EMPTY, EMPTY, STANDS])];
+        let files = [(0, [EMPTY, EMPTY, EMPTY, EMPTY, STANDS])];
         assert_eq!(first_after(&files), Some(10));
-        let two = [(0, [EMPTY, EMPTY, STANDS, EMPTY]), (3, [STANDS, EMPTY, STANDS, EMPTY])];
+        let two =
+            [(0, [EMPTY, EMPTY, STANDS, EMPTY, EMPTY]), (3, [STANDS, EMPTY, STANDS, EMPTY, EMPTY])];
         assert_eq!(first_after(&two), Some(10));
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct Link {
     /// Whether and why an end has closed the link: it sends nothing more.
     closed: [Option<CloseReason>; 2],
     /// When the last frame arrives, by sending end and lane.
-    last_arrival: [[Instant; 4]; 2],
+    last_arrival: [[Instant; Lane::COUNT]; 2],
     /// Bytes on their way, by sending end.
     queued_bytes: [usize; 2],
     /// Those of them that are no control messages; files do not count.
@@ -186,11 +186,15 @@ impl World {
             | (Party::Client(_) | Party::Stranger(_), _, _)
             | (Party::Node(_), Lane::Control, Kind::Client) => usize::MAX,
             (Party::Node(_), Lane::Control, Kind::Peer) => self.control_bytes_max,
-            (Party::Node(_), Lane::Replies | Lane::Messages, _) => self.link_bytes_max,
+            (Party::Node(_), Lane::Replies | Lane::Unicasts | Lane::Multicasts, _) => {
+                self.link_bytes_max
+            }
         };
         let queued_bytes = match lane {
             Lane::Files => &mut state.file_bytes[end],
-            Lane::Control | Lane::Replies | Lane::Messages => &mut state.queued_bytes[end],
+            Lane::Control | Lane::Replies | Lane::Unicasts | Lane::Multicasts => {
+                &mut state.queued_bytes[end]
+            }
         };
         if *queued_bytes + bytes.len() > bytes_max {
             self.lost(lane);
@@ -225,7 +229,9 @@ impl World {
         };
         let queued_bytes = match lane {
             Lane::Files => &mut state.file_bytes[1 - to],
-            Lane::Control | Lane::Replies | Lane::Messages => &mut state.queued_bytes[1 - to],
+            Lane::Control | Lane::Replies | Lane::Unicasts | Lane::Multicasts => {
+                &mut state.queued_bytes[1 - to]
+            }
         };
         *queued_bytes = queued_bytes.saturating_sub(bytes.len());
         if !matches!(lane, Lane::Control | Lane::Files) {

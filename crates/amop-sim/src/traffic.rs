@@ -16,7 +16,7 @@ pub struct Sent {
     /// How many bytes these have, as they would lie in a stream of a link: what encryption and
     /// packets add is not in it.
     pub bytes: u64,
-    /// How many of the frames went over the lane of messages.
+    /// How many of the frames went over the lanes of messages.
     pub messages: u64,
 }
 
@@ -24,7 +24,7 @@ impl Sent {
     pub(crate) fn add(&mut self, lane: Lane, bytes: usize) {
         self.frames += 1;
         self.bytes += bytes as u64;
-        self.messages += u64::from(lane == Lane::Messages);
+        self.messages += u64::from(matches!(lane, Lane::Unicasts | Lane::Multicasts));
     }
 }
 

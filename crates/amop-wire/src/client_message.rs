@@ -130,7 +130,7 @@ impl Message for ClientMessage {
             | Self::Propagate(_)
             | Self::Watch(_) => Lane::Control,
             Self::Answer(_) | Self::Refuse(_) | Self::Acks(_) | Self::Handshake(_) => Lane::Replies,
-            Self::Publish(_) => Lane::Messages,
+            Self::Publish(publish) => publish.mode.lane(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! How a message is spread and how its handling ended: words that both kinds of link share.
 
-use crate::MessageError;
 use crate::fields::bad;
+use crate::{Lane, MessageError};
 
 /// To how many subscribers a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +13,14 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// On which lane messages of this mode travel.
+    pub(crate) fn lane(self) -> Lane {
+        match self {
+            Self::Unicast => Lane::Unicasts,
+            Self::Multicast => Lane::Multicasts,
+        }
+    }
+
     pub(crate) fn number(self) -> u32 {
         match self {
             Self::Unicast => 1,

@@ -8,15 +8,22 @@ pub enum Lane {
     Control,
     /// Answers, outcomes, acks and receipts.
     Replies,
-    /// Publications, requests, multicasts and deliveries.
-    Messages,
+    /// Unicasts, from the publisher to the subscriber.
+    Unicasts,
+    /// Multicasts, from the publisher to every subscriber. They may be many, and nobody waits for their end as
+    /// one waits for an answer.
+    Multicasts,
     /// What the ends of file transfers say to each other. Least urgent.
     Files,
 }
 
 impl Lane {
     /// Every lane, most urgent first; the position is the lane's number on the wire.
-    pub const ALL: [Self; 4] = [Self::Control, Self::Replies, Self::Messages, Self::Files];
+    pub const ALL: [Self; 5] =
+        [Self::Control, Self::Replies, Self::Unicasts, Self::Multicasts, Self::Files];
+
+    /// How many there are.
+    pub const COUNT: usize = Self::ALL.len();
 
     /// The lane's number on the wire: 0 is the most urgent.
     #[must_use]
@@ -24,8 +31,9 @@ impl Lane {
         match self {
             Self::Control => 0,
             Self::Replies => 1,
-            Self::Messages => 2,
-            Self::Files => 3,
+            Self::Unicasts => 2,
+            Self::Multicasts => 3,
+            Self::Files => 4,
         }
     }
 }

@@ -154,7 +154,8 @@ impl Message for NodeMessage {
             | Self::Outlived { .. }
             | Self::Draining => Lane::Control,
             Self::Outcome(_) | Self::Receipts(_) | Self::Handshake(_) => Lane::Replies,
-            Self::Delivery(_) | Self::Multicast(_) => Lane::Messages,
+            Self::Delivery(_) => Lane::Unicasts,
+            Self::Multicast(_) => Lane::Multicasts,
         }
     }
 

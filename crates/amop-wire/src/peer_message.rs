@@ -153,7 +153,8 @@ impl Message for PeerMessage {
             | Self::TraceAnswer(_)
             | Self::Handshake(_) => Lane::Replies,
             Self::Relay(relay) => relay.lane,
-            Self::Request(_) | Self::Multicast(_) | Self::Tree(_) => Lane::Messages,
+            Self::Request(_) => Lane::Unicasts,
+            Self::Multicast(_) | Self::Tree(_) => Lane::Multicasts,
         }
     }
 

@@ -108,7 +108,8 @@ impl Relay {
     pub(crate) fn read(relay: pb::Relay, payload: Bytes) -> Result<Self, MessageError> {
         let lane = match relay.lane {
             Some(1) => Lane::Replies,
-            Some(2) => Lane::Messages,
+            Some(2) => Lane::Unicasts,
+            Some(3) => Lane::Multicasts,
             other => {
                 let number = other.unwrap_or_default();
                 return Err(bad("relay.lane", format!("nothing is passed on on lane {number}")));

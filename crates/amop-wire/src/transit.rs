@@ -18,7 +18,7 @@ pub struct Transit {
     /// The least difference between the clocks in microseconds, and when it was seen.
     floor: Option<(i64, Instant)>,
     /// The last stamp of each lane, in milliseconds.
-    stamps: [Option<i64>; 4],
+    stamps: [Option<i64>; Lane::COUNT],
 }
 
 impl Transit {
@@ -126,13 +126,13 @@ mod tests {
     fn what_was_held_up_is_known_whatever_the_clocks_say() {
         for behind in [0, 1 << 32, 7_777_777] {
             let mut transit = Transit::default();
-            assert_eq!(held_up(&transit, 900, Lane::Messages), 0, "no stamp");
+            assert_eq!(held_up(&transit, 900, Lane::Unicasts), 0, "no stamp");
             stamp(&mut transit, 1000, Lane::Control, behind + 990);
-            stamp(&mut transit, 2000, Lane::Messages, behind + 1995);
-            assert_eq!(held_up(&transit, 2000, Lane::Messages), 0);
-            assert_eq!(held_up(&transit, 2030, Lane::Messages), 0, "that is nothing");
-            stamp(&mut transit, 9005, Lane::Messages, behind + 3000);
-            assert_eq!(held_up(&transit, 9005, Lane::Messages), 5985, "less drift and age");
+            stamp(&mut transit, 2000, Lane::Unicasts, behind + 1995);
+            assert_eq!(held_up(&transit, 2000, Lane::Unicasts), 0);
+            assert_eq!(held_up(&transit, 2030, Lane::Unicasts), 0, "that is nothing");
+            stamp(&mut transit, 9005, Lane::Unicasts, behind + 3000);
+            assert_eq!(held_up(&transit, 9005, Lane::Unicasts), 5985, "less drift and age");
             assert_eq!(held_up(&transit, 9005, Lane::Replies), 0, "lanes are held up apart");
         }
     }
@@ -140,20 +140,20 @@ mod tests {
     #[test]
     fn a_batch_behind_its_stamp_may_be_held_up_too() {
         let mut transit = Transit::default();
-        stamp(&mut transit, 1000, Lane::Messages, 1000);
-        assert_eq!(held_up(&transit, 4000, Lane::Messages), 2987);
+        stamp(&mut transit, 1000, Lane::Unicasts, 1000);
+        assert_eq!(held_up(&transit, 4000, Lane::Unicasts), 2987);
     }
 
     /// FRAME-6: who ends a message by what is left of its time must not do so before its time is up.
     #[test]
     fn a_message_never_counts_as_held_up_for_longer_than_it_was() {
         let mut transit = Transit::default();
-        stamp(&mut transit, 1000, Lane::Messages, 1000);
+        stamp(&mut transit, 1000, Lane::Unicasts, 1000);
         // A stamp of this moment, and a message that follows it as late as one may.
         let (stamped, sent) = (2000, 2000 + STAMP_EVERY.as_millis());
         for came in [2060, 2100, 3000, 10_000] {
-            stamp(&mut transit, came, Lane::Messages, stamped);
-            let (counted, was) = (held_up(&transit, came, Lane::Messages), u128::from(came) - sent);
+            stamp(&mut transit, came, Lane::Unicasts, stamped);
+            let (counted, was) = (held_up(&transit, came, Lane::Unicasts), u128::from(came) - sent);
             assert!(counted <= was && counted + 20 > was, "{counted} ms instead of {was}");
         }
     }
@@ -163,8 +163,8 @@ mod tests {
         let mut transit = Transit::default();
         for second in 0..100_000_u64 {
             let now = second * 1000;
-            stamp(&mut transit, now, Lane::Messages, now - now / 2500);
-            assert_eq!(held_up(&transit, now, Lane::Messages), 0, "after {second} s");
+            stamp(&mut transit, now, Lane::Unicasts, now - now / 2500);
+            assert_eq!(held_up(&transit, now, Lane::Unicasts), 0, "after {second} s");
         }
     }
 
@@ -172,19 +172,19 @@ mod tests {
     fn stamps_go_on_after_49_days() {
         let mut transit = Transit::default();
         let days_49 = 1 << 32;
-        stamp(&mut transit, days_49 - 10, Lane::Messages, days_49 - 10);
-        stamp(&mut transit, days_49 + 10, Lane::Messages, days_49 + 10);
-        assert_eq!(held_up(&transit, days_49 + 10, Lane::Messages), 0);
-        stamp(&mut transit, days_49 + 5000, Lane::Messages, days_49 + 1000);
-        assert_eq!(held_up(&transit, days_49 + 5000, Lane::Messages), 3986);
+        stamp(&mut transit, days_49 - 10, Lane::Unicasts, days_49 - 10);
+        stamp(&mut transit, days_49 + 10, Lane::Unicasts, days_49 + 10);
+        assert_eq!(held_up(&transit, days_49 + 10, Lane::Unicasts), 0);
+        stamp(&mut transit, days_49 + 5000, Lane::Unicasts, days_49 + 1000);
+        assert_eq!(held_up(&transit, days_49 + 5000, Lane::Unicasts), 3986);
     }
 
     #[test]
     fn whatever_a_sender_claims_is_harmless() {
         let mut transit =
-            Transit { stamps: [Some(i64::MAX), None, Some(i64::MIN), None], floor: None };
-        stamp(&mut transit, 5, Lane::Messages, (1 << 31) - 1);
-        let _ = transit.held_up(at(u64::MAX), Lane::Messages);
+            Transit { stamps: [Some(i64::MAX), None, Some(i64::MIN), None, None], floor: None };
+        stamp(&mut transit, 5, Lane::Unicasts, (1 << 31) - 1);
+        let _ = transit.held_up(at(u64::MAX), Lane::Unicasts);
         let _ = transit.held_up(at(0), Lane::Control);
     }
 

@@ -122,6 +122,6 @@ impl Message for Unread {
     }
 
     fn from_frame(frame: Frame) -> Result<Self, MessageError> {
-        Ok(Self { lane: Lane::Messages, frame })
+        Ok(Self { lane: Lane::Unicasts, frame })
     }
 }

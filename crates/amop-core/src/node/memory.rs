@@ -57,16 +57,21 @@ impl Purpose {
     }
 
     fn of_client(message: &NodeMessage) -> Self {
-        if message.lane() == Lane::Messages { Self::Delivery } else { Self::Reply }
+        if carries_messages(message.lane()) { Self::Delivery } else { Self::Reply }
     }
 
     fn of_peer(message: &PeerMessage) -> Self {
-        match (message.lane() == Lane::Messages, is_transit(message)) {
+        match (carries_messages(message.lane()), is_transit(message)) {
             (true, true) => Self::Transit,
             (true, false) | (false, true) => Self::Delivery,
             (false, false) => Self::Reply,
         }
     }
+}
+
+/// Whether what travels on a lane was published, and does not end what was.
+fn carries_messages(lane: Lane) -> bool {
+    matches!(lane, Lane::Unicasts | Lane::Multicasts)
 }
 
 impl Memory {

@@ -36,12 +36,39 @@ pub(super) struct Publisher {
     pub(super) receipts: Vec<ReceiptRun>,
     /// The payload of its unicasts without an outcome.
     pub(super) open_bytes: usize,
-    /// The number of the latest publish.
-    pub(super) last: Option<u64>,
+    pub(super) newest: Newest,
     /// What it took of its pace.
     meter: Meter,
     /// What the timer is set to: no deadline is earlier.
     alarm: Option<Instant>,
+}
+
+/// The number of the latest publish of each mode: unicasts and multicasts come on lanes of their own, so that
+/// one may overtake the other.
+#[derive(Debug, Default)]
+pub(super) struct Newest {
+    unicast: Option<u64>,
+    multicast: Option<u64>,
+}
+
+impl Newest {
+    /// Takes the number of a publish; says whether it is above that of the one before it.
+    fn take(&mut self, mode: Mode, counter: u64) -> bool {
+        let newest = match mode {
+            Mode::Unicast => &mut self.unicast,
+            Mode::Multicast => &mut self.multicast,
+        };
+        let is_next = newest.is_none_or(|newest| counter > newest);
+        if is_next {
+            *newest = Some(counter);
+        }
+        is_next
+    }
+
+    /// The highest number of all.
+    pub(super) fn of_all(&self) -> Option<u64> {
+        self.unicast.max(self.multicast)
+    }
 }
 
 impl Publisher {
@@ -54,7 +81,7 @@ impl Publisher {
             permits: Permits::default(),
             receipts: Vec::new(),
             open_bytes: 0,
-            last: None,
+            newest: Newest::default(),
             meter: Meter::default(),
             alarm: None,
         }
@@ -87,11 +114,10 @@ impl Node {
     ) {
         let Some(publisher) = self.publishers.get_mut(&instance) else { return };
         let counter = publish.counter;
-        if publisher.last.is_some_and(|last| counter <= last) {
+        if !publisher.newest.take(publish.mode, counter) {
             let text = format!("publish {counter} does not come after the one before it");
             return self.close(link, CloseCode::Protocol, text);
         }
-        publisher.last = Some(counter);
         if let Some((code, reason, retry_after)) = self.refusal(now, instance, &publish) {
             let outcome = Outcome { code, reason, retry_after, ..success(counter) };
             self.note_not_accepted(instance, &outcome, &publish);

@@ -86,7 +86,7 @@ impl Node {
             Some(nodes) => match Path::new(&nodes) {
                 Some(path) => {
                     let position = way.len();
-                    let lane = Lane::Messages;
+                    let lane = Lane::Multicasts;
                     PeerMessage::Relay(Relay { path, position, lane, spent, frame })
                 }
                 // From the home node to its neighbour, and no farther.

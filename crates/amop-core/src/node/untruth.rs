@@ -54,8 +54,8 @@ impl Node {
     /// Whether a message was published here, as far as can be known: that of a publisher that is not
     /// here, or has published nothing since it came, may be of an earlier life.
     pub(super) fn is_published(&self, id: MsgId) -> bool {
-        let last = self.publishers.get(&id.publisher).and_then(|publisher| publisher.last);
-        last.is_none_or(|last| id.counter <= last)
+        let newest = self.publishers.get(&id.publisher).and_then(|it| it.newest.of_all());
+        newest.is_none_or(|newest| id.counter <= newest)
     }
 
     /// Tells of what a node said, or a client of this one.

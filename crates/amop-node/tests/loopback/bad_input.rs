@@ -20,7 +20,7 @@ async fn what_breaks_the_protocol_is_closed_with_a_reason_that_names_it() {
     let consortium = consortium();
     let node = Node::start(config(&consortium, "bank-a")).await.unwrap();
     let header = |bytes: &'static [u8]| Junk {
-        lane: Lane::Messages,
+        lane: Lane::Unicasts,
         header: Bytes::from_static(bytes),
         payload: Bytes::new(),
     };
@@ -31,7 +31,7 @@ async fn what_breaks_the_protocol_is_closed_with_a_reason_that_names_it() {
         publish.extend(text.bytes());
         let mut header = vec![0x22, u8::try_from(publish.len()).unwrap()];
         header.extend(publish);
-        Junk { lane: Lane::Messages, header: header.into(), payload: Bytes::new() }
+        Junk { lane: Lane::Unicasts, header: header.into(), payload: Bytes::new() }
     };
     let cases = [
         (header(b"\xff\xff\xff"), "malformed header"),

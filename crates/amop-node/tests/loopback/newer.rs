@@ -75,11 +75,11 @@ async fn a_newer_peer_stays_linked_and_what_it_sends_over_others_blames_nobody()
     let id = NodeId::of(node.name());
     let mut peer = RawNode::link(&consortium, "bank-b", &node, &[id]).await;
     Lane::ALL.iter().for_each(|&lane| peer.send(&unknown(lane)));
-    let header = unknown(Lane::Messages).header;
+    let header = unknown(Lane::Unicasts).header;
     let source = NodeId::from_bytes([7; 32]);
     let path = Path::new(&[source, NodeId::of(peer.identity.name()), id]).unwrap();
     let frame = Frame { header, payload: "payload".into() };
-    let (lane, spent) = (Lane::Messages, Duration::ZERO);
+    let (lane, spent) = (Lane::Unicasts, Duration::ZERO);
     peer.send(&PeerMessage::Relay(Relay { path, position: 2, lane, spent, frame }));
     peer.send(&newer(&PeerMessage::Pull(id)));
     let is_own = |message: &PeerMessage| match message {

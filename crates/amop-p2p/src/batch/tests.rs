@@ -66,10 +66,10 @@ fn a_long_batch_is_not_copied_behind_what_waits() {
 fn no_piece_is_longer_than_quic_shall_get_at_once() {
     let mut batch = Batch::default();
     for payload_bytes in [1 << 20, 5000, 5000, 300_000] {
-        batch.push(&note(Lane::Messages, b"", payload_bytes)).unwrap();
+        batch.push(&note(Lane::Unicasts, b"", payload_bytes)).unwrap();
     }
     for _ in 0..2000 {
-        batch.push(&note(Lane::Messages, b"", 100)).unwrap();
+        batch.push(&note(Lane::Unicasts, b"", 100)).unwrap();
     }
     let pieces = pieces(&mut batch.lanes_mut()[2]);
     assert!(pieces.iter().all(|piece| (1..=PIECE_BYTES_MAX).contains(&piece.len())));
@@ -90,7 +90,7 @@ fn a_lane_is_stamped_when_something_is_staged_but_not_more_often_than_matters() 
         bytes
     };
     let plain = 2 * (6 + 1);
-    assert_eq!(bytes_at(None, Lane::Messages), plain, "nobody told the time");
+    assert_eq!(bytes_at(None, Lane::Unicasts), plain, "nobody told the time");
     let stamped = [(1, 2), (2, 2), (10, 2), (11, 2), (11, 0)];
     let bytes = stamped.map(|(now, lane)| bytes_at(Some(now), Lane::ALL[lane]) - plain);
     assert_eq!(bytes, [STAMP_BYTES, 0, 0, STAMP_BYTES, STAMP_BYTES]);
@@ -99,7 +99,7 @@ fn a_lane_is_stamped_when_something_is_staged_but_not_more_often_than_matters() 
 fn any_note() -> impl Strategy<Value = Note> {
     let size = prop_oneof![0_usize..300, 8000_usize..9000, 60_000_usize..70_000];
     let header = prop::collection::vec(any::<u8>(), 0..40);
-    (0_usize..4, header, size).prop_map(|(lane, header, size)| {
+    (0..Lane::COUNT, header, size).prop_map(|(lane, header, size)| {
         let payload: Vec<u8> = (0_u8..=255).cycle().take(size).collect();
         Note { lane: Lane::ALL[lane], header, payload: payload.into() }
     })
@@ -116,9 +116,9 @@ proptest! {
         encoded_first: bool,
     ) {
         let mut staged = Batch::default();
-        let mut waiting: [LaneBuffer; 4] = Default::default();
-        let mut lanes: [FrameDecoder; 4] = Default::default();
-        let mut got: [Vec<(Bytes, Bytes)>; 4] = Default::default();
+        let mut waiting: [LaneBuffer; Lane::COUNT] = Default::default();
+        let mut lanes: [FrameDecoder; Lane::COUNT] = Default::default();
+        let mut got: [Vec<(Bytes, Bytes)>; Lane::COUNT] = Default::default();
         for (i, notes) in batches.iter().enumerate() {
             let mut bytes = 0;
             for note in notes {

@@ -35,7 +35,7 @@ impl Pair {
     }
 
     /// What one run of the link takes, and what it is asked to do.
-    fn take(&self, idle: [bool; 4]) -> (usize, Option<Request>) {
+    fn take(&self, idle: [bool; Lane::COUNT]) -> (usize, Option<Request>) {
         self.outbox.link_runs();
         let mut bytes = 0;
         let waker = Arc::clone(&self.wakes).into();
@@ -62,22 +62,22 @@ fn reason(text: &str) -> CloseReason {
 fn a_sleeping_link_is_woken_once_and_a_running_one_not_at_all() {
     let pair = Pair::new(1000);
     pair.send(Lane::Control, 10);
-    assert_eq!((pair.take([true; 4]).0, pair.wakes()), (10, 0));
+    assert_eq!((pair.take([true; Lane::COUNT]).0, pair.wakes()), (10, 0));
 
     pair.send(Lane::Control, 10);
-    pair.send(Lane::Messages, 10);
+    pair.send(Lane::Unicasts, 10);
     assert_eq!(pair.wakes(), 1, "it sleeps, then it is about to run");
 
     pair.outbox.link_runs();
     pair.send(Lane::Replies, 10);
     assert_eq!(pair.wakes(), 1, "it is running");
-    assert_eq!(pair.take([true; 4]).0, 30);
+    assert_eq!(pair.take([true; Lane::COUNT]).0, 30);
 }
 
 #[test]
 fn an_empty_batch_wakes_nobody() {
     let pair = Pair::new(1000);
-    pair.take([true; 4]);
+    pair.take([true; Lane::COUNT]);
     pair.outbox.send(&mut Batch::default());
     assert_eq!(pair.wakes(), 0);
 }
@@ -86,19 +86,19 @@ fn an_empty_batch_wakes_nobody() {
 fn a_lane_that_is_not_idle_keeps_what_waits_for_it() {
     let pair = Pair::new(1000);
     pair.send(Lane::Control, 10);
-    pair.send(Lane::Messages, 100);
-    assert_eq!(pair.take([true, true, false, true]).0, 10);
-    assert_eq!(pair.take([true; 4]).0, 100);
+    pair.send(Lane::Unicasts, 100);
+    assert_eq!(pair.take([true, true, false, true, true]).0, 10);
+    assert_eq!(pair.take([true; Lane::COUNT]).0, 100);
 }
 
 #[test]
 fn bytes_count_as_queued_until_quic_took_them() {
     let pair = Pair::new(100);
     pair.send(Lane::Control, 60);
-    pair.take([true; 4]);
+    pair.take([true; Lane::COUNT]);
     assert_eq!(pair.outbox.queued_bytes(), 60);
     assert!(pair.outbox.has_room(40) && !pair.outbox.has_room(41));
-    pair.outbox.written([50, 0, 0, 0], [false; 4]);
+    pair.outbox.written([50, 0, 0, 0, 0], [false; Lane::COUNT]);
     assert_eq!(pair.outbox.queued_bytes(), 10);
     assert!(pair.outbox.has_room(90));
     assert!(!pair.outbox.has_room(usize::MAX));
@@ -109,17 +109,17 @@ fn messages_count_as_queued_until_quic_has_those_that_were_taken_with_them() {
     let pair = Pair::with(&Settings { outbox_messages_max: 3, ..Settings::default() });
     let mut staged = Batch::default();
     pair.send(Lane::Replies, 10);
-    pair.send(Lane::Messages, 10);
+    pair.send(Lane::Unicasts, 10);
     assert!(pair.outbox.has_room(0) && pair.outbox.has_room_beside(&staged, 1, 0));
-    staged.push(&Note { lane: Lane::Messages, header: vec![], payload: Bytes::new() }).unwrap();
+    staged.push(&Note { lane: Lane::Unicasts, header: vec![], payload: Bytes::new() }).unwrap();
     assert!(!pair.outbox.has_room_beside(&staged, 1, 0), "with the one staged there are three");
-    pair.send(Lane::Messages, 10);
+    pair.send(Lane::Unicasts, 10);
     assert!(!pair.outbox.has_room(0));
-    pair.take([true; 4]);
-    pair.take([false, true, false, true]);
+    pair.take([true; Lane::COUNT]);
+    pair.take([false, true, false, true, true]);
     assert_eq!(pair.outbox.queued_messages(), 2, "QUIC has the reply");
-    pair.send(Lane::Messages, 10);
-    pair.take([true; 4]);
+    pair.send(Lane::Unicasts, 10);
+    pair.take([true; Lane::COUNT]);
     assert_eq!(pair.outbox.queued_messages(), 1, "the last was taken and not written yet");
 }
 
@@ -129,12 +129,12 @@ fn what_quic_has_counts_no_more_though_the_link_does_not_run_again() {
     let pair = Pair::with(&Settings { outbox_messages_max: 2, ..Settings::default() });
     for _ in 0..100 {
         assert!(pair.outbox.has_room(10));
-        pair.send(Lane::Messages, 10);
+        pair.send(Lane::Unicasts, 10);
         pair.send(Lane::Replies, 10);
-        pair.take([true; 4]);
-        pair.outbox.written([0, 10, 4, 0], [true, true, false, true]);
+        pair.take([true; Lane::COUNT]);
+        pair.outbox.written([0, 10, 4, 0, 0], [true, true, false, true, true]);
         assert_eq!(pair.outbox.queued_messages(), 1, "one is not written as a whole");
-        pair.outbox.written([0, 0, 6, 0], [true; 4]);
+        pair.outbox.written([0, 0, 6, 0, 0], [true; Lane::COUNT]);
         assert_eq!((pair.outbox.queued_messages(), pair.outbox.queued_bytes()), (0, 0));
     }
 }
@@ -142,12 +142,12 @@ fn what_quic_has_counts_no_more_though_the_link_does_not_run_again() {
 #[test]
 fn control_messages_and_files_are_not_among_the_bytes_of_messages() {
     let pair = Pair::new(1000);
-    for (lane, bytes) in Lane::ALL.into_iter().zip([10, 20, 40, 80]) {
+    for (lane, bytes) in Lane::ALL.into_iter().zip([10, 20, 40, 80, 160]) {
         pair.send(lane, bytes);
     }
-    assert_eq!((pair.outbox.queued_bytes(), pair.outbox.queued_message_bytes()), (150, 60));
-    pair.take([true; 4]);
-    pair.outbox.written([10, 20, 39, 80], [true, true, false, true]);
+    assert_eq!((pair.outbox.queued_bytes(), pair.outbox.queued_message_bytes()), (310, 140));
+    pair.take([true; Lane::COUNT]);
+    pair.outbox.written([10, 20, 39, 80, 160], [true, true, false, true, true]);
     assert_eq!(pair.outbox.queued_message_bytes(), 1);
 }
 
@@ -155,12 +155,12 @@ fn control_messages_and_files_are_not_among_the_bytes_of_messages() {
 fn what_waits_on_several_links_is_added_up_without_control_messages() {
     let settings = Settings::default();
     let [one, other] = [0; 2].map(|_| Pair::with(&settings));
-    one.send(Lane::Messages, 100);
+    one.send(Lane::Unicasts, 100);
     one.send(Lane::Control, 1000);
     other.send(Lane::Files, 10);
     assert_eq!(settings.waiting.bytes(), 110);
-    one.take([true; 4]);
-    one.outbox.written([500, 0, 60, 0], [false; 4]);
+    one.take([true; Lane::COUNT]);
+    one.outbox.written([500, 0, 60, 0, 0], [false; Lane::COUNT]);
     assert_eq!(settings.waiting.bytes(), 50);
     one.outbox.ended();
     assert_eq!(settings.waiting.bytes(), 10, "what waited on a link that has ended is gone");
@@ -169,26 +169,26 @@ fn what_waits_on_several_links_is_added_up_without_control_messages() {
 #[test]
 fn what_waits_for_other_lanes_takes_no_room_from_files_and_what_quic_took_gives_it_back() {
     let pair = Pair::new(1 << 20);
-    pair.send(Lane::Messages, 2 * FILE_BYTES_MAX);
+    pair.send(Lane::Unicasts, 2 * FILE_BYTES_MAX);
     pair.send(Lane::Files, FILE_BYTES_MAX - 1);
     assert!(pair.outbox.has_file_room(0) && !pair.outbox.has_file_room(1));
     pair.send(Lane::Files, FRAME_LENGTHS_BYTES);
     assert!(!pair.outbox.has_file_room(0));
-    pair.take([true; 4]);
+    pair.take([true; Lane::COUNT]);
     assert!(!pair.outbox.has_file_room(0), "QUIC has not taken it");
-    pair.outbox.written([0, 0, 100, 0], [false; 4]);
+    pair.outbox.written([0, 0, 100, 0, 0], [false; Lane::COUNT]);
     assert!(!pair.outbox.has_file_room(0), "QUIC took something else");
-    pair.outbox.written([0, 0, 0, FRAME_LENGTHS_BYTES], [false; 4]);
+    pair.outbox.written([0, 0, 0, 0, FRAME_LENGTHS_BYTES], [false; Lane::COUNT]);
     assert!(pair.outbox.has_file_room(0));
 }
 
 #[test]
 fn twice_the_agreed_bytes_may_wait_and_one_more_ends_the_link() {
     let pair = Pair::new(100);
-    pair.send(Lane::Messages, 200);
-    assert!(pair.take([false; 4]).1.is_none());
+    pair.send(Lane::Unicasts, 200);
+    assert!(pair.take([false; Lane::COUNT]).1.is_none());
     pair.send(Lane::Control, 7);
-    let (_, request) = pair.take([false; 4]);
+    let (_, request) = pair.take([false; Lane::COUNT]);
     assert!(matches!(request, Some(Request::Abort(r)) if r.code == CloseCode::SlowReader));
 }
 
@@ -196,26 +196,26 @@ fn twice_the_agreed_bytes_may_wait_and_one_more_ends_the_link() {
 fn the_first_close_counts_and_is_told_once() {
     let pair = Pair::new(1000);
     pair.send(Lane::Control, 10);
-    pair.take([false; 4]);
+    pair.take([false; Lane::COUNT]);
     pair.outbox.close(reason("first"));
     pair.outbox.close(reason("second"));
     pair.send(Lane::Control, 10);
     assert_eq!(pair.wakes(), 1);
 
-    let (bytes, request) = pair.take([true; 4]);
+    let (bytes, request) = pair.take([true; Lane::COUNT]);
     assert_eq!(bytes, 10, "what was sent before the close, and nothing else");
     assert!(matches!(request, Some(Request::Close(r)) if r == reason("first")));
-    assert!(pair.take([true; 4]).1.is_none());
+    assert!(pair.take([true; Lane::COUNT]).1.is_none());
 }
 
 #[test]
 fn an_abort_overtakes_a_close_but_not_another_abort() {
     let pair = Pair::new(1000);
     pair.outbox.close(reason("close"));
-    pair.take([true; 4]);
+    pair.take([true; Lane::COUNT]);
     pair.outbox.abort(reason("abort"));
     pair.outbox.abort(reason("again"));
-    let (_, request) = pair.take([true; 4]);
+    let (_, request) = pair.take([true; Lane::COUNT]);
     assert!(matches!(request, Some(Request::Abort(r)) if r == reason("abort")));
 }
 
@@ -223,12 +223,12 @@ fn an_abort_overtakes_a_close_but_not_another_abort() {
 fn an_outbox_without_a_link_takes_everything_and_keeps_nothing() {
     let pair = Pair::new(1000);
     pair.send(Lane::Control, 10);
-    pair.take([false; 4]);
+    pair.take([false; Lane::COUNT]);
     pair.outbox.ended();
     pair.send(Lane::Control, 10);
     pair.outbox.close(reason("late"));
     pair.outbox.abort(reason("late"));
     assert_eq!((pair.outbox.queued_bytes(), pair.wakes()), (0, 0));
-    let (bytes, request) = pair.take([true; 4]);
+    let (bytes, request) = pair.take([true; Lane::COUNT]);
     assert!(bytes == 0 && request.is_none());
 }

@@ -26,7 +26,7 @@ async fn closing_delivers_everything_queued_before_and_drops_what_comes_after() 
     let (dialed, accepted) = link(&a, &b).await;
     let (to_b, mut at_b) = (dialed.outbox(), Running::start(accepted));
     let notes: Vec<_> = (0..60_u8)
-        .map(|i| Note::new(Lane::ALL[usize::from(i) % 4], [i], vec![i; 100 * KIB]))
+        .map(|i| Note::new(Lane::ALL[usize::from(i) % Lane::COUNT], [i], vec![i; 100 * KIB]))
         .collect();
 
     to_b.send(&mut batch(&notes));
@@ -56,7 +56,7 @@ async fn frames_that_arrive_while_a_link_is_closing_are_handed_over() {
     let done = reason(CloseCode::Done, "all sent");
 
     // More than the peer's QUIC takes in before the peer reads.
-    to_b.send(&mut batch(&vec![Note::new(Lane::Messages, "", vec![0; 1 << 20]); 4]));
+    to_b.send(&mut batch(&vec![Note::new(Lane::Unicasts, "", vec![0; 1 << 20]); 4]));
     to_b.close(done.clone());
     let mut at_a = Running::start(dialed);
     let last = Note::new(Lane::Replies, "last answer", "");
@@ -78,7 +78,7 @@ async fn aborting_ends_a_link_at_once_even_while_it_is_closing() {
     let (dialed, accepted) = link(&a, &b).await; // The accepted end never runs, so nothing is read.
     let to_b = dialed.outbox();
 
-    to_b.send(&mut batch(&vec![Note::new(Lane::Messages, "", vec![0; 1 << 20]); 4]));
+    to_b.send(&mut batch(&vec![Note::new(Lane::Unicasts, "", vec![0; 1 << 20]); 4]));
     to_b.close(reason(CloseCode::Done, "orderly"));
     let at_a = Running::start(dialed);
     tokio::task::yield_now().await;
@@ -97,7 +97,7 @@ async fn a_peer_that_never_reads_cannot_hold_up_the_close() {
     let (dialed, _accepted) = link(&a, &b).await;
     let to_b = dialed.outbox();
 
-    to_b.send(&mut batch(&vec![Note::new(Lane::Messages, "", vec![0; 1 << 20]); 4]));
+    to_b.send(&mut batch(&vec![Note::new(Lane::Unicasts, "", vec![0; 1 << 20]); 4]));
     to_b.close(reason(CloseCode::Done, "bye"));
     let end = dialed.run(|_, _| Ok(())).await;
     assert_eq!(end, LinkEnd::ClosedByUs(reason(CloseCode::Done, "bye")));
@@ -122,7 +122,7 @@ async fn an_error_of_the_callback_closes_the_link_after_what_was_queued() {
         Err(why.clone())
     }));
     to_b.send(&mut batch(&[Note::new(Lane::Control, "nonsense", "")]));
-    to_b.send(&mut batch(&[Note::new(Lane::Messages, "more", "")]));
+    to_b.send(&mut batch(&[Note::new(Lane::Unicasts, "more", "")]));
 
     assert_eq!(at_a.next().await, farewell);
     assert_eq!(at_a.end().await, LinkEnd::ClosedByPeer(broken.clone()));
@@ -161,7 +161,7 @@ async fn a_peer_that_never_reads_is_closed_as_slow_while_another_link_goes_on() 
     let slow = Running::start(slow);
     let (_good, mut reading) = (Running::start(good), Running::start(reading));
 
-    let note = Note::new(Lane::Messages, "", vec![0; 64 * KIB]);
+    let note = Note::new(Lane::Unicasts, "", vec![0; 64 * KIB]);
     let mut sent = 0;
     while !slow.end.is_finished() {
         while to_slow.has_room(note.payload.len() + 10) {
@@ -169,7 +169,7 @@ async fn a_peer_that_never_reads_is_closed_as_slow_while_another_link_goes_on() 
             sent += 1;
         }
         assert!(to_slow.queued_bytes() <= settings.outbox_bytes_max);
-        to_good.send(&mut batch(&[Note::new(Lane::Messages, "", "")]));
+        to_good.send(&mut batch(&[Note::new(Lane::Unicasts, "", "")]));
         reading.next().await;
     }
 
@@ -179,7 +179,7 @@ async fn a_peer_that_never_reads_is_closed_as_slow_while_another_link_goes_on() 
     assert_eq!(slow, LinkEnd::ClosedByUs(too_slow.clone()));
     let end = never_run.run(|_, _| Ok(())).await;
     assert_eq!(end, LinkEnd::ClosedByPeer(too_slow));
-    to_good.send(&mut batch(&[Note::new(Lane::Messages, "still", "")]));
+    to_good.send(&mut batch(&[Note::new(Lane::Unicasts, "still", "")]));
     assert_eq!(reading.next().await.header, "still");
 }
 
@@ -190,7 +190,7 @@ async fn an_outbox_filled_past_all_measure_closes_its_link() {
     let (dialed, _accepted) = link(&a, &b).await;
     let to_b = dialed.outbox();
 
-    let thousand = Note::new(Lane::Messages, "1234", vec![0; 1000 - 4 - 6]);
+    let thousand = Note::new(Lane::Unicasts, "1234", vec![0; 1000 - 4 - 6]);
     to_b.send(&mut batch(std::slice::from_ref(&thousand)));
     assert_eq!(to_b.queued_bytes(), 1000);
     assert!(to_b.has_room(0) && !to_b.has_room(1));

@@ -29,7 +29,7 @@ async fn a_link_comes_up_between_certified_names_and_carries_frames_both_ways() 
 
     let (to_b, to_a) = (dialed.outbox(), accepted.outbox());
     let (mut at_a, mut at_b) = (Running::start(dialed), Running::start(accepted));
-    let there = Note::new(Lane::Messages, "question", "?");
+    let there = Note::new(Lane::Unicasts, "question", "?");
     let back = Note::new(Lane::Replies, "answer", "!");
     to_b.send(&mut batch(std::slice::from_ref(&there)));
     assert_eq!(at_b.next().await, there);
@@ -44,7 +44,7 @@ async fn frames_of_every_size_arrive_in_order_on_every_lane_in_both_directions()
     let notes: Vec<_> = (0..sizes.len() * 3)
         .map(|i| {
             let payload: Vec<u8> = (0_u8..251).cycle().skip(i).take(sizes[i / 3]).collect();
-            Note::new(Lane::ALL[i % 4], format!("note {i}"), payload)
+            Note::new(Lane::ALL[i % Lane::COUNT], format!("note {i}"), payload)
         })
         .collect();
 
@@ -77,8 +77,8 @@ async fn lanes_are_served_in_the_order_of_their_urgency() {
     let notes: Vec<Note> =
         Lane::ALL.into_iter().rev().flat_map(|lane| vec![frame(lane); 90]).collect();
     to_b.send(&mut batch(&notes));
-    let (mut left, mut done) = ([90; 4], Vec::new());
-    while done.len() < 4 {
+    let (mut left, mut done) = ([90; Lane::COUNT], Vec::new());
+    while done.len() < Lane::COUNT {
         let lane = at_b.next().await.lane;
         let left = &mut left[usize::from(lane.number())];
         *left -= 1;
@@ -100,7 +100,7 @@ async fn a_hundred_thousand_small_frames_arrive_in_order_and_in_batches() {
     const COUNT: u32 = 100_000;
     let mut staged = batch(&[]);
     for i in 0..COUNT {
-        staged.push(&Note::new(Lane::Messages, i.to_be_bytes(), &b"small payload"[..])).unwrap();
+        staged.push(&Note::new(Lane::Unicasts, i.to_be_bytes(), &b"small payload"[..])).unwrap();
         if i % 1000 == 999 {
             to_b.send(&mut staged);
         }
@@ -110,7 +110,7 @@ async fn a_hundred_thousand_small_frames_arrive_in_order_and_in_batches() {
     let (mut next, mut calls) = (0_u32, 0_u32);
     let end = accepted
         .run(|lane, frames| {
-            assert_eq!(lane, Lane::Messages);
+            assert_eq!(lane, Lane::Unicasts);
             calls += 1;
             for frame in frames.drain(..) {
                 assert_eq!(frame.header, next.to_be_bytes()[..]);
@@ -138,7 +138,7 @@ async fn messages_encoded_once_reach_many() {
         others.push((Running::start(to_hub), to_other.outbox(), Running::start(to_other)));
     }
     for bytes in [10, 20_000] {
-        let note = Note::new(Lane::Messages, "to all", vec![7; bytes]);
+        let note = Note::new(Lane::Unicasts, "to all", vec![7; bytes]);
         let mut encoded = Encoded::default();
         encoded.push(&note).unwrap();
         encoded.push(&note).unwrap();
@@ -159,8 +159,8 @@ async fn messages_encoded_once_reach_many() {
 #[tokio::test]
 async fn a_message_over_the_limit_is_not_staged_and_the_rest_of_the_batch_is() {
     let (_at_a, to_b, mut at_b, _to_a) = running_link(&Settings::default()).await;
-    let good = Note::new(Lane::Messages, "good", "1");
-    let long = Note::new(Lane::Messages, "long", Bytes::from(vec![0; PAYLOAD_BYTES_MAX + 1]));
+    let good = Note::new(Lane::Unicasts, "good", "1");
+    let long = Note::new(Lane::Unicasts, "long", Bytes::from(vec![0; PAYLOAD_BYTES_MAX + 1]));
 
     let mut staged = batch(std::slice::from_ref(&good));
     let bytes = staged.bytes();
@@ -195,7 +195,7 @@ async fn what_the_callback_sends_back_arrives() {
     }));
 
     for i in 0..100_u8 {
-        to_b.send(&mut batch(&[Note::new(Lane::Messages, [i], vec![i; 100])]));
+        to_b.send(&mut batch(&[Note::new(Lane::Unicasts, [i], vec![i; 100])]));
         assert_eq!(at_a.next().await, Note::new(Lane::Replies, [i], vec![i; 100]));
     }
 }
@@ -230,8 +230,8 @@ async fn a_link_says_when_it_has_room_for_files_again_and_says_it_to_nobody_else
     }
     let called = *counted.borrow_and_update();
     assert!((1..=COUNT).contains(&called), "{called} calls");
-    to_b.send(&mut batch(&[Note::new(Lane::Messages, "last", "")]));
-    assert_eq!(at_b.next().await.lane, Lane::Messages);
+    to_b.send(&mut batch(&[Note::new(Lane::Unicasts, "last", "")]));
+    assert_eq!(at_b.next().await.lane, Lane::Unicasts);
     to_b.close(CloseReason::new(CloseCode::Done, "all sent"));
     run.await.unwrap();
     assert!(*counted.borrow() <= called + 1, "nobody waits any more");
@@ -243,7 +243,7 @@ async fn a_queue_that_was_full_has_room_again_though_the_peer_says_nothing() {
     let settings = Settings { outbox_messages_max: 3, ..Settings::default() };
     let (_at_a, to_b, mut at_b, _to_a) = running_link(&settings).await;
     for round in 0..20_u8 {
-        let notes = [0, 1, 2].map(|n| Note::new(Lane::Messages, [round, n], "a message"));
+        let notes = [0, 1, 2].map(|n| Note::new(Lane::Unicasts, [round, n], "a message"));
         assert!(to_b.has_room(0), "round {round}");
         to_b.send(&mut batch(&notes));
         assert!(!to_b.has_room(0));
@@ -258,8 +258,8 @@ async fn a_queue_that_was_full_has_room_again_though_the_peer_says_nothing() {
 #[tokio::test]
 async fn control_messages_overtake_all_that_waits_however_full_a_link_is_kept() {
     // On every other lane, so that they would be behind more than the peer takes of one before it reads.
-    let lanes = [Lane::Replies, Lane::Messages, Lane::Files];
-    let bulk = |number: usize| Note::new(lanes[number % 3], "bulk", vec![7; BULK_BYTES]);
+    let lanes = [Lane::Replies, Lane::Unicasts, Lane::Multicasts, Lane::Files];
+    let bulk = |number: usize| Note::new(lanes[number % 4], "bulk", vec![7; BULK_BYTES]);
     const BULK_BYTES: usize = 64 << 10;
     let (_at_a, to_b, mut at_b, _to_a) = running_link(&Settings::default()).await;
     let (mut sent, mut came) = (0, 0);
@@ -276,8 +276,8 @@ async fn control_messages_overtake_all_that_waits_however_full_a_link_is_kept() 
         }
         let overtook = waited - (came - before);
         assert!(waited > 100, "beat {beat}: {waited} waited");
-        // Before it comes what is on its way: at first as much as a link begins with, then three windows.
-        let on_its_way = if beat == 0 { 8 } else { 64 };
+        // Before it comes what is on its way: at first as much as a link begins with, then four windows.
+        let on_its_way = if beat == 0 { 8 } else { 80 };
         assert!(waited - overtook < on_its_way, "beat {beat}: it overtook {overtook} of {waited}");
     }
 }

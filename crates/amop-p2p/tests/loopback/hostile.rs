@@ -17,7 +17,7 @@ const PEER: &str = "n1.node.bank-x.amop";
 /// A dialer that can write anything on its lanes.
 struct Hostile {
     connection: Connection,
-    lanes: [(SendStream, RecvStream); 4],
+    lanes: [(SendStream, RecvStream); Lane::COUNT],
 }
 
 async fn connect(acceptor: &Endpoint) -> Connection {
@@ -66,7 +66,8 @@ async fn garbage_on_a_lane_closes_the_link_and_a_good_peer_is_welcome_after_it()
 async fn a_length_of_4_gib_closes_the_link_and_takes_no_memory() {
     let settings = settings();
     let acceptor = node("n1.node.bank-a.amop", &settings);
-    for (lane, name) in ["control", "replies", "messages", "files"].into_iter().enumerate() {
+    let names = ["control", "replies", "unicasts", "multicasts", "files"];
+    for (lane, name) in names.into_iter().enumerate() {
         for length in [u32::try_from(FRAME_BYTES_MAX).unwrap() + 1, u32::MAX] {
             let (mut hostile, link_to_it) = hostile_link(&acceptor).await;
             let running = Running::start(link_to_it);
@@ -103,7 +104,7 @@ async fn a_frame_over_the_limit_closes_the_link_and_those_before_it_are_read() {
 
     assert_eq!(running.next().await.payload.len(), PAYLOAD_BYTES_MAX);
     let (over, limit) = (PAYLOAD_BYTES_MAX + 1, PAYLOAD_BYTES_MAX);
-    let text = format!("messages lane: payload of {over} bytes is over the limit of {limit}");
+    let text = format!("unicasts lane: payload of {over} bytes is over the limit of {limit}");
     let end = running.end().await;
     assert_broken(&writing.await.unwrap(), end, &text).await;
 }
@@ -138,7 +139,7 @@ async fn a_lane_that_ends_must_be_followed_by_the_end_of_the_link() {
     let running = Running::start(link_to_it);
     hostile.lanes[2].1.stop(VarInt::from_u32(7)).unwrap();
     // It is noticed when something is to be written there.
-    let note = Note::new(Lane::Messages, "", "");
+    let note = Note::new(Lane::Unicasts, "", "");
     while !running.end.is_finished() {
         outbox.send(&mut batch(std::slice::from_ref(&note)));
         tokio::task::yield_now().await;
@@ -211,14 +212,14 @@ async fn half_a_frame_closes_the_link_after_a_while_even_if_bytes_drip_and_other
     let running = Running::start(link_to_it);
 
     // Of a frame so long that no drip comes to its end.
-    hostile.lanes[3].0.write_all(&[0, 15, 0, 0, 0, 1]).await.unwrap();
+    hostile.lanes[4].0.write_all(&[0, 15, 0, 0, 0, 1]).await.unwrap();
     let drip = tokio::spawn(async move {
         // Each byte after another message of somebody else, for as long as the link takes any.
         loop {
-            let note = Note::new(Lane::Messages, "a message", "");
+            let note = Note::new(Lane::Unicasts, "a message", "");
             to_acceptor.send(&mut batch(std::slice::from_ref(&note)));
             assert_eq!(at_acceptor.next().await, note);
-            if hostile.lanes[3].0.write_all(b"x").await.is_err() {
+            if hostile.lanes[4].0.write_all(b"x").await.is_err() {
                 return hostile;
             }
         }

@@ -68,7 +68,7 @@ pub(crate) fn listen((chain, key): Shown, protocol: &str) -> Endpoint {
 }
 
 /// Opens the lanes as a good dialer does, and gives out their streams.
-pub(crate) async fn open_lanes(connection: &Connection) -> [(SendStream, RecvStream); 4] {
+pub(crate) async fn open_lanes(connection: &Connection) -> [(SendStream, RecvStream); Lane::COUNT] {
     let mut lanes = Vec::new();
     for lane in Lane::ALL {
         let (mut send, receive) = connection.open_bi().await.unwrap();

@@ -93,7 +93,7 @@ impl Message for Note {
     }
 
     fn from_frame(frame: Frame) -> Result<Self, MessageError> {
-        Ok(Self { lane: Lane::Messages, header: frame.header, payload: frame.payload })
+        Ok(Self { lane: Lane::Unicasts, header: frame.header, payload: frame.payload })
     }
 }
 

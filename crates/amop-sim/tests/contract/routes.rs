@@ -263,7 +263,7 @@ fn a_peer_whose_relayed_messages_do_not_follow_their_path_is_closed() {
     net.world.say(liar, &PeerMessage::Greeting(Epoch(1)));
     let frame = Frame { header: Default::default(), payload: Default::default() };
     let path = Path::new(&[ids[0], ids[1], ids[2]]).unwrap();
-    let relay = Relay { path, position: 1, lane: Lane::Messages, spent: millis(0), frame };
+    let relay = Relay { path, position: 1, lane: Lane::Unicasts, spent: millis(0), frame };
     net.world.say(liar, &PeerMessage::Relay(relay));
     net.world.run_for(millis(100));
     assert!(net.world.close_reason(liar).is_some(), "it is not the first node of that path");

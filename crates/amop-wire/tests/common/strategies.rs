@@ -226,7 +226,7 @@ fn chains() -> impl Strategy<Value = Chain> {
 
 fn relays() -> impl Strategy<Value = Relay> {
     let header = vec(any::<u8>(), 0..100).prop_map(Bytes::from);
-    let lane = select(&[Lane::Replies, Lane::Messages][..]);
+    let lane = select(&[Lane::Replies, Lane::Unicasts, Lane::Multicasts][..]);
     (paths(), any::<prop::sample::Index>(), lane, header, payloads()).prop_map(
         |(path, position, lane, header, payload)| {
             let position = 1 + position.index(path.nodes().len() - 1);

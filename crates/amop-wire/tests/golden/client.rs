@@ -55,7 +55,7 @@ fn a_propagate_keeps_its_bytes() {
 #[test]
 fn a_publish_keeps_its_bytes() {
     assert_golden(
-        Lane::Messages,
+        Lane::Multicasts,
         &ClientMessage::Publish(Publish {
             terms: Terms::default(),
             counter: COUNTER,
@@ -80,7 +80,7 @@ fn a_publish_keeps_its_bytes() {
 fn a_publish_with_terms_of_its_own_keeps_its_bytes() {
     let key = Some(Key(0x8182_8384_8586_8788_9192_9394_9596_9798));
     assert_golden(
-        Lane::Messages,
+        Lane::Unicasts,
         &ClientMessage::Publish(Publish {
             counter: COUNTER,
             ttl: TTL,

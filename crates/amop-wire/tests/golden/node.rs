@@ -55,7 +55,7 @@ fn a_propagated_keeps_its_bytes() {
 #[test]
 fn a_delivery_keeps_its_bytes() {
     assert_golden(
-        Lane::Messages,
+        Lane::Unicasts,
         &NodeMessage::Delivery(Delivery {
             terms: Terms::default(),
             attempt: attempt(3),
@@ -84,7 +84,7 @@ fn a_delivery_keeps_its_bytes() {
 #[test]
 fn a_multicast_has_the_same_bytes_for_a_client_as_between_nodes() {
     assert_golden(
-        Lane::Messages,
+        Lane::Multicasts,
         &NodeMessage::Multicast(Multicast {
             id: ID,
             ttl: TTL,

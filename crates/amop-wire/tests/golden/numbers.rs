@@ -51,8 +51,8 @@ fn reasons_keep_their_numbers_and_kinds() {
 
 #[test]
 fn lanes_and_close_codes_keep_their_numbers() {
-    let lanes = [Lane::Control, Lane::Replies, Lane::Messages];
-    assert_eq!(lanes.map(Lane::number), [0, 1, 2]);
+    let lanes = [Lane::Control, Lane::Replies, Lane::Unicasts, Lane::Multicasts, Lane::Files];
+    assert_eq!(lanes.map(Lane::number), [0, 1, 2, 3, 4]);
     let codes = [
         CloseCode::Done,
         CloseCode::Shutdown,

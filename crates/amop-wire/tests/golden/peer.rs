@@ -191,7 +191,7 @@ fn a_tree_keeps_its_bytes() {
         Stop { node: node(64), depth: 2, is_exit: true },
     ];
     assert_golden(
-        Lane::Messages,
+        Lane::Multicasts,
         &PeerMessage::Tree(Tree {
             way: vec![node(0)],
             stops,
@@ -257,7 +257,7 @@ fn what_is_returned_keeps_its_bytes() {
 #[test]
 fn a_request_keeps_its_bytes() {
     assert_golden(
-        Lane::Messages,
+        Lane::Unicasts,
         &PeerMessage::Request(Request {
             terms: Terms::default(),
             id: ID,
@@ -330,7 +330,7 @@ fn a_refusal_keeps_its_bytes() {
 #[test]
 fn a_multicast_keeps_its_bytes() {
     assert_golden(
-        Lane::Messages,
+        Lane::Multicasts,
         &PeerMessage::Multicast(Multicast {
             id: ID,
             ttl: TTL,

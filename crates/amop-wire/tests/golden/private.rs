@@ -134,7 +134,7 @@ fn what_is_sealed_says_so_byte_by_byte() {
         })
     };
     assert_golden(
-        Lane::Messages,
+        Lane::Unicasts,
         &publish(Sealing::For(TO)),
         "0000003c 0034
          2232
@@ -150,7 +150,7 @@ fn what_is_sealed_says_so_byte_by_byte() {
          7365616c6564",
     );
     assert_golden(
-        Lane::Messages,
+        Lane::Unicasts,
         &publish(Sealing::Group),
         "00000035 002d
          222b
@@ -166,7 +166,7 @@ fn what_is_sealed_says_so_byte_by_byte() {
          7365616c6564",
     );
     assert_golden(
-        Lane::Messages,
+        Lane::Multicasts,
         &PeerMessage::Multicast(Multicast {
             id: ID,
             ttl: TTL,
