@@ -64,9 +64,12 @@ impl Node {
         publisher.wake_by(due, id.publisher, &mut self.timers);
     }
 
-    /// Whether one of those who had no way there has one by the map: a relay on it said no.
+    /// Whether one of those who had no way there has one by the map: a relay on it said no. It may have no room,
+    /// so it is asked few times.
     fn is_turned_back(&self, id: MsgId) -> bool {
-        let Some(pending) = self.pending(id) else { return false };
+        let Some(pending) = self.pending(id).filter(|it| it.dead_ends < TURNED_BACK_MAX) else {
+            return false;
+        };
         let has_way = |absent: &Absent| {
             let now_at = self.table.find(&pending.topic, absent.at.instance);
             absent.is_cut_off && now_at.is_some_and(|now_at| self.seat(now_at).is_some())
@@ -106,6 +109,9 @@ impl Node {
         pending.absent.iter().filter(is_back).map(|absent| absent.at.instance)
     }
 }
+
+/// Most times that one goes the same way again that came back.
+const TURNED_BACK_MAX: u32 = 2;
 
 /// How long a unicast waits for a subscriber.
 const PARKED_MAX: Duration = Duration::from_secs(3);

