@@ -237,6 +237,7 @@ fn a_publish_that_is_not_numbered_above_the_one_before_closes_the_link() {
     let mut scene = Scene::new();
     let liar = scene.world.stranger("liar.sdk.bank-a.amop", scene.a);
     scene.world.attach(liar, 8, 1);
+    scene.world.run_for(millis(50));
     let publish = |mode, counter| {
         let (topic, payload) = ("t".parse().unwrap(), "?".into());
         ClientMessage::Publish(Publish {

@@ -102,7 +102,8 @@ fn what_is_passed_on_for_an_agency_is_what_its_rate_says() {
         star.world.run_for(millis(1));
     }
     star.world.run_for(2 * SECOND);
-    let (passed, most) = (star.count(&fast, Code::Ok), 100 * 5 + 40);
+    // The last ones go out again 50 and 150 ms later (ROUTE-6).
+    let (passed, most) = (star.count(&fast, Code::Ok), 100 * 5 + 15 + 40);
     assert!((most * 98 / 100..=most).contains(&passed), "{passed} of {most}");
     assert_eq!(star.count(&slow, Code::Ok), slow.len() as u64, "the other bank is not over it");
     star.world.check();
