@@ -159,7 +159,7 @@ pub(crate) enum Command {
     /// Show the network as a node knows it
     #[command(before_help = "Example: amop topology --mermaid")]
     Topology(Topology),
-    /// Show what became of one message, node by node
+    /// Show what became of one message, node by node, or would become of one
     #[command(before_help = "Example: amop trace 5fd2a1c07b3e98640000000000000007")]
     Trace(Trace),
     /// Watch a node: rates, errors, peers, clients, certificates

@@ -17,8 +17,8 @@ use crate::multicast::{Multicast, read_multicast};
 use crate::peer_receipts::{PeerReceiptRun, put_receipts, read_receipts};
 use crate::probe::{put_held, read_held};
 use crate::{
-    Chain, Epoch, Frame, Instance, Lane, Message, MessageError, MsgId, Name, NodeId, Reason,
-    Recent, Relay, Returned, RevocationMessage, Seq, SignedHead, Terms, Topic, TraceAnswer,
+    Chain, Epoch, Frame, Instance, Lane, Message, MessageError, MsgId, Name, NodeId, ReachMessage,
+    Reason, Recent, Relay, Returned, RevocationMessage, Seq, SignedHead, Terms, Topic, TraceAnswer,
     TraceQuestion, Tree, Version,
 };
 
@@ -64,6 +64,8 @@ pub enum PeerMessage {
     TraceQuestion(TraceQuestion),
     /// What is left of a message at the sender.
     TraceAnswer(TraceAnswer),
+    /// Two nodes speak of who would get a message.
+    Reach(ReachMessage),
     /// Two neighbours speak of revocation lists.
     Revocation(RevocationMessage),
 }
@@ -141,6 +143,7 @@ impl Message for PeerMessage {
             | Self::Held(_)
             | Self::TraceQuestion(_)
             | Self::TraceAnswer(_)
+            | Self::Reach(_)
             | Self::Handshake(_) => Lane::Replies,
             Self::Relay(relay) => relay.lane,
             Self::Request(_) | Self::Multicast(_) | Self::Tree(_) => Lane::Messages,
@@ -178,6 +181,7 @@ impl Message for PeerMessage {
             | Self::Probe
             | Self::TraceQuestion(_)
             | Self::TraceAnswer(_)
+            | Self::Reach(_)
             | Self::Revocation(_)
             | Self::Held(_) => &NONE,
         }
@@ -280,6 +284,7 @@ impl PeerMessage {
             Self::Held(version) => Kind::Held(put_held(*version)),
             Self::TraceQuestion(question) => Kind::TraceQuestion(question.to_proto()),
             Self::TraceAnswer(answer) => Kind::TraceAnswer(answer.to_proto()),
+            Self::Reach(message) => message.to_kind(),
             Self::Revocation(message) => message.to_kind(),
         })
     }
@@ -309,6 +314,10 @@ fn read_bare(kind: Kind) -> Result<PeerMessage, MessageError> {
         Kind::Held(held) => PeerMessage::Held(read_held(held)),
         Kind::TraceQuestion(question) => PeerMessage::TraceQuestion(TraceQuestion::read(question)),
         Kind::TraceAnswer(answer) => PeerMessage::TraceAnswer(TraceAnswer::read(answer)?),
+        Kind::ReachQuestion(question) => {
+            PeerMessage::Reach(ReachMessage::read_question(&question)?)
+        }
+        Kind::ReachAnswer(answer) => PeerMessage::Reach(ReachMessage::read_answer(answer)?),
         Kind::RevocationsHeld(held) => {
             PeerMessage::Revocation(RevocationMessage::read_held(&held)?)
         }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use amop_node::Config;
+use amop_wire::{Code, Reason};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -140,6 +141,13 @@ fn refused(Problem { kind, message }: Problem) -> Failure {
         "unknown-party" => Failure::new(Exit::DATA, "unknown-party", message)
             .next("`amop clients` and `amop peers` show the names"),
         "invalid-id" => Failure::new(Exit::USAGE, "invalid-id", message),
+        "not-permitted" => Failure::of_code(
+            Code::NotPermitted,
+            Reason::NotPermitted.kind(),
+            message,
+        )
+        .next("`amop acl explain ID publish TOPIC` shows the rule; --client NAME asks for another"),
+        "invalid-name" => Failure::new(Exit::USAGE, "invalid-name", message),
         "invalid-topic" => Failure::new(Exit::USAGE, "invalid-topic", message),
         "invalid-filter" => Failure::new(Exit::USAGE, "invalid-filter", message)
             .next("give a level such as info, or amop_p2p=debug,info"),

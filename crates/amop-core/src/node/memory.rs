@@ -147,6 +147,7 @@ impl Node {
                 Effect::Sign { .. }
                 | Effect::JudgeRevocations { .. }
                 | Effect::Traced { .. }
+                | Effect::Reached { .. }
                 | Effect::Close { .. }
                 | Effect::Event(_),
             )
@@ -179,6 +180,7 @@ impl Node {
             Effect::Sign { .. }
             | Effect::JudgeRevocations { .. }
             | Effect::Traced { .. }
+            | Effect::Reached { .. }
             | Effect::Close { .. }
             | Effect::Event(_) => {}
         }
