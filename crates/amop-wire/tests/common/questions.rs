@@ -36,7 +36,7 @@ fn steps() -> impl Strategy<Value = TraceStep> {
 fn reach_messages() -> impl Strategy<Value = PeerMessage> {
     let topic = prop::option::of("[a-z]{1,20}");
     let question = (any::<u64>(), topic).prop_map(|(number, topic)| {
-        let topic = topic.map(|topic| topic.parse().unwrap());
+        let topic = topic.map(|topic| topic.parse().expect("letters are a topic"));
         ReachMessage::Question { number, topic }
     });
     let subscribers = vec(any::<u64>().prop_map(Instance), 0..4);
