@@ -31,8 +31,6 @@ fn objects(text: &str) -> Vec<Value> {
 async fn a_line_of_three_nodes_is_shown_as_it_is_and_obeys() {
     let net = Net::start(&[&[], &[0], &[1]]).await;
     let (first, middle) = (net.nodes[0].dir(), net.nodes[1].dir());
-    net.nodes[0].says(&["admin interface ready"]).await;
-    net.nodes[1].says(&["admin interface ready"]).await;
     let client = net.client("app", 0).await;
     let desk = net.client("desk", 2).await;
     let far = desk.subscribe("quote/far").propagated().await.unwrap();
@@ -85,7 +83,6 @@ async fn a_line_of_three_nodes_is_shown_as_it_is_and_obeys() {
 #[tokio::test]
 async fn a_node_that_cannot_be_asked_or_does_not_obey_is_told_with_what_to_do() {
     let mut net = Net::start(&[&[]]).await;
-    net.nodes[0].says(&["admin interface ready"]).await;
     let dir = net.nodes[0].dir().to_owned();
     let failed = async |arguments: &[&str], code: i32, parts: &[&str]| {
         let output = amop(&dir, arguments).await;
@@ -132,9 +129,6 @@ fn masked(picture: &str, known: &[(String, &str)]) -> Vec<String> {
 #[tokio::test]
 async fn one_message_is_traced_over_three_nodes_in_a_line() {
     let net = Net::start(&[&[], &[0], &[1]]).await;
-    for node in &net.nodes {
-        node.says(&["admin interface ready"]).await;
-    }
     let (client, desk) = (net.client("app", 0).await, net.client("desk", 2).await);
     let mut subscription = desk.subscribe("quote").propagated().await.unwrap();
     let asked = tokio::spawn(async move {
@@ -182,9 +176,6 @@ async fn one_message_is_traced_over_three_nodes_in_a_line() {
 #[tokio::test]
 async fn who_would_get_a_message_is_found_out_without_sending_one() {
     let net = Net::start(&[&[], &[0], &[1]]).await;
-    for node in &net.nodes {
-        node.says(&["admin interface ready"]).await;
-    }
     let (client, desk) = (net.client("app", 0).await, net.client("desk", 2).await);
     let near = client.subscribe("quote").await.unwrap();
     let mut far = desk.subscribe("quote").propagated().await.unwrap();
