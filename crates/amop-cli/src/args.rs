@@ -183,6 +183,9 @@ pub(crate) enum Command {
     #[command(before_help = "Example: amop config check /etc/amop/amop.toml")]
     #[command(subcommand)]
     Config(Configuration),
+    /// Say which version this is, with --json for programs
+    #[command(before_help = "Example: amop version --json")]
+    Version,
     /// Write manual pages: of the commands, of amop-node and of amop.toml
     #[command(before_help = "Example: amop man /usr/local/share/man")]
     Man(Man),

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
 use crate::clock;
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 use crate::out::Out;
 use crate::stop::Stop;
@@ -127,7 +128,7 @@ async fn trace(args: &Trace, out: &mut Out) -> Result<(), Failure> {
     let trace: TraceView = Admin::find(&args.admin.admin)?.get(&path).await?;
     if trace.nodes.iter().all(|node| node.steps.is_empty()) {
         let sentence = format!("{} has nothing left of {}", trace.node, trace.id);
-        return Err(Failure::new(Exit::DATA, "unknown-message", sentence).next(
+        return Err(Failure::new(Exit::DATA, kind!("unknown-message"), sentence).next(
             "ask the node where it was published; under load steps are kept for seconds only",
         ));
     }
@@ -143,7 +144,7 @@ async fn probe(args: &Trace, topic: &str, out: &mut Out) -> Result<(), Failure> 
     let reach: ReachView = Admin::find(&args.admin.admin)?.get(&path).await?;
     if reach.count == 0 && reach.hops.is_empty() {
         let sentence = format!("nobody would get a message on `{}`", printable(topic.as_bytes()));
-        return Err(Failure::of_code(Code::NoSubscriber, Reason::NoSubscriber.kind(), sentence)
+        return Err(Failure::of_code(Code::NoSubscriber, Reason::NoSubscriber.into(), sentence)
             .node(reach.node)
             .next("`amop topics` shows what is subscribed to, `amop topology` which nodes are in reach"));
     }
