@@ -161,6 +161,7 @@ pub(crate) enum Command {
     Topology(Topology),
     /// Show what became of one message, node by node, or would become of one
     #[command(before_help = "Example: amop trace 5fd2a1c07b3e98640000000000000007")]
+    #[command(override_usage = "amop trace ID\n       amop trace --probe TOPIC [--client NAME]")]
     Trace(Trace),
     /// Watch a node: rates, errors, peers, clients, certificates
     #[command(before_help = "Example: amop top")]

@@ -64,6 +64,11 @@ async fn start(args: Args) -> ExitCode {
         Ok(config) => config,
         Err(errors) => {
             eprintln!("amop-node: the configuration cannot be used\n{errors}");
+            if !args.config.exists() {
+                eprintln!(
+                    "next: name it with --config FILE; `amop cert quick` makes one to try things out with"
+                );
+            }
             return ExitCode::from(exit_code(&errors));
         }
     };

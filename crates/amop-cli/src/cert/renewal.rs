@@ -62,6 +62,7 @@ struct Renewal {
 
 impl Renewal {
     fn of(args: &Renew) -> Result<Self, Failure> {
+        make::party(&certificates(&args.certificate)?.remove(0), &args.certificate)?;
         let used_key = args.certificate.with_extension("key");
         let is_encrypted = PrivateKey::is_encrypted(&place::read_secret(&used_key)?);
         let password_file = args.encryption.password_file.clone();

@@ -34,7 +34,7 @@ pub(super) const OWN: &[Own] = &[
         ["write n1.node.bank-a.amop, payments.sdk.bank-a.amop, or bank-a", "请写作 n1.node.bank-a.amop、payments.sdk.bank-a.amop 或 bank-a"]),
     own("bad-password",
         ["a password file holds no usable password", "口令文件中没有可用的口令"],
-        ["put the password into its first line, of 4096 bytes at most", "将口令写在文件第一行，最多 4096 字节"]),
+        ["put the password into its first line, of 1024 bytes at most with the end of the line", "将口令写在文件第一行，连同行尾最多 1024 字节"]),
     own("bad-root",
         ["a file holds no root to trust", "文件中没有可信任的根证书"],
         ["give the consortium's root.crt with --ca", "用 --ca 指定联盟的 root.crt"]),

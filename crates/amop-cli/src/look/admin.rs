@@ -148,7 +148,8 @@ fn refused(Problem { kind, message }: Problem) -> Failure {
             message,
         )
         .next("`amop acl explain ID publish TOPIC` shows the rule; --client NAME asks for another"),
-        "invalid-name" => Failure::new(Exit::USAGE, kind!("invalid-name"), message),
+        "invalid-name" => Failure::new(Exit::USAGE, kind!("invalid-name"), message)
+            .next("write it as in payments.sdk.bank-a.amop; `amop clients` shows the names"),
         "invalid-topic" => Failure::new(Exit::USAGE, kind!("invalid-topic"), message),
         "invalid-filter" => Failure::new(Exit::USAGE, kind!("invalid-filter"), message)
             .next("give a level such as info, or amop_p2p=debug,info"),

@@ -128,6 +128,7 @@ fn what_keeps_it_from_starting_is_said_with_its_exit_code() {
     let output = run(&dir.path().join("none.toml"));
     assert_eq!(output.status.code(), Some(66));
     assert!(text(&output).contains("none.toml"), "{}", text(&output));
+    assert!(text(&output).contains("next: name it with --config FILE"), "{}", text(&output));
 
     fs::set_permissions(dir.path().join("node.key"), fs::Permissions::from_mode(0o644)).unwrap();
     let output = run(&dir.path().join("amop.toml"));
