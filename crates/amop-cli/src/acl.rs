@@ -9,6 +9,7 @@ use clap::{Args as Arguments, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::config::{self, File};
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 use crate::out::Out;
 
@@ -50,7 +51,7 @@ pub(crate) fn run(command: &Acl, out: &mut Out) -> Result<(), Failure> {
     if who.role() != Role::Sdk {
         let sentence = format!("{} is a node; rules are about clients", who.as_dns());
         let next = format!("amop acl explain NAME.sdk.{}", who.agency_subtree());
-        return Err(Failure::new(Exit::USAGE, "not-a-client", sentence).next(next));
+        return Err(Failure::new(Exit::USAGE, kind!("not-a-client"), sentence).next(next));
     }
     let config = config::read(file, out)?;
     let rules = &config.node.access.rules;

@@ -159,8 +159,9 @@ pub(crate) enum Command {
     /// Show the network as a node knows it
     #[command(before_help = "Example: amop topology --mermaid")]
     Topology(Topology),
-    /// Show what became of one message, node by node
+    /// Show what became of one message, node by node, or would become of one
     #[command(before_help = "Example: amop trace 5fd2a1c07b3e98640000000000000007")]
+    #[command(override_usage = "amop trace ID\n       amop trace --probe TOPIC [--client NAME]")]
     Trace(Trace),
     /// Watch a node: rates, errors, peers, clients, certificates
     #[command(before_help = "Example: amop top")]
@@ -183,6 +184,9 @@ pub(crate) enum Command {
     #[command(before_help = "Example: amop config check /etc/amop/amop.toml")]
     #[command(subcommand)]
     Config(Configuration),
+    /// Say which version this is, with --json for programs
+    #[command(before_help = "Example: amop version --json")]
+    Version,
     /// Write manual pages: of the commands, of amop-node and of amop.toml
     #[command(before_help = "Example: amop man /usr/local/share/man")]
     Man(Man),

@@ -8,6 +8,7 @@ use amop_node::{Absent, Config, ConfigErrors, Key, Setting, When};
 use clap::{Args as Arguments, Subcommand};
 use serde::Serialize;
 
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 use crate::out::Out;
 
@@ -79,7 +80,7 @@ fn wrong(errors: &ConfigErrors, out: &mut Out) -> Failure {
         }
     }
     let sentence = format!("{} errors in {}", errors.problems.len(), errors.file.display());
-    Failure::new(Exit::CONFIG, "configuration", sentence).next("amop config explain KEY")
+    Failure::new(Exit::CONFIG, kind!("configuration"), sentence).next("amop config explain KEY")
 }
 
 fn check(file: &File, out: &mut Out) -> Result<(), Failure> {
@@ -129,7 +130,8 @@ fn explain(path: Option<&str>, out: &mut Out) -> Result<(), Failure> {
         return Ok(());
     };
     let Some(key) = Key::find(path) else {
-        let failure = Failure::new(Exit::USAGE, "unknown-key", format!("there is no key `{path}`"));
+        let failure =
+            Failure::new(Exit::USAGE, kind!("unknown-key"), format!("there is no key `{path}`"));
         return Err(match Key::like(path) {
             Some(key) => failure.next(format!("did you mean `{}`?", key.path)),
             None => failure.next("`amop config explain` lists all keys"),

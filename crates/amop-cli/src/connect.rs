@@ -10,6 +10,7 @@ use amop_sdk::{
 use zeroize::Zeroizing;
 
 use crate::args::LinkArgs;
+use crate::errors::kind;
 use crate::exit::{Exit, Failure, chain};
 use crate::password;
 
@@ -69,7 +70,7 @@ pub(crate) async fn connect(link: &LinkArgs) -> Result<Client, Failure> {
 fn trust(ca: &Path) -> Result<Trust, Failure> {
     let trust = Trust::from_pem(&read(ca)?).map_err(|error| {
         let sentence = format!("{} has no roots to trust", ca.display());
-        Failure::new(Exit::DATA, "bad-root", sentence).because(&error)
+        Failure::new(Exit::DATA, kind!("bad-root"), sentence).because(&error)
     })?;
     Ok(match std::env::var_os("AMOP_CRL").filter(|path| !path.is_empty()) {
         None => trust,
@@ -94,8 +95,8 @@ fn identity(link: &LinkArgs, cert: &Path, key: &Path) -> Result<Identity, Failur
     read.map_err(|error| {
         let sentence = format!("{} and {} are no identity", cert.display(), key.display());
         let (exit, kind) = match error {
-            IdentityError::WrongPassword => (Exit::NOT_PERMITTED, "wrong-password"),
-            _ => (Exit::DATA, "bad-identity"),
+            IdentityError::WrongPassword => (Exit::NOT_PERMITTED, kind!("wrong-password")),
+            _ => (Exit::DATA, kind!("bad-identity")),
         };
         Failure::new(exit, kind, sentence).because(&error)
     })
@@ -105,32 +106,36 @@ fn identity(link: &LinkArgs, cert: &Path, key: &Path) -> Result<Identity, Failur
 fn read_lists(path: &Path) -> Result<Revocations, Failure> {
     Revocations::from_pem(&read(path)?).map_err(|error| {
         let sentence = format!("{} has no usable revocation lists", path.display());
-        Failure::new(Exit::DATA, "bad-list", sentence).because(&error)
+        Failure::new(Exit::DATA, kind!("bad-list"), sentence).because(&error)
     })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(path).map_err(|error| {
         let sentence = format!("cannot read {}", path.display());
-        Failure::new(Exit::NO_INPUT, "no-file", sentence).because(&error)
+        Failure::new(Exit::NO_INPUT, kind!("no-file"), sentence).because(&error)
     })
 }
 
 fn bad_environment(error: &EnvError) -> Failure {
     let (exit, kind) = match error {
-        EnvError::Unreadable { .. } | EnvError::NoContext { .. } => (Exit::NO_INPUT, "no-file"),
+        EnvError::Unreadable { .. } | EnvError::NoContext { .. } => {
+            (Exit::NO_INPUT, kind!("no-file"))
+        }
         EnvError::BadIdentity { source: IdentityError::WrongPassword, .. } => {
-            (Exit::NOT_PERMITTED, "wrong-password")
+            (Exit::NOT_PERMITTED, kind!("wrong-password"))
         }
-        EnvError::BadIdentity { .. } => (Exit::DATA, "bad-identity"),
-        EnvError::BadPassword(PasswordError::Unreadable { .. }) => (Exit::NO_INPUT, "unreadable"),
+        EnvError::BadIdentity { .. } => (Exit::DATA, kind!("bad-identity")),
+        EnvError::BadPassword(PasswordError::Unreadable { .. }) => {
+            (Exit::NO_INPUT, kind!("unreadable"))
+        }
         EnvError::BadPassword(PasswordError::OthersCanRead { .. }) => {
-            (Exit::NOT_PERMITTED, "open-password")
+            (Exit::NOT_PERMITTED, kind!("open-password"))
         }
-        EnvError::BadPassword(_) => (Exit::DATA, "bad-password"),
-        EnvError::BadTrust { .. } => (Exit::DATA, "bad-root"),
-        EnvError::BadRevocations { .. } => (Exit::DATA, "bad-list"),
-        _ => (Exit::CONFIG, "bad-context"),
+        EnvError::BadPassword(_) => (Exit::DATA, kind!("bad-password")),
+        EnvError::BadTrust { .. } => (Exit::DATA, kind!("bad-root")),
+        EnvError::BadRevocations { .. } => (Exit::DATA, kind!("bad-list")),
+        _ => (Exit::CONFIG, kind!("bad-context")),
     };
     Failure::new(exit, kind, chain(error))
         .next("`amop cert quick --agency bank-a` makes certificates to try things out with")
@@ -139,16 +144,16 @@ fn bad_environment(error: &EnvError) -> Failure {
 fn not_connected(error: &ConnectError) -> Failure {
     let failure = |exit, kind| Failure::new(exit, kind, chain(error));
     match error {
-        _ if error.was_refused() => failure(Exit::NOT_PERMITTED, "refused")
+        _ if error.was_refused() => failure(Exit::NOT_PERMITTED, kind!("refused"))
             .next("`amop doctor` looks at each layer and says how to mend the one that is broken"),
-        ConnectError::BadEndpoint { .. } => failure(Exit::USAGE, "bad-endpoint"),
+        ConnectError::BadEndpoint { .. } => failure(Exit::USAGE, kind!("bad-endpoint")),
         ConnectError::Unreachable { failures, .. } if all_speak_otherwise(failures) => {
-            failure(Exit::PROTOCOL, "other-protocol")
+            failure(Exit::PROTOCOL, kind!("other-protocol"))
                 .next("give the port for clients (`sdk.listen`), not the one for nodes")
         }
-        ConnectError::Unreachable { .. } => failure(Exit::UNAVAILABLE, "unreachable")
+        ConnectError::Unreachable { .. } => failure(Exit::UNAVAILABLE, kind!("unreachable"))
             .next("does the node run, and does -e name its `sdk.listen`? `amop doctor` looks at each layer"),
-        _ => failure(Exit::IO, "no-client"),
+        _ => failure(Exit::IO, kind!("no-client")),
     }
 }
 

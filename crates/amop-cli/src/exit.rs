@@ -11,7 +11,7 @@ use std::time::Duration;
 use amop_wire::{Code, MsgId};
 use serde::Serialize;
 
-use crate::errors::{Lang, in_chinese};
+use crate::errors::{Kind, Lang, in_chinese};
 use crate::out::Out;
 use crate::stop::Asked;
 use crate::text::millis;
@@ -77,7 +77,7 @@ pub(crate) enum Failure {
 pub(crate) struct Report {
     exit: u8,
     code: Option<Code>,
-    kind: &'static str,
+    kind: Kind,
     sentence: String,
     id: Option<String>,
     node: Option<String>,
@@ -88,18 +88,18 @@ pub(crate) struct Report {
 
 impl Failure {
     /// A failure with a stable `kind` for programs and a `sentence` for people.
-    pub(crate) fn new(exit: Exit, kind: &'static str, sentence: impl Into<String>) -> Self {
+    pub(crate) fn new(exit: Exit, kind: Kind, sentence: impl Into<String>) -> Self {
         Self::untold(exit.0, None, kind, sentence.into())
     }
 
     /// A publish that ended with a code other than [`Code::Ok`].
-    pub(crate) fn of_code(code: Code, kind: &'static str, sentence: impl Into<String>) -> Self {
+    pub(crate) fn of_code(code: Code, kind: Kind, sentence: impl Into<String>) -> Self {
         Self::untold(code.number(), Some(code), kind, sentence.into())
     }
 
     /// A subscriber that handled a unicast and has nothing good to tell: [`Code::Ok`] for AMOP, and
     /// yet a failure for a script.
-    pub(crate) fn of_handler(kind: &'static str, sentence: impl Into<String>) -> Self {
+    pub(crate) fn of_handler(kind: Kind, sentence: impl Into<String>) -> Self {
         Self::untold(Exit::OTHER.0, Some(Code::Ok), kind, sentence.into())
     }
 
@@ -108,6 +108,18 @@ impl Failure {
         match self {
             Self::Untold(report) => report.sentence.clone(),
             Self::ClosedPipe | Self::Told(_) | Self::Stopped(_) => String::new(),
+        }
+    }
+
+    /// What it says, and why, if somebody knows.
+    pub(crate) fn in_one_line(&self) -> String {
+        let sentence = self.sentence();
+        match self {
+            Self::Untold(report) => match report.line_about("why") {
+                Some(why) => format!("{sentence}: {why}"),
+                None => sentence,
+            },
+            Self::ClosedPipe | Self::Told(_) | Self::Stopped(_) => sentence,
         }
     }
 
@@ -165,8 +177,8 @@ impl Failure {
                     let _ = out.json(&report.to_object());
                 } else {
                     out.note(report.to_text());
-                    if let (Lang::Zh, Some(code)) = (out.lang(), report.code) {
-                        let [meaning, next] = in_chinese(code, report.kind);
+                    if out.lang() == Lang::Zh {
+                        let [meaning, next] = in_chinese(report.code, report.kind);
                         out.note(format!("  说明   {meaning}\n  建议   {next}"));
                     }
                 }
@@ -175,7 +187,7 @@ impl Failure {
         }
     }
 
-    fn untold(exit: u8, code: Option<Code>, kind: &'static str, sentence: String) -> Self {
+    fn untold(exit: u8, code: Option<Code>, kind: Kind, sentence: String) -> Self {
         let lines = Vec::new();
         let (id, node, retry_after) = (None, None, None);
         Self::Untold(Box::new(Report { exit, code, kind, sentence, id, node, retry_after, lines }))
@@ -185,7 +197,7 @@ impl Failure {
 impl Report {
     fn to_text(&self) -> String {
         let number = self.code.map(|code| format!(" {code}")).unwrap_or_default();
-        let mut text = format!("error[{}]{number}: {}", self.kind, self.sentence);
+        let mut text = format!("error[{}]{number}: {}", self.kind.as_str(), self.sentence);
         let id = self.id.iter().map(|id| ("id", id));
         let node = self.node.iter().map(|node| ("where", node));
         let lines = self.lines.iter().map(|(about, text)| (*about, text));
@@ -200,7 +212,7 @@ impl Report {
             kind_of_object: "error",
             exit: self.exit,
             code: self.code.map(Code::number),
-            kind: self.kind,
+            kind: self.kind.as_str(),
             message: &self.sentence,
             id: self.id.as_deref(),
             node: self.node.as_deref(),
@@ -241,9 +253,10 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use amop_wire::Instance;
+    use amop_wire::{Instance, Reason};
 
     use super::*;
+    use crate::errors::kind;
 
     fn report(failure: &Failure) -> &Report {
         match failure {
@@ -254,22 +267,23 @@ mod tests {
 
     #[test]
     fn people_read_the_kind_the_code_and_a_line_for_each_fact() {
-        let failure = Failure::of_code(Code::NoSubscriber, "no-subscriber", "nobody has `quote`")
-            .node("bank-a/n1")
-            .next("subscribe")
-            .id(MsgId { publisher: Instance(0xab), counter: 0x10 });
+        let failure =
+            Failure::of_code(Code::NoSubscriber, Reason::NoSubscriber.into(), "nobody has `quote`")
+                .node("bank-a/n1")
+                .next("subscribe")
+                .id(MsgId { publisher: Instance(0xab), counter: 0x10 });
         let text = report(&failure).to_text();
         let expected = "error[no-subscriber] 100: nobody has `quote`\n  \
                         id     00000000000000ab0000000000000010\n  \
                         where  bank-a/n1\n  next   subscribe";
         assert_eq!(text, expected);
-        let failure = Failure::new(Exit::NO_INPUT, "no-file", "cannot read x");
+        let failure = Failure::new(Exit::NO_INPUT, kind!("no-file"), "cannot read x");
         assert_eq!(report(&failure).to_text(), "error[no-file]: cannot read x");
     }
 
     #[test]
     fn an_error_object_begins_with_its_type_and_has_every_key() {
-        let failure = Failure::of_code(Code::TimedOut, "deadline", "late");
+        let failure = Failure::of_code(Code::TimedOut, Reason::Deadline.into(), "late");
         let text = serde_json::to_string(&report(&failure).to_object()).unwrap();
         let expected = concat!(
             r#"{"type":"error","exit":102,"code":102,"kind":"deadline","message":"late","#,

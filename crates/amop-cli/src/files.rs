@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 
 /// Files that are to be made.
@@ -108,13 +109,17 @@ impl Drop for Made {
 
 fn exists(path: &Path) -> Failure {
     let sentence = format!("{} exists already, and is not overwritten", path.display());
-    Failure::new(Exit::CANNOT_CREATE, "exists", sentence)
+    Failure::new(Exit::CANNOT_CREATE, kind!("exists"), sentence)
         .next("choose another --dir, or another --agency or --node for the same consortium")
 }
 
 fn cannot_create(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(Exit::CANNOT_CREATE, "cannot-create", format!("cannot make {}", path.display()))
-        .because(error)
+    Failure::new(
+        Exit::CANNOT_CREATE,
+        kind!("cannot-create"),
+        format!("cannot make {}", path.display()),
+    )
+    .because(error)
 }
 
 #[cfg(test)]

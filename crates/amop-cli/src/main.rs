@@ -36,7 +36,8 @@ use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 
 use args::{Args, Command};
-use errors::Lang;
+use cert::args::Cert;
+use errors::{Lang, kind};
 use exit::{Exit, Failure};
 use look::args::Look;
 use out::Out;
@@ -52,7 +53,9 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             let sentence = "the system gives no threads or no event queue";
-            return Failure::new(Exit::IO, "no-runtime", sentence).because(&error).tell(&mut out);
+            return Failure::new(Exit::IO, kind!("no-runtime"), sentence)
+                .because(&error)
+                .tell(&mut out);
         }
     };
     let code = runtime.block_on(run_until_stopped(args, out));
@@ -111,6 +114,9 @@ async fn run(args: Args, out: &mut Out, stop: &Stop) -> Result<(), Failure> {
             transfer::receive(&receive, &link, out, stop).await
         }
         Command::Key(command) => key::run(&command, out),
+        Command::Cert(Cert::Renew(renew)) if renew.daemon => {
+            cert::renewal::run(&renew, out, stop).await
+        }
         Command::Cert(cert) => cert::run(&cert, out),
         Command::Status(args) => look::look(&Look::Status(args), out, stop).await,
         Command::Peers(args) => look::look(&Look::Peers(args), out, stop).await,
@@ -128,6 +134,7 @@ async fn run(args: Args, out: &mut Out, stop: &Stop) -> Result<(), Failure> {
         Command::Errors(args) => errors::run(&args, out.lang(), out),
         Command::Acl(command) => acl::run(&command, out),
         Command::Config(command) => config::run(&command, out),
+        Command::Version => pages::version(out),
         Command::Man(args) => pages::man(&args, out),
         Command::Completions(args) => pages::completions(&args, out),
     }

@@ -16,6 +16,7 @@ use tokio::net::unix::pipe;
 use tokio::task::block_in_place;
 
 use crate::errors::Lang;
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 
 /// A line that is drawn again must not break, or its beginning stays.
@@ -62,9 +63,8 @@ impl Out {
         });
         written.map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
-            _ => {
-                Failure::new(Exit::IO, "output", "cannot write to standard output").because(&error)
-            }
+            _ => Failure::new(Exit::IO, kind!("output"), "cannot write to standard output")
+                .because(&error),
         })
     }
 

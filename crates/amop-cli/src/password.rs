@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 
 /// Gets the password of a key that exists.
@@ -43,7 +44,7 @@ pub(crate) fn restore_terminal() {
 fn from_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let unreadable = |error: std::io::Error| {
         let sentence = format!("cannot read the password in {}", path.display());
-        Failure::new(Exit::NO_INPUT, "unreadable", sentence).because(&error)
+        Failure::new(Exit::NO_INPUT, kind!("unreadable"), sentence).because(&error)
     };
     let file = File::open(path).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
@@ -51,7 +52,7 @@ fn from_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     if mode & 0o077 != 0 && file.metadata().is_ok_and(|metadata| metadata.is_file()) {
         let sentence = format!("{} can be read by others (mode {mode:o})", path.display());
         let mend = format!("run `chmod 600 {}`", path.display());
-        return Err(Failure::new(Exit::NOT_PERMITTED, "open-password", sentence).next(mend));
+        return Err(Failure::new(Exit::NOT_PERMITTED, kind!("open-password"), sentence).next(mend));
     }
     not_empty(first_line(&mut BufReader::new(file)).map_err(unreadable)?)
 }
@@ -59,7 +60,7 @@ fn from_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
 fn not_empty(password: Zeroizing<String>) -> Result<Zeroizing<String>, Failure> {
     match password.is_empty() {
         false => Ok(password),
-        true => Err(Failure::new(Exit::USAGE, "empty-password", "the password is empty")
+        true => Err(Failure::new(Exit::USAGE, kind!("empty-password"), "the password is empty")
             .next("with --unencrypted the key is written without one")),
     }
 }
@@ -81,7 +82,7 @@ impl Terminal {
         let tty = File::options().read(true).write(true).open("/dev/tty");
         tty.map(Self).map_err(|error| {
             let sentence = format!("nobody can be asked for the password of {}", key.display());
-            Failure::new(Exit::USAGE, "no-terminal", sentence)
+            Failure::new(Exit::USAGE, kind!("no-terminal"), sentence)
                 .because(&error)
                 .next("give it with --password-file")
         })
@@ -92,12 +93,12 @@ impl Terminal {
         if first == self.ask("again: ")? {
             return not_empty(first);
         }
-        Err(Failure::new(Exit::USAGE, "passwords-differ", "the two passwords differ"))
+        Err(Failure::new(Exit::USAGE, kind!("passwords-differ"), "the two passwords differ"))
     }
 
     fn ask(&mut self, what: &str) -> Result<Zeroizing<String>, Failure> {
         let failed = |error: std::io::Error| {
-            Failure::new(Exit::IO, "terminal", "cannot use the terminal").because(&error)
+            Failure::new(Exit::IO, kind!("terminal"), "cannot use the terminal").because(&error)
         };
         let modes = tcgetattr(self.0.as_fd()).map_err(|error| failed(error.into()))?;
         let mut silent = modes.clone();

@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use amop_wire::Code;
 use amop_wire::limits::PAYLOAD_BYTES_MAX;
+use amop_wire::{Code, Reason};
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 
 /// Reads what a PAYLOAD argument means: `-`, `@FILE`, or the text itself.
@@ -28,7 +29,7 @@ pub(crate) async fn read(argument: &str) -> Result<Bytes, Failure> {
     let payload = payload.expect("reading does not panic")?;
     if payload.len() > PAYLOAD_BYTES_MAX {
         let sentence = format!("the payload is over the limit of {PAYLOAD_BYTES_MAX} bytes");
-        return Err(Failure::of_code(Code::Invalid, "payload-too-long", sentence));
+        return Err(Failure::of_code(Code::Invalid, Reason::PayloadTooLong.into(), sentence));
     }
     Ok(payload.into())
 }
@@ -44,7 +45,7 @@ impl Source {
             Self::Stdin => read_some(io::stdin().lock()),
             Self::File(path) => {
                 let file = File::open(path).map_err(|error| {
-                    Failure::new(Exit::NO_INPUT, "no-file", format!("cannot open {path}"))
+                    Failure::new(Exit::NO_INPUT, kind!("no-file"), format!("cannot open {path}"))
                         .because(&error)
                         .next("give a text that begins with `@` on standard input, as `-`")
                 })?;
@@ -52,7 +53,7 @@ impl Source {
             }
         };
         read.map_err(|error| {
-            Failure::new(Exit::IO, "input", "cannot read the payload").because(&error)
+            Failure::new(Exit::IO, kind!("input"), "cannot read the payload").because(&error)
         })
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::args::{self, LinkArgs, TermsArgs};
 use crate::connect::connect;
+use crate::errors::kind;
 use crate::exit::{Failure, chain};
 use crate::key;
 use crate::out::Out;
@@ -79,7 +80,7 @@ pub(crate) fn make_private(
         .private(topic)
         .to(keys)
         .map(drop)
-        .map_err(|error| Failure::of_code(Code::Invalid, "not-private", chain(&error)))
+        .map_err(|error| Failure::of_code(Code::Invalid, kind!("not-private"), chain(&error)))
 }
 
 /// Gets an answer out of a subscriber, and a good one.
@@ -101,11 +102,15 @@ async fn ask(
         AnswerStatus::Answered => return Ok(answer),
         AnswerStatus::Failed => {
             let text = printable(&answer.payload);
-            ("handler-failed", format!("the subscriber handled the message and failed: {text}"))
+            (
+                kind!("handler-failed"),
+                format!("the subscriber handled the message and failed: {text}"),
+            )
         }
-        AnswerStatus::Dropped => {
-            ("handler-dropped", "the subscriber took the message and did not answer it".to_owned())
-        }
+        AnswerStatus::Dropped => (
+            kind!("handler-dropped"),
+            "the subscriber took the message and did not answer it".to_owned(),
+        ),
     };
     let failure = Failure::of_handler(kind, sentence).id(answer.id);
     Err(match &answer.answered_by {
@@ -165,7 +170,7 @@ fn failed(topic: &str, error: &PublishError) -> Failure {
             text.strip_prefix(&format!("{code}: ")).unwrap_or(&text).to_owned()
         }
     };
-    let mut failure = Failure::of_code(code, reason.kind(), sentence);
+    let mut failure = Failure::of_code(code, reason.into(), sentence);
     if let Some(id) = error.id() {
         failure = failure.id(id);
     }

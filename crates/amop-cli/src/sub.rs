@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use amop_sdk::{Client, Event, Message, Mode, SecretKey, SubscribeError, Subscription};
+use amop_wire::Reason;
 use futures_util::StreamExt;
 use serde::Serialize;
 use tokio::time::sleep;
@@ -16,6 +17,7 @@ use tokio::time::sleep;
 use crate::args::{LinkArgs, Sub};
 use crate::clock::{self, Timestamp};
 use crate::connect::connect;
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 use crate::key;
 use crate::out::Out;
@@ -201,18 +203,18 @@ fn enough(count: u64, args: &Sub) -> Result<(), Failure> {
         None => Ok(()),
         Some(wanted) => {
             let sentence = format!("only {count} of {wanted} messages came in time");
-            Err(Failure::new(Exit::OTHER, "too-few", sentence))
+            Err(Failure::new(Exit::OTHER, kind!("too-few"), sentence))
         }
     }
 }
 
 fn not_subscribed(error: &SubscribeError) -> Failure {
     let kind = match error {
-        SubscribeError::BadTopic(_) => "bad-topic",
-        SubscribeError::Refused { reason, .. } => reason.kind(),
-        SubscribeError::NoAnswer { .. } => "deadline",
-        SubscribeError::NotPropagated { .. } => "not-propagated",
-        _ => "closed",
+        SubscribeError::BadTopic(_) => Reason::BadTopic.into(),
+        SubscribeError::Refused { reason, .. } => (*reason).into(),
+        SubscribeError::NoAnswer { .. } => Reason::Deadline.into(),
+        SubscribeError::NotPropagated { .. } => kind!("not-propagated"),
+        _ => kind!("closed"),
     };
     Failure::of_code(error.code(), kind, error.to_string())
 }

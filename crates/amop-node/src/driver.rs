@@ -11,13 +11,14 @@ mod events;
 mod files;
 mod look;
 mod orders;
+mod reach;
 mod staging;
 mod trace;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use amop_core::node::{Effect, Input, LinkId, Node, Trace};
+use amop_core::node::{Effect, Input, LinkId, Node, Reach, Trace};
 use amop_p2p::{Batch, Link, Waiting};
 use amop_wire::{
     ClientMessage, CloseCode, CloseReason, Epoch, Frame, Instant, Lane, Message, MessageError,
@@ -72,6 +73,8 @@ struct State {
     is_drained: bool,
     /// Who waits to be told what became of a message, by the numbers of their questions.
     tracing: BTreeMap<u64, oneshot::Sender<Trace>>,
+    /// Who waits to be told who would get a message, likewise.
+    reaching: BTreeMap<u64, oneshot::Sender<Option<Reach>>>,
     last_trace: u64,
 }
 
@@ -100,6 +103,7 @@ impl Driver {
             is_superseded: false,
             is_drained: false,
             tracing: BTreeMap::new(),
+            reaching: BTreeMap::new(),
             last_trace: 0,
         };
         state.core.set_limits(limits.of_core());
@@ -333,6 +337,7 @@ impl State {
                     self.follow_ups.push(Input::RevocationsJudged { peer, list, verdict });
                 }
                 Effect::Traced { number, trace } => self.traced(number, trace),
+                Effect::Reached { number, reach } => self.reached(number, reach),
                 Effect::Event(event) => {
                     self.changed = true;
                     self.tell(now, &event);

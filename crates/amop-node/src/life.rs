@@ -7,7 +7,7 @@ use std::sync::Arc;
 use amop_p2p::{Endpoint, Identity};
 use amop_wire::{Epoch, RevocationList};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tracing::info;
+use tracing::{debug, info};
 
 use crate::access::Access;
 use crate::driver::Driver;
@@ -164,6 +164,6 @@ fn ready(
 ) -> Result<Started, StartError> {
     let p2p_addr = p2p.local_addr().map_err(StartError::Thread)?;
     let sdk_addr = sdk.local_addr().map_err(StartError::Thread)?;
-    info!(%p2p_addr, %sdk_addr, epoch = epoch.0, "node started");
+    debug!(%p2p_addr, %sdk_addr, epoch = epoch.0, "listening");
     Ok(Started { epoch, p2p_addr, sdk_addr, status: driver.status() })
 }

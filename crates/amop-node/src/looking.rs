@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use amop_wire::{Epoch, MsgId, Topic};
+use amop_wire::{Epoch, MsgId, Name, Topic};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::driver::{Driver, unix};
@@ -13,7 +13,8 @@ use crate::life::Look;
 use crate::node::Node;
 use crate::trust::LiveTrust;
 use crate::view::{
-    ClientView, ListView, NodeView, Overview, PeerView, SubscriberView, TopicView, TraceView,
+    ClientView, ListView, NodeView, Overview, PeerView, ReachView, SubscriberView, TopicView,
+    TraceView,
 };
 
 /// The node has stopped.
@@ -125,6 +126,25 @@ impl Window {
         let answer = self.look(move |driver| driver.begin_trace(id)).await?;
         let trace = answer.await.map_err(|_| Stopped)?;
         self.look(move |driver| driver.shown_trace(&trace)).await
+    }
+
+    /// Who would get a message on a topic now, and over which nodes, which are asked; takes 2 s at most if one of them
+    /// does not answer. `None` if the client of this name may not publish there, or, without a name, no client of
+    /// the node's agency. Nothing is delivered.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`].
+    pub async fn reach_view(
+        &self,
+        topic: Topic,
+        whom: Option<Name>,
+    ) -> Result<Option<ReachView>, Stopped> {
+        let answer = self.look(move |driver| driver.begin_reach(topic, whom)).await?;
+        match answer.await.map_err(|_| Stopped)? {
+            Some(reach) => self.look(move |driver| Some(driver.shown_reach(&reach))).await,
+            None => Ok(None),
+        }
     }
 
     /// Closes the links of every client or peer of this name, or of the client with this instance, and answers how many

@@ -7,6 +7,7 @@ mod admin;
 mod supervisor;
 mod watch;
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
@@ -63,6 +64,11 @@ async fn start(args: Args) -> ExitCode {
         Ok(config) => config,
         Err(errors) => {
             eprintln!("amop-node: the configuration cannot be used\n{errors}");
+            if !args.config.exists() {
+                eprintln!(
+                    "next: name it with --config FILE; `amop cert quick` makes one to try things out with"
+                );
+            }
             return ExitCode::from(exit_code(&errors));
         }
     };
@@ -103,6 +109,9 @@ async fn start(args: Args) -> ExitCode {
         set_log_level: log_level,
     };
     let _serving = listening.serve(&desk);
+    // Whoever waits for this line may ask at once.
+    let (p2p_addr, sdk_addr) = (node.p2p_addr(), node.sdk_addr());
+    info!(%p2p_addr, %sdk_addr, epoch = node.epoch().0, "node started");
     let supervisor = Arc::new(Supervisor::from_env());
     supervisor.ready();
     let (reporter, window) = (Arc::clone(&supervisor), node.window());
@@ -237,7 +246,7 @@ fn start_logging(log: &LogConfig) -> Result<SetLogLevel, Box<dyn std::error::Err
         .map_err(|error| format!("`log.level`: {error}; use for example `info`"))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(is_coloured(io::stderr().is_terminal(), std::env::var_os("NO_COLOR").as_deref()))
         .with_writer(io::stderr);
     fn setter<S: 'static>(handle: reload::Handle<EnvFilter, S>) -> SetLogLevel {
         Arc::new(move |filter| {
@@ -259,6 +268,11 @@ fn start_logging(log: &LogConfig) -> Result<SetLogLevel, Box<dyn std::error::Err
             set_log_level
         }
     })
+}
+
+/// Whether the log has colours: somebody looks at it, and has not asked for none (<https://no-color.org>).
+fn is_coloured(is_terminal: bool, no_color: Option<&OsStr>) -> bool {
+    is_terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
 /// Prints an error with its causes.
@@ -306,3 +320,16 @@ const EX_CONFIG: u8 = 78;
 
 /// Orders that wait while one is carried out.
 const ORDERS_MAX: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_has_colours_only_on_a_terminal_whose_user_wants_them() {
+        assert!(is_coloured(true, None));
+        assert!(is_coloured(true, Some(OsStr::new(""))), "empty is unset");
+        assert!(!is_coloured(true, Some(OsStr::new("1"))));
+        assert!(!is_coloured(false, None));
+    }
+}

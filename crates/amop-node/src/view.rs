@@ -192,6 +192,38 @@ pub struct NodeView {
     pub topics: usize,
 }
 
+/// Who would get a message on a topic now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReachView {
+    /// The topic.
+    pub topic: String,
+    /// The node that was asked.
+    pub node: String,
+    /// How many of its clients would get it.
+    pub count: u32,
+    /// Some of them.
+    pub subscribers: Vec<SubscriberView>,
+    /// The other nodes on the ways, each after those that lead to it.
+    pub hops: Vec<HopView>,
+}
+
+/// A node on the way to subscribers, or the one that they are attached to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HopView {
+    /// The nodes from the one that was asked to this one, both included.
+    pub way: Vec<String>,
+    /// How many subscribers it has announced; of none it is but a relay.
+    pub announced: u32,
+    /// `there`; `busy`, since it is asked too often; `silent`; or `unasked`, since there are too many.
+    pub word: String,
+    /// How long question and answer took, in milliseconds; 0 if there is no answer.
+    pub round_trip_ms: f64,
+    /// How many of its clients would get a message.
+    pub count: u32,
+    /// The instances of some of them.
+    pub subscribers: Vec<String>,
+}
+
 /// What is left of a message at the nodes that were asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TraceView {

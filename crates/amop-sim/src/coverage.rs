@@ -102,6 +102,7 @@ impl Coverage {
             NodeEffect::Sign { .. }
             | NodeEffect::JudgeRevocations { .. }
             | NodeEffect::Traced { .. }
+            | NodeEffect::Reached { .. }
             | NodeEffect::Close { .. }
             | NodeEffect::Event(_) => {}
         }

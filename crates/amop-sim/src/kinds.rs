@@ -2,7 +2,9 @@
 
 use amop_core::client::{Effect as ClientEffect, Input as ClientInput};
 use amop_core::node::{Effect as NodeEffect, Input as NodeInput};
-use amop_wire::{ClientMessage, Code, FileBody, NodeMessage, PeerMessage, RevocationMessage};
+use amop_wire::{
+    ClientMessage, Code, FileBody, NodeMessage, PeerMessage, ReachMessage, RevocationMessage,
+};
 
 pub(crate) fn code_name(code: Code) -> &'static str {
     match code {
@@ -50,6 +52,7 @@ kinds!(node_input, NODE_INPUTS, NodeInput, {
     NodeInput::Rules(_) => "rules",
     NodeInput::Drain => "drain",
     NodeInput::Trace { .. } => "trace",
+    NodeInput::Reach { .. } => "reach",
     NodeInput::Revocations(_) => "revocations",
     NodeInput::RevocationsJudged { .. } => "revocations judged",
 });
@@ -60,6 +63,7 @@ kinds!(node_effect, NODE_EFFECTS, NodeEffect, {
     NodeEffect::ToPeer { .. } => "to peer",
     NodeEffect::Sign { .. } => "sign",
     NodeEffect::Traced { .. } => "traced",
+    NodeEffect::Reached { .. } => "reached",
     NodeEffect::JudgeRevocations { .. } => "judge revocations",
     NodeEffect::Close { .. } => "close",
     NodeEffect::Event(_) => "event",
@@ -147,6 +151,8 @@ kinds!(peer_message, PEER_MESSAGES, PeerMessage, {
     PeerMessage::Handshake(_) => "PeerHandshake",
     PeerMessage::TraceQuestion(_) => "TraceQuestion",
     PeerMessage::TraceAnswer(_) => "TraceAnswer",
+    PeerMessage::Reach(ReachMessage::Question { .. }) => "ReachQuestion",
+    PeerMessage::Reach(ReachMessage::Answer(_)) => "ReachAnswer",
     PeerMessage::Revocation(RevocationMessage::Held(_)) => "RevocationsHeld",
     PeerMessage::Revocation(RevocationMessage::Pull(_)) => "RevocationPull",
     PeerMessage::Revocation(RevocationMessage::List(_)) => "RevocationList",

@@ -196,6 +196,10 @@ impl World {
                 let verdict = Err("no authority is known".to_owned());
                 Some(NodeInput::RevocationsJudged { peer, list, verdict })
             }
+            NodeEffect::Reached { number, reach } => {
+                self.reached.insert(number, reach);
+                None
+            }
             NodeEffect::Traced { number, trace } => {
                 self.traced.insert(number, trace);
                 None

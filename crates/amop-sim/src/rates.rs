@@ -82,6 +82,7 @@ impl World {
             | NodeEffect::Sign { .. }
             | NodeEffect::JudgeRevocations { .. }
             | NodeEffect::Traced { .. }
+            | NodeEffect::Reached { .. }
             | NodeEffect::Event(_) => false,
         };
         if effects.iter().any(is_refused) {

@@ -143,6 +143,7 @@ impl World {
             | PeerMessage::Probe
             | PeerMessage::TraceQuestion(_)
             | PeerMessage::TraceAnswer(_)
+            | PeerMessage::Reach(_)
             | PeerMessage::Revocation(_)
             | PeerMessage::Held(_) => (format!("{message:?}"), About::Nothing),
         };

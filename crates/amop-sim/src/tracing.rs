@@ -1,7 +1,7 @@
-//! What people are told who ask a node what became of a message.
+//! What people are told who ask a node what became of a message, or who would get one.
 
-use amop_core::node::{Input as NodeInput, Trace};
-use amop_wire::MsgId;
+use amop_core::node::{Input as NodeInput, Reach, Trace};
+use amop_wire::{MsgId, Name};
 
 use crate::world::{NodeId, World};
 
@@ -12,6 +12,26 @@ impl World {
         let number = self.last_trace;
         self.node_batch(node.0, [NodeInput::Trace { number, id }]);
         number
+    }
+
+    /// Asks a node who would get a message of this client, or of any of its agency; answers by which number
+    /// [`reached`](Self::reached) knows of it.
+    ///
+    /// # Panics
+    ///
+    /// If it is no topic.
+    pub fn reach(&mut self, node: NodeId, topic: &str, whom: Option<Name>) -> u64 {
+        self.last_trace += 1;
+        let number = self.last_trace;
+        let topic = topic.parse().expect("a topic");
+        self.node_batch(node.0, [NodeInput::Reach { number, topic, whom }]);
+        number
+    }
+
+    /// What was answered, once it was: nothing to whom may not publish there.
+    #[must_use]
+    pub fn reached(&self, number: u64) -> Option<&Option<Reach>> {
+        self.reached.get(&number)
     }
 
     /// What was answered, once it was.

@@ -82,6 +82,7 @@ pub struct World {
     pub(crate) watches_versions: bool,
     pub(crate) last_trace: u64,
     pub(crate) traced: BTreeMap<u64, amop_core::node::Trace>,
+    pub(crate) reached: BTreeMap<u64, Option<amop_core::node::Reach>>,
 }
 
 impl World {
@@ -119,6 +120,7 @@ impl World {
             watches_versions: true,
             last_trace: 0,
             traced: BTreeMap::new(),
+            reached: BTreeMap::new(),
         }
     }
 

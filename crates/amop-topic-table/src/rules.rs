@@ -83,6 +83,21 @@ impl Rules {
     /// Whether some client of the agency of this node may subscribe to a topic.
     #[must_use]
     pub fn may_announce(&self, node: &Name, topic: &Topic) -> bool {
+        self.is_permitted_to_some(node, topic, |allow| allow.subscribe)
+    }
+
+    /// Whether some client of the agency of this node may publish to a topic.
+    #[must_use]
+    pub fn may_publish(&self, node: &Name, topic: &Topic) -> bool {
+        self.is_permitted_to_some(node, topic, |allow| allow.publish)
+    }
+
+    fn is_permitted_to_some(
+        &self,
+        node: &Name,
+        topic: &Topic,
+        what: impl Fn(Permissions) -> bool,
+    ) -> bool {
         if self.is_empty() {
             return true;
         }
@@ -90,7 +105,7 @@ impl Rules {
             let mut shares = rule.who.iter().map(|pattern| pattern.share_of_clients(node));
             let is_about_all = shares.clone().any(|share| share == Share::All);
             let is_about_some = is_about_all || shares.any(|share| share == Share::Some);
-            if is_about_some && rule.allow.subscribe {
+            if is_about_some && what(rule.allow) {
                 return true;
             }
             if is_about_all {
@@ -156,6 +171,19 @@ mod tests {
 
     fn topic(text: &str) -> Topic {
         text.parse().unwrap()
+    }
+
+    /// REACH-2
+    #[test]
+    fn an_agency_may_publish_where_some_client_of_it_may() {
+        let may = |given: &[(&str, &str, Permissions)]| {
+            let node = "n1.node.bank-b.amop".parse().unwrap();
+            rules(given).may_publish(&node, &topic("quote"))
+        };
+        assert!(may(&[]), "no rules");
+        assert!(may(&[("pay.sdk.bank-b.amop", "*", PUBLISH), ("*", "*", NOTHING)]));
+        assert!(!may(&[("agency:bank-b", "*", SUBSCRIBE)]), "to subscribe is another thing");
+        assert!(!may(&[("pay.sdk.bank-a.amop", "*", PUBLISH)]), "that is another agency");
     }
 
     /// ACL-4

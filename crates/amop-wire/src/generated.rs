@@ -498,7 +498,7 @@ pub struct FileSealedOffer {
 pub struct PeerHeader {
     #[prost(
         oneof = "peer_header::Kind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 25"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 25, 26, 27"
     )]
     pub kind: ::core::option::Option<peer_header::Kind>,
 }
@@ -550,6 +550,10 @@ pub mod peer_header {
         RevocationPull(super::RevocationPull),
         #[prost(message, tag = "25")]
         RevocationList(super::RevocationList),
+        #[prost(message, tag = "26")]
+        ReachQuestion(super::ReachQuestion),
+        #[prost(message, tag = "27")]
+        ReachAnswer(super::ReachAnswer),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -818,6 +822,24 @@ pub struct TraceStep {
     pub kind: ::core::option::Option<u32>,
     #[prost(fixed64, repeated, tag = "3")]
     pub numbers: ::prost::alloc::vec::Vec<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReachQuestion {
+    #[prost(fixed64, optional, tag = "1")]
+    pub number: ::core::option::Option<u64>,
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    pub topic: ::core::option::Option<::prost::bytes::Bytes>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReachAnswer {
+    #[prost(fixed64, optional, tag = "1")]
+    pub number: ::core::option::Option<u64>,
+    #[prost(bool, optional, tag = "2")]
+    pub busy: ::core::option::Option<bool>,
+    #[prost(fixed32, optional, tag = "3")]
+    pub count: ::core::option::Option<u32>,
+    #[prost(fixed64, repeated, tag = "4")]
+    pub subscribers: ::prost::alloc::vec::Vec<u64>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RevocationsHeld {

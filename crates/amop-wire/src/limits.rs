@@ -112,6 +112,9 @@ pub const STEPS_PER_ANSWER_MAX: usize = 128;
 /// Most numbers that tell of one step.
 pub const NUMBERS_PER_STEP_MAX: usize = 8;
 
+/// Most subscribers in one answer to the question who would get a message.
+pub const SUBSCRIBERS_PER_ANSWER_MAX: usize = 128;
+
 /// Most authorities whose revocation lists a node knows, and tells of.
 pub const AUTHORITIES_MAX: usize = 1024;
 

@@ -6,18 +6,19 @@ use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 
 use crate::announcement::{Announcement, AnnouncementChanges, check_count};
-use crate::delivery::{AnswerStatus, Receipt};
-use crate::fields::{bad, msg_id, name, no_payload, node_id, node_id_words, put, topic, ttl};
+use crate::delivery::AnswerStatus;
+use crate::fields::{msg_id, name, no_payload, node_id, node_id_words, put, topic, ttl};
 use crate::generated::{self as pb, peer_header::Kind};
 use crate::handshake::{PeerHandshake, read_peer_handshake};
 use crate::hot::{self, Hot};
 use crate::limits::NODES_MAX;
 use crate::message::no_kind;
 use crate::multicast::{Multicast, read_multicast};
+use crate::peer_receipts::{PeerReceiptRun, put_receipts, read_receipts};
 use crate::probe::{put_held, read_held};
 use crate::{
-    Chain, Epoch, Frame, Instance, Lane, Message, MessageError, MsgId, Name, NodeId, Reason,
-    Recent, Relay, Returned, RevocationMessage, Seq, SignedHead, Terms, Topic, TraceAnswer,
+    Chain, Epoch, Frame, Instance, Lane, Message, MessageError, MsgId, Name, NodeId, ReachMessage,
+    Reason, Recent, Relay, Returned, RevocationMessage, Seq, SignedHead, Terms, Topic, TraceAnswer,
     TraceQuestion, Tree, Version,
 };
 
@@ -63,6 +64,8 @@ pub enum PeerMessage {
     TraceQuestion(TraceQuestion),
     /// What is left of a message at the sender.
     TraceAnswer(TraceAnswer),
+    /// Two nodes speak of who would get a message.
+    Reach(ReachMessage),
     /// Two neighbours speak of revocation lists.
     Revocation(RevocationMessage),
 }
@@ -122,17 +125,6 @@ pub struct PeerRefusal {
     pub fenced: bool,
 }
 
-/// Multicasts `first`, `first + 1`, … of one publisher that all ended alike at one exit node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PeerReceiptRun {
-    /// The first of them.
-    pub first: MsgId,
-    /// How many. A receiver refuses a run whose counter and `count` add up to over `u64::MAX`.
-    pub count: u32,
-    /// What became of each at the sender's subscribers.
-    pub receipt: Receipt,
-}
-
 impl Message for PeerMessage {
     fn lane(&self) -> Lane {
         match self {
@@ -151,6 +143,7 @@ impl Message for PeerMessage {
             | Self::Held(_)
             | Self::TraceQuestion(_)
             | Self::TraceAnswer(_)
+            | Self::Reach(_)
             | Self::Handshake(_) => Lane::Replies,
             Self::Relay(relay) => relay.lane,
             Self::Request(_) => Lane::Unicasts,
@@ -189,6 +182,7 @@ impl Message for PeerMessage {
             | Self::Probe
             | Self::TraceQuestion(_)
             | Self::TraceAnswer(_)
+            | Self::Reach(_)
             | Self::Revocation(_)
             | Self::Held(_) => &NONE,
         }
@@ -283,17 +277,7 @@ impl PeerMessage {
                 subscriber: Some(refusal.subscriber.0),
                 fenced: Some(refusal.fenced),
             }),
-            Self::Receipts(runs) => {
-                let run = |run: &PeerReceiptRun| pb::PeerReceiptRun {
-                    publisher: Some(run.first.publisher.0),
-                    first: Some(run.first.counter),
-                    count: Some(run.count),
-                    acked: Some(run.receipt.acked),
-                    refused: Some(run.receipt.refused),
-                    unknown: Some(run.receipt.unknown),
-                };
-                Kind::Receipts(pb::PeerReceipts { runs: runs.iter().map(run).collect() })
-            }
+            Self::Receipts(runs) => Kind::Receipts(put_receipts(runs)),
             Self::Relay(relay) => Kind::Relay(relay.to_proto()),
             Self::Returned(returned) => Kind::Returned(returned.to_proto()),
             Self::Tree(tree) => Kind::Tree(tree.to_proto()),
@@ -301,6 +285,7 @@ impl PeerMessage {
             Self::Held(version) => Kind::Held(put_held(*version)),
             Self::TraceQuestion(question) => Kind::TraceQuestion(question.to_proto()),
             Self::TraceAnswer(answer) => Kind::TraceAnswer(answer.to_proto()),
+            Self::Reach(message) => message.to_kind(),
             Self::Revocation(message) => message.to_kind(),
         })
     }
@@ -330,6 +315,10 @@ fn read_bare(kind: Kind) -> Result<PeerMessage, MessageError> {
         Kind::Held(held) => PeerMessage::Held(read_held(held)),
         Kind::TraceQuestion(question) => PeerMessage::TraceQuestion(TraceQuestion::read(question)),
         Kind::TraceAnswer(answer) => PeerMessage::TraceAnswer(TraceAnswer::read(answer)?),
+        Kind::ReachQuestion(question) => {
+            PeerMessage::Reach(ReachMessage::read_question(&question)?)
+        }
+        Kind::ReachAnswer(answer) => PeerMessage::Reach(ReachMessage::read_answer(answer)?),
         Kind::RevocationsHeld(held) => {
             PeerMessage::Revocation(RevocationMessage::read_held(&held)?)
         }
@@ -368,23 +357,6 @@ fn read_answer(answer: &pb::PeerAnswer, payload: Bytes) -> Result<PeerAnswer, Me
         subscriber: Instance(answer.subscriber.unwrap_or_default()),
         payload,
     })
-}
-
-fn read_receipts(runs: &[pb::PeerReceiptRun]) -> Result<Vec<PeerReceiptRun>, MessageError> {
-    let run = |run: &pb::PeerReceiptRun| {
-        let first = msg_id(run.publisher, run.first);
-        let count = run.count.unwrap_or_default();
-        if first.counter.checked_add(count.into()).is_none() {
-            return Err(bad("receipts.count", "first + count passes the last number"));
-        }
-        let receipt = Receipt {
-            acked: run.acked.unwrap_or_default(),
-            refused: run.refused.unwrap_or_default(),
-            unknown: run.unknown.unwrap_or_default(),
-        };
-        Ok(PeerReceiptRun { first, count, receipt })
-    };
-    runs.iter().map(run).collect()
 }
 
 fn read_summary(entries: &[pb::SummaryEntry]) -> Result<Vec<(NodeId, Version)>, MessageError> {

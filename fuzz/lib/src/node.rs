@@ -123,7 +123,7 @@ impl Bench {
                     judged.push(Input::RevocationsJudged { peer, list, verdict: Ok(()) });
                 }
                 Effect::Close { link, .. } => closed.push(link),
-                Effect::Event(_) | Effect::Traced { .. } => {}
+                Effect::Event(_) | Effect::Traced { .. } | Effect::Reached { .. } => {}
             }
         }
         if is_signing {

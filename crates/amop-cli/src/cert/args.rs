@@ -236,9 +236,21 @@ pub(crate) struct Install {
 pub(crate) struct Renew {
     /// The certificate in use
     pub(crate) certificate: PathBuf,
-    /// Only say whether it is time: two thirds of its life are over
+    /// Only say whether it is time
     #[arg(long)]
     pub(crate) check: bool,
+    /// Go on: make the request when it is time, and put the answer in place when it has come
+    #[arg(long, conflicts_with = "check", requires = "ca")]
+    pub(crate) daemon: bool,
+    /// The part of its life after which it is time, in percent [default: two thirds]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=99))]
+    pub(crate) at: Option<u32>,
+    /// With --daemon: the consortium's root
+    #[arg(long, value_name = "FILE", requires = "daemon")]
+    pub(crate) ca: Option<PathBuf>,
+    /// With --daemon: where the signed certificate will appear [default: CERTIFICATE.new]
+    #[arg(long, value_name = "FILE", requires = "daemon")]
+    pub(crate) answer: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) encryption: Encryption,
 }
@@ -346,7 +358,8 @@ What was there before is kept beside it with .old. A node takes it at its next s
 /// Printed by `amop cert renew --help`.
 const RENEW: &str = "\
 Writes NAME.key.new and NAME.csr beside NAME.crt; what is in use stays. Have the request signed,
-then `amop cert install SIGNED --key NAME.key.new --ca ROOT`.";
+then `amop cert install SIGNED --key NAME.key.new --ca ROOT`. With --daemon, in time and again and
+again: it says when to have the request signed, and installs what then appears at NAME.crt.new.";
 
 /// Printed by `amop cert revoke --help`.
 const REVOKE: &str = "\

@@ -8,6 +8,7 @@ use amop_pki::{
     Root,
 };
 
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 
 use super::args::AuthorityArgs;
@@ -68,7 +69,7 @@ impl Opened {
         let unusable = |error: LoadError| {
             let (certificate, key) = (files.certificate.display(), files.key.display());
             let sentence = format!("{certificate} and {key} cannot sign");
-            Failure::new(Exit::DATA, "bad-authority", sentence).because(&error)
+            Failure::new(Exit::DATA, kind!("bad-authority"), sentence).because(&error)
         };
         let authority = match Root::with_key(&certificate, &key) {
             Ok(root) => Authority::Root(root),
@@ -120,8 +121,8 @@ pub(crate) fn open_key(path: &Path, file: Option<&Path>) -> Result<PrivateKey, F
     PrivateKey::from_pem(&pem, bytes).map_err(|error| {
         let sentence = format!("{} cannot be opened", path.display());
         let (exit, kind) = match error {
-            KeyError::WrongPassword => (Exit::NOT_PERMITTED, "wrong-password"),
-            _ => (Exit::DATA, "bad-key"),
+            KeyError::WrongPassword => (Exit::NOT_PERMITTED, kind!("wrong-password")),
+            _ => (Exit::DATA, kind!("bad-key")),
         };
         Failure::new(exit, kind, sentence).because(&error)
     })
@@ -136,13 +137,13 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {
 /// A file that holds something else.
 pub(crate) fn not_a(path: &Path, what: &str, error: &dyn std::error::Error) -> Failure {
     let sentence = format!("{} holds no usable {what}", path.display());
-    Failure::new(Exit::DATA, "other-content", sentence).because(error)
+    Failure::new(Exit::DATA, kind!("other-content"), sentence).because(error)
 }
 
 /// What an authority refused to sign.
 pub(crate) fn not_issued(error: &IssueError) -> Failure {
     let failure =
-        Failure::new(Exit::NOT_PERMITTED, "not-signed", "nothing was signed").because(error);
+        Failure::new(Exit::NOT_PERMITTED, kind!("not-signed"), "nothing was signed").because(error);
     match error {
         IssueError::ForeignName { .. } => {
             failure.next("send the request back, or to the agency whose name it is")

@@ -9,6 +9,7 @@ use amop_wire::Role;
 use serde::Serialize;
 
 use crate::clock::{self, Timestamp};
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 use crate::out::Out;
 
@@ -94,7 +95,7 @@ pub(crate) fn expiry(args: &Expiry, out: &mut Out) -> Result<(), Failure> {
         0 => Ok(()),
         count => {
             let sentence = format!("{count} of {} have ended or will soon", ends.len());
-            Err(Failure::new(Exit::OTHER, "ends-soon", sentence)
+            Err(Failure::new(Exit::OTHER, kind!("ends-soon"), sentence)
                 .next("`amop cert renew` for certificates, `amop cert crl make` for lists"))
         }
     }

@@ -1,13 +1,15 @@
 //! Makes keys, and what goes with them: a root, or a request for somebody else to sign.
 
 use std::path::Path;
+use std::time::SystemTime;
 
-use amop_pki::{IssueError, KeyError, PrivateKey, Request, Root};
+use amop_pki::{Certificate, IssueError, KeyError, PrivateKey, Request, Root};
 use amop_wire::{Name, Role};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::clock;
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 use crate::files::NewFiles;
 use crate::out::Out;
@@ -33,7 +35,7 @@ pub(crate) fn root(args: &InitRoot, out: &mut Out) -> Result<(), Failure> {
     files.secret(key_file.clone(), written(&key, &args.secrecy, &key_file)?);
     files.public(place::within(&args.dir, "root.crl"), &list.to_pem());
     files.write()?;
-    let made = amop_pki::Certificate::all_from_pem(root.certificate_pem());
+    let made = Certificate::all_from_pem(root.certificate_pem());
     let made = made.expect("it was just made").remove(0);
     if out.is_json() {
         return out.json(&CertificateObject::of(&made, now));
@@ -72,11 +74,13 @@ pub(crate) fn agency(args: &InitAgency, out: &mut Out) -> Result<(), Failure> {
 /// `amop cert request`.
 pub(crate) fn request(args: &RequestArgs, out: &mut Out) -> Result<(), Failure> {
     let name: Name = args.name.parse().map_err(|error| {
-        Failure::new(Exit::USAGE, "bad-name", format!("{:?} is no name of a party", args.name))
-            .because(&error)
-            .next(
-                "write it as n1.node.bank-a.amop for a node, payments.sdk.bank-a.amop for a client",
-            )
+        Failure::new(
+            Exit::USAGE,
+            kind!("bad-name"),
+            format!("{:?} is no name of a party", args.name),
+        )
+        .because(&error)
+        .next("write it as n1.node.bank-a.amop for a node, payments.sdk.bank-a.amop for a client")
     })?;
     let stem = match name.role() {
         Role::Node => "node",
@@ -90,8 +94,7 @@ pub(crate) fn request(args: &RequestArgs, out: &mut Out) -> Result<(), Failure> 
 pub(crate) fn renew(args: &Renew, out: &mut Out) -> Result<(), Failure> {
     let now = clock::wall();
     let used = certificates(&args.certificate)?.remove(0);
-    let life = used.not_after.duration_since(used.not_before).unwrap_or_default();
-    let is_due = used.not_before + life / 3 * 2 <= now;
+    let is_due = due(&used, args.at) <= now;
     if args.check {
         if out.is_json() {
             return out.json(&RenewalObject {
@@ -103,22 +106,33 @@ pub(crate) fn renew(args: &Renew, out: &mut Out) -> Result<(), Failure> {
         let word = if is_due { "due" } else { "not due" };
         return out.line(format!("{word}: {}", show::left(used.not_after, now)));
     }
-    let name = match &used.names[..] {
-        [name] => name.parse::<Name>().ok(),
-        _ => None,
-    };
-    let name = name.ok_or_else(|| {
-        let sentence = format!("{} is not of a node or client", args.certificate.display());
-        Failure::new(Exit::DATA, "no-party", sentence).next(
-            "an agency's authority is renewed with `amop cert init-agency` in a new directory",
-        )
-    })?;
+    let name = party(&used, &args.certificate)?;
     let used_key = args.certificate.with_extension("key");
     let key = place::with_suffix(&used_key, "new");
     let mut encryption = args.encryption.clone();
     // What was a secret behind a password stays one.
     encryption.encrypt |= place::read(&used_key).is_ok_and(|pem| PrivateKey::is_encrypted(&pem));
     make_request(&name, (&key, &encryption), &args.certificate.with_extension("csr"), out)
+}
+
+/// When it is time to renew: after two thirds of its life, or after so many percent.
+pub(crate) fn due(used: &Certificate, percent: Option<u32>) -> SystemTime {
+    let life = used.not_after.duration_since(used.not_before).unwrap_or_default();
+    used.not_before + percent.map_or(life / 3 * 2, |percent| life / 100 * percent)
+}
+
+/// The name of the node or client that a certificate is for.
+pub(crate) fn party(used: &Certificate, file: &Path) -> Result<Name, Failure> {
+    let name = match &used.names[..] {
+        [name] => name.parse::<Name>().ok(),
+        _ => None,
+    };
+    name.ok_or_else(|| {
+        let sentence = format!("{} is not of a node or client", file.display());
+        Failure::new(Exit::DATA, kind!("no-party"), sentence).next(
+            "an agency's authority is renewed with `amop cert init-agency` in a new directory",
+        )
+    })
 }
 
 fn make_request(
@@ -169,7 +183,7 @@ fn written(key: &PrivateKey, secrecy: &Secrecy, file: &Path) -> Result<Zeroizing
     encrypted(key, secrecy.password_file.as_deref(), file)
 }
 
-fn encrypted(
+pub(crate) fn encrypted(
     key: &PrivateKey,
     password_file: Option<&Path>,
     file: &Path,
@@ -203,13 +217,13 @@ fn warn_of_unencrypted(secrecy: &Secrecy, key: &Path, out: &Out) {
 }
 
 fn bad_name(error: &IssueError) -> Failure {
-    Failure::new(Exit::USAGE, "bad-name", "that makes no name for a certificate")
+    Failure::new(Exit::USAGE, kind!("bad-name"), "that makes no name for a certificate")
         .because(error)
         .next("use lower-case letters, digits and `-`, as in bank-a")
 }
 
-fn no_key(error: &KeyError) -> Failure {
-    Failure::new(Exit::IO, "no-key", "no key was made").because(error)
+pub(crate) fn no_key(error: &KeyError) -> Failure {
+    Failure::new(Exit::IO, kind!("no-key"), "no key was made").because(error)
 }
 
 /// Whether it is time to renew, for programs.

@@ -13,6 +13,7 @@ mod look;
 mod make;
 mod place;
 mod quick;
+pub(crate) mod renewal;
 mod revoke;
 mod show;
 mod sign;

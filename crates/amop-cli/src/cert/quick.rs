@@ -14,6 +14,7 @@ use amop_wire::{Name, Role};
 use serde::Serialize;
 
 use crate::clock;
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 use crate::files::NewFiles;
 use crate::out::Out;
@@ -27,7 +28,7 @@ pub(crate) fn quick(args: &Quick, out: &mut Out) -> Result<(), Failure> {
     let now = clock::wall();
     let name = |label: &str, role| {
         Name::new(label, role, &args.agency, &args.domain).map_err(|error| {
-            Failure::new(Exit::USAGE, "bad-name", "that makes no name for a certificate")
+            Failure::new(Exit::USAGE, kind!("bad-name"), "that makes no name for a certificate")
                 .because(&error)
                 .next("use lower-case letters, digits and `-`, as in `--agency bank-a --node n1`")
         })
@@ -37,7 +38,7 @@ pub(crate) fn quick(args: &Quick, out: &mut Out) -> Result<(), Failure> {
     let site = Site::survey(&args.dir)?;
     if site.nodes().iter().any(|known| known.name == node) {
         let sentence = format!("{} has a node {node} already", args.dir.display());
-        return Err(Failure::new(Exit::CANNOT_CREATE, "exists", sentence)
+        return Err(Failure::new(Exit::CANNOT_CREATE, kind!("exists"), sentence)
             .next("choose another --node, or another --dir for a consortium of its own"));
     }
     let root = site.root(&args.domain, now)?;

@@ -3,6 +3,7 @@
 use amop_pki::{Certificate, Revocation, RevocationList, Serial};
 
 use crate::clock;
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 use crate::out::Out;
 
@@ -35,7 +36,7 @@ pub(crate) fn revoke(args: &Revoke, out: &mut Out) -> Result<(), Failure> {
             foreign.names.first().unwrap_or(&foreign.subject),
             issuer.subject
         );
-        return Err(Failure::new(Exit::DATA, "foreign-certificate", sentence)
+        return Err(Failure::new(Exit::DATA, kind!("foreign-certificate"), sentence)
             .next(format!("it is for {} to revoke it", foreign.issuer)));
     }
     let revocation = |serial: Serial| Revocation { serial, at: now, reason: args.reason };
@@ -50,7 +51,7 @@ pub(crate) fn make(args: &CrlMake, out: &mut Out) -> Result<(), Failure> {
     let previous = match (args.first, files.list.exists()) {
         (true, true) => {
             let sentence = format!("{} is there already", files.list.display());
-            return Err(Failure::new(Exit::CANNOT_CREATE, "exists", sentence)
+            return Err(Failure::new(Exit::CANNOT_CREATE, kind!("exists"), sentence)
                 .next("leave --first out; an empty list would let in whoever it names"));
         }
         (true, false) => None,
@@ -79,13 +80,13 @@ pub(crate) fn check(args: &CrlCheck, out: &mut Out) -> Result<(), Failure> {
     if !issuers.iter().any(|issuer| list.is_signed_by(issuer)) {
         let (file, issuer) = (args.file.display(), args.issuer.display());
         let sentence = format!("{file} is not signed by the authority of {issuer}");
-        return Err(Failure::new(Exit::NOT_PERMITTED, "forged", sentence)
+        return Err(Failure::new(Exit::NOT_PERMITTED, kind!("forged"), sentence)
             .next("do not hand it to a node: ask where it comes from"));
     }
     if list.next_update < now {
         let sentence =
             format!("{} has ended: {}", args.file.display(), show::left(list.next_update, now));
-        return Err(Failure::new(Exit::NOT_PERMITTED, "stale", sentence)
+        return Err(Failure::new(Exit::NOT_PERMITTED, kind!("stale"), sentence)
             .next("nodes refuse whom its authority has certified until there is a newer one"));
     }
     match out.is_json() {

@@ -6,6 +6,7 @@ use std::path::Path;
 use amop_pki::{Certificate, Request};
 
 use crate::clock;
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 use crate::files::NewFiles;
 use crate::out::Out;
@@ -42,12 +43,12 @@ pub(crate) fn sign(args: &Sign, out: &mut Out) -> Result<(), Failure> {
         }
         (Authority::Root(_), None) => {
             let sentence = "a root signs for agencies only";
-            return Err(Failure::new(Exit::USAGE, "no-agency", sentence)
+            return Err(Failure::new(Exit::USAGE, kind!("no-agency"), sentence)
                 .next("say which with --agency, or sign with the agency's --authority"));
         }
         (Authority::Agency(agency), Some(_)) => {
             let sentence = format!("the authority of {} cannot make another one", agency.agency());
-            return Err(Failure::new(Exit::USAGE, "no-root", sentence)
+            return Err(Failure::new(Exit::USAGE, kind!("no-root"), sentence)
                 .next("leave --agency out for a node or client, or use the root's --authority"));
         }
     };
@@ -73,9 +74,8 @@ pub(crate) fn agree(yes: bool, question: &str) -> Result<(), Failure> {
     }
     if !io::stdin().is_terminal() {
         let sentence = "nobody is there to be asked";
-        return Err(
-            Failure::new(Exit::USAGE, "no-terminal", sentence).next("give --yes if you are sure")
-        );
+        return Err(Failure::new(Exit::USAGE, kind!("no-terminal"), sentence)
+            .next("give --yes if you are sure"));
     }
     eprint!("{question} [y/N] ");
     let mut answer = String::new();
@@ -83,7 +83,7 @@ pub(crate) fn agree(yes: bool, question: &str) -> Result<(), Failure> {
     let _ = io::stdin().lock().read_line(&mut answer);
     match answer.trim() {
         "y" | "Y" | "yes" => Ok(()),
-        _ => Err(Failure::new(Exit::OTHER, "not-agreed", "nothing was done")),
+        _ => Err(Failure::new(Exit::OTHER, kind!("not-agreed"), "nothing was done")),
     }
 }
 

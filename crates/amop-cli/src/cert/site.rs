@@ -16,6 +16,7 @@ use amop_node::Config;
 use amop_pki::{Agency, IssueError, LoadError, Root};
 use amop_wire::Name;
 
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 
 /// A directory that holds a consortium, or will.
@@ -96,7 +97,7 @@ impl Site {
                         self.dir.display(),
                         root.domain()
                     );
-                    return Err(Failure::new(Exit::USAGE, "other-domain", sentence));
+                    return Err(Failure::new(Exit::USAGE, kind!("other-domain"), sentence));
                 }
                 (root, false)
             }
@@ -127,7 +128,7 @@ impl KnownNode {
     fn read(path: &Path) -> Result<Self, Failure> {
         let config = Config::from_file(path).map_err(|error| {
             let sentence = format!("{} of an earlier run is not usable", path.display());
-            Failure::new(Exit::CONFIG, "bad-configuration", sentence)
+            Failure::new(Exit::CONFIG, kind!("bad-configuration"), sentence)
                 .line("why", error.in_one_line())
         })?;
         let node = config.node;
@@ -169,7 +170,7 @@ impl Pair {
         let read = |path: &Path| {
             fs::read_to_string(path).map_err(|error| {
                 let sentence = format!("cannot read {}", path.display());
-                Failure::new(Exit::NO_INPUT, "unreadable", sentence)
+                Failure::new(Exit::NO_INPUT, kind!("unreadable"), sentence)
                     .because(&error)
                     .next("choose another --dir for a consortium of its own")
             })
@@ -179,19 +180,23 @@ impl Pair {
 
     fn unusable(&self, error: &LoadError) -> Failure {
         let (certificate, key) = (self.certificate.display(), self.key.display());
-        Failure::new(Exit::DATA, "bad-authority", format!("{certificate} and {key} cannot sign"))
-            .because(error)
+        Failure::new(
+            Exit::DATA,
+            kind!("bad-authority"),
+            format!("{certificate} and {key} cannot sign"),
+        )
+        .because(error)
     }
 }
 
 /// A certificate that was not made.
 pub(crate) fn refused(error: &IssueError) -> Failure {
-    Failure::new(Exit::USAGE, "not-certified", "no certificate was made").because(error)
+    Failure::new(Exit::USAGE, kind!("not-certified"), "no certificate was made").because(error)
 }
 
 fn subdirectories(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     let cannot_list = |error| {
-        Failure::new(Exit::NO_INPUT, "unreadable", format!("cannot list {}", dir.display()))
+        Failure::new(Exit::NO_INPUT, kind!("unreadable"), format!("cannot list {}", dir.display()))
             .because(&error)
     };
     if !dir.exists() {

@@ -16,6 +16,7 @@ use amop_wire::{Name, Role};
 use tempfile::TempDir;
 
 use crate::clock;
+use crate::errors::kind;
 use crate::exit::{Exit, Failure, chain};
 use crate::files::NewFiles;
 
@@ -32,8 +33,10 @@ impl Certificates {
     /// Makes the consortium and writes its files, into a directory that is removed at the end
     /// unless one is given.
     pub(super) fn make(dir: Option<&Path>) -> Result<Self, Failure> {
-        let consortium = Consortium::new("AMOP demo", DOMAIN, &PLAN, clock::wall())
-            .map_err(|error| Failure::new(Exit::OTHER, "demo", "no consortium").because(&error))?;
+        let consortium =
+            Consortium::new("AMOP demo", DOMAIN, &PLAN, clock::wall()).map_err(|error| {
+                Failure::new(Exit::OTHER, kind!("demo"), "no consortium").because(&error)
+            })?;
         let (dir, temporary) = match dir {
             Some(dir) => (absolute(dir)?, None),
             None => {
@@ -116,7 +119,7 @@ fn stem(name: &Name) -> &'static str {
 /// A path that can be typed in any directory.
 fn absolute(dir: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(dir).map_err(|error| {
-        Failure::new(Exit::USAGE, "bad-directory", "that is no path for a directory")
+        Failure::new(Exit::USAGE, kind!("bad-directory"), "that is no path for a directory")
             .because(&error)
     })
 }
@@ -124,7 +127,7 @@ fn absolute(dir: &Path) -> Result<PathBuf, Failure> {
 fn temporary_dir() -> Result<TempDir, Failure> {
     tempfile::Builder::new().prefix("amop-demo-").tempdir().map_err(|error| {
         let sentence = "cannot make a temporary directory";
-        Failure::new(Exit::CANNOT_CREATE, "cannot-create", sentence).because(&error)
+        Failure::new(Exit::CANNOT_CREATE, kind!("cannot-create"), sentence).because(&error)
     })
 }
 

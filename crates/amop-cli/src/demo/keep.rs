@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::certificates::Certificates;
 use super::network::Network;
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 use crate::files::NewFiles;
 use crate::out::Out;
@@ -25,7 +26,7 @@ pub(super) async fn stay(
     };
     tokio::select! {
         restarted = restarted => restarted.map_err(|why| {
-            Failure::new(Exit::OTHER, "demo", format!("the network is not whole again: {why}"))
+            Failure::new(Exit::OTHER, kind!("demo"), format!("the network is not whole again: {why}"))
         })?,
         asked = stop.asked() => return Err(Failure::Stopped(asked)),
     }

@@ -1,10 +1,11 @@
 //! `amop errors`: what the codes and kinds of errors mean, and what to do about them, in English and Chinese.
 //!
-//! Codes are the contract, so they have pages; kinds say how it came to a code, and have a sentence and a hint. A test walks
-//! all of them.
+//! Codes are the contract, so they have pages; kinds say how it came to a code, or why the tool could not even begin, and have
+//! a sentence and a hint. Tests walk all of them, and a failure of a kind that has none does not compile: see [`kind`].
 
 mod codes;
 mod kinds;
+mod own;
 
 use amop_wire::{Code, Reason};
 use clap::{Args as Arguments, ValueEnum};
@@ -63,6 +64,60 @@ struct Hint {
     next: [&'static str; 2],
 }
 
+/// What there is to say about a kind of the tool itself.
+#[derive(Debug)]
+struct Own {
+    name: &'static str,
+    meaning: [&'static str; 2],
+    next: [&'static str; 2],
+}
+
+/// A kind of failure that [`run`] explains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kind(&'static str);
+
+/// One of the tool's own kinds, by its name.
+macro_rules! kind {
+    ($name:literal) => {
+        const { $crate::errors::Kind::own($name) }
+    };
+}
+pub(crate) use kind;
+
+impl Kind {
+    /// One of the tool's own. Panics for any other, which no build survives: [`kind`] calls it while compiling.
+    pub(crate) const fn own(name: &'static str) -> Self {
+        let mut number = 0;
+        while number < own::OWN.len() {
+            if is_same(own::OWN[number].name.as_bytes(), name.as_bytes()) {
+                return Self(name);
+            }
+            number += 1;
+        }
+        panic!("errors/own.rs does not explain this kind");
+    }
+
+    /// Its stable name.
+    pub(crate) fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl From<Reason> for Kind {
+    fn from(reason: Reason) -> Self {
+        Self(reason.kind())
+    }
+}
+
+/// Compares while compiling, where `==` on strings cannot.
+const fn is_same(a: &[u8], b: &[u8]) -> bool {
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    at == a.len() && at == b.len()
+}
+
 /// Tells about one of them, or about all codes.
 pub(crate) fn run(args: &Errors, lang: Lang, out: &mut Out) -> Result<(), Failure> {
     let Some(which) = &args.which else {
@@ -90,26 +145,44 @@ pub(crate) fn run(args: &Errors, lang: Lang, out: &mut Out) -> Result<(), Failur
             false => out.line(text_of_kind(*reason, lang)),
         };
     }
+    if let Some(own) = own::OWN.iter().find(|own| own.name == which) {
+        let (sentence, next) = (lang.pick(own.meaning), lang.pick(own.next));
+        return match out.is_json() {
+            true => {
+                out.json(&KindObject { kind_of_object: "kind", kind: own.name, sentence, next })
+            }
+            false => out.line(text_of(own.name, sentence, next, lang)),
+        };
+    }
     let sentence = format!("there is no code and no kind `{which}`");
-    let near = Reason::ALL.iter().find(|reason| reason.kind().contains(which.as_str()));
+    let names = Reason::ALL.iter().map(|reason| reason.kind());
+    let near =
+        names.chain(own::OWN.iter().map(|own| own.name)).find(|name| name.contains(which.as_str()));
     let next = match near {
-        Some(reason) => format!("did you mean `{}`?", reason.kind()),
+        Some(name) => format!("did you mean `{name}`?"),
         None => "`amop errors` lists the codes".to_owned(),
     };
-    Err(Failure::new(Exit::USAGE, "unknown-error", sentence).next(next))
+    Err(Failure::new(Exit::USAGE, kind!("unknown-error"), sentence).next(next))
 }
 
 /// What a person who reads Chinese is told of a failure besides the rest: what it means, and what to do.
-pub(crate) fn in_chinese(code: Code, kind: &str) -> [String; 2] {
-    match Reason::ALL.iter().find(|reason| reason.kind() == kind) {
-        Some(&reason) if reason != Reason::Unspecified => {
-            let hint = kinds::hint(reason);
-            let title = codes::page(code).title[1];
-            [format!("{title}：{}", hint.chinese), hint.next[1].to_owned()]
-        }
-        _ => {
+pub(crate) fn in_chinese(code: Option<Code>, Kind(kind): Kind) -> [String; 2] {
+    let title = |meaning: &str| match code {
+        Some(code) => format!("{}：{meaning}", codes::page(code).title[1]),
+        None => meaning.to_owned(),
+    };
+    if let Some(own) = own::OWN.iter().find(|own| own.name == kind) {
+        return [title(own.meaning[1]), own.next[1].to_owned()];
+    }
+    let reason = Reason::ALL.iter().find(|reason| reason.kind() == kind);
+    match (reason, code) {
+        (Some(&Reason::Unspecified) | None, Some(code)) => {
             let page = codes::page(code);
-            [format!("{}：{}", page.title[1], page.meaning[1]), page.next[1].to_owned()]
+            [title(page.meaning[1]), page.next[1].to_owned()]
+        }
+        (reason, _) => {
+            let hint = kinds::hint(reason.copied().unwrap_or(Reason::Unspecified));
+            [title(hint.chinese), hint.next[1].to_owned()]
         }
     }
 }
@@ -133,9 +206,12 @@ fn text_of_code(code: Code, lang: Lang) -> String {
 }
 
 fn text_of_kind(reason: Reason, lang: Lang) -> String {
+    text_of(reason.kind(), sentence(reason, lang), lang.pick(kinds::hint(reason).next), lang)
+}
+
+fn text_of(kind: &str, sentence: &str, hint: &str, lang: Lang) -> String {
     let next = lang.pick(["next", "下一步"]);
-    let hint = lang.pick(kinds::hint(reason).next);
-    format!("{}\n{}\n\n{next}\n  {hint}", reason.kind(), sentence(reason, lang))
+    format!("{kind}\n{sentence}\n\n{next}\n  {hint}")
 }
 
 /// A code, for programs.
@@ -207,10 +283,25 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_of_the_tool_itself_is_explained_in_both_languages_and_stands_in_order() {
+        for Own { name, meaning, next } in own::OWN {
+            for [english, chinese] in [meaning, next] {
+                assert!(!english.is_empty() && !is_chinese(english), "{name}: {english}");
+                assert!(is_chinese(chinese), "{name}: {chinese}");
+            }
+            let is_reason = Reason::ALL.iter().any(|reason| reason.kind() == *name);
+            assert!(!is_reason, "{name} is a reason that nodes give");
+        }
+        assert!(own::OWN.is_sorted_by(|a, b| a.name < b.name));
+    }
+
+    #[test]
     fn a_failure_is_explained_in_chinese_by_its_kind_or_else_by_its_code() {
-        let [meaning, next] = in_chinese(Code::NoSubscriber, "no-subscriber");
+        let [meaning, next] = in_chinese(Some(Code::NoSubscriber), Reason::NoSubscriber.into());
         assert!(meaning.contains("订阅") && next.contains("amop who"), "{meaning} {next}");
-        let [meaning, _] = in_chinese(Code::TimedOut, "some-kind");
+        let [meaning, _] = in_chinese(Some(Code::TimedOut), Reason::Unspecified.into());
         assert!(meaning.contains(codes::page(Code::TimedOut).meaning[1]), "{meaning}");
+        let [meaning, next] = in_chinese(None, kind!("no-node"));
+        assert!(meaning.contains("节点") && next.contains("amop-node"), "{meaning} {next}");
     }
 }

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use args::{HeldArgs, Key, SealArgs};
 
+use crate::errors::kind;
 use crate::exit::{Exit, Failure, chain};
 use crate::files::NewFiles;
 use crate::out::Out;
@@ -92,10 +93,9 @@ fn source(Import { source, source_password_file, .. }: &Import) -> Result<Secret
         return secret(source, source_password_file.as_deref());
     }
     let mut pem = Zeroizing::new(String::new());
-    stdin()
-        .take(SOURCE_BYTES_MAX)
-        .read_to_string(&mut pem)
-        .map_err(|error| Failure::new(Exit::IO, "input", "cannot read the key").because(&error))?;
+    stdin().take(SOURCE_BYTES_MAX).read_to_string(&mut pem).map_err(|error| {
+        Failure::new(Exit::IO, kind!("input"), "cannot read the key").because(&error)
+    })?;
     let key = match SecretKey::from_pem(&pem) {
         Err(SecretKeyError::Encrypted) => {
             let file = source_password_file.as_deref();
@@ -105,7 +105,7 @@ fn source(Import { source, source_password_file, .. }: &Import) -> Result<Secret
         key => key,
     };
     key.map_err(|error| {
-        Failure::new(Exit::DATA, "bad-key", "no topic key on standard input").because(&error)
+        Failure::new(Exit::DATA, kind!("bad-key"), "no topic key on standard input").because(&error)
     })
 }
 
@@ -141,12 +141,14 @@ fn public_path(file: &Path) -> PathBuf {
 fn bad_key(error: &KeyFileError) -> Failure {
     let failure = |exit, kind| Failure::new(exit, kind, chain(error));
     match error {
-        KeyFileError::Unreadable { .. } => failure(Exit::NO_INPUT, "no-file"),
-        KeyFileError::Unwritable { .. } => failure(Exit::CANNOT_CREATE, "cannot-create"),
-        KeyFileError::OthersCanRead { path, .. } => failure(Exit::CONFIG, "key-exposed").next(
-            format!("`chmod 600 {}`; if others may have read it, make another", path.display()),
-        ),
-        _ => failure(Exit::DATA, "bad-key"),
+        KeyFileError::Unreadable { .. } => failure(Exit::NO_INPUT, kind!("no-file")),
+        KeyFileError::Unwritable { .. } => failure(Exit::CANNOT_CREATE, kind!("cannot-create")),
+        KeyFileError::OthersCanRead { path, .. } => failure(Exit::CONFIG, kind!("key-exposed"))
+            .next(format!(
+                "`chmod 600 {}`; if others may have read it, make another",
+                path.display()
+            )),
+        _ => failure(Exit::DATA, kind!("bad-key")),
     }
 }
 

@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use amop_node::Config;
+use amop_wire::{Code, Reason};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 
 /// Where a node can be asked.
@@ -39,12 +41,12 @@ impl Admin {
         let Some(file) = named.or_else(usual) else {
             let sentence =
                 format!("no configuration of a node here: neither {}", CONFIGS.join(" nor "));
-            return Err(Failure::new(Exit::NO_INPUT, "no-configuration", sentence)
+            return Err(Failure::new(Exit::NO_INPUT, kind!("no-configuration"), sentence)
                 .next("give --admin SOCKET, or run it beside the node's amop.toml"));
         };
         let config = Config::from_file(&file).map_err(|errors| {
             let sentence = format!("{} does not say where the node is", file.display());
-            Failure::new(Exit::CONFIG, "configuration", sentence)
+            Failure::new(Exit::CONFIG, kind!("configuration"), sentence)
                 .line("why", errors.in_one_line())
                 .next("mend it (`amop config check`), or give --admin SOCKET")
         })?;
@@ -67,7 +69,7 @@ impl Admin {
         let answer = exchanged.map_err(|error| self.unreachable(&error))?;
         let foreign = || {
             let sentence = format!("{} is not the admin interface of a node", self.shown());
-            Failure::new(Exit::PROTOCOL, "no-admin-interface", sentence)
+            Failure::new(Exit::PROTOCOL, kind!("no-admin-interface"), sentence)
         };
         let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(foreign)?;
         let status = head.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok());
@@ -79,7 +81,7 @@ impl Admin {
             }
             404 if !body.contains("unknown-party") => {
                 let sentence = format!("{} takes no such request", self.shown());
-                Err(Failure::new(Exit::NOT_PERMITTED, "not-permitted", sentence)
+                Err(Failure::new(Exit::NOT_PERMITTED, kind!("not-an-order"), sentence)
                     .next("orders go to the node's socket, not to its port: --admin SOCKET"))
             }
             _ => Err(refused(serde_json::from_str(body).map_err(|_| foreign())?)),
@@ -109,7 +111,7 @@ impl Admin {
             }
             _ => "is the node running? `amop-node --config FILE` starts it".to_owned(),
         };
-        Failure::new(Exit::UNAVAILABLE, "no-node", sentence).because(error).next(next)
+        Failure::new(Exit::UNAVAILABLE, kind!("no-node"), sentence).because(error).next(next)
     }
 }
 
@@ -137,16 +139,24 @@ struct Problem {
 
 fn refused(Problem { kind, message }: Problem) -> Failure {
     match kind.as_str() {
-        "unknown-party" => Failure::new(Exit::DATA, "unknown-party", message)
+        "unknown-party" => Failure::new(Exit::DATA, kind!("unknown-party"), message)
             .next("`amop clients` and `amop peers` show the names"),
-        "invalid-id" => Failure::new(Exit::USAGE, "invalid-id", message),
-        "invalid-topic" => Failure::new(Exit::USAGE, "invalid-topic", message),
-        "invalid-filter" => Failure::new(Exit::USAGE, "invalid-filter", message)
+        "invalid-id" => Failure::new(Exit::USAGE, kind!("invalid-id"), message),
+        "not-permitted" => Failure::of_code(
+            Code::NotPermitted,
+            Reason::NotPermitted.into(),
+            message,
+        )
+        .next("`amop acl explain ID publish TOPIC` shows the rule; --client NAME asks for another"),
+        "invalid-name" => Failure::new(Exit::USAGE, kind!("invalid-name"), message)
+            .next("write it as in payments.sdk.bank-a.amop; `amop clients` shows the names"),
+        "invalid-topic" => Failure::new(Exit::USAGE, kind!("invalid-topic"), message),
+        "invalid-filter" => Failure::new(Exit::USAGE, kind!("invalid-filter"), message)
             .next("give a level such as info, or amop_p2p=debug,info"),
-        "not-reloaded" => Failure::new(Exit::CONFIG, "not-reloaded", "nothing has changed")
+        "not-reloaded" => Failure::new(Exit::CONFIG, kind!("not-reloaded"), "nothing has changed")
             .line("why", message)
             .next("mend the configuration; `amop config check` shows it line by line"),
-        _ => Failure::new(Exit::UNAVAILABLE, "refused", message),
+        _ => Failure::new(Exit::UNAVAILABLE, kind!("refused"), message),
     }
 }
 

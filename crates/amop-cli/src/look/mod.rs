@@ -5,6 +5,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod args;
+mod reach;
 pub(crate) mod show;
 mod topology;
 mod trace;
@@ -12,15 +13,18 @@ mod trace;
 use std::time::Duration;
 
 use amop_node::view::{
-    ClientView, NodeView, Overview, PeerView, SubscriberView, TopicView, TraceView,
+    ClientView, NodeView, Overview, PeerView, ReachView, SubscriberView, TopicView, TraceView,
 };
+use amop_wire::{Code, Reason};
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
 use crate::clock;
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 use crate::out::Out;
 use crate::stop::Stop;
+use crate::text::printable;
 
 use admin::Admin;
 use args::{Look, NodeOrder, Topology, Trace};
@@ -117,17 +121,36 @@ fn is_zero(count: &usize) -> bool {
 }
 
 async fn trace(args: &Trace, out: &mut Out) -> Result<(), Failure> {
-    let path = format!("/v1/trace?id={}", admin::escape(&args.id));
+    if let Some(topic) = &args.probe {
+        return probe(args, topic, out).await;
+    }
+    let path = format!("/v1/trace?id={}", admin::escape(args.id.as_deref().unwrap_or_default()));
     let trace: TraceView = Admin::find(&args.admin.admin)?.get(&path).await?;
     if trace.nodes.iter().all(|node| node.steps.is_empty()) {
         let sentence = format!("{} has nothing left of {}", trace.node, trace.id);
-        return Err(Failure::new(Exit::DATA, "unknown-message", sentence).next(
+        return Err(Failure::new(Exit::DATA, kind!("unknown-message"), sentence).next(
             "ask the node where it was published; under load steps are kept for seconds only",
         ));
     }
     match out.is_json() {
         true => typed(out, "trace", &trace),
         false => out.line(trace::draw(&trace, clock::wall())),
+    }
+}
+
+async fn probe(args: &Trace, topic: &str, out: &mut Out) -> Result<(), Failure> {
+    let client = args.client.iter().map(|name| format!("&client={}", admin::escape(name)));
+    let path = format!("/v1/reach?topic={}{}", admin::escape(topic), client.collect::<String>());
+    let reach: ReachView = Admin::find(&args.admin.admin)?.get(&path).await?;
+    if reach.count == 0 && reach.hops.is_empty() {
+        let sentence = format!("nobody would get a message on `{}`", printable(topic.as_bytes()));
+        return Err(Failure::of_code(Code::NoSubscriber, Reason::NoSubscriber.into(), sentence)
+            .node(reach.node)
+            .next("`amop topics` shows what is subscribed to, `amop topology` which nodes are in reach"));
+    }
+    match out.is_json() {
+        true => typed(out, "reach", &reach),
+        false => out.line(reach::draw(&reach)),
     }
 }
 

@@ -12,6 +12,7 @@ use clap_mangen::Man as Page;
 use serde::Serialize;
 
 use crate::args::Args;
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 use crate::out::Out;
 
@@ -46,7 +47,7 @@ pub(crate) fn man(man: &Man, out: &mut Out) -> Result<(), Failure> {
     let Man { dir } = man;
     write_pages(dir).map_err(|error| {
         let sentence = format!("cannot write pages to {}", dir.display());
-        Failure::new(Exit::IO, "not-written", sentence).because(&error)
+        Failure::new(Exit::IO, kind!("not-written"), sentence).because(&error)
     })?;
     match out.is_json() {
         true => out.json(&ManObject { kind_of_object: "man", dir: &dir.display().to_string() }),
@@ -66,6 +67,15 @@ fn write_pages(dir: &Path) -> io::Result<()> {
     fs::write(section(5)?.join("amop.toml.5"), keys::page())
 }
 
+/// Says which version this is.
+pub(crate) fn version(out: &mut Out) -> Result<(), Failure> {
+    let version = amop_node::command::VERSION;
+    match out.is_json() {
+        true => out.json(&VersionObject { kind_of_object: "version", name: "amop", version }),
+        false => out.line(format!("amop {version}")),
+    }
+}
+
 /// Prints a script that a shell completes commands by.
 pub(crate) fn completions(completions: &Completions, out: &mut Out) -> Result<(), Failure> {
     let (mut command, name) = match completions.program {
@@ -75,6 +85,15 @@ pub(crate) fn completions(completions: &Completions, out: &mut Out) -> Result<()
     let mut script = Vec::new();
     clap_complete::generate(completions.shell, &mut command, name, &mut script);
     out.bytes(&script)
+}
+
+/// Which version it is, for programs.
+#[derive(Serialize)]
+struct VersionObject {
+    #[serde(rename = "type")]
+    kind_of_object: &'static str,
+    name: &'static str,
+    version: &'static str,
 }
 
 /// Where the pages are, for programs.

@@ -22,6 +22,7 @@ use tokio::time::sleep;
 
 use crate::args::parse_duration;
 use crate::clock;
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 use crate::look::admin::Admin;
 use crate::look::args::AdminArgs;
@@ -58,7 +59,9 @@ pub(crate) async fn run(args: &Top, out: &mut Out, stop: &Stop) -> Result<(), Fa
     }
     if !out.is_terminal() {
         let sentence = "standard output is no terminal to draw on";
-        return Err(Failure::new(Exit::USAGE, "no-terminal", sentence).next("--once or --batch"));
+        return Err(
+            Failure::new(Exit::USAGE, kind!("no-terminal"), sentence).next("--once or --batch")
+        );
     }
     let (keys, pressed) = mpsc::unbounded_channel();
     let terminal = Terminal::take(keys)?;

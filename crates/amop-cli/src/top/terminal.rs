@@ -9,6 +9,7 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, Ke
 use ratatui::{DefaultTerminal, Frame};
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 
 /// A key that means something.
@@ -54,7 +55,7 @@ impl Drop for Terminal {
 }
 
 fn unusable(error: &std::io::Error) -> Failure {
-    Failure::new(Exit::IO, "terminal", "cannot draw on the terminal").because(error)
+    Failure::new(Exit::IO, kind!("terminal"), "cannot draw on the terminal").because(error)
 }
 
 /// Ends when the terminal is gone or nobody wants its keys any more.

@@ -24,6 +24,7 @@ use tokio::time::sleep;
 
 use crate::args::LinkArgs;
 use crate::connect::connect;
+use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 use crate::key;
 use crate::out::Out;
@@ -269,18 +270,20 @@ fn stopped(asked: Asked, count: u64) -> Result<(), Failure> {
 fn not_sent(error: &SendFileError) -> Failure {
     match error {
         SendFileError::Unreadable(source) => {
-            Failure::new(Exit::NO_INPUT, "unreadable", error.to_string()).because(source)
+            Failure::new(Exit::NO_INPUT, kind!("unreadable"), error.to_string()).because(source)
         }
         SendFileError::Failed { code, reason: reason @ Reason::NoVerifiedReceiver } => {
             let next = "who is to get it runs `amop receive` with --topic-key; then send it again";
-            Failure::of_code(*code, reason.kind(), reason.to_string()).next(next)
+            Failure::of_code(*code, (*reason).into(), reason.to_string()).next(next)
         }
-        SendFileError::Failed { code, reason } => {
-            Failure::of_code(*code, reason.kind(), format!("the file was not received: {reason}"))
-        }
+        SendFileError::Failed { code, reason } => Failure::of_code(
+            *code,
+            (*reason).into(),
+            format!("the file was not received: {reason}"),
+        ),
         error => match error.code() {
-            Some(code) => Failure::of_code(code, "not-sent", error.to_string()),
-            None => Failure::new(Exit::OTHER, "closed", error.to_string()),
+            Some(code) => Failure::of_code(code, kind!("not-sent"), error.to_string()),
+            None => Failure::new(Exit::OTHER, kind!("closed"), error.to_string()),
         },
     }
 }
@@ -288,17 +291,17 @@ fn not_sent(error: &SendFileError) -> Failure {
 fn not_received(error: &ReceiveFileError) -> Failure {
     match error {
         ReceiveFileError::Folder(source) => {
-            Failure::new(Exit::CANNOT_CREATE, "directory", error.to_string())
+            Failure::new(Exit::CANNOT_CREATE, kind!("directory"), error.to_string())
                 .because(source)
                 .next("it must be there, and you must be allowed to write to it: `mkdir DIR`")
         }
         ReceiveFileError::Subscribe(source) => {
-            Failure::of_code(source.code(), "not-subscribed", source.to_string())
+            Failure::of_code(source.code(), Reason::NotSubscribed.into(), source.to_string())
         }
         ReceiveFileError::Failed { code, reason } => {
-            Failure::of_code(*code, reason.kind(), error.to_string())
+            Failure::of_code(*code, (*reason).into(), error.to_string())
         }
-        error => Failure::new(Exit::OTHER, "closed", error.to_string()),
+        error => Failure::new(Exit::OTHER, kind!("closed"), error.to_string()),
     }
 }
 

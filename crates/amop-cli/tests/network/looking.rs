@@ -31,8 +31,6 @@ fn objects(text: &str) -> Vec<Value> {
 async fn a_line_of_three_nodes_is_shown_as_it_is_and_obeys() {
     let net = Net::start(&[&[], &[0], &[1]]).await;
     let (first, middle) = (net.nodes[0].dir(), net.nodes[1].dir());
-    net.nodes[0].says(&["admin interface ready"]).await;
-    net.nodes[1].says(&["admin interface ready"]).await;
     let client = net.client("app", 0).await;
     let desk = net.client("desk", 2).await;
     let far = desk.subscribe("quote/far").propagated().await.unwrap();
@@ -85,7 +83,6 @@ async fn a_line_of_three_nodes_is_shown_as_it_is_and_obeys() {
 #[tokio::test]
 async fn a_node_that_cannot_be_asked_or_does_not_obey_is_told_with_what_to_do() {
     let mut net = Net::start(&[&[]]).await;
-    net.nodes[0].says(&["admin interface ready"]).await;
     let dir = net.nodes[0].dir().to_owned();
     let failed = async |arguments: &[&str], code: i32, parts: &[&str]| {
         let output = amop(&dir, arguments).await;
@@ -132,9 +129,6 @@ fn masked(picture: &str, known: &[(String, &str)]) -> Vec<String> {
 #[tokio::test]
 async fn one_message_is_traced_over_three_nodes_in_a_line() {
     let net = Net::start(&[&[], &[0], &[1]]).await;
-    for node in &net.nodes {
-        node.says(&["admin interface ready"]).await;
-    }
     let (client, desk) = (net.client("app", 0).await, net.client("desk", 2).await);
     let mut subscription = desk.subscribe("quote").propagated().await.unwrap();
     let asked = tokio::spawn(async move {
@@ -176,4 +170,58 @@ async fn one_message_is_traced_over_three_nodes_in_a_line() {
     assert!(said.contains("error[unknown-message]"), "{said}");
     let wrong = amop(net.nodes[0].dir(), &["trace", "7"]).await;
     assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+}
+
+/// REACH-1, REACH-2, REACH-3
+#[tokio::test]
+async fn who_would_get_a_message_is_found_out_without_sending_one() {
+    let net = Net::start(&[&[], &[0], &[1]]).await;
+    let (client, desk) = (net.client("app", 0).await, net.client("desk", 2).await);
+    let near = client.subscribe("quote").await.unwrap();
+    let mut far = desk.subscribe("quote").propagated().await.unwrap();
+    let known = [
+        (client.instance().to_string(), "APP"),
+        (desk.instance().to_string(), "DESK"),
+        ("n1.node.bank-a.amop".to_owned(), "A"),
+        ("n1.node.bank-b.amop".to_owned(), "B1"),
+        ("n2.node.bank-b.amop".to_owned(), "B2"),
+    ];
+    let dir = net.nodes[0].dir();
+    let picture = said(dir, &["trace", "--probe", "quote"]).await;
+    let without_times = |line: String| line.split("  +").next().unwrap_or_default().to_owned();
+    let lines: Vec<String> = masked(&picture, &known).into_iter().map(without_times).collect();
+    let expected = [
+        "`quote`: 2 subscribers at 2 nodes; nothing was sent to them",
+        "",
+        "here     A ─▶ APP  app.sdk.bank-a.amop",
+        "T  A ─▶ B1",
+        "T  B1 ─▶ B2",
+        "B2 ─▶ DESK",
+        "",
+        "times are round trips from here",
+    ];
+    assert_eq!(lines, expected, "{picture}");
+    let reach = &objects(&said(dir, &["--json", "trace", "--probe", "quote"]).await)[0];
+    assert_eq!((&reach["type"], &reach["count"]), (&"reach".into(), &1.into()));
+    assert_eq!(reach["hops"][1]["way"].as_array().unwrap().len(), 3, "{reach}");
+    assert_eq!(reach["hops"][1]["subscribers"][0], desk.instance().to_string());
+    let nobody = amop(dir, &["trace", "--probe", "nobody"]).await;
+    assert_eq!(nobody.status.code(), Some(100), "{nobody:?}");
+
+    let text = std::fs::read_to_string(dir.join("amop.toml")).unwrap();
+    let rule = "[[acl]]\nwho = [\"app.sdk.bank-a.amop\", \"agency:bank-b\"]\ntopics = \"quote\"\n\
+                allow = [\"publish\", \"subscribe\"]";
+    std::fs::write(dir.join("amop.toml"), format!("{text}\n{rule}\n")).unwrap();
+    assert_eq!(said(dir, &["node", "reload"]).await, "reloaded\n");
+    let ask = async |topic: &str, name: &str| {
+        amop(dir, &["trace", "--probe", topic, "--client", name]).await
+    };
+    let forbidden = ask("quote", "other.sdk.bank-a.amop").await;
+    let unknown = ask("nobody", "other.sdk.bank-a.amop").await;
+    assert_eq!(forbidden.status.code(), Some(202), "{forbidden:?}");
+    assert_eq!(forbidden, unknown, "whether anybody knows the topic is not said");
+    assert_eq!(ask("quote", "app.sdk.bank-a.amop").await.status.code(), Some(0));
+    let nothing = tokio::time::timeout(std::time::Duration::ZERO, far.next()).await;
+    assert!(nothing.is_err(), "it was a question only: {nothing:?}");
+    drop((near, far));
 }

@@ -18,6 +18,10 @@ async fn every_code_is_listed_and_each_has_a_page_in_both_languages() {
     }
     let page = text(&run(&mut amop(dir.path(), &["errors", "no-path"])).await.stdout);
     assert!(page.contains("amop topology"), "{page}");
+    for kind in ["bad-password", "unreadable"] {
+        let page = text(&run(&mut amop(dir.path(), &["errors", kind])).await.stdout);
+        assert!(page.starts_with(kind) && page.contains("\nnext\n"), "{page}");
+    }
     let unknown = run(&mut amop(dir.path(), &["errors", "subscriber-b"])).await;
     assert_eq!(unknown.status.code(), Some(2));
     assert!(text(&unknown.stderr).contains("did you mean `subscriber-busy`?"), "{unknown:?}");

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::support::{amop, run, text};
+use crate::support::{amop, object, run, text};
 
-const COMMANDS: [&[&str]; 34] = [
+const COMMANDS: [&[&str]; 36] = [
     &[],
     &["demo"],
     &["sub"],
@@ -31,6 +31,8 @@ const COMMANDS: [&[&str]; 34] = [
     &["node", "kick"],
     &["node", "log-level"],
     &["errors"],
+    &["version"],
+    &["cert", "renew"],
     &["acl"],
     &["acl", "explain"],
     &["man"],
@@ -82,4 +84,14 @@ async fn wrong_arguments_end_with_2() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(output.stdout.is_empty(), "{output:?}");
     }
+}
+
+#[tokio::test]
+async fn the_version_is_told_to_people_and_to_programs() {
+    let told = run(&mut amop(Path::new("."), &["version"])).await;
+    let asked = run(&mut amop(Path::new("."), &["--version"])).await;
+    assert_eq!(told.stdout, asked.stdout);
+    let json = object(&run(&mut amop(Path::new("."), &["version", "--json"])).await);
+    assert_eq!((&json["type"], &json["name"]), (&"version".into(), &"amop".into()));
+    assert_eq!(text(&told.stdout), format!("amop {}\n", json["version"].as_str().unwrap()));
 }

@@ -15,4 +15,5 @@ mod help;
 mod messages;
 mod pages;
 mod private;
+mod renewals;
 mod support;

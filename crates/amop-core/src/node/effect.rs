@@ -3,12 +3,13 @@
 use amop_topic_table::Rules;
 use amop_wire::{
     AuthorityId, Chain, ClientMessage, CloseCode, CloseReason, Epoch, FileMessage, Gen, Instance,
-    MsgId, Name, NodeId, NodeMessage, PeerMessage, RevocationList,
+    MsgId, Name, NodeId, NodeMessage, PeerMessage, RevocationList, Topic,
 };
 use bytes::Bytes;
 
 use super::Node;
 use super::border::Refused;
+use super::reach::Reach;
 use super::trace::Trace;
 use super::untruth::Untruth;
 
@@ -108,6 +109,17 @@ pub enum Input {
         /// Which message.
         id: MsgId,
     },
+    /// Somebody here wants to know who would get a message on a topic now, by whatever number; [`Effect::Reached`]
+    /// answers, within 2 s.
+    Reach {
+        /// Which question it is.
+        number: u64,
+        /// On which topic.
+        topic: Topic,
+        /// The client in whose name it is asked: it must be permitted to publish there. Without one it is enough
+        /// that some client of this node's agency may.
+        whom: Option<Name>,
+    },
     /// The authorities whose revocation lists can be judged here, and the list of each that this node goes by: all of
     /// them, at the start and at each change. At most
     /// [`AUTHORITIES_MAX`](amop_wire::limits::AUTHORITIES_MAX), with lists that fit one payload.
@@ -177,6 +189,13 @@ pub enum Effect {
         number: u64,
         /// What is left of it.
         trace: Trace,
+    },
+    /// Tell who asked by [`Input::Reach`] who would get a message.
+    Reached {
+        /// Which question it was.
+        number: u64,
+        /// Who, and over which nodes; `None` to whom may not publish there.
+        reach: Option<Reach>,
     },
     /// Send what is queued, then close the link with this reason.
     Close {

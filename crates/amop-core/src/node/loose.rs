@@ -35,6 +35,7 @@ impl Node {
             ("links without a greeting", self.links.values().filter(is_ungreeted).count()),
             ("links used before their greeting", self.early.len()),
             ("traces", self.traces.under_way()),
+            ("reaches", self.reaches.under_way()),
             ("revocation lists asked for", self.revocations.under_way()),
             ("pulls", self.table.pulls_under_way()),
             ("effects", self.effects.len()),

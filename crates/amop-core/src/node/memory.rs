@@ -152,6 +152,7 @@ impl Node {
                 Effect::Sign { .. }
                 | Effect::JudgeRevocations { .. }
                 | Effect::Traced { .. }
+                | Effect::Reached { .. }
                 | Effect::Close { .. }
                 | Effect::Event(_),
             )
@@ -184,6 +185,7 @@ impl Node {
             Effect::Sign { .. }
             | Effect::JudgeRevocations { .. }
             | Effect::Traced { .. }
+            | Effect::Reached { .. }
             | Effect::Close { .. }
             | Effect::Event(_) => {}
         }

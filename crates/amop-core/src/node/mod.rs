@@ -26,6 +26,7 @@
 //!                   ├─▶ passage    how fast messages and files of others are passed on
 //!                   ├─▶ untruth    what cannot be true
 //!                   ├─▶ recorder   what became of each message; and `trace`, of one everywhere
+//!                   ├─▶ reach      who would get a message, and over which nodes
 //!                   └─▶ propagation  which subscriptions of our clients every node knows of
 //!  Effect ◀── poll_effect
 //! ```
@@ -53,6 +54,7 @@ mod pending;
 mod propagation;
 mod publisher;
 mod rates;
+mod reach;
 mod record;
 mod recorder;
 mod recording;
@@ -75,7 +77,7 @@ mod weight;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use amop_topic_table::{Place, TopicTable};
-use amop_wire::{Epoch, Instance, Instant, Name, NodeId, Path, PeerMessage};
+use amop_wire::{Epoch, Instance, Instant, Name, NodeId, Path, PeerMessage, ReachMessage};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -84,6 +86,7 @@ pub use border::{Judge, Refusal, Refused};
 pub use effect::{Effect, Event, Input, LinkId};
 pub use limits::Limits;
 pub use rates::{Pace, Rate, Rates};
+pub use reach::{Hop, HopWord, Reach};
 pub use record::{Mark, NodeTag, Party, Record, Relayed, Step, TopicTag};
 pub use trace::{Told, Trace};
 pub use untruth::Untruth;
@@ -99,6 +102,7 @@ use passage::Passage;
 use propagation::Propagation;
 use publisher::Publisher;
 use rates::Throttle;
+use reach::Reaches;
 use recorder::Recorder;
 use revocations::Revocations;
 use session::Session;
@@ -151,6 +155,7 @@ pub struct Node {
     watches: Watches,
     recorder: Recorder,
     traces: Traces,
+    reaches: Reaches,
     revocations: Revocations,
     transfers: Transfers,
     timers: Timers<Timer>,
@@ -168,6 +173,7 @@ enum Timer {
     Greeting(LinkId),
     Linger(LinkId),
     Trace(u64),
+    Reach(u64),
     Drain,
 }
 
@@ -205,6 +211,7 @@ impl Node {
             propagation: Propagation::default(),
             watches: Watches::default(),
             traces: Traces::default(),
+            reaches: Reaches::default(),
             revocations: Revocations::default(),
             transfers: Transfers::default(),
             timers: Timers::default(),
@@ -247,6 +254,9 @@ impl Node {
             Input::Recertified => self.recertified(),
             Input::Rules(rules) => self.ruled(rules),
             Input::Trace { number, id } => self.trace(now, number, id),
+            Input::Reach { number, topic, whom } => {
+                self.reach(now, number, topic, whom.as_ref());
+            }
             Input::Revocations(all) => self.told_revocations(now, all),
             Input::RevocationsJudged { peer, list, verdict } => {
                 self.revocations_judged(now, peer, list, verdict);
@@ -306,6 +316,7 @@ impl Node {
             PeerMessage::Request(_)
             | PeerMessage::Multicast(_)
             | PeerMessage::TraceQuestion(_)
+            | PeerMessage::Reach(ReachMessage::Question { .. })
             | PeerMessage::Probe => {
                 self.came_directly(node);
                 _ = self.heard_from(now, node, message);
@@ -315,6 +326,7 @@ impl Node {
             | PeerMessage::Receipts(_)
             | PeerMessage::Held(_)
             | PeerMessage::TraceAnswer(_)
+            | PeerMessage::Reach(ReachMessage::Answer(_))
             | PeerMessage::Handshake(_) => _ = self.heard_from(now, node, message),
             PeerMessage::Relay(relay) => self.relayed(now, link, node, relay),
             PeerMessage::Returned(returned) => self.came_back(now, link, node, returned),
@@ -337,6 +349,7 @@ impl Node {
                 Timer::Greeting(link) => self.greeting_overdue(link),
                 Timer::Linger(link) => self.linger_over(link),
                 Timer::Trace(number) => self.trace_over(number),
+                Timer::Reach(number) => self.reach_over(number),
                 Timer::Drain => self.drained(),
             }
         }

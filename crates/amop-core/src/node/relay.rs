@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use amop_wire::{
-    CloseCode, Frame, Instant, Message, MessageError, NodeId, Path, PeerMessage, Relay, Returned,
+    CloseCode, Frame, Instant, Message, MessageError, NodeId, Path, PeerMessage, ReachMessage,
+    Relay, Returned,
 };
 use bytes::{Bytes, BytesMut};
 
@@ -83,6 +84,7 @@ impl Node {
             PeerMessage::Request(_)
             | PeerMessage::Multicast(_)
             | PeerMessage::TraceQuestion(_)
+            | PeerMessage::Reach(ReachMessage::Question { .. })
             | PeerMessage::Probe => {
                 self.note_way_back(path);
             }
@@ -125,6 +127,7 @@ impl Node {
             PeerMessage::Handshake(handshake) => self.hand_over(node, handshake),
             PeerMessage::TraceQuestion(question) => self.trace_asked(now, node, question),
             PeerMessage::TraceAnswer(answer) => self.trace_answered(now, node, &answer),
+            PeerMessage::Reach(message) => self.heard_of_reach(now, node, message),
             // These are between neighbours.
             PeerMessage::Greeting(_)
             | PeerMessage::Summary(_)

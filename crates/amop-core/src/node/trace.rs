@@ -197,7 +197,7 @@ impl Traces {
     }
 
     /// Whether another answer now would be one too many; if not, it counts.
-    fn is_too_often(&mut self, now: Instant) -> bool {
+    pub(super) fn is_too_often(&mut self, now: Instant) -> bool {
         let paced_until = self.paced_until.max(now);
         if paced_until > now + ANSWERS_AT_ONCE * ANSWER_EVERY {
             return true;

@@ -74,6 +74,7 @@ impl Node {
             | PeerMessage::Held(_)
             | PeerMessage::TraceQuestion(_)
             | PeerMessage::TraceAnswer(_)
+            | PeerMessage::Reach(_)
             | PeerMessage::Revocation(_)
             | PeerMessage::Handshake(_) => {}
         }

@@ -1,6 +1,6 @@
 //! How many bytes a message takes on a link, not less than it does and seldom much more.
 
-use amop_wire::{Lane, Message, NodeMessage, PeerMessage};
+use amop_wire::{Lane, Message, NodeMessage, PeerMessage, ReachMessage, Topic};
 
 /// Of a message to a client; `None` if it travels on the lane of control messages, which have a bound of
 /// their own.
@@ -56,6 +56,12 @@ pub(super) fn to_peer(message: &PeerMessage) -> Option<usize> {
         | PeerMessage::Revocation(_)
         | PeerMessage::TraceQuestion(_) => 0,
         PeerMessage::TraceAnswer(answer) => answer.steps.len() * STEP_BYTES,
+        PeerMessage::Reach(ReachMessage::Question { topic, .. }) => {
+            topic.as_ref().map_or(0, Topic::len)
+        }
+        PeerMessage::Reach(ReachMessage::Answer(answer)) => {
+            answer.subscribers.len() * INSTANCE_BYTES
+        }
     };
     Some(HEAD_BYTES + more + message.payload().len())
 }
@@ -68,6 +74,9 @@ const NODE_BYTES: usize = 48;
 
 /// A run of receipts.
 const RUN_BYTES: usize = 64;
+
+/// An instance in an answer.
+const INSTANCE_BYTES: usize = 8;
 
 /// What a step of a message takes in an answer.
 const STEP_BYTES: usize = 96;

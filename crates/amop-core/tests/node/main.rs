@@ -10,6 +10,7 @@ mod files;
 mod home;
 mod home_and_exit;
 mod private;
+mod reaching;
 mod revocations;
 mod tracing;
 mod ways;

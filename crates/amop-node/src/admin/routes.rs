@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use amop_node::Stopped;
 use amop_node::view::TopicView;
-use amop_wire::{MsgId, Topic};
+use amop_wire::{MsgId, Name, Topic, TopicError};
 use axum::Json;
 use axum::Router;
 use axum::extract::{Query, Request, State};
@@ -32,6 +32,7 @@ pub(crate) fn read_only(desk: Desk) -> Router {
 pub(crate) fn all(desk: Desk) -> Router {
     views()
         .route("/v1/trace", get(trace))
+        .route("/v1/reach", get(reach))
         .route("/v1/reload", post(reload))
         .route("/v1/drain", post(drain))
         .route("/v1/kick", post(kick))
@@ -183,10 +184,38 @@ async fn who(
     State(desk): State<Desk>,
     Query(Which { topic }): Query<Which>,
 ) -> Result<Response, Problem> {
-    let topic = topic.parse::<Topic>().map_err(|error| {
+    Ok(Json(desk.node.subscriber_views(read_topic(&topic)?).await?).into_response())
+}
+
+fn read_topic(topic: &str) -> Result<Topic, Problem> {
+    let wrong = |error: TopicError| {
         Problem::new(StatusCode::BAD_REQUEST, "invalid-topic", error.to_string())
+    };
+    topic.parse::<Topic>().map_err(wrong)
+}
+
+/// Which topic, and who would publish to it.
+#[derive(Debug, Deserialize)]
+struct Ahead {
+    topic: String,
+    client: Option<String>,
+}
+
+async fn reach(
+    State(desk): State<Desk>,
+    Query(Ahead { topic, client }): Query<Ahead>,
+) -> Result<Response, Problem> {
+    let topic = read_topic(&topic)?;
+    let whom = client.map(|name| name.parse::<Name>()).transpose().map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, "invalid-name", error.to_string())
     })?;
-    Ok(Json(desk.node.subscriber_views(topic).await?).into_response())
+    let reach = desk.node.reach_view(topic, whom).await?;
+    // The same for a topic that nobody knows.
+    let refused = || {
+        let message = "the rules of the node permit no such publish";
+        Problem::new(StatusCode::FORBIDDEN, "not-permitted", message)
+    };
+    Ok(Json(reach.ok_or_else(refused)?).into_response())
 }
 
 /// Which message.

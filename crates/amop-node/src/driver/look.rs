@@ -226,7 +226,7 @@ impl State {
 }
 
 /// Milliseconds, to the microsecond.
-fn millis(span: Duration) -> f64 {
+pub(super) fn millis(span: Duration) -> f64 {
     (span.as_secs_f64() * 1e6).round() / 1e3
 }
 

@@ -2,12 +2,11 @@
 //!
 //! Records have neither names nor topics; they get those back as far as this node knows them now.
 
-use std::time::Duration;
-
 use amop_core::node::{Input, NodeTag, Record, Relayed, Step, Told, TopicTag, Trace};
 use amop_wire::{Instance, Instant, MsgId, Reason, Receipt, TraceWord};
 use tokio::sync::oneshot;
 
+use super::look::millis;
 use super::{Driver, State};
 use crate::view::{NodeTraceView, StepView, TraceView};
 
@@ -212,9 +211,4 @@ fn because(reason: Reason, step: StepView) -> StepView {
 
 fn numbers(receipt: Receipt) -> [u32; 3] {
     [receipt.acked, receipt.refused, receipt.unknown]
-}
-
-/// Milliseconds, to the microsecond.
-fn millis(span: Duration) -> f64 {
-    (span.as_secs_f64() * 1e6).round() / 1e3
 }

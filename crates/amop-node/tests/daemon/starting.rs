@@ -32,6 +32,15 @@ async fn a_signal_stops_it_gracefully_with_code_0() {
     }
 }
 
+#[tokio::test]
+async fn who_has_heard_that_it_started_can_ask_its_admin_interface() {
+    let dir = directory(0, 0);
+    let node = start(dir.path()).await;
+    assert!(node.said("admin interface ready"), "{:?}", node.log);
+    let socket = dir.path().join(STATE_DIR).join("admin.sock");
+    std::os::unix::net::UnixStream::connect(socket).unwrap();
+}
+
 /// SEQ-1
 #[tokio::test]
 async fn a_killed_node_has_a_greater_epoch_when_it_is_back_also_if_its_clock_was_ahead_before() {
@@ -119,6 +128,7 @@ fn what_keeps_it_from_starting_is_said_with_its_exit_code() {
     let output = run(&dir.path().join("none.toml"));
     assert_eq!(output.status.code(), Some(66));
     assert!(text(&output).contains("none.toml"), "{}", text(&output));
+    assert!(text(&output).contains("next: name it with --config FILE"), "{}", text(&output));
 
     fs::set_permissions(dir.path().join("node.key"), fs::Permissions::from_mode(0o644)).unwrap();
     let output = run(&dir.path().join("amop.toml"));

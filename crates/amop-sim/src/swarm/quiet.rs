@@ -39,6 +39,20 @@ impl Swarm {
         for number in asked.iter().filter(|&&number| self.world.traced(number).is_none()) {
             self.violations.push(format!("trace {number} has no end"));
         }
+        self.check_reaches();
+    }
+
+    /// REACH-3: so is whoever asks who would get a message.
+    fn check_reaches(&mut self) {
+        let topics: Vec<String> = self.topics.iter().map(ToString::to_string).take(2).collect();
+        let nodes = self.nodes.clone();
+        let pairs = nodes.iter().flat_map(|&node| topics.iter().map(move |topic| (node, topic)));
+        let asked: Vec<u64> =
+            pairs.map(|(node, topic)| self.world.reach(node, topic, None)).collect();
+        self.world.run_for(3 * SECOND);
+        for number in asked.iter().filter(|&&number| self.world.reached(number).is_none()) {
+            self.violations.push(format!("reach {number} has no end"));
+        }
     }
 
     /// What has begun has ended: no count that went up stays so when nothing happens.

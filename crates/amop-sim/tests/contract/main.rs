@@ -22,6 +22,7 @@ mod private;
 mod private_lies;
 mod propagated;
 mod rates;
+mod reaches;
 mod recertified;
 mod records;
 mod routes;

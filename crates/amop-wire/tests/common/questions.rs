@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use amop_wire::{
-    AuthorityId, Instance, MsgId, PeerMessage, RevocationList, RevocationMessage, TraceAnswer,
-    TraceQuestion, TraceStep, TraceWord,
+    AuthorityId, Instance, MsgId, PeerMessage, ReachAnswer, ReachMessage, RevocationList,
+    RevocationMessage, TraceAnswer, TraceQuestion, TraceStep, TraceWord,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 pub(crate) fn questions() -> impl Strategy<Value = PeerMessage> {
-    prop_oneof![trace_messages(), revocation_messages()]
+    prop_oneof![trace_messages(), reach_messages(), revocation_messages()]
 }
 
 fn trace_messages() -> impl Strategy<Value = PeerMessage> {
@@ -31,6 +31,20 @@ fn steps() -> impl Strategy<Value = TraceStep> {
     (any::<u64>(), any::<u32>(), vec(any::<u64>(), 0..=8)).prop_map(|(ago, kind, numbers)| {
         TraceStep { ago: Duration::from_micros(ago), kind, numbers }
     })
+}
+
+fn reach_messages() -> impl Strategy<Value = PeerMessage> {
+    let topic = prop::option::of("[a-z]{1,20}");
+    let question = (any::<u64>(), topic).prop_map(|(number, topic)| {
+        let topic = topic.map(|topic| topic.parse().expect("letters are a topic"));
+        ReachMessage::Question { number, topic }
+    });
+    let subscribers = vec(any::<u64>().prop_map(Instance), 0..4);
+    let answer = (any::<u64>(), any::<bool>(), any::<u32>(), subscribers);
+    let answer = answer.prop_map(|(number, is_busy, count, subscribers)| {
+        ReachMessage::Answer(ReachAnswer { number, is_busy, count, subscribers })
+    });
+    prop_oneof![question, answer].prop_map(PeerMessage::Reach)
 }
 
 fn revocation_messages() -> impl Strategy<Value = PeerMessage> {

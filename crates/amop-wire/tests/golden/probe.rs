@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use amop_wire::{
-    AuthorityId, Instance, Lane, MsgId, PeerMessage, RevocationList, RevocationMessage, Seq,
-    TraceAnswer, TraceQuestion, TraceStep, TraceWord, Version,
+    AuthorityId, Instance, Lane, MsgId, PeerMessage, ReachAnswer, ReachMessage, RevocationList,
+    RevocationMessage, Seq, TraceAnswer, TraceQuestion, TraceStep, TraceWord, Version,
 };
 
 use crate::{EPOCH, assert_golden};
@@ -57,6 +57,32 @@ fn what_is_asked_of_a_message_and_its_answer_keep_their_bytes() {
          09 2000000000000000
          15 07000000
          1a 08 2100000000000000",
+    );
+}
+
+/// REACH-1
+#[test]
+fn what_is_asked_of_a_topic_and_its_answer_keep_their_bytes() {
+    let topic = Some("quote".parse().unwrap());
+    assert_golden(
+        Lane::Replies,
+        &PeerMessage::Reach(ReachMessage::Question { number: 0x10, topic }),
+        "00000015 0013
+         d20110
+         09 1000000000000000
+         12 05 71756f7465",
+    );
+    let subscribers = vec![Instance(0x11)];
+    let answer = ReachAnswer { number: 0x10, is_busy: false, count: 0x12, subscribers };
+    assert_golden(
+        Lane::Replies,
+        &PeerMessage::Reach(ReachMessage::Answer(answer)),
+        "0000001f 001d
+         da011a
+         09 1000000000000000
+         10 00
+         1d 12000000
+         22 08 1100000000000000",
     );
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use amop_wire::limits::{
     AUTHORITIES_MAX, CHAIN_BYTES_MAX, CHAIN_CERTIFICATES_MAX, HANDSHAKE_BYTES_MAX, HEAD_BYTES_MAX,
     HEADER_BYTES_MAX, NAME_BYTES_MAX, NODES_MAX, PAYLOAD_BYTES_MAX, SIGNATURE_BYTES_MAX,
-    TOPIC_BYTES_MAX, TOPICS_PER_NODE_MAX, TRIED_MAX, TTL_MAX, WATCHED_SUBSCRIBERS_MAX,
+    SUBSCRIBERS_PER_ANSWER_MAX, TOPIC_BYTES_MAX, TOPICS_PER_NODE_MAX, TRIED_MAX, TTL_MAX,
+    WATCHED_SUBSCRIBERS_MAX,
 };
 use amop_wire::{
     AckEnd, AckRun, Announcement, AnnouncementHead, AnswerStatus, AuthorityId, Chain,
@@ -156,6 +157,17 @@ fn a_node_has_at_most_65536_topics_and_changes_as_many_at_once() {
     assert_eq!(TOPICS_PER_NODE_MAX, 65_536);
     assert_payload_limit(4, snapshot(), limit.clone(), more.clone());
     assert_payload_limit(5, changes(), limit, more);
+}
+
+/// REACH-1
+#[test]
+fn an_answer_names_at_most_128_subscribers() {
+    let (limit, more) = (SUBSCRIBERS_PER_ANSWER_MAX, SUBSCRIBERS_PER_ANSWER_MAX + 1);
+    assert_eq!(limit, 128);
+    let answer = |count: usize| Fields::new().bytes(4, vec![7; 8 * count]);
+    assert_limit::<PeerMessage>(27, answer(limit), answer(more));
+    let question = |bytes: usize| Fields::new().bytes(2, vec![b't'; bytes]);
+    assert_limit::<PeerMessage>(26, question(TOPIC_BYTES_MAX), question(TOPIC_BYTES_MAX + 1));
 }
 
 #[test]
