@@ -69,8 +69,8 @@ impl<T> Publish<T> {
     /// Queues the message to the link and hands out its end as another future: so one task can
     /// have thousands under way.
     ///
-    /// Waits while the client has 8,192 publishes or 4 MiB of payload under way, or while the link
-    /// does not keep up; those who wait are served in turn. Dropping the future before it is done
+    /// Waits while the client has 8,192 publishes or 4 MiB of payload under way, in which a multicast counts for
+    /// half a second at most, or while the link does not keep up; those who wait are served in turn. Dropping the future before it is done
     /// means that the message was not published.
     pub fn submit(self) -> Submit<T> {
         Submit {
@@ -229,7 +229,7 @@ impl<T> Submit<T> {
             }
             let payload_bytes = draft.payload.len();
             let may_pass = state.publishes.is_next(*ticket)
-                && state.publishes.has_room(payload_bytes)
+                && state.publishes.make_room(now, payload_bytes)
                 && state.outgoing.has_room(payload_bytes);
             if !may_pass {
                 let replaced = state.publishes.wait(ticket, payload_bytes, waker.clone());
@@ -240,8 +240,8 @@ impl<T> Submit<T> {
                 state.woken.extend(waker); // That of this very task, which may be woken in vain.
             }
             let counter = state.core.draw_counter();
-            let key = state.publishes.begin(payload_bytes, now, watch);
             let Draft { mode, terms, topic, payload } = draft;
+            let key = state.publishes.begin(mode, payload_bytes, now, watch);
             let timeout = deadline.saturating_since(now);
             let input = Input::Publish { counter, key, mode, terms, topic, payload, timeout };
             state.handle(now, input);

@@ -9,15 +9,16 @@
 //! ```
 //!
 //! What is under way is bounded, in number and in bytes, and an abandoned publish still counts
-//! until its end: the node holds it. Whoever finds no room waits in line. Only the first in line
-//! is ever woken; when it is through, the next one is.
+//! until its end: the node holds it. A multicast takes room for a moment only: so long it waits for
+//! subscribers that keep up, and no longer for one that does not. Whoever finds no room waits in
+//! line. Only the first in line is ever woken; when it is through, the next one is.
 
 use std::collections::BTreeMap;
 use std::task::Waker;
 use std::time::Duration;
 
 use amop_core::client::PublishEnd;
-use amop_wire::{InFlight, Instant};
+use amop_wire::{InFlight, Instant, Mode};
 use slab::Slab;
 
 /// All publishes of one client that have no end, or whose end nobody has taken.
@@ -26,7 +27,10 @@ pub(crate) struct Publishes {
     slots: Slab<Slot>,
     /// How many have no end, abandoned ones included.
     under_way: usize,
-    bytes_under_way: usize,
+    /// What of it takes room.
+    taken: Taken,
+    /// No multicast takes room for too long before this moment.
+    look_at: Instant,
     /// What the node takes at most.
     node_takes: InFlight,
     /// The line of those who wait for room: first come, first served.
@@ -57,19 +61,79 @@ struct Waiting {
 
 #[derive(Debug)]
 enum Slot {
-    UnderWay { payload_bytes: usize, since: Instant, waker: Option<Waker> },
-    Abandoned { payload_bytes: usize },
+    UnderWay { open: Open, waker: Option<Waker> },
+    Abandoned(Open),
     Ended(Ended),
+}
+
+/// A publish that has no end.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    since: Instant,
+    mode: Mode,
+    payload_bytes: usize,
+    takes_room: bool,
+}
+
+/// The room that publishes take.
+#[derive(Debug, Default)]
+struct Taken {
+    messages: usize,
+    bytes: usize,
+}
+
+impl Taken {
+    fn add(&mut self, open: &Open) {
+        self.messages += 1;
+        self.bytes += open.payload_bytes;
+    }
+
+    /// Gives back what one takes, if it does.
+    fn give_back(&mut self, open: &mut Open) {
+        if std::mem::take(&mut open.takes_room) {
+            self.messages -= 1;
+            self.bytes -= open.payload_bytes;
+        }
+    }
 }
 
 impl Publishes {
     /// Whether one more with such a payload may be under way. A single one always may.
     pub(crate) fn has_room(&self, payload_bytes: usize) -> bool {
         let InFlight { messages, bytes } = self.node_takes;
-        let most = usize::try_from(messages).unwrap_or(usize::MAX).min(UNDER_WAY_MAX);
+        let node_takes = usize::try_from(messages).unwrap_or(usize::MAX);
         let most_bytes = usize::try_from(bytes).unwrap_or(usize::MAX).min(UNDER_WAY_BYTES_MAX);
-        let fits = self.under_way < most && self.bytes_under_way + payload_bytes <= most_bytes;
-        fits || self.under_way == 0
+        let fits = self.taken.messages < UNDER_WAY_MAX.min(node_takes)
+            && self.taken.bytes + payload_bytes <= most_bytes;
+        self.under_way == 0 || self.under_way < node_takes && (fits || self.taken.messages == 0)
+    }
+
+    /// Whether there [is room](Self::has_room) once the multicasts that took theirs for long enough
+    /// have given it back.
+    pub(crate) fn make_room(&mut self, now: Instant, payload_bytes: usize) -> bool {
+        if !self.has_room(payload_bytes) && self.look_at <= now {
+            self.give_back(now);
+        }
+        self.has_room(payload_bytes)
+    }
+
+    fn give_back(&mut self, now: Instant) {
+        let mut next = now + TAKES_ROOM_FOR;
+        for (_, slot) in &mut self.slots {
+            let (Slot::UnderWay { open, .. } | Slot::Abandoned(open)) = slot else { continue };
+            match open {
+                Open { mode: Mode::Unicast, .. } | Open { takes_room: false, .. } => {}
+                Open { since, .. } if *since + TAKES_ROOM_FOR <= now => self.taken.give_back(open),
+                Open { since, .. } => next = next.min(*since + TAKES_ROOM_FOR),
+            }
+        }
+        self.look_at = next.max(now + LOOK_EVERY);
+    }
+
+    /// When [`make_room`](Self::make_room) may find room for the first in line.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let payload_bytes = self.next_payload_bytes()?;
+        (!self.has_room(payload_bytes)).then_some(self.look_at)
     }
 
     /// The node says how much it takes; what is more waits.
@@ -87,7 +151,7 @@ impl Publishes {
     pub(crate) fn is_empty(&self) -> bool {
         self.slots.is_empty()
             && self.under_way == 0
-            && self.bytes_under_way == 0
+            && (self.taken.messages, self.taken.bytes) == (0, 0)
             && self.waiting.is_empty()
     }
 
@@ -134,35 +198,35 @@ impl Publishes {
     /// Notes a publish that the core is about to be told of.
     pub(crate) fn begin(
         &mut self,
+        mode: Mode,
         payload_bytes: usize,
         since: Instant,
         waker: Option<Waker>,
     ) -> SlotKey {
-        let key = self.slots.insert(Slot::UnderWay { payload_bytes, since, waker });
+        let open = Open { since, mode, payload_bytes, takes_room: true };
         self.under_way += 1;
-        self.bytes_under_way += payload_bytes;
-        key
+        self.taken.add(&open);
+        self.slots.insert(Slot::UnderWay { open, waker })
     }
 
     /// Notes an end. Answers the waker of whoever waits for it.
     pub(crate) fn end(&mut self, now: Instant, key: SlotKey, end: PublishEnd) -> Option<Waker> {
         let slot = self.slots.get_mut(key)?;
-        let (payload_bytes, waker) = match slot {
-            Slot::UnderWay { payload_bytes, since, waker } => {
-                let (payload_bytes, waker) = (*payload_bytes, waker.take());
-                let took = now.saturating_since(*since);
-                *slot = Slot::Ended(Ended { end, took });
-                (payload_bytes, waker)
+        let (mut open, waker) = match slot {
+            Slot::UnderWay { open, waker } => {
+                let (open, waker) = (*open, waker.take());
+                *slot = Slot::Ended(Ended { end, took: now.saturating_since(open.since) });
+                (open, waker)
             }
-            Slot::Abandoned { payload_bytes } => {
-                let payload_bytes = *payload_bytes;
+            Slot::Abandoned(open) => {
+                let open = *open;
                 self.slots.remove(key);
-                (payload_bytes, None)
+                (open, None)
             }
             Slot::Ended(_) => return None,
         };
         self.under_way -= 1;
-        self.bytes_under_way -= payload_bytes;
+        self.taken.give_back(&mut open);
         waker
     }
 
@@ -180,9 +244,9 @@ impl Publishes {
             }
             Some(Slot::Ended(_)) => match self.slots.remove(key) {
                 Slot::Ended(ended) => (Some(ended), None),
-                Slot::UnderWay { .. } | Slot::Abandoned { .. } => (None, None),
+                Slot::UnderWay { .. } | Slot::Abandoned(_) => (None, None),
             },
-            Some(Slot::Abandoned { .. }) | None => (None, None),
+            Some(Slot::Abandoned(_)) | None => (None, None),
         }
     }
 
@@ -190,16 +254,16 @@ impl Publishes {
     pub(crate) fn abandon(&mut self, key: SlotKey) -> Option<Waker> {
         let slot = self.slots.get_mut(key)?;
         match slot {
-            Slot::UnderWay { payload_bytes, waker, .. } => {
+            Slot::UnderWay { open, waker } => {
                 let waker = waker.take();
-                *slot = Slot::Abandoned { payload_bytes: *payload_bytes };
+                *slot = Slot::Abandoned(*open);
                 waker
             }
             Slot::Ended(_) => {
                 self.slots.remove(key);
                 None
             }
-            Slot::Abandoned { .. } => None,
+            Slot::Abandoned(_) => None,
         }
     }
 }
@@ -210,6 +274,13 @@ const UNDER_WAY_MAX: usize = 8192;
 
 /// Most bytes of payload under way.
 const UNDER_WAY_BYTES_MAX: usize = 4 << 20;
+
+/// How long a multicast takes room while some of its subscribers have not taken it: longer than any that keeps
+/// up needs, on a long way too. At 8 MiB or 16,384 messages a second and less, nobody waits for one that does not.
+const TAKES_ROOM_FOR: Duration = Duration::from_millis(500);
+
+/// However many multicasts take room for too long one after another, all are walked only so often.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests {
@@ -237,7 +308,7 @@ mod tests {
     }
 
     fn begin(publishes: &mut Publishes, payload_bytes: usize) -> SlotKey {
-        publishes.begin(payload_bytes, start(), None)
+        publishes.begin(Mode::Unicast, payload_bytes, start(), None)
     }
 
     fn end() -> PublishEnd {
@@ -279,7 +350,7 @@ mod tests {
         let before = begin(&mut publishes, 10);
         let after = begin(&mut publishes, 20);
         publishes.abandon(before);
-        assert_eq!((publishes.under_way(), publishes.bytes_under_way), (2, 30));
+        assert_eq!((publishes.under_way(), publishes.taken.bytes), (2, 30));
         assert!(publishes.end(start(), before, end()).is_none());
         assert!(publishes.end(start(), after, end()).is_none());
         publishes.abandon(after);
@@ -307,6 +378,41 @@ mod tests {
         begin(&mut publishes, 1);
         assert!(publishes.has_room(UNDER_WAY_BYTES_MAX - 1));
         assert!(!publishes.has_room(UNDER_WAY_BYTES_MAX));
+    }
+
+    /// SES-7
+    #[test]
+    fn a_multicast_takes_room_for_half_a_second_and_a_unicast_until_its_end() {
+        let mut publishes = Publishes::default();
+        let half = UNDER_WAY_BYTES_MAX / 2;
+        let slow = publishes.begin(Mode::Multicast, half, start(), None);
+        publishes.abandon(slow);
+        begin(&mut publishes, half);
+        assert_eq!(publishes.poll_timeout(), None, "nobody waits");
+        publishes.wait(&mut None, half, Waker::noop().clone());
+        assert!(!publishes.make_room(start(), half));
+        let given_back = start() + TAKES_ROOM_FOR;
+        assert_eq!(publishes.poll_timeout(), Some(given_back));
+        assert!(!publishes.make_room(given_back - Duration::from_millis(1), half));
+        assert!(publishes.make_room(given_back, half), "that of the multicast");
+        assert_eq!(publishes.poll_timeout(), None);
+        assert!(!publishes.make_room(given_back + TAKES_ROOM_FOR, half + 1), "not the other's");
+        publishes.end(given_back, slow, end());
+        assert!(publishes.has_room(half) && !publishes.has_room(half + 1), "given back once");
+        assert_eq!(publishes.under_way(), 1);
+    }
+
+    /// SES-7: what takes no room is not forgotten either.
+    #[test]
+    fn no_more_multicasts_are_without_an_end_than_the_node_takes() {
+        let mut publishes = Publishes::default();
+        publishes.set_room(InFlight { messages: 2, bytes: 20 });
+        publishes.begin(Mode::Multicast, 10, start(), None);
+        let later = start() + TAKES_ROOM_FOR;
+        let second = publishes.begin(Mode::Multicast, 20, later, None);
+        assert!(!publishes.make_room(later, 0));
+        publishes.end(later, second, end());
+        assert!(publishes.make_room(later, 20));
     }
 
     #[test]

@@ -9,7 +9,9 @@ use amop_sdk::{
     Answer, Client, Code, Event, Gap, Message, Pending, Reason, Settings, Subscription,
 };
 
-use crate::support::{SHORT, builder, config, consortium, echo, event, next, pair, start, within};
+use crate::support::{
+    PATIENCE, SHORT, builder, config, consortium, echo, event, next, pair, start, within,
+};
 
 #[tokio::test]
 async fn those_who_wait_for_room_are_served_in_turn_and_one_who_gives_up_blocks_nobody() {
@@ -174,6 +176,28 @@ async fn answers_that_have_no_room_on_the_link_wait_for_it() {
     let ended = event(&mut events, |_| true).await;
     let Event::Disconnected { why } = ended else { panic!("{ended:?}") };
     assert!(why.contains("the client was closed"), "{why}");
+}
+
+/// SES-7, LIMIT-3
+#[tokio::test]
+async fn one_subscriber_that_takes_nothing_holds_up_no_multicast_to_another() {
+    let consortium = consortium();
+    let node = start(&consortium, "bank-a").await;
+    let client = |label| builder(&consortium, label).endpoint(node.sdk_addr().to_string());
+    let resting = client("app").connect().await.unwrap();
+    let publisher = client("other").connect().await.unwrap();
+    let _rests = resting.subscribe("rates").await.unwrap();
+    let mut rates = publisher.subscribe("rates").await.unwrap();
+    let mut pending = Vec::new();
+    // Three times what may be under way, and time enough for the first to outlast the test.
+    for number in 0..12 {
+        let multicast = publisher.multicast("rates", vec![number; MIB]).timeout(2 * PATIENCE);
+        pending.push(within(multicast.submit()).await.unwrap());
+        assert_eq!(next(&mut rates).await.payload()[0], number);
+    }
+    for pending in &mut pending {
+        assert!(is_pending(Pin::new(pending)).await, "it may still be taken");
+    }
 }
 
 /// SES-7
