@@ -8,10 +8,9 @@
 //!   gone             Slot::Abandoned ──────────────────────────────────────────▶ gone
 //! ```
 //!
-//! What is under way is bounded, in number and in bytes, and an abandoned publish still counts
-//! until its end: the node holds it. A multicast takes room for a moment only: so long it waits for
-//! subscribers that keep up, and no longer for one that does not. Whoever finds no room waits in
-//! line. Only the first in line is ever woken; when it is through, the next one is.
+//! What is under way is bounded by its [`Room`], and an abandoned publish still takes it: the node
+//! holds it. Whoever finds no room waits in line. Only the first in line is ever woken; when it is
+//! through, the next one is.
 
 use std::collections::BTreeMap;
 use std::task::Waker;
@@ -21,18 +20,14 @@ use amop_core::client::PublishEnd;
 use amop_wire::{InFlight, Instant, Mode};
 use slab::Slab;
 
+use crate::room::{Open, Room};
+
 /// All publishes of one client that have no end, or whose end nobody has taken.
 #[derive(Debug, Default)]
 pub(crate) struct Publishes {
     slots: Slab<Slot>,
-    /// How many have no end, abandoned ones included.
-    under_way: usize,
-    /// What of it takes room.
-    taken: Taken,
-    /// No multicast takes room for too long before this moment.
-    look_at: Instant,
-    /// What the node takes at most.
-    node_takes: InFlight,
+    /// What those take that have no end, abandoned ones included.
+    room: Room,
     /// The line of those who wait for room: first come, first served.
     waiting: BTreeMap<Ticket, Waiting>,
     last_ticket: u64,
@@ -66,93 +61,51 @@ enum Slot {
     Ended(Ended),
 }
 
-/// A publish that has no end.
-#[derive(Clone, Copy, Debug)]
-struct Open {
-    since: Instant,
-    mode: Mode,
-    payload_bytes: usize,
-    takes_room: bool,
-}
-
-/// The room that publishes take.
-#[derive(Debug, Default)]
-struct Taken {
-    messages: usize,
-    bytes: usize,
-}
-
-impl Taken {
-    fn add(&mut self, open: &Open) {
-        self.messages += 1;
-        self.bytes += open.payload_bytes;
-    }
-
-    /// Gives back what one takes, if it does.
-    fn give_back(&mut self, open: &mut Open) {
-        if std::mem::take(&mut open.takes_room) {
-            self.messages -= 1;
-            self.bytes -= open.payload_bytes;
+impl Slot {
+    /// The publish, as long as it has no end.
+    fn open(&mut self) -> Option<&mut Open> {
+        match self {
+            Self::UnderWay { open, .. } | Self::Abandoned(open) => Some(open),
+            Self::Ended(_) => None,
         }
     }
 }
 
 impl Publishes {
-    /// Whether one more with such a payload may be under way. A single one always may.
+    /// Whether one more with such a payload may be under way.
     pub(crate) fn has_room(&self, payload_bytes: usize) -> bool {
-        let InFlight { messages, bytes } = self.node_takes;
-        let node_takes = usize::try_from(messages).unwrap_or(usize::MAX);
-        let most_bytes = usize::try_from(bytes).unwrap_or(usize::MAX).min(UNDER_WAY_BYTES_MAX);
-        let fits = self.taken.messages < UNDER_WAY_MAX.min(node_takes)
-            && self.taken.bytes + payload_bytes <= most_bytes;
-        self.under_way == 0 || self.under_way < node_takes && (fits || self.taken.messages == 0)
+        self.room.has(payload_bytes)
     }
 
-    /// Whether there [is room](Self::has_room) once the multicasts that took theirs for long enough
-    /// have given it back.
+    /// The same, once the multicasts that took room for long enough have given it back.
     pub(crate) fn make_room(&mut self, now: Instant, payload_bytes: usize) -> bool {
-        if !self.has_room(payload_bytes) && self.look_at <= now {
-            self.give_back(now);
+        if !self.room.has(payload_bytes) && self.room.look_at() <= now {
+            let open = self.slots.iter_mut().filter_map(|(_, slot)| slot.open());
+            self.room.look(now, open);
         }
-        self.has_room(payload_bytes)
-    }
-
-    fn give_back(&mut self, now: Instant) {
-        let mut next = now + TAKES_ROOM_FOR;
-        for (_, slot) in &mut self.slots {
-            let (Slot::UnderWay { open, .. } | Slot::Abandoned(open)) = slot else { continue };
-            match open {
-                Open { mode: Mode::Unicast, .. } | Open { takes_room: false, .. } => {}
-                Open { since, .. } if *since + TAKES_ROOM_FOR <= now => self.taken.give_back(open),
-                Open { since, .. } => next = next.min(*since + TAKES_ROOM_FOR),
-            }
-        }
-        self.look_at = next.max(now + LOOK_EVERY);
+        self.room.has(payload_bytes)
     }
 
     /// When [`make_room`](Self::make_room) may find room for the first in line.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let payload_bytes = self.next_payload_bytes()?;
-        (!self.has_room(payload_bytes)).then_some(self.look_at)
+        (!self.room.has(payload_bytes)).then_some(self.room.look_at())
     }
 
     /// The node says how much it takes; what is more waits.
     pub(crate) fn set_room(&mut self, node_takes: InFlight) {
-        self.node_takes = node_takes;
+        self.room.set(node_takes);
     }
 
     /// How many have no end.
     pub(crate) fn under_way(&self) -> usize {
-        self.under_way
+        self.room.under_way()
     }
 
     /// Whether nothing is kept of any publish.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
-            && self.under_way == 0
-            && (self.taken.messages, self.taken.bytes) == (0, 0)
-            && self.waiting.is_empty()
+        self.slots.is_empty() && self.room.under_way() == 0 && self.waiting.is_empty()
     }
 
     /// Whether it is the turn of whoever holds this ticket, or has none.
@@ -203,16 +156,14 @@ impl Publishes {
         since: Instant,
         waker: Option<Waker>,
     ) -> SlotKey {
-        let open = Open { since, mode, payload_bytes, takes_room: true };
-        self.under_way += 1;
-        self.taken.add(&open);
+        let open = self.room.take(mode, payload_bytes, since);
         self.slots.insert(Slot::UnderWay { open, waker })
     }
 
     /// Notes an end. Answers the waker of whoever waits for it.
     pub(crate) fn end(&mut self, now: Instant, key: SlotKey, end: PublishEnd) -> Option<Waker> {
         let slot = self.slots.get_mut(key)?;
-        let (mut open, waker) = match slot {
+        let (open, waker) = match slot {
             Slot::UnderWay { open, waker } => {
                 let (open, waker) = (*open, waker.take());
                 *slot = Slot::Ended(Ended { end, took: now.saturating_since(open.since) });
@@ -225,8 +176,7 @@ impl Publishes {
             }
             Slot::Ended(_) => return None,
         };
-        self.under_way -= 1;
-        self.taken.give_back(&mut open);
+        self.room.end(open);
         waker
     }
 
@@ -268,20 +218,6 @@ impl Publishes {
     }
 }
 
-/// Most publishes of one client under way: half of what its node takes, so that those whose ends
-/// are on their way back leave room for others.
-const UNDER_WAY_MAX: usize = 8192;
-
-/// Most bytes of payload under way.
-const UNDER_WAY_BYTES_MAX: usize = 4 << 20;
-
-/// How long a multicast takes room while some of its subscribers have not taken it: longer than any that keeps
-/// up needs, on a long way too. At 8 MiB or 16,384 messages a second and less, nobody waits for one that does not.
-const TAKES_ROOM_FOR: Duration = Duration::from_millis(500);
-
-/// However many multicasts take room for too long one after another, all are walked only so often.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -316,19 +252,6 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_under_way_than_the_node_takes_but_a_single_one_always_may_be() {
-        let mut publishes = Publishes::default();
-        publishes.set_room(InFlight { messages: 2, bytes: 20 });
-        assert!(publishes.has_room(21));
-        begin(&mut publishes, 10);
-        assert!(publishes.has_room(10) && !publishes.has_room(11));
-        begin(&mut publishes, 1);
-        assert!(!publishes.has_room(0), "two are under way");
-        publishes.set_room(InFlight::default());
-        assert!(publishes.has_room(1000), "as much as any node takes");
-    }
-
-    #[test]
     fn an_end_wakes_whoever_waits_for_it_and_frees_everything_once_it_is_taken() {
         let mut publishes = Publishes::default();
         let key = begin(&mut publishes, 10);
@@ -350,69 +273,12 @@ mod tests {
         let before = begin(&mut publishes, 10);
         let after = begin(&mut publishes, 20);
         publishes.abandon(before);
-        assert_eq!((publishes.under_way(), publishes.taken.bytes), (2, 30));
+        assert_eq!(publishes.under_way(), 2);
         assert!(publishes.end(start(), before, end()).is_none());
         assert!(publishes.end(start(), after, end()).is_none());
         publishes.abandon(after);
         assert!(publishes.is_empty());
         assert!(publishes.end(start(), after, end()).is_none(), "a second end does nothing");
-    }
-
-    #[test]
-    fn room_is_bounded_in_number() {
-        let mut publishes = Publishes::default();
-        let mut last = 0;
-        for _ in 0..UNDER_WAY_MAX {
-            assert!(publishes.has_room(0));
-            last = begin(&mut publishes, 0);
-        }
-        assert!(!publishes.has_room(0));
-        publishes.end(start(), last, end());
-        assert!(publishes.has_room(0));
-    }
-
-    #[test]
-    fn room_is_bounded_in_bytes_but_a_single_one_always_has_it() {
-        let mut publishes = Publishes::default();
-        assert!(publishes.has_room(UNDER_WAY_BYTES_MAX + 1));
-        begin(&mut publishes, 1);
-        assert!(publishes.has_room(UNDER_WAY_BYTES_MAX - 1));
-        assert!(!publishes.has_room(UNDER_WAY_BYTES_MAX));
-    }
-
-    /// SES-7
-    #[test]
-    fn a_multicast_takes_room_for_half_a_second_and_a_unicast_until_its_end() {
-        let mut publishes = Publishes::default();
-        let half = UNDER_WAY_BYTES_MAX / 2;
-        let slow = publishes.begin(Mode::Multicast, half, start(), None);
-        publishes.abandon(slow);
-        begin(&mut publishes, half);
-        assert_eq!(publishes.poll_timeout(), None, "nobody waits");
-        publishes.wait(&mut None, half, Waker::noop().clone());
-        assert!(!publishes.make_room(start(), half));
-        let given_back = start() + TAKES_ROOM_FOR;
-        assert_eq!(publishes.poll_timeout(), Some(given_back));
-        assert!(!publishes.make_room(given_back - Duration::from_millis(1), half));
-        assert!(publishes.make_room(given_back, half), "that of the multicast");
-        assert_eq!(publishes.poll_timeout(), None);
-        assert!(!publishes.make_room(given_back + TAKES_ROOM_FOR, half + 1), "not the other's");
-        publishes.end(given_back, slow, end());
-        assert!(publishes.has_room(half) && !publishes.has_room(half + 1), "given back once");
-        assert_eq!(publishes.under_way(), 1);
-    }
-
-    /// SES-7: what takes no room is not forgotten either.
-    #[test]
-    fn no_more_multicasts_are_without_an_end_than_the_node_takes() {
-        let mut publishes = Publishes::default();
-        publishes.set_room(InFlight { messages: 2, bytes: 20 });
-        publishes.begin(Mode::Multicast, 10, start(), None);
-        let later = start() + TAKES_ROOM_FOR;
-        let second = publishes.begin(Mode::Multicast, 20, later, None);
-        assert!(!publishes.make_room(later, 0));
-        publishes.end(later, second, end());
-        assert!(publishes.make_room(later, 20));
     }
 
     #[test]
