@@ -160,7 +160,7 @@ mod tests {
         let mut slow = room.take(Mode::Multicast, half, start());
         let mut kept = unicast(&mut room, half);
         room.look(start(), [&mut slow, &mut kept].into_iter());
-        let given_back = start() + TAKEN_FOR;
+        let given_back = start() + Duration::from_millis(500);
         assert_eq!(room.look_at(), given_back);
         assert!(!room.has(half));
         room.look(given_back - Duration::from_millis(1), [&mut slow, &mut kept].into_iter());
