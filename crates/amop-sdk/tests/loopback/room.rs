@@ -3,6 +3,7 @@
 use std::future::{poll_fn, ready};
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use amop_node::{Limits, Node, NodeConfig};
 use amop_sdk::{
@@ -40,7 +41,7 @@ async fn those_who_wait_for_room_are_served_in_turn_and_one_who_gives_up_blocks_
 }
 
 #[tokio::test]
-async fn whoever_finds_no_room_until_the_deadline_was_never_sent() {
+async fn whoever_finds_no_room_was_never_sent() {
     let (_node, subscriber, publisher) = pair().await;
     let mut quotes = subscriber.subscribe("quote").await.unwrap();
     let (messages, _pending) = fill(&publisher, &mut quotes).await;
@@ -52,6 +53,23 @@ async fn whoever_finds_no_room_until_the_deadline_was_never_sent() {
     let fresh = tokio::spawn(publisher.request("quote", "").into_future());
     assert!(next(&mut quotes).await.payload().is_empty(), "the late one never came");
     within(fresh).await.unwrap().unwrap();
+}
+
+/// SES-7: there is room again before its deadline, but too little is left of its time.
+#[tokio::test]
+async fn whoever_waited_for_room_for_half_of_its_time_is_not_sent_any_more() {
+    let consortium = consortium();
+    let limits = Limits { in_flight: 1, ..Limits::default() };
+    let node = NodeConfig { limits, ..config(&consortium, "bank-a") };
+    let node = Node::start(node).await.unwrap();
+    let client = builder(&consortium, "app").endpoint(node.sdk_addr().to_string());
+    let client = client.connect().await.unwrap();
+    let mut quotes = client.subscribe("quote").await.unwrap();
+    let request = |time| client.request("quote", "").timeout(time);
+    let _pending = within(request(Duration::from_secs(5)).submit()).await.unwrap();
+    let _message = next(&mut quotes).await;
+    let error = within(request(Duration::from_millis(5500)).into_future()).await.unwrap_err();
+    assert_eq!((error.code(), error.reason()), (Code::NotSent, Reason::TooManyRequests));
 }
 
 #[tokio::test]
