@@ -169,6 +169,7 @@ async fn publish(client: Client, diary: Arc<Diary>, mode: Mode, kind: Kind) {
     let called = micros();
     let published = |id| {
         let at = if from_acceptance { micros() } else { called };
+        let timeout_ms = timeout_ms.saturating_sub((at - called) / 1000);
         diary.write(&Line::Published { id, mode, at, timeout_ms });
     };
     match mode {
