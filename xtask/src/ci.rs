@@ -77,6 +77,8 @@ const STEPS: &[Step] = &[
         arguments: "clippy --locked --workspace --all-targets --features benches/nats -- -D warnings",
     },
     Step { environment: &[], arguments: "xtask tidy" },
+    // That workspace is built by `cargo xtask fuzz` alone; its lock must not fall behind.
+    Step { environment: &[], arguments: "tree --locked --depth 0 --manifest-path fuzz/Cargo.toml" },
     Step {
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
         arguments: "doc --locked --workspace --no-deps",

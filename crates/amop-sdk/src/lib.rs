@@ -18,6 +18,7 @@ mod private;
 mod publish;
 mod publishes;
 mod queue;
+mod room;
 mod state;
 mod subscribe;
 mod subscription;

@@ -125,7 +125,7 @@ impl PublishError {
         Self::unsent(Code::NotSent, Reason::NotConnected, detail)
     }
 
-    /// The deadline passed before there was room for the message.
+    /// Half of its time passed before there was room for the message.
     pub(crate) fn no_room(is_connected: bool) -> Self {
         let reason = if is_connected { Reason::TooManyRequests } else { Reason::NotConnected };
         Self::unsent(Code::NotSent, reason, None)

@@ -69,9 +69,10 @@ impl<T> Publish<T> {
     /// Queues the message to the link and hands out its end as another future: so one task can
     /// have thousands under way.
     ///
-    /// Waits while the client has 8,192 publishes or 4 MiB of payload under way, or while the link
-    /// does not keep up; those who wait are served in turn. Dropping the future before it is done
-    /// means that the message was not published.
+    /// Waits while the client has 8,192 publishes or 4 MiB of payload under way, in which a multicast counts for
+    /// half a second at most, or while the link does not keep up; those who wait are served in turn. A message
+    /// that has waited for half of its time is not sent any more: [`Reason::TooManyRequests`](crate::Reason).
+    /// Dropping the future before it is done means that the message was not published.
     pub fn submit(self) -> Submit<T> {
         Submit {
             lease: self.lease,
@@ -224,12 +225,12 @@ impl<T> Submit<T> {
             if !state.is_open() {
                 return Step::Failed(PublishError::closed());
             }
-            if ticket.is_some() && deadline <= now {
+            if ticket.is_some() && wait_until(deadline, *timeout) <= now {
                 return Step::Failed(PublishError::no_room(state.core.is_connected()));
             }
             let payload_bytes = draft.payload.len();
             let may_pass = state.publishes.is_next(*ticket)
-                && state.publishes.has_room(payload_bytes)
+                && state.publishes.make_room(now, payload_bytes)
                 && state.outgoing.has_room(payload_bytes);
             if !may_pass {
                 let replaced = state.publishes.wait(ticket, payload_bytes, waker.clone());
@@ -240,8 +241,8 @@ impl<T> Submit<T> {
                 state.woken.extend(waker); // That of this very task, which may be woken in vain.
             }
             let counter = state.core.draw_counter();
-            let key = state.publishes.begin(payload_bytes, now, watch);
             let Draft { mode, terms, topic, payload } = draft;
+            let key = state.publishes.begin(mode, payload_bytes, now, watch);
             let timeout = deadline.saturating_since(now);
             let input = Input::Publish { counter, key, mode, terms, topic, payload, timeout };
             state.handle(now, input);
@@ -249,16 +250,22 @@ impl<T> Submit<T> {
         })
     }
 
-    /// Waits for room until the deadline.
+    /// Waits for room as long as it may.
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<Result<Pending<T>, PublishError>> {
         let Some(deadline) = self.deadline else { return Poll::Pending };
-        let at = self.lease.at(deadline);
+        let at = self.lease.at(wait_until(deadline, self.timeout));
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(at)));
         ready!(alarm.as_mut().poll(cx));
         self.draft = None;
         let is_connected = self.lease.look(|state| state.core.is_connected());
         Poll::Ready(Err(PublishError::no_room(is_connected)))
     }
+}
+
+/// How long a message waits for room: half of its time. One that left later would end in doubt, since nothing is left
+/// for its answer; and where more comes than can be taken, the first in line have always waited for longest.
+fn wait_until(deadline: Instant, timeout: Duration) -> Instant {
+    deadline - timeout / 2
 }
 
 impl<T> Drop for Submit<T> {

@@ -8,27 +8,26 @@
 //!   gone             Slot::Abandoned ──────────────────────────────────────────▶ gone
 //! ```
 //!
-//! What is under way is bounded, in number and in bytes, and an abandoned publish still counts
-//! until its end: the node holds it. Whoever finds no room waits in line. Only the first in line
-//! is ever woken; when it is through, the next one is.
+//! What is under way is bounded by its [`Room`], and an abandoned publish still takes it: the node
+//! holds it. Whoever finds no room waits in line. Only the first in line is ever woken; when it is
+//! through, the next one is.
 
 use std::collections::BTreeMap;
 use std::task::Waker;
 use std::time::Duration;
 
 use amop_core::client::PublishEnd;
-use amop_wire::{InFlight, Instant};
+use amop_wire::{InFlight, Instant, Mode};
 use slab::Slab;
+
+use crate::room::{Open, Room};
 
 /// All publishes of one client that have no end, or whose end nobody has taken.
 #[derive(Debug, Default)]
 pub(crate) struct Publishes {
     slots: Slab<Slot>,
-    /// How many have no end, abandoned ones included.
-    under_way: usize,
-    bytes_under_way: usize,
-    /// What the node takes at most.
-    node_takes: InFlight,
+    /// What those take that have no end, abandoned ones included.
+    room: Room,
     /// The line of those who wait for room: first come, first served.
     waiting: BTreeMap<Ticket, Waiting>,
     last_ticket: u64,
@@ -57,38 +56,56 @@ struct Waiting {
 
 #[derive(Debug)]
 enum Slot {
-    UnderWay { payload_bytes: usize, since: Instant, waker: Option<Waker> },
-    Abandoned { payload_bytes: usize },
+    UnderWay { open: Open, waker: Option<Waker> },
+    Abandoned(Open),
     Ended(Ended),
 }
 
+impl Slot {
+    /// The publish, as long as it has no end.
+    fn open(&mut self) -> Option<&mut Open> {
+        match self {
+            Self::UnderWay { open, .. } | Self::Abandoned(open) => Some(open),
+            Self::Ended(_) => None,
+        }
+    }
+}
+
 impl Publishes {
-    /// Whether one more with such a payload may be under way. A single one always may.
+    /// Whether one more with such a payload may be under way.
     pub(crate) fn has_room(&self, payload_bytes: usize) -> bool {
-        let InFlight { messages, bytes } = self.node_takes;
-        let most = usize::try_from(messages).unwrap_or(usize::MAX).min(UNDER_WAY_MAX);
-        let most_bytes = usize::try_from(bytes).unwrap_or(usize::MAX).min(UNDER_WAY_BYTES_MAX);
-        let fits = self.under_way < most && self.bytes_under_way + payload_bytes <= most_bytes;
-        fits || self.under_way == 0
+        self.room.has(payload_bytes)
+    }
+
+    /// The same, once the multicasts that took room for long enough have given it back.
+    pub(crate) fn make_room(&mut self, now: Instant, payload_bytes: usize) -> bool {
+        if !self.room.has(payload_bytes) && self.room.look_at() <= now {
+            let open = self.slots.iter_mut().filter_map(|(_, slot)| slot.open());
+            self.room.look(now, open);
+        }
+        self.room.has(payload_bytes)
+    }
+
+    /// When [`make_room`](Self::make_room) may find room for the first in line.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let payload_bytes = self.next_payload_bytes()?;
+        (!self.room.has(payload_bytes)).then_some(self.room.look_at())
     }
 
     /// The node says how much it takes; what is more waits.
     pub(crate) fn set_room(&mut self, node_takes: InFlight) {
-        self.node_takes = node_takes;
+        self.room.set(node_takes);
     }
 
     /// How many have no end.
     pub(crate) fn under_way(&self) -> usize {
-        self.under_way
+        self.room.under_way()
     }
 
     /// Whether nothing is kept of any publish.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
-            && self.under_way == 0
-            && self.bytes_under_way == 0
-            && self.waiting.is_empty()
+        self.slots.is_empty() && self.room.under_way() == 0 && self.waiting.is_empty()
     }
 
     /// Whether it is the turn of whoever holds this ticket, or has none.
@@ -134,35 +151,32 @@ impl Publishes {
     /// Notes a publish that the core is about to be told of.
     pub(crate) fn begin(
         &mut self,
+        mode: Mode,
         payload_bytes: usize,
         since: Instant,
         waker: Option<Waker>,
     ) -> SlotKey {
-        let key = self.slots.insert(Slot::UnderWay { payload_bytes, since, waker });
-        self.under_way += 1;
-        self.bytes_under_way += payload_bytes;
-        key
+        let open = self.room.take(mode, payload_bytes, since);
+        self.slots.insert(Slot::UnderWay { open, waker })
     }
 
     /// Notes an end. Answers the waker of whoever waits for it.
     pub(crate) fn end(&mut self, now: Instant, key: SlotKey, end: PublishEnd) -> Option<Waker> {
         let slot = self.slots.get_mut(key)?;
-        let (payload_bytes, waker) = match slot {
-            Slot::UnderWay { payload_bytes, since, waker } => {
-                let (payload_bytes, waker) = (*payload_bytes, waker.take());
-                let took = now.saturating_since(*since);
-                *slot = Slot::Ended(Ended { end, took });
-                (payload_bytes, waker)
+        let (open, waker) = match slot {
+            Slot::UnderWay { open, waker } => {
+                let (open, waker) = (*open, waker.take());
+                *slot = Slot::Ended(Ended { end, took: now.saturating_since(open.since) });
+                (open, waker)
             }
-            Slot::Abandoned { payload_bytes } => {
-                let payload_bytes = *payload_bytes;
+            Slot::Abandoned(open) => {
+                let open = *open;
                 self.slots.remove(key);
-                (payload_bytes, None)
+                (open, None)
             }
             Slot::Ended(_) => return None,
         };
-        self.under_way -= 1;
-        self.bytes_under_way -= payload_bytes;
+        self.room.end(open);
         waker
     }
 
@@ -180,9 +194,9 @@ impl Publishes {
             }
             Some(Slot::Ended(_)) => match self.slots.remove(key) {
                 Slot::Ended(ended) => (Some(ended), None),
-                Slot::UnderWay { .. } | Slot::Abandoned { .. } => (None, None),
+                Slot::UnderWay { .. } | Slot::Abandoned(_) => (None, None),
             },
-            Some(Slot::Abandoned { .. }) | None => (None, None),
+            Some(Slot::Abandoned(_)) | None => (None, None),
         }
     }
 
@@ -190,26 +204,19 @@ impl Publishes {
     pub(crate) fn abandon(&mut self, key: SlotKey) -> Option<Waker> {
         let slot = self.slots.get_mut(key)?;
         match slot {
-            Slot::UnderWay { payload_bytes, waker, .. } => {
+            Slot::UnderWay { open, waker } => {
                 let waker = waker.take();
-                *slot = Slot::Abandoned { payload_bytes: *payload_bytes };
+                *slot = Slot::Abandoned(*open);
                 waker
             }
             Slot::Ended(_) => {
                 self.slots.remove(key);
                 None
             }
-            Slot::Abandoned { .. } => None,
+            Slot::Abandoned(_) => None,
         }
     }
 }
-
-/// Most publishes of one client under way: half of what its node takes, so that those whose ends
-/// are on their way back leave room for others.
-const UNDER_WAY_MAX: usize = 8192;
-
-/// Most bytes of payload under way.
-const UNDER_WAY_BYTES_MAX: usize = 4 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -237,24 +244,11 @@ mod tests {
     }
 
     fn begin(publishes: &mut Publishes, payload_bytes: usize) -> SlotKey {
-        publishes.begin(payload_bytes, start(), None)
+        publishes.begin(Mode::Unicast, payload_bytes, start(), None)
     }
 
     fn end() -> PublishEnd {
         PublishEnd::Receipt(Receipt::default())
-    }
-
-    #[test]
-    fn no_more_is_under_way_than_the_node_takes_but_a_single_one_always_may_be() {
-        let mut publishes = Publishes::default();
-        publishes.set_room(InFlight { messages: 2, bytes: 20 });
-        assert!(publishes.has_room(21));
-        begin(&mut publishes, 10);
-        assert!(publishes.has_room(10) && !publishes.has_room(11));
-        begin(&mut publishes, 1);
-        assert!(!publishes.has_room(0), "two are under way");
-        publishes.set_room(InFlight::default());
-        assert!(publishes.has_room(1000), "as much as any node takes");
     }
 
     #[test]
@@ -279,34 +273,12 @@ mod tests {
         let before = begin(&mut publishes, 10);
         let after = begin(&mut publishes, 20);
         publishes.abandon(before);
-        assert_eq!((publishes.under_way(), publishes.bytes_under_way), (2, 30));
+        assert_eq!(publishes.under_way(), 2);
         assert!(publishes.end(start(), before, end()).is_none());
         assert!(publishes.end(start(), after, end()).is_none());
         publishes.abandon(after);
         assert!(publishes.is_empty());
         assert!(publishes.end(start(), after, end()).is_none(), "a second end does nothing");
-    }
-
-    #[test]
-    fn room_is_bounded_in_number() {
-        let mut publishes = Publishes::default();
-        let mut last = 0;
-        for _ in 0..UNDER_WAY_MAX {
-            assert!(publishes.has_room(0));
-            last = begin(&mut publishes, 0);
-        }
-        assert!(!publishes.has_room(0));
-        publishes.end(start(), last, end());
-        assert!(publishes.has_room(0));
-    }
-
-    #[test]
-    fn room_is_bounded_in_bytes_but_a_single_one_always_has_it() {
-        let mut publishes = Publishes::default();
-        assert!(publishes.has_room(UNDER_WAY_BYTES_MAX + 1));
-        begin(&mut publishes, 1);
-        assert!(publishes.has_room(UNDER_WAY_BYTES_MAX - 1));
-        assert!(!publishes.has_room(UNDER_WAY_BYTES_MAX));
     }
 
     #[test]

@@ -309,7 +309,7 @@ impl State {
             self.outgoing.close(CloseReason::new(CloseCode::Done, "the client was closed"));
         }
         if let Some(payload_bytes) = self.publishes.next_payload_bytes()
-            && self.publishes.has_room(payload_bytes)
+            && self.publishes.make_room(now, payload_bytes)
             && self.outgoing.has_room(payload_bytes)
         {
             self.woken.extend(self.publishes.take_next_waker());
@@ -333,7 +333,8 @@ impl State {
     pub(crate) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let look_at = self.waits_for_link().then(|| now + LOOK_AGAIN_AFTER);
         let files = self.files.poll_timeout();
-        [self.core.poll_timeout(), files, self.settle_at, look_at].into_iter().flatten().min()
+        let room = self.publishes.poll_timeout();
+        [self.core.poll_timeout(), files, self.settle_at, look_at, room].into_iter().flatten().min()
     }
 
     /// Whether something waits for nothing but room on the link, which tells nobody when it has

@@ -51,6 +51,8 @@ pub enum Fault {
     TightLimits,
     /// [`set_throttled`](crate::World::set_throttled)
     Throttle,
+    /// [`set_narrow`](crate::World::set_narrow)
+    Narrow,
     /// [`drain`](crate::World::drain)
     Drain,
     /// [`cut_power`](crate::World::cut_power)
@@ -63,7 +65,7 @@ pub enum Fault {
 
 impl Fault {
     /// Each of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Detour,
         Self::Tail,
         Self::Room,
@@ -88,6 +90,7 @@ impl Fault {
         Self::Lie,
         Self::TightLimits,
         Self::Throttle,
+        Self::Narrow,
         Self::Drain,
         Self::PowerCut,
         Self::Disk,
@@ -122,6 +125,7 @@ impl Fault {
             Self::Lie => "lie",
             Self::TightLimits => "tight limits",
             Self::Throttle => "throttle",
+            Self::Narrow => "narrow",
             Self::Drain => "drain",
             Self::PowerCut => "power cut",
             Self::Disk => "disk",

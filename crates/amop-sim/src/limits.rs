@@ -51,13 +51,10 @@ impl World {
         if is_tight {
             self.coverage.fault(Fault::TightLimits);
         }
-        let rates = self.limits.node.rates;
+        let node::Limits { rates, transit, files, .. } = self.limits.node;
         self.limits = if is_tight { Limits::tight() } else { Limits::default() };
-        self.limits.node.rates = rates;
-        self.room = if is_tight { Calm::never() } else { Calm::since(self.now) };
-        for core in self.nodes.iter_mut().filter_map(|slot| slot.core.as_mut()) {
-            core.set_limits(self.limits.node);
-        }
+        self.limits.node = node::Limits { rates, transit, files, ..self.limits.node };
+        self.set_node_limits();
         for core in self.clients.iter_mut().filter_map(|slot| slot.core.as_mut()) {
             core.set_limits(self.limits.client);
         }
@@ -65,6 +62,15 @@ impl World {
 
     pub(crate) fn is_tight(&self) -> bool {
         self.limits.client != client::Limits::default()
+    }
+
+    /// Has the nodes know their limits. What has no room may fail until there is room again.
+    pub(crate) fn set_node_limits(&mut self) {
+        let is_free = !self.is_tight() && self.limits.node.transit.is_none();
+        self.room = if is_free { Calm::since(self.now) } else { Calm::never() };
+        for core in self.nodes.iter_mut().filter_map(|slot| slot.core.as_mut()) {
+            core.set_limits(self.limits.node);
+        }
     }
 
     /// Notes a violation if a node holds more than it may.

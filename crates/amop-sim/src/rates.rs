@@ -29,6 +29,17 @@ impl World {
         self.set_rates(if is_throttled { throttled() } else { Rates::default() });
     }
 
+    /// Has all nodes pass on only so much a second from now on, and send only so much of files, or as much as comes.
+    pub fn set_narrow(&mut self, is_narrow: bool) {
+        if is_narrow {
+            self.coverage.fault(Fault::Narrow);
+        }
+        let rate = |per_second, burst| is_narrow.then_some(Rate { per_second, burst });
+        self.limits.node.transit = rate(TRANSIT_PER_SECOND, TRANSIT_BURST);
+        self.limits.node.files = rate(FILES_PER_SECOND, FILES_BURST);
+        self.set_node_limits();
+    }
+
     /// Has all nodes take what comes at these rates from now on.
     pub fn set_rates(&mut self, rates: Rates) {
         self.limits.node.rates = rates;
@@ -122,3 +133,11 @@ fn throttled() -> Rates {
         node: Pace { bytes: Some(Rate { per_second: 200, burst: 250 }), messages: None },
     }
 }
+
+/// So few bytes of payload, 32 in each message, that some that are passed on come too early.
+const TRANSIT_PER_SECOND: u64 = 200;
+const TRANSIT_BURST: u64 = 100;
+
+/// So few bytes that the files of a world wait for each other, and still arrive.
+const FILES_PER_SECOND: u64 = 1 << 20;
+const FILES_BURST: u64 = 1 << 16;

@@ -65,8 +65,9 @@ pub const REQUEST_BYTES_PER_CLIENT_MAX: usize = 16 << 20;
 /// Most publishes of all clients that a node holds at a time.
 pub const REQUESTS_PER_NODE_MAX: usize = 262_144;
 
-/// Most multicast deliveries of one subscriber that wait for its ack at a time.
-pub const UNACKED_PER_CLIENT_MAX: usize = 16_384;
+/// Most multicast deliveries of one subscriber that wait for its ack at a time: half of what a publisher may have
+/// without an end, so that one subscriber that takes nothing leaves it room.
+pub const UNACKED_PER_CLIENT_MAX: usize = REQUESTS_PER_CLIENT_MAX / 2;
 
 /// Most bytes that wait for one link, but for control messages, of which as many more may wait.
 pub const LINK_BYTES_MAX: usize = 8 << 20;

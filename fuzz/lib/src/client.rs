@@ -105,7 +105,7 @@ impl Bench {
         while let Some(effect) = self.client.poll_effect() {
             match effect {
                 Effect::Send(message) => {
-                    assert!(self.is_linked, "what is sent without a link is lost");
+                    assert!(self.is_linked, "sent without a link, so lost: {message:?}");
                     assert_eq!(read_back::<ClientMessage>(written(&message)), message);
                 }
                 Effect::Deliver(delivered) => {

@@ -10,8 +10,10 @@
 //! - **Private topics**: of each message of a handshake, and of everything that is sealed, only the one
 //!   that the other end has really made is taken. The targets know that one, since both ends draw from
 //!   seeds.
+//! - **Configuration**: any text gives a configuration or says what is wrong, and where.
 
 mod client;
+mod configuration;
 mod files;
 mod frames;
 mod keys;
@@ -35,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "announcements", one: node::announcements },
     Target { name: "client_frames", one: frames::client },
     Target { name: "client_inputs", one: client::inputs },
+    Target { name: "configuration", one: configuration::any },
     Target { name: "file_ends", one: files::ends },
     Target { name: "file_frames", one: frames::file },
     Target { name: "node_frames", one: frames::node },

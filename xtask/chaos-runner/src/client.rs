@@ -47,6 +47,9 @@ pub(crate) struct ClientArgs {
     /// How long their payload is.
     #[arg(long, default_value_t = 200)]
     payload_bytes: usize,
+    /// Whether a message counts from when the client takes it, not from the call.
+    #[arg(long)]
+    from_acceptance: bool,
     /// After how long it takes nothing of what it is handed, in milliseconds ...
     #[arg(long)]
     rest_after_ms: Option<u64>,
@@ -75,6 +78,7 @@ pub(crate) async fn run(args: ClientArgs) -> Result<()> {
     let kind = Kind {
         timeout: millis(args.timeout_ms),
         payload: Bytes::from(vec![7; args.payload_bytes]),
+        from_acceptance: args.from_acceptance,
     };
     let unicasts = pump(&client, &diary, (Mode::Unicast, args.unicasts), &kind);
     let multicasts = pump(&client, &diary, (Mode::Multicast, args.multicasts), &kind);
@@ -110,6 +114,7 @@ async fn connect(args: &ClientArgs) -> Result<Client> {
 struct Kind {
     timeout: Duration,
     payload: Bytes,
+    from_acceptance: bool,
 }
 
 async fn serve(
@@ -159,10 +164,14 @@ fn pump(
 }
 
 async fn publish(client: Client, diary: Arc<Diary>, mode: Mode, kind: Kind) {
-    let Kind { timeout, payload } = kind;
+    let Kind { timeout, payload, from_acceptance } = kind;
     let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-    let at = micros();
-    let published = |id| diary.write(&Line::Published { id, mode, at, timeout_ms });
+    let called = micros();
+    let published = |id| {
+        let at = if from_acceptance { micros() } else { called };
+        let timeout_ms = timeout_ms.saturating_sub((at - called) / 1000);
+        diary.write(&Line::Published { id, mode, at, timeout_ms });
+    };
     match mode {
         Mode::Unicast => match client.request(WORK, payload).timeout(timeout).submit().await {
             Ok(pending) => {

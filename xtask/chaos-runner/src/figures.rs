@@ -60,6 +60,11 @@ impl Figures {
         self.took.len() as f64 / seconds
     }
 
+    /// The same without what is less than one.
+    pub(crate) fn each_second(&self) -> u64 {
+        self.took.len() as u64 * 1_000_000 / (self.span.until - self.span.from)
+    }
+
     /// How long so many of a thousand took at most.
     pub(crate) fn within(&self, per_mille: usize) -> Duration {
         let last = (self.took.len() * per_mille / 1000).min(self.took.len().saturating_sub(1));

@@ -12,11 +12,16 @@ mod deaf;
 mod diary;
 mod figures;
 mod flood;
+mod hostile;
+mod knock;
+mod measured;
 mod net;
 mod options;
 mod pressure;
 mod process;
 mod proxy;
+mod raw;
+mod saturation;
 mod scenario;
 mod soak;
 mod usage;
@@ -31,6 +36,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use client::ClientArgs;
 use deaf::DeafArgs;
+use hostile::HostileArgs;
+use knock::KnockArgs;
 use options::Options;
 use scenario::Scenario;
 
@@ -57,6 +64,12 @@ enum Role {
     /// Be one that reads nothing.
     #[command(hide = true)]
     Deaf(DeafArgs),
+    /// Be one that keeps no rule.
+    #[command(hide = true)]
+    Hostile(HostileArgs),
+    /// Be strangers that begin handshakes as fast as they can.
+    #[command(hide = true)]
+    Knock(KnockArgs),
 }
 
 #[tokio::main]
@@ -69,6 +82,8 @@ async fn main() -> ExitCode {
         },
         Role::Client(args) => client::run(args).await.map(|()| true),
         Role::Deaf(args) => deaf::run(args).await.map(|()| true),
+        Role::Hostile(args) => hostile::run(args).await.map(|()| true),
+        Role::Knock(args) => knock::run(args).await.map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -34,12 +34,20 @@ pub(crate) struct Load {
     pub(crate) multicasts: u64,
     pub(crate) timeout_ms: u64,
     pub(crate) payload_bytes: u64,
+    /// Whether a message counts from when the client takes it, not from the call.
+    pub(crate) from_acceptance: bool,
 }
 
 /// Nothing, with the usual time and payload.
 impl Default for Load {
     fn default() -> Self {
-        Self { unicasts: 0, multicasts: 0, timeout_ms: 10_000, payload_bytes: 200 }
+        Self {
+            unicasts: 0,
+            multicasts: 0,
+            timeout_ms: 10_000,
+            payload_bytes: 200,
+            from_acceptance: false,
+        }
     }
 }
 
@@ -73,7 +81,7 @@ impl Net {
             for other in dialed {
                 let seed = seed + 2 * net.wires.len() as u64;
                 let wire = Wire::before(net.nodes[other].p2p_addr, seed).await?;
-                let name = format!("{}.node.bank.amop", NODES[other]);
+                let name = dns(other);
                 let _ =
                     write!(peers, "[[p2p.peer]]\nname = \"{name}\"\naddr = [\"{}\"]\n", wire.addr);
                 net.wires.push(wire);
@@ -139,14 +147,15 @@ impl Net {
     ///
     /// Fails if it does not get ready.
     pub(crate) async fn publish(&mut self, nodes: [usize; 2], load: Load) -> Result<()> {
-        let Load { unicasts, multicasts, timeout_ms, payload_bytes } = load;
+        let Load { unicasts, multicasts, timeout_ms, payload_bytes, from_acceptance } = load;
         let arguments = [
             ("unicasts", unicasts),
             ("multicasts", multicasts),
             ("timeout-ms", timeout_ms),
             ("payload-bytes", payload_bytes),
         ];
-        let arguments = arguments.map(|(name, value)| format!("--{name}={value}"));
+        let mut arguments = arguments.map(|(name, value)| format!("--{name}={value}")).to_vec();
+        arguments.extend(from_acceptance.then(|| "--from-acceptance".to_owned()));
         let publisher = self.client(nodes, &arguments).await?;
         self.publishers.push(publisher);
         Ok(())
@@ -158,12 +167,36 @@ impl Net {
     ///
     /// Fails if it does not get ready.
     pub(crate) async fn deaf(&mut self, node: usize) -> Result<ClientProcess> {
+        self.other("deaf", node, &[]).await
+    }
+
+    /// Starts a certified client that keeps no rule.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it does not get ready.
+    pub(crate) async fn hostile(&mut self, node: usize) -> Result<ClientProcess> {
+        self.other("hostile", node, &[format!("--name={}", dns(node))]).await
+    }
+
+    /// Starts strangers that begin handshakes with a node as fast as they can.
+    ///
+    /// # Errors
+    ///
+    /// Fails if they do not get ready.
+    pub(crate) async fn knock(&mut self, node: usize) -> Result<ClientProcess> {
+        self.other("knock", node, &[format!("--name={}", dns(node))]).await
+    }
+
+    /// Starts another kind of client of one node.
+    async fn other(&mut self, role: &str, node: usize, more: &[String]) -> Result<ClientProcess> {
         let dir = self.new_client()?;
-        let arguments = [
+        let mut arguments = vec![
             format!("--dir={}", dir.display()),
             format!("--endpoint={}", self.nodes[node].sdk_addr),
         ];
-        ClientProcess::start("deaf", &arguments, dir.join("diary")).await
+        arguments.extend_from_slice(more);
+        ClientProcess::start(role, &arguments, dir.join("diary")).await
     }
 
     /// What all clients have written.
@@ -236,6 +269,11 @@ impl Net {
         fs::write(&key, leaf.key_pem())?;
         Ok(fs::set_permissions(key, fs::Permissions::from_mode(0o600))?)
     }
+}
+
+/// The certified name of a node.
+fn dns(node: usize) -> String {
+    format!("{}.node.bank.amop", NODES[node])
 }
 
 fn configure(dir: &Path, label: &str, [p2p, sdk]: [&str; 2], peers: &str) -> Result<()> {

@@ -4,8 +4,8 @@
 /// What to run, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub(crate) struct Options {
-    /// What happens to the network: rolling, kill, stop, blackhole, bad-link, mix, overload, slow-reader,
-    /// flood, soak, or all of them one after another.
+    /// What happens to the network: rolling, kill, stop, blackhole, bad-link, mix, overload,
+    /// saturation, slow-reader, flood, hostile, soak, or all of them one after another.
     #[arg(long, value_name = "NAME", default_value = "all")]
     pub(crate) scenario: String,
     /// What is drawn follows from this: who is hit when, and what is lost. Drawn anew when absent.

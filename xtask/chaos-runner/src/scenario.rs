@@ -14,10 +14,12 @@ use tokio::time::{Instant, sleep};
 
 use crate::books::{Demands, Verdict};
 use crate::clock::{micros, now};
+use crate::hostile;
 use crate::net::{Load, Net};
 use crate::options::Options;
 use crate::pressure;
 use crate::process::ClientProcess;
+use crate::saturation;
 use crate::soak;
 use crate::weather::Weather;
 
@@ -38,10 +40,14 @@ pub(crate) enum Scenario {
     Mix,
     /// Clients publish ten times as much as their node takes.
     Overload,
+    /// Clients publish ten times as much as nodes and machine can take.
+    Saturation,
     /// One subscriber reads nothing, the application of another rests.
     SlowReader,
     /// Datagrams that mean nothing come to a node with clients.
     Flood,
+    /// A certified client keeps no rule.
+    Hostile,
     /// Clients come and go for long.
     Soak,
 }
@@ -65,7 +71,7 @@ struct Run<'a> {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Rolling,
         Self::Kill,
         Self::Stop,
@@ -73,8 +79,10 @@ impl Scenario {
         Self::BadLink,
         Self::Mix,
         Self::Overload,
+        Self::Saturation,
         Self::SlowReader,
         Self::Flood,
+        Self::Hostile,
         Self::Soak,
     ];
 
@@ -91,8 +99,10 @@ impl Scenario {
             Self::BadLink => "bad-link",
             Self::Mix => "mix",
             Self::Overload => "overload",
+            Self::Saturation => "saturation",
             Self::SlowReader => "slow-reader",
             Self::Flood => "flood",
+            Self::Hostile => "hostile",
             Self::Soak => "soak",
         }
     }
@@ -105,8 +115,10 @@ impl Scenario {
     pub(crate) async fn run(self, options: &Options, seed: u64, node: &Path) -> Result<Verdict> {
         match self {
             Self::Overload => pressure::overload(options, seed, node).await,
+            Self::Saturation => saturation::run(options, seed, node).await,
             Self::SlowReader => pressure::slow_reader(seed, node).await,
             Self::Flood => pressure::flooded(options, seed, node).await,
+            Self::Hostile => hostile::siege(options, seed, node).await,
             Self::Soak => soak::run(options, seed, node).await,
             Self::Rolling
             | Self::Kill
@@ -187,7 +199,12 @@ impl Scenario {
             Self::Mix => {
                 run.strike_with(&[Blow::Kill, Blow::Stop, Blow::Blackhole, Blow::Drain]).await?;
             }
-            Self::Overload | Self::SlowReader | Self::Flood | Self::Soak => {}
+            Self::Overload
+            | Self::Saturation
+            | Self::SlowReader
+            | Self::Flood
+            | Self::Hostile
+            | Self::Soak => {}
         }
         Ok(())
     }

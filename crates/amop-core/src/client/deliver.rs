@@ -161,7 +161,8 @@ impl Client {
 
     pub(super) fn ack(&mut self, generation: Gen, number: u64, end: AckEnd) {
         let run = AckRun { first: number, count: 1, end };
-        if generation == self.generation {
+        // A number means nothing once its link has ended, until the next one and on it least of all.
+        if generation == self.generation && !matches!(self.state, State::Offline) {
             push_run(&mut self.acks, run);
         } else if let Some(old) = self.moving.old(generation) {
             push_run(&mut old.acks, run);

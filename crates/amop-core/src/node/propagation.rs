@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Who cannot be reached any more is not waited for; who can be reached now is. A peer that was just linked
-//! counts before it has announced that, but not for long.
+//! counts before it has announced that, but not for long. Who answers no probe for long is given up.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -46,11 +46,22 @@ struct Progress {
     life: Epoch,
     /// What it said to hold since somebody waits.
     held: Option<Version>,
+    silence: Silence,
     /// What it was probed for last, and how often.
     asked: (Version, u32),
     probed_at: Option<Instant>,
     /// The relays that did not bring an answer so far.
     ways: Vec<Path>,
+}
+
+/// Whether a node answers what it is asked.
+#[derive(Clone, Copy, Debug)]
+enum Silence {
+    Broken,
+    /// It was probed then, and has said nothing since.
+    Since(Instant),
+    /// It is waited for no longer: until then, or until it says something.
+    GivenUp(Instant),
 }
 
 impl Propagation {
@@ -101,6 +112,9 @@ impl Propagation {
             // What they held when somebody waited last says nothing of now.
             for progress in self.nodes.values_mut() {
                 (progress.held, progress.asked) = (None, Default::default());
+                if let Silence::Since(_) = progress.silence {
+                    progress.silence = Silence::Broken; // Nobody has asked it since.
+                }
             }
         }
         let topics = self.wanted.entry(instance).or_default();
@@ -130,10 +144,14 @@ impl Propagation {
     /// A node says what it holds of our announcement.
     fn held(&mut self, own: Version, node: NodeId, version: Version) {
         // A node that knows a later life of us, which never was, holds nothing that we announce.
-        if self.waiting.is_empty() || version > own {
+        if version > own {
             return;
         }
         let Some(progress) = self.nodes.get_mut(&node) else { return };
+        progress.silence = Silence::Broken;
+        if self.waiting.is_empty() {
+            return;
+        }
         progress.ways.clear();
         if progress.held < Some(version) {
             progress.held = Some(version);
@@ -141,9 +159,23 @@ impl Propagation {
         }
     }
 
-    /// Takes the subscriptions that every node knows of.
+    /// Gives up the nodes that have not answered for too long.
+    fn give_up(&mut self, now: Instant) {
+        for progress in self.nodes.values_mut() {
+            progress.silence = match progress.silence {
+                Silence::Since(at) if at + SILENT_MAX <= now => {
+                    Silence::GivenUp(now + GIVEN_UP_FOR)
+                }
+                Silence::GivenUp(until) if until <= now => Silence::Broken,
+                same @ (Silence::Broken | Silence::Since(_) | Silence::GivenUp(_)) => same,
+            };
+        }
+    }
+
+    /// Takes the subscriptions that every node knows of, but for those that were given up.
     fn take_confirmed(&mut self) -> Vec<(Instance, Topic)> {
-        let least = self.nodes.values().map(|progress| progress.held).min();
+        let counts = |progress: &&Progress| !matches!(progress.silence, Silence::GivenUp(_));
+        let least = self.nodes.values().filter(counts).map(|progress| progress.held).min();
         let mut confirmed = Vec::new();
         while let Some(first) = self.waiting.first_entry() {
             if least.is_some_and(|held| held < Some(*first.key())) {
@@ -178,6 +210,9 @@ impl Propagation {
             if progress.probe_at().is_none_or(|at| at <= now) {
                 progress.probed_at = Some(now);
                 progress.asked.1 += 1;
+                if let Silence::Broken = progress.silence {
+                    progress.silence = Silence::Since(now);
+                }
                 probes.push(node);
             }
             self.probe_at = [self.probe_at, progress.probe_at()].into_iter().flatten().min();
@@ -189,7 +224,8 @@ impl Propagation {
 impl Progress {
     fn new(life: Epoch) -> Self {
         let asked = (Version::default(), 0);
-        Self { life, held: None, asked, probed_at: None, ways: Vec::new() }
+        let silence = Silence::Broken;
+        Self { life, held: None, silence, asked, probed_at: None, ways: Vec::new() }
     }
 
     /// When to probe again; at once if it never was.
@@ -238,6 +274,7 @@ impl Node {
             reached.entry(peer).or_default();
         }
         self.propagation.reach(reached.into_iter());
+        self.propagation.give_up(now);
         for (instance, topic) in self.propagation.take_confirmed() {
             self.tell_client(instance, NodeMessage::Propagated { topic });
         }
@@ -277,6 +314,12 @@ impl Node {
 
 /// How long a peer may take to announce a new link: twice what five pulls take.
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a node may answer no probe: the link of one that stands still is lost after 6 s.
+const SILENT_MAX: Duration = Duration::from_secs(10);
+
+/// How long nobody waits for one that was given up.
+const GIVEN_UP_FOR: Duration = Duration::from_mins(1);
 
 /// How long an answer may take before the probe is repeated; twice as long each time ...
 const PROBE_INTERVAL: Duration = Duration::from_millis(20);

@@ -3,13 +3,16 @@
 use std::future::{poll_fn, ready};
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use amop_node::{Limits, Node, NodeConfig};
 use amop_sdk::{
     Answer, Client, Code, Event, Gap, Message, Pending, Reason, Settings, Subscription,
 };
 
-use crate::support::{SHORT, builder, config, consortium, echo, event, next, pair, start, within};
+use crate::support::{
+    PATIENCE, SHORT, builder, config, consortium, echo, event, next, pair, start, within,
+};
 
 #[tokio::test]
 async fn those_who_wait_for_room_are_served_in_turn_and_one_who_gives_up_blocks_nobody() {
@@ -38,7 +41,7 @@ async fn those_who_wait_for_room_are_served_in_turn_and_one_who_gives_up_blocks_
 }
 
 #[tokio::test]
-async fn whoever_finds_no_room_until_the_deadline_was_never_sent() {
+async fn whoever_finds_no_room_was_never_sent() {
     let (_node, subscriber, publisher) = pair().await;
     let mut quotes = subscriber.subscribe("quote").await.unwrap();
     let (messages, _pending) = fill(&publisher, &mut quotes).await;
@@ -50,6 +53,23 @@ async fn whoever_finds_no_room_until_the_deadline_was_never_sent() {
     let fresh = tokio::spawn(publisher.request("quote", "").into_future());
     assert!(next(&mut quotes).await.payload().is_empty(), "the late one never came");
     within(fresh).await.unwrap().unwrap();
+}
+
+/// SES-7: there is room again before its deadline, but too little is left of its time.
+#[tokio::test]
+async fn whoever_waited_for_room_for_half_of_its_time_is_not_sent_any_more() {
+    let consortium = consortium();
+    let limits = Limits { in_flight: 1, ..Limits::default() };
+    let node = NodeConfig { limits, ..config(&consortium, "bank-a") };
+    let node = Node::start(node).await.unwrap();
+    let client = builder(&consortium, "app").endpoint(node.sdk_addr().to_string());
+    let client = client.connect().await.unwrap();
+    let mut quotes = client.subscribe("quote").await.unwrap();
+    let request = |time| client.request("quote", "").timeout(time);
+    let _pending = within(request(Duration::from_secs(5)).submit()).await.unwrap();
+    let _message = next(&mut quotes).await;
+    let error = within(request(Duration::from_millis(5500)).into_future()).await.unwrap_err();
+    assert_eq!((error.code(), error.reason()), (Code::NotSent, Reason::TooManyRequests));
 }
 
 #[tokio::test]
@@ -174,6 +194,28 @@ async fn answers_that_have_no_room_on_the_link_wait_for_it() {
     let ended = event(&mut events, |_| true).await;
     let Event::Disconnected { why } = ended else { panic!("{ended:?}") };
     assert!(why.contains("the client was closed"), "{why}");
+}
+
+/// SES-7, LIMIT-3
+#[tokio::test]
+async fn one_subscriber_that_takes_nothing_holds_up_no_multicast_to_another() {
+    let consortium = consortium();
+    let node = start(&consortium, "bank-a").await;
+    let client = |label| builder(&consortium, label).endpoint(node.sdk_addr().to_string());
+    let resting = client("app").connect().await.unwrap();
+    let publisher = client("other").connect().await.unwrap();
+    let _rests = resting.subscribe("rates").await.unwrap();
+    let mut rates = publisher.subscribe("rates").await.unwrap();
+    let mut pending = Vec::new();
+    // Three times what may be under way, and time enough for the first to outlast the test.
+    for number in 0..12 {
+        let multicast = publisher.multicast("rates", vec![number; MIB]).timeout(2 * PATIENCE);
+        pending.push(within(multicast.submit()).await.unwrap());
+        assert_eq!(next(&mut rates).await.payload()[0], number);
+    }
+    for pending in &mut pending {
+        assert!(is_pending(Pin::new(pending)).await, "it may still be taken");
+    }
 }
 
 /// SES-7

@@ -348,6 +348,7 @@ impl Swarm {
         }
         self.world.set_tight(false);
         self.world.set_throttled(false);
+        self.world.set_narrow(false);
         for node in self.nodes.clone() {
             self.perform(Deed::EndSwallow(node));
             self.perform(Deed::EndForge(node));

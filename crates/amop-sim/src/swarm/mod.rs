@@ -104,6 +104,7 @@ impl Swarm {
         world.set_latency(millis(1), millis(20));
         world.set_tight(plan.is_tight);
         world.set_throttled(plan.is_throttled);
+        world.set_narrow(plan.is_narrow);
         let batching = world.draw(4);
         world.set_batching(millis(batching));
         let nodes: Vec<NodeId> =

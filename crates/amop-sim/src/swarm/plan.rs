@@ -43,6 +43,8 @@ pub struct Plan {
     pub drains: bool,
     /// Whether files are sent.
     pub has_files: bool,
+    /// Whether nodes pass on, and send of files, only so much a second.
+    pub is_narrow: bool,
 }
 
 /// A connected graph.
@@ -97,6 +99,7 @@ impl Plan {
             is_throttled: draw(0, 9) == 0,
             drains: draw(0, 1) == 0,
             has_files: draw(0, 2) == 0,
+            is_narrow: draw(0, 9) == 0,
         }
     }
 }

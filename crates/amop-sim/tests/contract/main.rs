@@ -29,6 +29,7 @@ mod routes;
 mod scene;
 mod sessions;
 mod signs;
+mod silent;
 mod swarm;
 mod tables;
 mod terms;

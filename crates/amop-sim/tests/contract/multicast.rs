@@ -240,19 +240,41 @@ fn a_subscriber_with_as_many_open_deliveries_as_it_may_have_refuses_more() {
     let deaf_one = scene.subscriber(scene.a);
     scene.world.set_application(deaf_one, deaf(usize::MAX));
     scene.world.set_link_bytes_max(usize::MAX);
-    // Two publishers, since one may not have so many under way.
-    let other = scene.world.client("other.sdk.bank-a.amop", &[scene.a]);
-    scene.world.run_for(millis(50));
-    let first = UNACKED_PER_CLIENT_MAX / 2;
-    for _ in 0..first {
+    for _ in 0..UNACKED_PER_CLIENT_MAX {
         scene.multicast(SECOND);
-    }
-    for _ in first..UNACKED_PER_CLIENT_MAX {
-        scene.world.publish(other, amop_wire::Mode::Multicast, "t", SECOND);
     }
     scene.world.run_for(millis(50));
     let id = scene.multicast(SECOND);
     scene.world.run_for(millis(50));
     assert_eq!(scene.receipt(id), Receipt { acked: 0, refused: 1, unknown: 0 });
+    scene.end();
+}
+
+/// SES-7, LIMIT-3: it holds as many publishes open as it may, which is half of what its publisher may have.
+#[test]
+fn one_that_takes_nothing_leaves_its_publisher_room_for_the_others() {
+    use amop_wire::limits::{REQUESTS_PER_CLIENT_MAX, UNACKED_PER_CLIENT_MAX};
+    let mut scene = Scene::new();
+    let deaf_one = scene.subscriber(scene.b);
+    scene.world.set_application(deaf_one, deaf(usize::MAX));
+    let hearing = scene.subscriber(scene.b);
+    scene.world.set_link_bytes_max(usize::MAX);
+    let mut ids = Vec::new();
+    while ids.len() <= REQUESTS_PER_CLIENT_MAX {
+        ids.extend((0..1000).map(|_| scene.multicast(10 * SECOND)));
+        scene.world.run_for(millis(50));
+    }
+    let instance = scene.world.instance(hearing);
+    let is_heard = |&id: &_| {
+        let calls = &scene.world.record().publication(id).calls;
+        calls.iter().any(|call| call.instance == instance)
+    };
+    assert!(ids.iter().all(is_heard));
+    let (held, others) = ids.split_at(UNACKED_PER_CLIENT_MAX);
+    assert!(!held.iter().any(|&id| scene.has_ended(id)), "it may still take them");
+    for &id in others {
+        assert_eq!(scene.receipt(id), Receipt { acked: 1, refused: 1, unknown: 0 });
+    }
+    scene.world.run_for(11 * SECOND);
     scene.end();
 }

@@ -1,22 +1,19 @@
 //! Subscriptions that every node knows of: PROP.
 
-use amop_sim::{ClientId, NodeId, StrangerId, World};
-use amop_topic_table::set_digest;
-use amop_wire::{
-    Announcement, AnnouncementHead, Code, Epoch, Instant, Mode, PeerMessage, Seq, Topic, Version,
-};
+use amop_sim::{ClientId, NodeId, World};
+use amop_wire::{Code, Epoch, Instant, Mode, PeerMessage, Topic};
 
 use crate::scene::{SECOND, millis};
 
 /// A line of five nodes, whose links take 10 ms; a subscriber at the first.
-struct Line {
-    world: World,
-    nodes: Vec<NodeId>,
-    client: ClientId,
+pub(crate) struct Line {
+    pub(crate) world: World,
+    pub(crate) nodes: Vec<NodeId>,
+    pub(crate) client: ClientId,
 }
 
 impl Line {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut world = World::new(11);
         let nodes: Vec<NodeId> =
             (0..5).map(|n| world.node(&format!("n{n}.node.bank.amop"))).collect();
@@ -29,7 +26,7 @@ impl Line {
         Self { world, nodes, client }
     }
 
-    fn subscribe(&mut self) {
+    pub(crate) fn subscribe(&mut self) {
         self.world.subscribe_propagated(self.client, "t");
     }
 
@@ -38,12 +35,12 @@ impl Line {
         known(&self.world, self.nodes[node])
     }
 
-    fn told(&self) -> Option<Instant> {
+    pub(crate) fn told(&self) -> Option<Instant> {
         told(&self.world, self.client)
     }
 
     /// Lets time pass until the client is told; says how much.
-    fn wait(&mut self) -> std::time::Duration {
+    pub(crate) fn wait(&mut self) -> std::time::Duration {
         let start = self.world.now();
         while self.told().is_none() {
             assert!(self.world.now() < start + 20 * SECOND, "it is never told");
@@ -53,7 +50,7 @@ impl Line {
     }
 
     /// Every node that is up can reach the subscriber at this very moment.
-    fn assert_reached_from(&mut self, nodes: &[usize]) {
+    pub(crate) fn assert_reached_from(&mut self, nodes: &[usize]) {
         let publishers: Vec<ClientId> = nodes
             .iter()
             .map(|&n| self.world.client(&format!("p{n}.sdk.bank.amop"), &[self.nodes[n]]))
@@ -72,21 +69,6 @@ impl Line {
 fn known(world: &World, node: NodeId) -> u32 {
     let topic: Topic = "t".parse().unwrap();
     world.node_core(node).table().spread(&topic).iter().map(|(_, count)| count).sum()
-}
-
-/// Has a stranger announce that it is linked with the first node.
-fn announce(line: &mut Line, stranger: StrangerId) {
-    let (name, version) = (STRANGER.parse().unwrap(), Version { epoch: Epoch(1), seq: Seq(1) });
-    let neighbours = vec![line.world.id_of(line.nodes[0])];
-    let digest = set_digest(&neighbours, &[]).unwrap();
-    let id = amop_wire::NodeId::of(&name);
-    line.world.say(stranger, &PeerMessage::Summary(vec![(id, version)]));
-    line.world.run_for(millis(50));
-    let signed = line.world.sign(stranger, AnnouncementHead { name, version, digest });
-    let chain = line.world.certificate(STRANGER);
-    let announcement = Announcement::new(signed, chain, neighbours, Vec::new());
-    line.world.say(stranger, &PeerMessage::Snapshot(announcement));
-    line.world.run_for(SECOND);
 }
 
 fn told(world: &World, client: ClientId) -> Option<Instant> {
@@ -265,55 +247,6 @@ fn a_client_whose_node_is_killed_is_told_by_its_new_one() {
     line.assert_reached_from(&[1, 2, 3, 4]);
 }
 
-/// PROP-3: no path leads to it, so nobody can publish there who would miss the subscriber.
-#[test]
-fn a_peer_that_announces_nothing_is_waited_for_10_s_and_no_longer() {
-    let mut line = Line::new();
-    let mute = line.world.stranger(STRANGER, line.nodes[0]);
-    line.world.say(mute, &PeerMessage::Greeting(Epoch(1)));
-    line.world.run_for(9 * SECOND);
-    line.subscribe();
-    line.world.run_for(millis(900));
-    assert_eq!(line.told(), None, "what it announces may be on its way");
-    let took = line.wait();
-    assert!(took <= millis(600), "{took:?}");
-    line.world.subscribe_propagated(line.client, "u");
-    line.world.run_for(millis(200));
-    assert_eq!(line.world.propagated(line.client).len(), 2, "nobody waits for it any more");
-    line.assert_reached_from(&[0, 1, 2, 3, 4]);
-}
-
-/// PROP-3: and nobody else notices.
-#[test]
-fn a_node_that_announces_its_link_is_waited_for_as_long_as_it_does_not_answer() {
-    let mut line = Line::new();
-    let silent = line.world.stranger(STRANGER, line.nodes[0]);
-    line.world.say(silent, &PeerMessage::Greeting(Epoch(1)));
-    line.world.run_for(15 * SECOND); // Late, but then all that is held of it counts.
-    announce(&mut line, silent);
-    line.subscribe();
-    line.world.run_for(10 * SECOND);
-    assert_eq!(line.told(), None);
-    let is_probe = |message: &&PeerMessage| **message == PeerMessage::Probe;
-    let probes = line.world.told_peer(silent).iter().filter(is_probe).count();
-    assert!((20..=26).contains(&probes), "{probes} probes in 10 s");
-
-    // A version that never was is no confirmation, nor is one that was before.
-    let Version { epoch, seq } = line.world.node_core(line.nodes[0]).table().own_version();
-    for lie in [
-        Version { epoch: Epoch(epoch.0 + 1), seq },
-        Version { epoch, seq: Seq(u64::MAX) },
-        Version { epoch, seq: Seq(seq.0 - 1) },
-    ] {
-        line.world.say(silent, &PeerMessage::Held(lie));
-        line.world.run_for(SECOND);
-        assert_eq!(line.told(), None, "{lie:?}");
-    }
-    line.world.say(silent, &PeerMessage::Held(Version { epoch, seq }));
-    line.wait();
-    line.world.check();
-}
-
 /// PROP-1
 #[test]
 fn nobody_is_probed_for_a_subscription_that_has_ended() {
@@ -359,6 +292,3 @@ fn a_relay_that_keeps_probes_to_itself_costs_little() {
     assert!(nodes.iter().all(|&node| known(&world, node) == 1));
     world.check();
 }
-
-/// A node that says what a test has it say.
-const STRANGER: &str = "n9.node.bank.amop";

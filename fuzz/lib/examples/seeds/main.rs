@@ -5,6 +5,7 @@
 //! private topics are the honest ones. The same corpora come out each time, and what was added to them
 //! stays.
 
+mod configuration;
 mod frames;
 mod inputs;
 #[path = "../../../../crates/amop-wire/tests/common/questions.rs"]
@@ -43,6 +44,7 @@ fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
         "node_frames" => frames::node(),
         "peer_frames" => frames::peer(),
         "file_frames" => frames::file(),
+        "configuration" => configuration::texts(),
         "client_inputs" => inputs::client(),
         "node_inputs" => inputs::node(),
         "file_ends" => inputs::file(),
