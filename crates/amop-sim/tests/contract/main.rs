@@ -8,6 +8,7 @@ mod cost;
 mod doubt;
 mod drain;
 mod files;
+mod files_outage;
 mod files_private;
 mod forgeries;
 mod heal;
