@@ -2,17 +2,17 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use amop_wire::Name;
 use tokio::net::lookup_host;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
 use crate::backoff::Backoff;
 use crate::endpoint::Endpoint;
 use crate::handshake::HandshakeError;
 use crate::link::Link;
+use crate::run::now;
 
 /// Somewhere to dial.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,9 @@ pub struct Target {
 /// Dials its targets in turn, one attempt at a time.
 ///
 /// The targets are tried round after round. There is no wait within a round, nor before the first
-/// one; before each later one there is, see [`Backoff`].
+/// one; before each later one there is, see [`Backoff`]. It counts from the beginning of the round before: an
+/// attempt that nobody answers takes longer than any wait, and is itself how often a peer hears of us while it is
+/// cut off.
 #[derive(Debug)]
 pub struct Dialer {
     targets: Vec<Target>,
@@ -34,14 +36,15 @@ pub struct Dialer {
     next: usize,
     left_in_round: usize,
     backoff: Backoff,
-    begun: bool,
+    /// When the last round began.
+    begun_at: Option<Instant>,
 }
 
 impl Dialer {
     /// Dials these targets, the first one first. The waits follow from the seed.
     #[must_use]
     pub fn new(targets: Vec<Target>, seed: u64) -> Self {
-        Self { targets, next: 0, left_in_round: 0, backoff: Backoff::new(seed), begun: false }
+        Self { targets, next: 0, left_in_round: 0, backoff: Backoff::new(seed), begun_at: None }
     }
 
     /// Waits if it is time to, then tries the next target once.
@@ -53,10 +56,10 @@ impl Dialer {
     /// [`DialError`] names the target and says why. Call again.
     pub async fn next(&mut self, endpoint: &Endpoint) -> Result<Link, DialError> {
         if self.left_in_round == 0 {
-            if let Some(wait) = self.wait_before_round() {
-                sleep(wait).await;
+            if let Some(at) = self.next_round_at() {
+                sleep_until(at).await;
             }
-            self.begun = true;
+            self.begun_at = Some(now());
             self.left_in_round = self.targets.len();
         }
         let target = self.targets.get(self.next).ok_or(DialError::NoTarget)?;
@@ -65,9 +68,9 @@ impl Dialer {
         target.dial(endpoint).await
     }
 
-    /// How long to wait before another round begins, the first one apart.
-    fn wait_before_round(&mut self) -> Option<Duration> {
-        self.begun.then(|| self.backoff.next_wait())
+    /// When another round may begin, the first one apart: a moment that has passed, if the last one took long.
+    fn next_round_at(&mut self) -> Option<Instant> {
+        Some(self.begun_at? + self.backoff.next_wait())
     }
 
     /// Tells that a link is good: its peer answered our greeting. The next attempt, after its
@@ -144,10 +147,21 @@ const ADDRESSES_MAX: usize = 4;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::settings::Settings;
 
     fn dialer(seed: u64) -> Dialer {
-        Dialer { begun: true, ..Dialer::new(Vec::new(), seed) }
+        Dialer { begun_at: Some(now()), ..Dialer::new(Vec::new(), seed) }
+    }
+
+    impl Dialer {
+        /// How long after the beginning of the last round another one may begin.
+        fn wait_before_round(&mut self) -> Option<Duration> {
+            let begun_at = self.begun_at?;
+            Some(self.next_round_at()? - begun_at)
+        }
     }
 
     #[test]
@@ -164,6 +178,17 @@ mod tests {
         assert_eq!(waits.len(), 100, "no two at once");
         let tenths = waits.chunks(10).map(|tenth| tenth[0].as_millis() / 20).collect::<Vec<_>>();
         assert!((0..5).all(|fifth| tenths.contains(&fifth)), "over all of 100 ms: {tenths:?}");
+    }
+
+    /// LINK-9
+    #[test]
+    fn who_has_not_answered_for_long_is_dialed_again_at_once() {
+        for seed in 0..20 {
+            let mut dialer = dialer(seed);
+            (0..9).for_each(|_| _ = dialer.backoff.next_wait());
+            dialer.begun_at = Some(now() - Settings::default().handshake_timeout);
+            assert!(dialer.next_round_at().unwrap() <= now(), "seed {seed}");
+        }
     }
 
     #[test]

@@ -223,8 +223,8 @@ impl fmt::Display for Coverage {
 /// What no world can show in this version, since nothing produces it or the border of the SDK takes
 /// it out before a core sees it. Clients publish nothing at a node that stops, which would say 203,
 /// and only one that lies to its own client makes that close its link. What the number of nodes
-/// bounds would take more of them, and so do topics and publishers of one client. Files are
-/// sent on public topics, to folders that take all of them and from disks that do not fail, and no certificate
+/// bounds would take more of them, and so do topics and publishers of one client. Files go
+/// to folders that take all of them and from disks that do not fail, and no certificate
 /// changes in a swarm, but for a test. That a node's clients are there when it learns of a later life of
 /// itself is too rare to count on.
 const ABSENT: &[(&str, &str)] = &[
@@ -232,7 +232,6 @@ const ABSENT: &[(&str, &str)] = &[
     ("code", "201"),
     ("code", "202"),
     ("code", "203"),
-    ("file message", "SealedOffer"),
     // Nearly full is full for what is longer; that it was tells the reason `memory-full`.
     ("limit", "bytes held"),
     ("limit", "nodes of publishers"),

@@ -276,7 +276,11 @@ impl World {
     }
 
     /// Performs an effect; answers the inputs that follow at once.
-    fn client_effect(&mut self, client: usize, effect: ClientEffect) -> Vec<ClientInput> {
+    pub(crate) fn client_effect(
+        &mut self,
+        client: usize,
+        effect: ClientEffect,
+    ) -> Vec<ClientInput> {
         let from = (Party::Client(client), self.clients[client].life);
         self.coverage.client_effect(&effect);
         match effect {

@@ -46,7 +46,8 @@ impl World {
         self.secrets.private_topics.insert(topic.clone());
         self.clients[client.0].allowed.insert(topic.clone(), keys.iter().copied().collect());
         let keys: BTreeSet<PublicKey> = keys.iter().map(|&number| key(number).public()).collect();
-        self.client_batch(client.0, [ClientInput::Allow { topic, keys }]);
+        self.client_batch(client.0, [ClientInput::Allow { topic: topic.clone(), keys }]);
+        self.restrict_files(client.0, &topic);
     }
 
     /// A client takes a key off the list of a topic.
@@ -56,7 +57,8 @@ impl World {
             keys.remove(&number);
         }
         let key = key(number).public();
-        self.client_batch(client.0, [ClientInput::Remove { topic, key }]);
+        self.client_batch(client.0, [ClientInput::Remove { topic: topic.clone(), key }]);
+        self.restrict_files(client.0, &topic);
     }
 
     /// Subscribes to a private topic with a key.
@@ -112,6 +114,7 @@ impl World {
         let line = format_args!("may send to {verified} on {topic}");
         self.tell(What::Did(Party::Client(client)), About::Nothing, line);
         self.check_verdicts(client, topic);
+        self.wake_files_at(client, self.now);
     }
 
     /// Notes for whom a message is sealed when it leaves, and who may not have opened it.

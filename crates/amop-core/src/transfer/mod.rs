@@ -68,11 +68,9 @@ impl End {
     }
 }
 
-/// How long an offer waits for its first answer before it is repeated; doubled each time.
+/// How long an offer waits for its answer before it is repeated: a transfer goes on so soon after its way has come
+/// back.
 const OFFER_AGAIN: Duration = Duration::from_secs(1);
-
-/// The longest time between two offers: a transfer goes on so soon after its way has come back.
-const OFFER_AGAIN_MAX: Duration = Duration::from_secs(2);
 
 /// How long a sender hears nothing before it asks, and asks again (FILE-7).
 const ASK_AFTER: Duration = Duration::from_secs(2);

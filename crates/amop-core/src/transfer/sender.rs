@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use super::holders::Holders;
 use super::sender_effect::{SenderEffect, SenderInput};
-use super::{ASK_AFTER, ASKS_MAX, End, OFFER_AGAIN, OFFER_AGAIN_MAX};
+use super::{ASK_AFTER, ASKS_MAX, End, OFFER_AGAIN};
 
 /// One file on its way to one receiver.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub struct Sender {
 #[derive(Debug)]
 enum State {
     Offline,
-    Offering { again_at: Instant, again_after: Duration },
+    Offering { again_at: Instant },
     Sending(Flow),
     Ended,
 }
@@ -135,7 +135,7 @@ impl Sender {
         match &self.state {
             State::Ended => None,
             State::Offline => Some(self.give_up_at),
-            State::Offering { again_at: at, .. } | State::Sending(Flow { ask_at: at, .. }) => {
+            State::Offering { again_at: at } | State::Sending(Flow { ask_at: at, .. }) => {
                 Some(self.give_up_at.min(*at))
             }
         }
@@ -184,8 +184,7 @@ impl Sender {
 
     fn begin_round(&mut self, now: Instant) {
         self.round += 1;
-        let again_after = OFFER_AGAIN;
-        self.state = State::Offering { again_at: now + again_after, again_after };
+        self.state = State::Offering { again_at: now + OFFER_AGAIN };
         self.send_offer();
     }
 
@@ -206,9 +205,8 @@ impl Sender {
             FileBody::Credit { received, granted } => self.handle_credit(now, received, granted),
             FileBody::Wait => {
                 self.give_up_at = now + self.patience;
-                if let State::Offering { again_at, again_after } = &mut self.state {
-                    *again_after = OFFER_AGAIN_MAX;
-                    *again_at = now + OFFER_AGAIN_MAX;
+                if let State::Offering { again_at } = &mut self.state {
+                    *again_at = now + OFFER_AGAIN;
                 }
             }
             FileBody::Again if matches!(self.state, State::Sending(_)) => {
@@ -319,9 +317,8 @@ impl Sender {
             return self.end(End { code, reason });
         }
         match &mut self.state {
-            State::Offering { again_at, again_after } if *again_at <= now => {
-                *again_after = (2 * *again_after).min(OFFER_AGAIN_MAX);
-                *again_at = now + *again_after;
+            State::Offering { again_at } if *again_at <= now => {
+                *again_at = now + OFFER_AGAIN;
                 self.send_offer();
             }
             State::Sending(flow) if flow.ask_at <= now && flow.asked == ASKS_MAX => {

@@ -6,16 +6,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use amop_auth::FileOpener;
 use amop_core::transfer::{
     Addressee, DiskSaid, FileLane, FileWindows, Heard, Inbox, InboxEffect, InboxInput, Sender,
     SenderEffect, SenderInput, Slot,
 };
 use amop_wire::{
-    Code, FileBody, FileEnd, FileMessage, FileOffer, FileRoute, Instant, NodeId, Reason, Topic,
+    Code, FileBody, FileEnd, FileMessage, FileOffer, FileRoute, Instance, Instant, NodeId, Reason,
+    Topic,
 };
 
 use super::content::Content;
 use super::jobs::DiskJob;
+use super::private::{Keys, LOOK_AGAIN_AFTER, SEALED_PIECE_BYTES, Seal, Wait};
 use crate::due::Happening;
 use crate::network::Party;
 use crate::world::World;
@@ -26,11 +29,15 @@ pub(crate) struct Files {
     pub(crate) home: Option<NodeId>,
     pub(crate) sends: BTreeMap<u64, Outgoing>,
     pub(crate) finds: BTreeMap<u64, Find>,
+    /// Files on private topics for which nobody was there yet.
+    pub(super) waits: BTreeMap<u64, Wait>,
     pub(crate) last: u64,
     pub(crate) inbox: Inbox,
     pub(super) arriving: BTreeMap<Slot, Arriving>,
     pub(crate) intakes: BTreeSet<Topic>,
-    lane: FileLane<()>,
+    /// What opens files on private topics, by the sends that are known.
+    pub(super) openers: BTreeMap<(Instance, u64), FileOpener>,
+    pub(super) lane: FileLane<()>,
     windows: FileWindows,
     /// Transfers that are over once what waits for them was sent.
     over: Vec<FileRoute>,
@@ -43,6 +50,8 @@ pub(crate) struct Outgoing {
     pub(crate) sender: Sender,
     pub(crate) addressee: Addressee,
     pub(crate) content: Content,
+    /// On a private topic.
+    pub(super) seal: Option<Seal>,
     /// What the machine wants once there is room: round, offset, length.
     wanted: Option<(u32, u64, usize)>,
     pub(super) is_reading: bool,
@@ -54,6 +63,8 @@ pub(crate) struct Find {
     pub(crate) offer: FileOffer,
     pub(crate) patience: Duration,
     pub(crate) ask_at: Instant,
+    /// On a private topic: who may receive it.
+    pub(super) keys: Option<Keys>,
 }
 
 /// One file on its way in.
@@ -67,8 +78,17 @@ pub(super) struct Arriving {
 }
 
 impl Outgoing {
-    pub(crate) fn new(sender: Sender, addressee: Addressee, content: Content) -> Self {
-        Self { sender, addressee, content, wanted: None, is_reading: false }
+    pub(super) fn new(
+        sender: Sender,
+        addressee: Addressee,
+        content: Content,
+        seal: Option<Seal>,
+    ) -> Self {
+        let sender = match seal {
+            Some(_) => sender.with_pieces_of(SEALED_PIECE_BYTES),
+            None => sender,
+        };
+        Self { sender, addressee, content, seal, wanted: None, is_reading: false }
     }
 }
 
@@ -101,6 +121,13 @@ impl World {
         let Some(core) = &self.clients[client].core else { return };
         let (own, now) = (core.instance(), self.now);
         let files = &mut self.clients[client].files;
+        if let Some(window) = files.windows.passed(&message) {
+            files.lane.push(now, (), window);
+        }
+        let Some(message) = self.open_file(client, message) else {
+            return self.end_file_turn(client);
+        };
+        let files = &mut self.clients[client].files;
         match &message.body {
             FileBody::Window { passed } => {
                 files.lane.handle_window(&message.route, message.round, *passed);
@@ -109,9 +136,6 @@ impl World {
             | FileBody::Piece { .. }
             | FileBody::Ask { .. }
             | FileBody::Cancel(_) => {
-                if let Some(window) = files.windows.passed(&message) {
-                    files.lane.push(now, (), window);
-                }
                 if let FileBody::Offer(offer) = &message.body
                     && !files.intakes.contains(&offer.topic)
                 {
@@ -146,6 +170,7 @@ impl World {
         self.note_word(client, &message);
         let transfer = message.route.transfer;
         let Some(outgoing) = self.clients[client].files.sends.get_mut(&transfer) else { return };
+        let Some(message) = outgoing.unveiled(message) else { return };
         match outgoing.addressee.hear(&outgoing.sender, &message) {
             Heard::ForSender => {
                 self.note_heard(client, &message);
@@ -175,7 +200,11 @@ impl World {
             match effect {
                 SenderEffect::Send(message) => {
                     self.note_sent(client, &message);
-                    self.clients[client].files.lane.push(now, (), message);
+                    let files = &mut self.clients[client].files;
+                    let sealed = files.sends.get_mut(&transfer).and_then(|it| it.sealed(message));
+                    if let Some(sealed) = sealed {
+                        files.lane.push(now, (), sealed);
+                    }
                 }
                 SenderEffect::Read { round, start, bytes } => {
                     let files = &mut self.clients[client].files;
@@ -203,7 +232,9 @@ impl World {
             for effect in effects {
                 match effect {
                     InboxEffect::Send(message) => {
-                        self.clients[client].files.lane.push(now, (), message);
+                        let files = &mut self.clients[client].files;
+                        let message = files.veiled(message);
+                        files.lane.push(now, (), message);
                     }
                     InboxEffect::Disk(slot, task) => {
                         if !self.give_task(client, slot, task) {
@@ -237,6 +268,7 @@ impl World {
         if is_due(self.clients[client].files.inbox.poll_timeout()) {
             self.tell_inbox(client, InboxInput::Timeout);
         }
+        self.look_for_receivers(client);
         self.ask_who_receives(client);
         self.end_file_turn(client);
     }
@@ -262,19 +294,22 @@ impl World {
                 break;
             };
             let from = (party, self.clients[client].life);
-            self.send(from, link, &message);
+            if let Some(message) = self.seal_offer(client, message) {
+                self.send(from, link, &message);
+            }
         }
         self.have_read(client);
         let files = &self.clients[client].files;
         let sends = files.sends.values().filter_map(|send| send.sender.poll_timeout());
         let finds = files.finds.values().map(|find| find.ask_at);
-        let next = sends.chain(finds).chain(files.inbox.poll_timeout()).min();
+        let waits = files.waits.values().map(|wait| wait.until.min(self.now + LOOK_AGAIN_AFTER));
+        let next = sends.chain(finds).chain(waits).chain(files.inbox.poll_timeout()).min();
         if let Some(at) = next {
             self.wake_files_at(client, at.max(self.now));
         }
     }
 
-    fn wake_files_at(&mut self, client: usize, at: Instant) {
+    pub(crate) fn wake_files_at(&mut self, client: usize, at: Instant) {
         let slot = &mut self.clients[client];
         if slot.files.wake_at.is_none_or(|set| at < set) {
             slot.files.wake_at = Some(at);
@@ -290,7 +325,7 @@ impl World {
             let room = files.lane.room_bytes(&send.sender.route());
             if let Some((round, start, bytes)) = send.wanted
                 && !send.is_reading
-                && u64::try_from(bytes).is_ok_and(|bytes| bytes <= room)
+                && u64::try_from(bytes + send.seal_bytes()).is_ok_and(|bytes| bytes <= room)
             {
                 (send.wanted, send.is_reading) = (None, true);
                 reads.push(DiskJob::Read { transfer, round, start, bytes });

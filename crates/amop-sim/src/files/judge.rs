@@ -14,6 +14,7 @@ use amop_wire::{
 use super::FileSendId;
 use super::content::Content;
 use super::disk::Step;
+use super::secrets::SecretFiles;
 use crate::network::Party;
 use crate::publishing::parse;
 use crate::story::{About, What};
@@ -25,6 +26,7 @@ pub(crate) struct FileRecord {
     pub(crate) sends: BTreeMap<FileSendId, FileSend>,
     /// Which client an instance is a life of.
     pub(crate) instances: BTreeMap<Instance, usize>,
+    pub(super) secrets: SecretFiles,
     /// How often the power of a client was cut.
     pub(crate) power_cuts: BTreeMap<usize, u32>,
 }
@@ -56,6 +58,8 @@ pub struct FileSend {
     done_by: Option<Instance>,
     /// The offset behind the last byte that was sent to anybody.
     furthest: u64,
+    /// How far it may send, as it was told last, and in which round.
+    granted: (u32, u64),
     /// To each client: the offset behind the last byte that was sent, in which round, and how often its
     /// power had been cut then.
     sent_to: BTreeMap<usize, Sent>,
@@ -93,6 +97,7 @@ impl FileSend {
             lacking: BTreeSet::new(),
             done_by: None,
             furthest: 0,
+            granted: (0, 0),
             sent_to: BTreeMap::new(),
             placed: BTreeSet::new(),
         }
@@ -192,6 +197,10 @@ impl World {
         let now = self.now;
         let Some(send) = self.file_record.sends.get_mut(&id) else { return };
         send.note_lack(message);
+        if let FileBody::Credit { granted, .. } = &message.body {
+            let before = if send.granted.0 == message.round { send.granted.1 } else { 0 };
+            send.granted = (message.round, before.max(*granted));
+        }
         if let FileBody::Credit { .. } | FileBody::Wait | FileBody::Again = &message.body {
             send.heard_at = now;
         }
@@ -221,6 +230,11 @@ impl World {
             FileBody::Piece { start, data } => {
                 let end = start + u64::try_from(data.len()).expect("a length fits 64 bits");
                 send.furthest = send.furthest.max(end);
+                if send.granted.0 != message.round || end > send.granted.1 {
+                    let granted = send.granted;
+                    let what = format!("file {id}: sent up to {end}, granted {granted:?}");
+                    self.record.broken.push(what);
+                }
                 if let Some(at) = at {
                     let sent = send.sent_to.entry(at).or_default();
                     sent.furthest = sent.furthest.max(end);
@@ -260,6 +274,7 @@ impl World {
             Step::SyncData | Step::SyncDirectory | Step::Remember => return,
         };
         self.check_disk(client);
+        self.check_reader(client, offer);
         if !is_placed {
             // Also of a transfer that was given up meanwhile.
             let content = Content::of(offer);
@@ -335,13 +350,20 @@ impl World {
         receiving.map(|(client, _)| ClientId(client)).collect()
     }
 
-    /// How many receive the files of a topic that a client's node can reach.
+    /// How many receive the files of a topic that a client's node can reach: of a private one those whom the
+    /// client lets in.
     pub(crate) fn receivers_in_reach(&self, client: ClientId, topic: &str) -> usize {
         let Some(home) = self.home_of(client) else { return 0 };
         let (reach, topic) = (self.in_reach(home.0), parse(topic));
+        let allowed = self.clients[client.0].allowed.get(&topic);
         let is_there = |slot: &&ClientSlot| {
             let is_near = self.home(slot).is_some_and(|home| reach.contains(&home.0));
-            is_near && slot.files.intakes.contains(&topic) && slot.wanted.contains(&topic)
+            let key = slot.keys.get(&topic);
+            let is_let_in = allowed.is_none_or(|all| key.is_some_and(|key| all.contains(key)));
+            is_near
+                && is_let_in
+                && slot.files.intakes.contains(&topic)
+                && slot.wanted.contains(&topic)
         };
         self.clients.iter().filter(is_there).count()
     }

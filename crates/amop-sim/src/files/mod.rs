@@ -10,10 +10,13 @@ mod disk;
 mod jobs;
 mod judge;
 mod nodes;
+mod private;
+mod secrets;
 
 use std::fmt;
 use std::time::Duration;
 
+use amop_auth::PublicKey;
 use amop_core::transfer::{Addressee, Sender, SenderInput};
 use amop_wire::{Code, FileEnd, FileFound, FileOffer, FileRoute, FoundReceiver, Instance, NodeId};
 
@@ -68,7 +71,14 @@ impl World {
     ) -> FileSendId {
         let offer = self.offer_of(client, topic, content);
         let transfer = self.next_transfer(client.0);
-        self.begin_send(client.0, transfer, offer, FileEnd::ANY, patience, None)
+        if self.seals(client.0, &offer.topic) {
+            let until = self.now + patience;
+            let wait = private::Wait { offer, patience, until, is_for_all: false };
+            self.wait_for_receivers(client.0, transfer, wait);
+        } else {
+            self.begin_send(client.0, transfer, offer, FileEnd::ANY, patience, None, None);
+        }
+        FileSendId(self.instance(client), transfer)
     }
 
     /// Sends a file to all who subscribe once the client's node has said who that is. The sends can be asked
@@ -88,10 +98,16 @@ impl World {
         let line = format_args!("asks for receivers of {content:?} on {topic}");
         self.tell(What::Did(Party::Client(client.0)), About::Nothing, line);
         let number = self.next_transfer(client.0);
-        let find = client::Find { offer, patience, ask_at: self.now };
-        self.clients[client.0].files.finds.insert(number, find);
-        self.ask_who_receives(client.0);
-        self.end_file_turn(client.0);
+        if self.seals(client.0, &offer.topic) {
+            let until = self.now + patience.min(private::VERIFIED_WITHIN);
+            let wait = private::Wait { offer, patience, until, is_for_all: true };
+            self.wait_for_receivers(client.0, number, wait);
+        } else {
+            let find = client::Find { offer, patience, ask_at: self.now, keys: None };
+            self.clients[client.0].files.finds.insert(number, find);
+            self.ask_who_receives(client.0);
+            self.end_file_turn(client.0);
+        }
         FileSendId(self.instance(client), number)
     }
 
@@ -173,13 +189,19 @@ impl World {
     /// The client's node has said who receives.
     pub(crate) fn found_receivers(&mut self, client: usize, number: u64, found: &FileFound) {
         let Some(find) = self.clients[client].files.finds.remove(&number) else { return };
-        let client::Find { offer, patience, .. } = find;
+        let client::Find { offer, patience, keys, .. } = find;
         for receiver in found.receivers().iter().map(FoundReceiver::end) {
-            let transfer = self.next_transfer(client);
-            self.begin_send(client, transfer, offer.clone(), receiver, patience, Some(number));
+            let key = keys.as_ref().map(|keys| keys.get(&receiver.instance).copied());
+            if key == Some(None) {
+                continue; // It has proved to hold no key.
+            }
+            let (transfer, key) = (self.next_transfer(client), key.flatten());
+            let find = Some(number);
+            self.begin_send(client, transfer, offer.clone(), receiver, patience, find, key);
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "it is what a send is")]
     fn begin_send(
         &mut self,
         client: usize,
@@ -188,7 +210,14 @@ impl World {
         receiver: FileEnd,
         patience: Duration,
         find: Option<u64>,
-    ) -> FileSendId {
+        key: Option<PublicKey>,
+    ) {
+        let seal = key.and_then(|key| {
+            self.seal_for(client, transfer, (&offer.topic, receiver.instance, key))
+        });
+        if seal.is_none() && (key.is_some() || self.seals(client, &offer.topic)) {
+            return self.nobody_may_receive(client, transfer, &offer, patience, find);
+        }
         let (now, instance) = (self.now, self.instance(ClientId(client)));
         let (id, content) = (FileSendId(instance, transfer), Content::of(&offer));
         let line = format_args!("sends file {id}: {content:?} to {}, {patience:?}", offer.topic);
@@ -196,17 +225,16 @@ impl World {
         let topic = offer.topic.clone();
         let send = FileSend::new(now, content, topic.clone(), receiver, patience);
         self.file_record.sends.insert(id, send.found_by(find));
-        let files = &mut self.clients[client].files;
-        let home = files.home;
+        let home = self.clients[client].files.home;
         let node = home.unwrap_or(NodeId::from_bytes([0; 32]));
         let route = FileRoute { transfer, sender: FileEnd { instance, node }, receiver };
         let addressee = Addressee::new(topic, &route);
         let sender = Sender::new(now, route, offer, patience);
-        files.sends.insert(transfer, client::Outgoing::new(sender, addressee, content));
+        let outgoing = client::Outgoing::new(sender, addressee, content, seal);
+        self.clients[client].files.sends.insert(transfer, outgoing);
         if let Some(home) = home {
             self.tell_sender(client, transfer, SenderInput::LinkUp(home));
         }
         self.end_file_turn(client);
-        id
     }
 }

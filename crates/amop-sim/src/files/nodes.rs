@@ -11,6 +11,7 @@ use crate::world::{self, World};
 impl World {
     /// A frame of the lane for files has reached a party.
     pub(crate) fn file_arrived(&mut self, party: Party, link: LinkId, frame: Frame) {
+        self.check_secret_file(&frame);
         let message = match FileMessage::from_frame(frame) {
             Ok(message) => message,
             Err(error) => {

@@ -7,6 +7,7 @@ use amop_wire::Code;
 use amop_wire::limits::FILE_CHUNK_BYTES;
 
 use super::chaos::Deed;
+use super::private::KEYS;
 use super::{SECOND, Swarm, millis};
 use crate::{ClientId, Content, DiskTrouble, FileSendId};
 
@@ -19,6 +20,9 @@ impl Swarm {
         let client = self.world.any(&self.clients);
         if !self.world.lives(client) || self.world.is_paused(client) {
             return;
+        }
+        if self.is_private && self.world.draw(3) == 0 {
+            return self.secret_file_step(client);
         }
         let topic = self.any_file_topic();
         let (notice, mended_after) = (self.draw_notice(), self.draw_span());
@@ -44,10 +48,44 @@ impl Swarm {
         }
     }
 
-    /// Sends a file to one or to all. One that takes long is often cut off, by killing its sender or somebody
-    /// who receives, and sent again.
+    /// What somebody does with files on private topics.
+    fn secret_file_step(&mut self, client: ClientId) {
+        let key = self.world.any(&KEYS);
+        match self.world.draw(16) {
+            0..=6 => {
+                self.let_somebody_in(client);
+                let content = self.any_secret();
+                self.send_file(client, SECRET_TOPIC, content);
+            }
+            // In the clear, and in vain to who receives with a key.
+            7 if !self.world.seals_files(client, SECRET_TOPIC) => {
+                let content = self.any_content();
+                self.world.send_file(client, SECRET_TOPIC, content, 5 * SECOND);
+            }
+            7..=11 => self.world.receive_private_files(client, SECRET_TOPIC, key),
+            12 => self.world.receive_files(client, SECRET_TOPIC), // Without a key, and in vain.
+            13 => self.world.stop_receiving(client, SECRET_TOPIC),
+            _ => self.world.remove_key(client, SECRET_TOPIC, key),
+        }
+    }
+
+    /// Nothing is sent on the private topic by who has no list for it; sometimes it gets another one.
+    fn let_somebody_in(&mut self, client: ClientId) {
+        if self.world.seals_files(client, SECRET_TOPIC) && self.world.draw(4) > 0 {
+            return;
+        }
+        let keys: Vec<u8> = KEYS.into_iter().filter(|_| self.world.draw(3) > 0).collect();
+        self.world.allow(client, SECRET_TOPIC, &keys);
+    }
+
     fn send_some_file(&mut self, client: ClientId, topic: &str) {
         let content = self.any_content();
+        self.send_file(client, topic, content);
+    }
+
+    /// Sends a file to one or to all. One that takes long is often cut off, by killing its sender or somebody
+    /// who receives, and sent again.
+    fn send_file(&mut self, client: ClientId, topic: &str, content: Content) {
         self.last_file = Some((client, topic.to_owned(), content));
         self.send_last_again();
         if content.size < FILE_CHUNK_BYTES || self.world.draw(3) == 0 {
@@ -75,6 +113,9 @@ impl Swarm {
         if !self.world.lives(client) || self.world.is_paused(client) {
             return;
         }
+        if topic == SECRET_TOPIC && !self.world.seals_files(client, SECRET_TOPIC) {
+            self.let_somebody_in(client); // It has begun another life.
+        }
         let patience = self.draw_patience();
         if self.world.draw(4) == 0 {
             self.world.send_file_to_all(client, &topic, content, patience);
@@ -90,6 +131,10 @@ impl Swarm {
                 self.world.receive_files(client, topic);
             }
         }
+        if self.has_files && self.is_private && self.world.draw(2) == 0 {
+            let key = self.world.any(&KEYS);
+            self.world.receive_private_files(client, SECRET_TOPIC, key);
+        }
     }
 
     /// Once nothing fails any more, what was not received is when it is sent again, and so is what is new.
@@ -97,16 +142,30 @@ impl Swarm {
         // Whoever is offered what he has, or waits for another send of it, has his answer by then.
         self.world.run_for(PATIENCE_MAX + 10 * SECOND);
         self.world.check_files();
-        let receiver = self.world.any(&self.clients);
-        let sender = self.world.any(&self.clients);
+        let (receiver, sender) = (self.world.any(&self.clients), self.world.any(&self.clients));
         let topic = self.any_file_topic();
         self.world.receive_files(receiver, &topic);
         self.world.run_for(2 * SECOND);
-        let (to_one, to_all) = (self.new_content(), self.new_content());
-        let mut sends = vec![self.world.send_file(sender, &topic, to_one, PATIENCE_MAX)];
-        let all = self.world.send_file_to_all(sender, &topic, to_all, PATIENCE_MAX);
-        for content in self.world.unsent(sender, &topic) {
-            sends.push(self.world.send_file(sender, &topic, content, PATIENCE_MAX));
+        let contents = [self.new_content(), self.new_content()];
+        self.send_in_quiet(sender, &topic, contents);
+        if self.is_private {
+            let (receiver, sender) = (self.world.any(&self.clients), self.world.any(&self.clients));
+            self.world.allow(sender, SECRET_TOPIC, &LISTED);
+            self.world.receive_private_files(receiver, SECRET_TOPIC, LISTED[0]);
+            // Who failed to prove anything for long is asked again within a minute.
+            self.world.run_for(70 * SECOND);
+            let contents = [self.new_secret(), self.new_secret()];
+            self.send_in_quiet(sender, SECRET_TOPIC, contents);
+        }
+        self.world.check_files();
+    }
+
+    /// Sends one file to one receiver and one to all, and again what has not come to its end.
+    fn send_in_quiet(&mut self, sender: ClientId, topic: &str, [to_one, to_all]: [Content; 2]) {
+        let mut sends = vec![self.world.send_file(sender, topic, to_one, PATIENCE_MAX)];
+        let all = self.world.send_file_to_all(sender, topic, to_all, PATIENCE_MAX);
+        for content in self.world.unsent(sender, topic) {
+            sends.push(self.world.send_file(sender, topic, content, PATIENCE_MAX));
         }
         self.world.run_for(PATIENCE_MAX + 10 * SECOND);
         sends.extend(self.world.sends_to_all(all));
@@ -117,7 +176,7 @@ impl Swarm {
             }
             self.world.run_for(10 * SECOND);
         }
-        let reaches = self.world.receivers_in_reach(sender, &topic);
+        let reaches = self.world.receivers_in_reach(sender, topic);
         for id in sends {
             self.check_quiet_send(id, reaches);
         }
@@ -125,7 +184,6 @@ impl Swarm {
         if told != reaches {
             self.violations.push(format!("a file for all went to {told} of {reaches} in quiet"));
         }
-        self.world.check_files();
     }
 
     fn check_quiet_send(&mut self, id: FileSendId, reaches: usize) {
@@ -164,6 +222,20 @@ impl Swarm {
         Content { number, size: SIZES[usize::from(number) % SIZES.len()] }
     }
 
+    /// A secret one, mostly one that was sent before.
+    fn any_secret(&mut self) -> Content {
+        if self.secret_files == 0 || self.world.draw(3) == 0 {
+            return self.new_secret();
+        }
+        let number = self.world.draw(self.secret_files.into());
+        secret(1 + u16::try_from(number).expect("it is below"))
+    }
+
+    fn new_secret(&mut self) -> Content {
+        self.secret_files = (self.secret_files + 1).min(Content::NUMBER_MAX);
+        secret(self.secret_files)
+    }
+
     fn draw_size(&mut self) -> u64 {
         self.world.any(&SIZES)
     }
@@ -177,6 +249,16 @@ impl Swarm {
         self.world.any(&FILE_TOPICS).to_owned()
     }
 }
+
+fn secret(number: u16) -> Content {
+    Content::secret(number, SIZES[usize::from(number) % SIZES.len()])
+}
+
+/// The topic of files that not everybody may read.
+const SECRET_TOPIC: &str = "private files";
+
+/// The keys that are listed once nothing fails any more.
+const LISTED: [u8; 2] = [1, 2];
 
 const FILE_TOPICS: [&str; 2] = ["files 0", "files 1"];
 

@@ -87,6 +87,8 @@ pub struct Swarm {
     has_files: bool,
     /// How many files are new so far.
     files: u16,
+    /// How many of the secret ones.
+    secret_files: u16,
     /// What was sent last, by whom, and to what.
     last_file: Option<(ClientId, String, Content)>,
     /// What is going to be done, and when.
@@ -131,6 +133,7 @@ impl Swarm {
             drains: plan.drains,
             has_files: plan.has_files,
             files: 0,
+            secret_files: 0,
             last_file: None,
             agenda: BTreeMap::new(),
             liar: Liar::default(),

@@ -102,4 +102,4 @@ impl Swarm {
 }
 
 /// The keys that anybody holds.
-const KEYS: [u8; 4] = [1, 2, 3, 4];
+pub(super) const KEYS: [u8; 4] = [1, 2, 3, 4];

@@ -8,6 +8,8 @@ mod cost;
 mod doubt;
 mod drain;
 mod files;
+mod files_outage;
+mod files_private;
 mod forgeries;
 mod heal;
 mod lies;
