@@ -5,9 +5,11 @@
 mod admin;
 mod descriptors;
 mod limits;
+mod monitoring;
 mod renewal;
 mod revocation;
 mod starting;
 mod supervised;
 mod support;
+mod tools;
 mod unit;
