@@ -59,11 +59,15 @@ pub enum Fault {
     Disk,
     /// [`set_muddling`](crate::World::set_muddling)
     Muddle,
+    /// [`set_rules`](crate::World::set_rules)
+    Rules,
+    /// [`revoke`](crate::World::revoke)
+    Revoke,
 }
 
 impl Fault {
     /// Each of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::Detour,
         Self::Tail,
         Self::Room,
@@ -92,6 +96,8 @@ impl Fault {
         Self::PowerCut,
         Self::Disk,
         Self::Muddle,
+        Self::Rules,
+        Self::Revoke,
     ];
 
     /// A word for it.
@@ -126,6 +132,8 @@ impl Fault {
             Self::PowerCut => "power cut",
             Self::Disk => "disk",
             Self::Muddle => "muddle",
+            Self::Rules => "rules",
+            Self::Revoke => "revoke",
         }
     }
 }

@@ -43,6 +43,10 @@ pub struct Plan {
     pub drains: bool,
     /// Whether files are sent.
     pub has_files: bool,
+    /// Whether nodes go by access rules.
+    pub has_rules: bool,
+    /// Whether certificates are revoked.
+    pub has_lists: bool,
 }
 
 /// A connected graph.
@@ -97,6 +101,8 @@ impl Plan {
             is_throttled: draw(0, 9) == 0,
             drains: draw(0, 1) == 0,
             has_files: draw(0, 2) == 0,
+            has_rules: draw(0, 3) == 0,
+            has_lists: draw(0, 3) == 0,
         }
     }
 }
