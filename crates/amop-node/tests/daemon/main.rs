@@ -4,6 +4,7 @@
 
 mod admin;
 mod descriptors;
+mod draining;
 mod limits;
 mod monitoring;
 mod renewal;
