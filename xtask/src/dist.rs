@@ -4,7 +4,7 @@
 //! ```text
 //! amop-0.1.0-x86_64-unknown-linux-gnu/
 //!   bin/amop amop-node          share/man/man1 man5 man8        deploy/       README.md CHANGELOG.md
-//!   share/completions/…         docs/…                          LICENSES.txt  SHA256SUMS
+//!   share/completions/…         docs/…                          LICENSE LICENSES.txt  SHA256SUMS
 //! ```
 //!
 //! From the same programs comes the same archive, byte for byte: files are sorted, have the time of the commit, and
@@ -78,7 +78,7 @@ fn gather(root: &Path, binaries: &Path, to: &Path) -> Result<()> {
             fs::write(file, script)?;
         }
     }
-    for file in ["README.md", "CHANGELOG.md"] {
+    for file in ["README.md", "CHANGELOG.md", "LICENSE"] {
         copy(&root.join(file), &to.join(file))?;
     }
     for dir in ["deploy", "docs"] {

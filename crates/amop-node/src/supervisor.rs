@@ -4,7 +4,7 @@
 //! fed as long as the node's thread answers, so that a node that hangs is started again. What cannot be sent is
 //! lost, for a supervisor that does not listen must not stop a node.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -24,8 +24,12 @@ pub(crate) struct Supervisor {
 impl Supervisor {
     /// The one that the environment names.
     pub(crate) fn from_env() -> Self {
-        let socket = std::env::var_os("NOTIFY_SOCKET").and_then(|name| connect(&name));
-        let number = |key| std::env::var(key).ok().and_then(|text| text.parse::<u64>().ok());
+        Self::named_by(|name| std::env::var_os(name))
+    }
+
+    fn named_by(variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let socket = variable("NOTIFY_SOCKET").and_then(|name| connect(&name));
+        let number = |key| variable(key)?.to_str()?.parse::<u64>().ok();
         let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
         let most = number("WATCHDOG_USEC").filter(|&most| most > 0 && is_ours);
         // Half of the time is what systemd advises.
@@ -87,3 +91,39 @@ fn connect(name: &OsStr) -> Option<UnixDatagram> {
 
 /// How often the line for `systemctl status` is told anew.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watchdog_is_fed_twice_in_its_time_if_it_watches_this_process() {
+        let feed_every = |variables: &[(&str, &str)]| {
+            let value = |name: &str| variables.iter().find(|(of, _)| *of == name);
+            let value = |name: &str| value(name).map(|(_, value)| value.into());
+            Supervisor::named_by(value).feed_every
+        };
+        let us = std::process::id().to_string();
+        let usec = ("WATCHDOG_USEC", "3000000");
+        assert_eq!(feed_every(&[usec]), Some(Duration::from_millis(1500)));
+        assert_eq!(feed_every(&[usec, ("WATCHDOG_PID", &us)]), Some(Duration::from_millis(1500)));
+        assert_eq!(feed_every(&[usec, ("WATCHDOG_PID", "1")]), None);
+        assert_eq!(feed_every(&[("WATCHDOG_USEC", "0")]), None);
+        assert_eq!(feed_every(&[("WATCHDOG_USEC", "soon")]), None);
+        assert_eq!(feed_every(&[]), None);
+    }
+
+    #[test]
+    fn a_supervisor_with_an_abstract_name_hears_too() {
+        let name = format!("amop-test-{}", std::process::id());
+        let ear = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        ear.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let names = |variable: &str| {
+            (variable == "NOTIFY_SOCKET").then(|| OsString::from(format!("@{name}")))
+        };
+        Supervisor::named_by(names).ready();
+        let mut bytes = [0; 64];
+        let count = ear.recv(&mut bytes).unwrap();
+        assert_eq!(&bytes[..count], b"READY=1");
+    }
+}

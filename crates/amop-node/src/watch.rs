@@ -54,6 +54,9 @@ pub(crate) const PERIOD: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     #[test]
@@ -71,5 +74,16 @@ mod tests {
             assert!(watch.has_changed() && !watch.has_changed());
         }
         assert!(!Watch::new(Vec::new()).has_changed());
+    }
+
+    #[test]
+    fn a_file_that_is_as_long_as_before_is_noticed_by_its_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = File::create(dir.path().join("node.crt")).unwrap();
+        file.set_modified(UNIX_EPOCH).unwrap();
+        let mut watch = Watch::new(vec![dir.path().to_owned()]);
+        assert!(!watch.has_changed());
+        file.set_modified(UNIX_EPOCH + PERIOD).unwrap();
+        assert!(watch.has_changed() && !watch.has_changed());
     }
 }

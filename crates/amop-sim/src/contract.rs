@@ -11,6 +11,7 @@ use amop_wire::{
 };
 use bytes::Bytes;
 
+use crate::access::Requests;
 use crate::application::answer_to;
 use crate::keys;
 use crate::sealed_order::SealedOrder;
@@ -24,6 +25,7 @@ pub struct Record {
     /// What was found broken while it happened.
     pub(crate) broken: Vec<String>,
     pub(crate) sequences: Sequences,
+    pub(crate) requests: Requests,
     pub(crate) sealed_order: SealedOrder,
     pub(crate) gaps: Vec<(Instance, MsgId, Gap)>,
     pub(crate) story: Option<Story>,
@@ -114,6 +116,7 @@ impl Record {
             found.extend(violations.into_iter().map(|what| format!("{id}: {what}")));
         }
         found.extend(keys::violations(&self.publications));
+        found.extend(self.requests.violations(&self.publications));
         found
     }
 

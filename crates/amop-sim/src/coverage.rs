@@ -230,7 +230,6 @@ impl fmt::Display for Coverage {
 const ABSENT: &[(&str, &str)] = &[
     ("client effect", "close"),
     ("code", "201"),
-    ("code", "202"),
     ("code", "203"),
     // Nearly full is full for what is longer; that it was tells the reason `memory-full`.
     ("limit", "bytes held"),
@@ -239,18 +238,9 @@ const ABSENT: &[(&str, &str)] = &[
     ("limit", "nodes on the map"),
     ("limit", "topics watched by one client"),
     ("limit", "topics of one client decided about"),
-    // No node of a world knows an authority, so none has a list.
-    ("node effect", "judge revocations"),
     ("node input", "recertified"),
-    ("node input", "revocations"),
-    ("node input", "revocations judged"),
-    ("node input", "rules"),
     ("node message", "Outlived"),
-    ("peer message", "RevocationList"),
-    ("peer message", "RevocationPull"),
-    ("peer message", "RevocationsHeld"),
     ("reason", "bad-topic"),
-    ("reason", "not-permitted"),
     ("reason", "payload-too-long"),
     ("reason", "file-too-long"),
     ("reason", "file-not-wanted"),

@@ -61,11 +61,15 @@ pub enum Fault {
     Disk,
     /// [`set_muddling`](crate::World::set_muddling)
     Muddle,
+    /// [`set_rules`](crate::World::set_rules)
+    Rules,
+    /// [`revoke`](crate::World::revoke)
+    Revoke,
 }
 
 impl Fault {
     /// Each of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::Detour,
         Self::Tail,
         Self::Room,
@@ -95,6 +99,8 @@ impl Fault {
         Self::PowerCut,
         Self::Disk,
         Self::Muddle,
+        Self::Rules,
+        Self::Revoke,
     ];
 
     /// A word for it.
@@ -130,6 +136,8 @@ impl Fault {
             Self::PowerCut => "power cut",
             Self::Disk => "disk",
             Self::Muddle => "muddle",
+            Self::Rules => "rules",
+            Self::Revoke => "revoke",
         }
     }
 }

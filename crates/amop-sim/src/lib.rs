@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod access;
 mod application;
 mod arrivals;
 mod byzantine;
@@ -25,6 +26,7 @@ mod private;
 mod propagation;
 mod publishing;
 mod rates;
+mod revocations;
 mod sealed_order;
 mod sequence;
 mod slots;

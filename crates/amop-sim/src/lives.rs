@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use amop_core::node::{Input as NodeInput, LinkId, Node};
+use amop_core::node::{Input as NodeInput, LinkId, Node, Rules};
 use amop_wire::{Epoch, Instance, Instant};
 
 use crate::application::Inbox;
@@ -70,9 +70,11 @@ impl World {
         let mut core = Node::new(slot.name.clone(), epoch, slot.seed());
         core.set_limits(self.limits.node);
         slot.core = Some(core);
+        let rules = (!slot.rules.is_empty()).then(|| Rules::new(slot.rules.clone()));
         self.begin_taking(node.0);
         self.tell_all(format_args!("n{} starts, {epoch:?}", node.0));
-        self.node_batch(node.0, []);
+        self.node_batch(node.0, rules.map(NodeInput::Rules));
+        self.show_lists(node.0);
     }
 
     /// Stops the process of a node for a while: it hears and does nothing, its timers come late. If
@@ -128,6 +130,12 @@ impl World {
     #[must_use]
     pub fn is_paused(&self, client: ClientId) -> bool {
         self.now < self.clients[client.0].paused_until
+    }
+
+    /// Whether the process of a node is stopped.
+    #[must_use]
+    pub fn is_node_paused(&self, node: NodeId) -> bool {
+        self.now < self.nodes[node.0].paused_until
     }
 
     /// Until when the process of a party is stopped.

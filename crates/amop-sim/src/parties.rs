@@ -83,6 +83,7 @@ impl World {
                 inputs.into_iter().filter_map(|input| self.admit(node, input)).collect();
             while let Some(input) = inputs.pop() {
                 self.learn_what_is_known(node, &input);
+                self.note_asked(node, &input);
                 self.coverage.node_input(&input);
                 let now = self.now;
                 let published = self.publish_bytes(&input);
@@ -100,6 +101,7 @@ impl World {
             }
         }
         self.check_versions(node);
+        self.check_served(node);
         self.check_node_limits(node);
         self.wake_node_in_time(node);
         self.send_files(node);
@@ -148,6 +150,7 @@ impl World {
         let from = (Party::Node(node), self.nodes[node].life);
         match effect {
             NodeEffect::ToClient { link, message } => {
+                self.check_said(node, link, &message);
                 if let Some(forged) = self.forged_messages(node, link, &message) {
                     for (link, message) in forged {
                         self.send(from, link, &message);
@@ -191,9 +194,8 @@ impl World {
                 let signature = self.notary.sign_by(&leaf, &message);
                 Some(NodeInput::Signed { signature, chain: self.notary.chain_of(leaf) })
             }
-            // No authority is known in a world, so no list is asked for.
             NodeEffect::JudgeRevocations { peer, list } => {
-                let verdict = Err("no authority is known".to_owned());
+                let verdict = self.judge_list(node, &list);
                 Some(NodeInput::RevocationsJudged { peer, list, verdict })
             }
             NodeEffect::Reached { number, reach } => {
@@ -310,8 +312,8 @@ impl World {
                 self.tell(What::Did(Party::Client(client)), About::Nothing, line);
                 let slot = &mut self.clients[client];
                 slot.subscribed.push((topic.clone(), code));
-                if code != Code::Ok {
-                    slot.wanted.remove(&topic);
+                if code != Code::Ok && slot.wanted.remove(&topic) {
+                    self.topics_changed.insert(topic, self.now);
                 }
             }
             ClientEffect::Receivers { topic } => self.told_receivers(client, &topic),

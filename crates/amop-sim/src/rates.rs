@@ -3,10 +3,9 @@
 //! Each life of a node is measured by itself, by nothing but a sum: what it has taken since it was given
 //! its rates must never be more than the rates times the time, and one burst.
 
-use amop_core::node::{Effect as NodeEffect, Input as NodeInput, Pace, Rate, Rates, Rules};
+use amop_core::node::{Effect as NodeEffect, Input as NodeInput, Pace, Rate, Rates};
 use amop_wire::{ClientMessage, Code, Instant, NodeMessage, Outcome};
 
-use crate::NodeId;
 use crate::fault::Fault;
 use crate::world::World;
 
@@ -50,12 +49,6 @@ impl World {
                 core.set_limits(self.limits.node);
             }
         }
-    }
-
-    /// Has a node go by these rules from now on, in this life.
-    pub fn set_rules(&mut self, node: NodeId, rules: Rules) {
-        self.disturb(self.now);
-        self.node_batch(node.0, [NodeInput::Rules(rules)]);
     }
 
     /// A node begins a life in which it has taken nothing.

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use amop_core::client::{Client, Input as ClientInput};
-use amop_core::node::{Input as NodeInput, LinkId, Node, Refused, Untruth};
+use amop_core::node::{Input as NodeInput, LinkId, Node, Refused, Rule, Untruth};
 use amop_wire::{Code, Epoch, Instant, Name, Topic, Version};
 
 use crate::application::{Application, Inbox};
 use crate::files::{Disk, Files};
 use crate::forger::Forger;
 use crate::rates::Taken;
+use crate::revocations::Lists;
 use crate::watch::Calm;
 
 #[derive(Debug)]
@@ -44,6 +45,10 @@ pub(crate) struct NodeSlot {
     pub(crate) is_shut_down: bool,
     pub(crate) is_draining: bool,
     pub(crate) taken: Taken,
+    /// What it permits its clients, and since when.
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) ruled_at: Instant,
+    pub(crate) lists: Lists,
     /// How many messages it has not sent for want of memory.
     pub(crate) unsent: u64,
 }

@@ -33,12 +33,14 @@ impl World {
             let reached = reached(at, &neighbours);
             for &of in up.iter().filter(|&&of| of != at) {
                 let wanted = if reached.contains(&of) { &wanted[of] } else { &nobody };
+                let is_believed = |(topic, _): &&(Topic, Instance)| self.believes(at, of, topic);
+                let wanted: Topics = wanted.iter().filter(is_believed).cloned().collect();
                 let seen = self.view(at, of);
-                if *wanted != seen {
+                if wanted != seen {
                     found.push(format!("node {at} believes {seen:?} of node {of}, not {wanted:?}"));
                 }
-                let chosen = self.found(at, of, wanted);
-                if *wanted != chosen {
+                let chosen = self.found(at, of, &wanted);
+                if wanted != chosen {
                     found.push(format!("node {at} finds {chosen:?} at node {of}, not {wanted:?}"));
                 }
             }

@@ -86,6 +86,7 @@ impl World {
             || !slot.calm.is_since(start)
             || !self.room.is_since(before)
             || changed > before
+            || self.ruled_at > before
         {
             return false;
         }
@@ -118,8 +119,12 @@ impl World {
         let is_chosen = |slot: &&ClientSlot| {
             chosen.is_empty() || instance(slot).is_some_and(|instance| chosen.contains(&instance))
         };
+        let is_believed = |slot: &&ClientSlot| {
+            self.home(slot).is_none_or(|node| self.believes(home.0, node.0, topic))
+        };
+        let wants = |slot: &&ClientSlot| slot.wanted.contains(topic);
         let mut subscribers =
-            self.clients.iter().filter(|slot| slot.wanted.contains(topic)).filter(is_chosen);
+            self.clients.iter().filter(wants).filter(is_believed).filter(is_chosen);
         let mut is_any = false;
         let mut known = if chosen.is_empty() { publication.known.clone() } else { BTreeSet::new() };
         let all_are_well = subscribers.all(|slot| {

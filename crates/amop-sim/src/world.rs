@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use amop_core::client::Client;
 use amop_core::node::{LinkId, Node};
-use amop_wire::{Code, Epoch, Instance, Instant, Name, Topic};
+use amop_wire::{AuthorityId, Code, Epoch, Instance, Instant, Name, Topic};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -20,6 +20,7 @@ use crate::network::{Network, Party};
 use crate::notary::Notary;
 use crate::private::Secrets;
 use crate::rates::Taken;
+use crate::revocations::Lists;
 pub(crate) use crate::slots::{ClientSlot, NodeSlot};
 use crate::story::Story;
 use crate::stranger::Stranger;
@@ -70,6 +71,10 @@ pub struct World {
     pub(crate) disturbed_until: Instant,
     /// When a client last came to a topic or left it.
     pub(crate) topics_changed: BTreeMap<Topic, Instant>,
+    /// When the rules of a node changed last, if they ever did.
+    pub(crate) ruled_at: Instant,
+    /// The number of the newest revocation list of each authority.
+    pub(crate) made_lists: BTreeMap<AuthorityId, u64>,
     /// A driver looks at what arrived within less than this.
     pub(crate) batching: Duration,
     /// Most bytes on their way from a node over one link; control messages to peers
@@ -113,6 +118,8 @@ impl World {
             room: Calm::since(Instant::default()),
             disturbed_until: Instant::default(),
             topics_changed: BTreeMap::new(),
+            ruled_at: Instant::default(),
+            made_lists: BTreeMap::new(),
             batching: Duration::ZERO,
             link_bytes_max: 1 << 20,
             control_bytes_max: usize::MAX,
@@ -159,6 +166,9 @@ impl World {
             is_shut_down: false,
             is_draining: false,
             taken: Taken::default(),
+            rules: Vec::new(),
+            lists: Lists::new(),
+            ruled_at: Instant::default(),
             unsent: 0,
         });
         let node = NodeId(self.nodes.len() - 1);

@@ -1,21 +1,24 @@
-//! The metrics, in the text format of OpenMetrics.
+//! The metrics, in the text format 0.0.4 of Prometheus, which all that scrape can read, and `promtool` reads alone.
 //!
 //! They are made anew at each scrape from what the node shows, so nothing is counted twice. Labels are codes,
 //! directions, and names of peers and issuers: never topics, clients or ids, of which there may be any number.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use amop_node::view::{Flow, Overview, PeerView};
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::encode_registry;
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::Registry;
 
 use super::Reloads;
 
 /// What the text is.
-pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All metrics of a node.
 pub(crate) fn text(overview: &Overview, peers: &[PeerView], reloads: &Reloads) -> String {
@@ -26,13 +29,13 @@ pub(crate) fn text(overview: &Overview, peers: &[PeerView], reloads: &Reloads) -
     ends(&mut sheet, overview, peers);
     let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
     sheet.counters(
-        "amop_reloads",
+        "amop_reloads_total",
         "How often the configuration was read again, and whether it was taken",
         [("taken", read(&reloads.taken)), ("refused", read(&reloads.refused))]
             .map(|(result, count)| (vec![("result", result.to_owned())], count)),
     );
     let mut text = String::new();
-    encode(&mut text, &sheet.0).expect("a text takes all that is written");
+    encode_registry(&mut text, &sheet.0).expect("a text takes all that is written");
     text
 }
 
@@ -62,7 +65,7 @@ fn node(sheet: &mut Sheet, overview: &Overview) {
 fn traffic(sheet: &mut Sheet, overview: &Overview) {
     let counts = &overview.counts;
     sheet.counters(
-        "amop_publishes",
+        "amop_publishes_total",
         "How publishes of clients of this node ended, by code; files are not among them",
         counts.outcomes.iter().map(|(code, count)| (vec![("code", code.to_string())], *count)),
     );
@@ -71,31 +74,31 @@ fn traffic(sheet: &mut Sheet, overview: &Overview) {
             .map(|(link, count)| (vec![("link", link.to_owned())], count))
     };
     let flows: [(&str, &str, Count); 4] = [
-        ("amop_messages_received", "Messages of all kinds that came", |flow| flow.received),
-        ("amop_messages_sent", "Messages of all kinds that were sent", |flow| flow.sent),
-        ("amop_payload_received_bytes", "Payload that came", |flow| flow.received_bytes),
-        ("amop_payload_sent_bytes", "Payload that was sent", |flow| flow.sent_bytes),
+        ("amop_messages_received_total", "Messages of all kinds that came", |flow| flow.received),
+        ("amop_messages_sent_total", "Messages of all kinds that were sent", |flow| flow.sent),
+        ("amop_payload_received_bytes_total", "Payload that came", |flow| flow.received_bytes),
+        ("amop_payload_sent_bytes_total", "Payload that was sent", |flow| flow.sent_bytes),
     ];
     for (name, help, value) in flows {
         sheet.counters(name, help, both(value));
     }
     let single = [
         (
-            "amop_announcements_refused",
+            "amop_announcements_refused_total",
             "Announcements of other nodes that were not believed",
             counts.refused_announcements,
         ),
         (
-            "amop_revocation_lists_learned",
+            "amop_revocation_lists_learned_total",
             "Revocation lists that peers gave and that count",
             counts.learned_lists,
         ),
         (
-            "amop_revocation_lists_refused",
+            "amop_revocation_lists_refused_total",
             "Revocation lists of peers that do not count",
             counts.refused_lists,
         ),
-        ("amop_messages_refused", "Messages that cannot be true", counts.refused_messages),
+        ("amop_messages_refused_total", "Messages that cannot be true", counts.refused_messages),
     ];
     for (name, help, count) in single {
         sheet.counter(name, help, count);
@@ -117,7 +120,7 @@ fn links(sheet: &mut Sheet, peers: &[PeerView]) {
         linked.clone().map(|(labels, link)| (labels, link.round_trip_ms / 1e3)),
     );
     sheet.counters(
-        "amop_peer_lost_packets",
+        "amop_peer_lost_packets_total",
         "Packets lost on the way to a peer, on its present link",
         linked.map(|(labels, link)| (labels, link.lost_packets)),
     );
@@ -158,9 +161,9 @@ impl Sheet {
     }
 
     fn counter(&mut self, name: &str, help: &str, value: u64) {
-        let counter: Counter = Counter::default();
-        counter.inc_by(value);
-        self.0.register(name, help, counter);
+        let total = Total::default();
+        total.0.inc_by(value);
+        self.0.register(name, help, total);
     }
 
     fn gauges(&mut self, name: &str, help: &str, values: impl IntoIterator<Item = (Labels, f64)>) {
@@ -171,19 +174,38 @@ impl Sheet {
         self.0.register(name, help, family);
     }
 
-    /// `_total` is added to the name.
     fn counters(
         &mut self,
         name: &str,
         help: &str,
         values: impl IntoIterator<Item = (Labels, u64)>,
     ) {
-        let family: Family<Labels, Counter> = Family::default();
+        let family: Family<Labels, Total> = Family::default();
         for (labels, value) in values {
-            family.get_or_create(&labels).inc_by(value);
+            family.get_or_create(&labels).0.inc_by(value);
         }
         self.0.register(name, help, family);
     }
+}
+
+/// A counter whose help, type and values all go by its whole name, which ends in `_total`.
+///
+/// The library writes OpenMetrics, where help and type go by the name without it.
+#[derive(Debug, Default)]
+struct Total(Counter);
+
+impl EncodeMetric for Total {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        encoder.encode_gauge(&self.0.get()) // The way to write a value with no more than its name.
+    }
+
+    fn metric_type(&self) -> MetricType {
+        Self::TYPE
+    }
+}
+
+impl TypedMetric for Total {
+    const TYPE: MetricType = MetricType::Counter;
 }
 
 /// Counts here are far below 2^53.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use amop_p2p::{Endpoint, Identity, LinkKind, Settings, Trust};
+use amop_p2p::{Endpoint, Identity, Link, LinkKind, Settings, Trust};
 use amop_pki::Consortium;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
@@ -16,8 +16,8 @@ fn allow(node: &Running, descriptors: u64) {
     prlimit(Some(pid), Resource::Nofile, Rlimit { current: Some(descriptors), maximum }).unwrap();
 }
 
-/// Whether a client can link with the node.
-async fn can_link(consortium: &Consortium, node: &Running) -> bool {
+/// Links a client with the node, if it can.
+pub(crate) async fn dial(consortium: &Consortium, node: &Running) -> (Endpoint, Option<Link>) {
     let line = node.log.iter().find(|line| line.contains("sdk_addr=")).unwrap();
     let (_, addr) = line.split_once("sdk_addr=").unwrap();
     let addr = addr.split_whitespace().next().unwrap().parse().unwrap();
@@ -25,7 +25,8 @@ async fn can_link(consortium: &Consortium, node: &Running) -> bool {
     let me = Identity::from_pem(leaf.chain_pem().as_bytes(), leaf.key_pem().as_bytes()).unwrap();
     let trust = Trust::from_pem(consortium.root().certificate_pem().as_bytes()).unwrap();
     let dialer = Endpoint::dial_only(LinkKind::Sdk, &me, &trust, Settings::default()).unwrap();
-    tokio::time::timeout(PATIENCE, dialer.dial(addr, None)).await.unwrap().is_ok()
+    let link = tokio::time::timeout(PATIENCE, dialer.dial(addr, None)).await.unwrap();
+    (dialer, link.ok())
 }
 
 #[tokio::test]
@@ -34,7 +35,7 @@ async fn a_daemon_without_descriptors_refuses_what_needs_one_and_recovers_withou
     let mut node = start(dir.path()).await;
     node.says("admin interface ready").await;
     allow(&node, 1);
-    assert!(can_link(&consortium, &node).await, "a link needs no descriptor");
+    assert!(dial(&consortium, &node).await.1.is_some(), "a link needs no descriptor");
     node.hang_up();
     node.says("not reloaded; nothing has changed").await;
     assert!(node.said("Too many open files"), "{:?}", node.log);

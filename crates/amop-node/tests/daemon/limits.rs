@@ -1,4 +1,4 @@
-//! A daemon whose limits change while it runs.
+//! A daemon whose limits and rules change while it runs.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -25,6 +25,17 @@ async fn limits_are_read_again_and_wrong_ones_change_nothing() {
     node.says("not reloaded; nothing has changed").await;
     let place = "`limits.session.bytes` is";
     assert!(node.said(place), "{:?}", node.log);
+}
+
+/// ACL-3, IDENT-9
+#[tokio::test]
+async fn rules_and_lists_of_who_may_come_in_are_read_again() {
+    let dir = directory(0, 0);
+    let mut node = start(dir.path()).await;
+    let rule = "[[acl]]\nwho = [\"*\"]\ntopics = [\"*\"]\nallow = [\"publish\"]\n";
+    append(dir.path(), rule);
+    node.hang_up();
+    node.says("going by other rules count=1").await;
 }
 
 #[tokio::test]

@@ -4,10 +4,13 @@
 
 mod admin;
 mod descriptors;
+mod draining;
 mod limits;
+mod monitoring;
 mod renewal;
 mod revocation;
 mod starting;
 mod supervised;
 mod support;
+mod tools;
 mod unit;

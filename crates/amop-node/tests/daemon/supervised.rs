@@ -12,16 +12,20 @@ use crate::support::{DAEMON, PATIENCE, Running, directory, started};
 struct Ear(UnixDatagram);
 
 impl Ear {
-    /// Waits until the daemon says this among other things, and tells all that came up to there.
+    /// Waits until the daemon says this among other things, which give it no more time, and tells all that came up
+    /// to there.
     async fn hears(&self, wanted: &str) -> Vec<String> {
         let mut heard: Vec<String> = Vec::new();
-        while !heard.iter().any(|word| word == wanted) {
-            let mut bytes = [0; 512];
-            let came = tokio::time::timeout(PATIENCE, self.0.recv(&mut bytes)).await;
-            let count = came.unwrap_or_else(|_| panic!("{wanted}: {heard:?}")).unwrap();
-            let text = std::str::from_utf8(&bytes[..count]).unwrap();
-            heard.extend(text.lines().map(str::to_owned));
-        }
+        let listen = async {
+            while !heard.iter().any(|word| word == wanted) {
+                let mut bytes = [0; 512];
+                let count = self.0.recv(&mut bytes).await.unwrap();
+                let text = std::str::from_utf8(&bytes[..count]).unwrap();
+                heard.extend(text.lines().map(str::to_owned));
+            }
+        };
+        let came = tokio::time::timeout(PATIENCE, listen).await;
+        came.unwrap_or_else(|_| panic!("{wanted}: {heard:?}"));
         heard
     }
 }

@@ -73,12 +73,14 @@ impl Running {
         assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
     }
 
-    /// Reads on until it has said this.
+    /// Reads on until it has said this. What else it says gives it no more time.
     pub(crate) async fn says(&mut self, text: &str) {
-        while !self.said(text) {
-            let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await;
-            self.log.push(line.expect(text).unwrap().expect("it goes on"));
-        }
+        let read_on = async {
+            while !self.said(text) {
+                self.log.push(self.lines.next_line().await.unwrap().expect("it goes on"));
+            }
+        };
+        tokio::time::timeout(PATIENCE, read_on).await.expect(text);
     }
 
     /// Kills it without a chance to clean up, and tells the epoch that it had.

@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::support::DAEMON;
+use crate::tools::tool;
 
 const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/amop-node.service");
 
@@ -35,19 +36,16 @@ fn a_supervisor_waits_for_longer_than_a_node_takes_to_stop() {
     assert!(seconds.trim_end_matches('s').parse::<u32>().unwrap() > 32);
 }
 
-/// Where systemd's tool is there.
 #[test]
 fn systemd_takes_the_unit_and_finds_little_that_it_exposes() {
-    if Command::new("systemd-analyze").arg("--version").output().is_err() {
-        return;
-    }
     let dir = tempfile::tempdir().unwrap();
     let unit = dir.path().join("amop-node.service");
     // It looks whether the program is there.
     let text = fs::read_to_string(UNIT).unwrap().replace("/usr/bin/amop-node", "/bin/true");
     fs::write(&unit, text).unwrap();
     for arguments in [&["verify"][..], &["security", "--offline=yes", "--threshold=20"]] {
-        let told = Command::new("systemd-analyze").args(arguments).arg(&unit).output().unwrap();
+        let Some(mut analyze) = tool("systemd-analyze") else { return };
+        let told = analyze.args(arguments).arg(&unit).output().unwrap();
         assert!(told.status.success(), "{told:?}");
     }
 }

@@ -1,7 +1,8 @@
 //! Who is let in: IDENT-9.
 
-use amop_node::{Access, Door, Node, NodeConfig};
+use amop_node::{Access, Door, Node, NodeConfig, Permissions, Rule, Rules};
 use amop_p2p::{Endpoint, LinkKind, Settings};
+use amop_wire::{Code, NodeMessage};
 
 use crate::support::{
     PATIENCE, RawClient, attach, config, consortium, dialing, identity, trust, until,
@@ -58,4 +59,19 @@ async fn a_node_that_is_not_allowed_does_not_link_until_it_is() {
     until(&b, |status| status.peers.is_empty()).await;
     b.shutdown().await;
     a.shutdown().await;
+}
+
+/// ACL-3
+#[tokio::test]
+async fn a_client_is_told_when_other_rules_end_its_subscription() {
+    let consortium = consortium();
+    let node = Node::start(config(&consortium, "bank-a")).await.unwrap();
+    let mut client = RawClient::attach(&consortium, "app", &node, 1).await;
+    client.subscribe("t").await;
+    let (who, topics) = (["agency:bank-b".parse().unwrap()], ["*".parse().unwrap()]);
+    let rule = Rule { who: who.into(), topics: topics.into(), allow: Permissions::ALL };
+    node.set_access(Access { rules: Rules::new(vec![rule]), ..Access::default() });
+    let told = client.receive().await;
+    assert!(matches!(told, NodeMessage::Subscribed { code: Code::NotPermitted, .. }), "{told:?}");
+    node.shutdown().await;
 }

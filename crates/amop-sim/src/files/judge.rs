@@ -141,6 +141,7 @@ impl World {
         let moved = outgoing.sender.moved_bytes();
         let Some(id) = self.send_id(client, transfer) else { return };
         self.coverage.file_end(end);
+        self.check_file_access(id, end.code);
         self.note((id, end.code.number()));
         let line =
             format_args!("file {id} ends: {}, {}; {moved} bytes moved", end.code, end.reason);

@@ -27,6 +27,7 @@ impl World {
             }
             Party::Client(_) | Party::Stranger(_) => {}
             Party::Node(node) => {
+                self.note_offer(node, link, &message);
                 let input = NodeInput::File { link, message };
                 self.coverage.node_input(&input);
                 let now = self.now;

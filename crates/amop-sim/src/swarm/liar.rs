@@ -7,13 +7,15 @@ use amop_topic_table::set_digest;
 use amop_wire::{
     Announcement, AnnouncementChanges, AnnouncementHead, AnswerStatus, Epoch, Frame, Gen, Instance,
     Message, MsgId, Name, NodeId, Path, PeerAnswer, PeerMessage, PeerReceiptRun, PeerRefusal,
-    Reason, Receipt, Relay, Seq, SignedHead, Subscriber, Topic, TopicChange, Version,
+    Reason, Receipt, Relay, RevocationList, RevocationMessage, Seq, SignedHead, Subscriber, Topic,
+    TopicChange, Version,
 };
 
 use bytes::BytesMut;
 
 use super::{Swarm, millis};
 use crate::StrangerId;
+use crate::revocations::authority_of;
 
 /// The liar of a world.
 #[derive(Debug, Default)]
@@ -84,6 +86,9 @@ impl Swarm {
         let id = NodeId::of(&name());
         self.liar.seq += 1;
         let seq = self.liar.seq;
+        if self.has_lists && self.world.draw(6) == 0 {
+            return self.false_list();
+        }
         match self.world.draw(9) {
             0 if !self.liar.said.is_empty() => self.world.any(&self.liar.said),
             0 | 1 => PeerMessage::Summary(vec![(id, self.false_version())]),
@@ -99,6 +104,18 @@ impl Swarm {
                 PeerMessage::Pull(self.world.id_of(about))
             }
         }
+    }
+
+    /// Offers a list that nobody made, or gives it.
+    fn false_list(&mut self) -> PeerMessage {
+        let (authority, number) = (authority_of(1), 1_000_000 + self.liar.seq);
+        PeerMessage::Revocation(match self.world.draw(2) {
+            0 => RevocationMessage::Held(vec![(authority, number)]),
+            _ => {
+                let der = "a lie".into();
+                RevocationMessage::List(RevocationList { authority, number, der })
+            }
+        })
     }
 
     /// What somebody says who was asked, of a message that others have been asked to handle.

@@ -11,9 +11,11 @@ mod chaos;
 mod choice;
 mod files;
 mod liar;
+mod lists;
 mod plan;
 mod private;
 mod quiet;
+mod rules;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -85,6 +87,8 @@ pub struct Swarm {
     has_forger: bool,
     drains: bool,
     has_files: bool,
+    has_rules: bool,
+    has_lists: bool,
     /// How many files are new so far.
     files: u16,
     /// How many of the secret ones.
@@ -132,6 +136,8 @@ impl Swarm {
             has_forger: plan.has_forger,
             drains: plan.drains,
             has_files: plan.has_files,
+            has_rules: plan.has_rules,
+            has_lists: plan.has_lists,
             files: 0,
             secret_files: 0,
             last_file: None,
@@ -144,6 +150,9 @@ impl Swarm {
         for number in 0..plan.clients {
             let client = swarm.client(number);
             swarm.clients.push(client);
+        }
+        if swarm.has_rules {
+            swarm.begin_with_rules();
         }
         swarm
     }
@@ -170,6 +179,12 @@ impl Swarm {
             self.step();
             if self.has_files {
                 self.file_step();
+            }
+            if self.has_rules {
+                self.rules_step();
+            }
+            if self.has_lists {
+                self.lists_step();
             }
         }
         self.heal();

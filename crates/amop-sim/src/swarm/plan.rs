@@ -45,6 +45,10 @@ pub struct Plan {
     pub has_files: bool,
     /// Whether nodes pass on, and send of files, only so much a second.
     pub is_narrow: bool,
+    /// Whether nodes go by access rules.
+    pub has_rules: bool,
+    /// Whether certificates are revoked.
+    pub has_lists: bool,
 }
 
 /// A connected graph.
@@ -100,6 +104,8 @@ impl Plan {
             drains: draw(0, 1) == 0,
             has_files: draw(0, 2) == 0,
             is_narrow: draw(0, 9) == 0,
+            has_rules: draw(0, 3) == 0,
+            has_lists: draw(0, 3) == 0,
         }
     }
 }

@@ -18,11 +18,17 @@ impl Swarm {
         self.violations.extend(self.world.wrong_views());
         self.change_subscriptions();
         self.reach_everybody();
+        if self.has_rules {
+            self.lift_rules();
+        }
         if self.is_private {
             self.check_private();
         }
         if self.has_files {
             self.check_files();
+        }
+        if self.has_lists {
+            self.check_lists();
         }
         self.check_traces();
         self.check_loose_ends();
@@ -101,7 +107,7 @@ impl Swarm {
 
     /// Publishes from everywhere to every topic.
     fn reach_everybody(&mut self) {
-        let mut expected = Vec::<(MsgId, u32)>::new();
+        let mut expected = Vec::<(MsgId, Expected)>::new();
         let homes: Vec<Option<NodeId>> =
             self.clients.iter().map(|&client| self.world.home_of(client)).collect();
         let parts = self.parts();
@@ -114,18 +120,23 @@ impl Swarm {
                 let name = topic.parse::<Topic>().expect("a valid topic");
                 let spread = self.world.node_core(home).table().spread(&name);
                 let targets = spread.iter().map(|(_, count)| count).sum();
+                let expected_of = match self.world.may_publish(client.0, &name) {
+                    true => Expected::Targets(targets),
+                    false => Expected::Forbidden,
+                };
                 for mode in [Mode::Unicast, Mode::Multicast] {
-                    expected.push((self.world.publish(client, mode, &topic, 5 * SECOND), targets));
+                    let id = self.world.publish(client, mode, &topic, 5 * SECOND);
+                    expected.push((id, expected_of));
                 }
             }
         }
         self.world.run_for(6 * SECOND);
-        for (id, targets) in expected {
-            if !self.is_well(id, targets) {
+        for (id, expected) in expected {
+            if !self.is_well(id, expected) {
                 let publication = self.world.record().publication(id);
-                let violation = format!("{id} to {targets} in a quiet world: {publication:?}");
+                let violation = format!("{id} to {expected:?} in a quiet world: {publication:?}");
                 self.violations.push(violation);
-            } else {
+            } else if !self.has_rules {
                 self.note_choice(id, &homes, &parts);
             }
         }
@@ -168,9 +179,13 @@ impl Swarm {
         }
     }
 
-    /// Whether a message got to all of its targets, or was said to have none.
-    fn is_well(&self, id: MsgId, targets: u32) -> bool {
-        match self.world.record().publication(id).ends.first() {
+    /// Whether a message got to all of its targets, or was said to have none, or to be forbidden.
+    fn is_well(&self, id: MsgId, expected: Expected) -> bool {
+        let end = self.world.record().publication(id).ends.first();
+        let Expected::Targets(targets) = expected else {
+            return matches!(end, Some((_, End::Outcome { code: Code::NotPermitted, .. })));
+        };
+        match end {
             Some((_, End::Receipt(receipt))) => {
                 *receipt == Receipt { acked: targets, refused: 0, unknown: 0 }
             }
@@ -179,4 +194,13 @@ impl Swarm {
             Some((_, End::Outcome { .. })) | None => false,
         }
     }
+}
+
+/// What becomes of a publish in a quiet world.
+#[derive(Clone, Copy, Debug)]
+enum Expected {
+    /// It is handled by so many, or by one of them.
+    Targets(u32),
+    /// It is refused by a rule.
+    Forbidden,
 }

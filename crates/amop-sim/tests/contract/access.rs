@@ -1,17 +1,17 @@
 //! What clients may do, in a network whose nodes go by different rules: ACL-1 to ACL-4.
 
-use amop_core::node::{Permissions, Rule, Rules};
+use amop_core::node::{Permissions, Rule};
 use amop_wire::{Code, Reason};
 
 use crate::scene::{SECOND, Scene, millis};
 
-fn rules(rules: &[(&str, &str, Permissions)]) -> Rules {
+fn rules(rules: &[(&str, &str, Permissions)]) -> Vec<Rule> {
     let rule = |&(who, topics, allow): &(&str, &str, _)| Rule {
         who: vec![who.parse().unwrap()],
         topics: vec![topics.parse().unwrap()],
         allow,
     };
-    Rules::new(rules.iter().map(rule).collect())
+    rules.iter().map(rule).collect()
 }
 
 const NOTHING: Permissions = Permissions { publish: false, subscribe: false, file: false };
@@ -29,7 +29,7 @@ fn a_publish_that_the_home_node_forbids_reaches_nobody() {
         assert_eq!((scene.reason(id), scene.calls(id)), ((Reason::NotPermitted, 0), 0));
         assert_eq!(scene.code(id), Code::NotPermitted);
     }
-    scene.world.set_rules(scene.a, Rules::default());
+    scene.world.set_rules(scene.a, Vec::new());
     let id = scene.unicast(SECOND);
     scene.world.run_for(millis(100));
     assert_eq!(scene.code(id), Code::Ok);
@@ -52,7 +52,7 @@ fn a_subscription_that_is_forbidden_ends_and_no_node_finds_it_any_more() {
     scene.world.subscribe(subscriber, "t");
     scene.world.run_for(millis(100));
     assert_eq!(scene.known(scene.a), 0, "refused again");
-    scene.world.set_rules(scene.b, Rules::default());
+    scene.world.set_rules(scene.b, Vec::new());
     scene.world.subscribe(subscriber, "t");
     scene.world.run_for(millis(100));
     assert_eq!(scene.known(scene.a), 1);
@@ -86,7 +86,7 @@ fn subscriptions_of_an_agency_that_may_not_subscribe_are_believed_by_none_who_fo
     let waits = scene.unicast(4 * SECOND);
     scene.world.run_for(millis(50));
     assert!(!scene.has_ended(waits), "there was a subscriber lately");
-    scene.world.set_rules(scene.a, Rules::default());
+    scene.world.set_rules(scene.a, Vec::new());
     scene.world.run_for(millis(100));
     assert_eq!(scene.code(waits), Code::Ok);
     scene.end();

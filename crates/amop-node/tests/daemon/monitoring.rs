@@ -1,10 +1,16 @@
-//! Alerts and dashboard in `deploy/` speak of metrics that there are.
-
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+//! Prometheus takes the metrics, and alerts and dashboard in `deploy/` speak of metrics that there are.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::Command;
+use std::io::Write;
+use std::process::Stdio;
+
+use amop_pki::{AgencyPlan, Consortium};
+
+use crate::admin::scrape;
+use crate::revocation::{directory, p2p_addr};
+use crate::support::{now, start};
+use crate::tools::tool;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
@@ -51,14 +57,39 @@ fn the_dashboard_shows_every_metric_and_no_other() {
     assert_eq!(metrics(&asked), documented());
 }
 
-/// Where Prometheus's tool is there.
 #[test]
 fn prometheus_takes_the_alerts_and_each_comes_when_it_should() {
-    if Command::new("promtool").arg("--version").output().is_err() {
-        return;
-    }
-    let mut promtool = Command::new("promtool");
+    let Some(mut promtool) = tool("promtool") else { return };
     promtool.current_dir(format!("{ROOT}/deploy/prometheus"));
     let told = promtool.args(["test", "rules", "alerts_test.yml"]).output().unwrap();
     assert!(told.status.success(), "{told:?}");
+}
+
+#[tokio::test]
+async fn prometheus_takes_all_metrics_of_a_node_with_a_peer_and_a_revocation_list_and_has_no_complaint()
+ {
+    let agency = |agency| AgencyPlan { agency, nodes: &["n1"], clients: &[] };
+    let plan = [agency("bank-a"), agency("bank-b")];
+    let consortium = Consortium::new("Test", "amop", &plan, now()).unwrap();
+    let other = directory(&consortium, "bank-a", "");
+    let other = start(other.path()).await;
+    let addr = p2p_addr(&other);
+    let peer = format!("[[p2p.peer]]\nname = \"n1.node.bank-a.amop\"\naddr = [\"{addr}\"]");
+    let dir = directory(&consortium, "bank-b", &peer);
+    let list = consortium.agency("bank-b").unwrap().revocation_list(None, &[], 30, now()).unwrap();
+    fs::write(dir.path().join("crl/bank-b.crl"), list.to_pem()).unwrap();
+    let mut node = start(dir.path()).await;
+    node.says("peer linked").await;
+    let socket = dir.path().join("n1.node.bank-b.amop.state/admin.sock");
+    let (head, text) = scrape(&socket).await;
+
+    assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
+    let shown = text.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next());
+    assert_eq!(shown.map(str::to_owned).collect::<BTreeSet<_>>(), documented());
+    let Some(mut promtool) = tool("promtool") else { return };
+    promtool.args(["check", "metrics"]).stdin(Stdio::piped());
+    let mut promtool = promtool.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let told = promtool.wait_with_output().unwrap();
+    assert!(told.status.success() && told.stderr.is_empty(), "{told:?}");
 }
