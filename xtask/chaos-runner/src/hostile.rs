@@ -55,7 +55,9 @@ pub(crate) async fn siege(options: &Options, seed: u64, node: &Path) -> Result<V
     for end in ends {
         println!("  the links of the hostile one: {end}");
         verdict.demand(!end.contains("no reason"), || "a link ended without a reason".to_owned());
-        let is_closed = options.smoke || TRICKS.iter().all(|it| end.contains(&format!("{it:?}")));
+        // Who opens too many streams waits for QUIC to let it, and harms nobody.
+        let mut closed = TRICKS.iter().filter(|it| !matches!(it, Trick::Streams));
+        let is_closed = options.smoke || closed.all(|it| end.contains(&format!("{it:?}")));
         verdict.demand(is_closed, || "a link with tricks was not closed".to_owned());
     }
     run.net.leave(&verdict);
@@ -147,14 +149,14 @@ async fn act(connection: &Connection, trick: Trick, instance: u64) -> Result<(),
     if trick != Trick::Order {
         lanes[usize::from(attach.lane().number())].0.write_all(&written(&attach)).await?;
     }
-    let messages = &mut lanes[usize::from(Lane::Messages.number())].0;
+    let unicasts = &mut lanes[usize::from(Lane::Unicasts.number())].0;
     match trick {
         Trick::Drip => {
             let mut ticks = interval(DRIP);
-            messages.write_all(&FRAME_BYTES.to_be_bytes()).await?;
+            unicasts.write_all(&FRAME_BYTES.to_be_bytes()).await?;
             loop {
                 ticks.tick().await;
-                messages.write_all(&[0]).await?;
+                unicasts.write_all(&[0]).await?;
             }
         }
         Trick::Streams => loop {
@@ -163,10 +165,10 @@ async fn act(connection: &Connection, trick: Trick, instance: u64) -> Result<(),
             stream.write_all(&[0]).await?;
         },
         Trick::HalfFrame => {
-            messages.write_all(&FRAME_BYTES.to_be_bytes()).await?;
-            messages.write_all(&[0; FRAME_BYTES as usize / 2]).await
+            unicasts.write_all(&FRAME_BYTES.to_be_bytes()).await?;
+            unicasts.write_all(&[0; FRAME_BYTES as usize / 2]).await
         }
-        Trick::Length => messages.write_all(&u32::MAX.to_be_bytes()).await,
+        Trick::Length => unicasts.write_all(&u32::MAX.to_be_bytes()).await,
         Trick::Order => {
             for message in disorder(attach) {
                 lanes[usize::from(message.lane().number())].0.write_all(&written(&message)).await?;

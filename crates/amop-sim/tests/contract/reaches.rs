@@ -1,6 +1,6 @@
 //! What a node finds out of who would get a message on a topic, before one is published.
 
-use amop_core::node::{Hop, HopWord, Permissions, Reach, Rule, Rules};
+use amop_core::node::{Hop, HopWord, Permissions, Reach, Rule};
 use amop_sim::{ClientId, NodeId, World};
 use amop_wire::{Instance, Name};
 
@@ -92,7 +92,7 @@ fn who_may_not_publish_is_told_nothing() {
         topics: vec!["t".parse().unwrap()],
         allow: Permissions { publish: true, subscribe: true, file: false },
     };
-    row.world.set_rules(row.nodes[0], Rules::new(vec![rule]));
+    row.world.set_rules(row.nodes[0], vec![rule]);
     let name = |label: &str| Some(format!("{label}.sdk.bank-a.amop").parse().unwrap());
     assert_eq!(row.reach("t", name("other")), None);
     assert_eq!(row.reach("unknown", name("other")), None);
