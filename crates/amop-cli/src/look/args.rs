@@ -50,10 +50,10 @@ pub(crate) struct Trace {
     /// The message, as its publisher was told it
     #[arg(required_unless_present = "probe")]
     pub(crate) id: Option<String>,
-    /// Look ahead instead: who would get a message on this topic now, and how far away they are
+    /// Look ahead: who would get a message on this topic now, and how far away they are
     #[arg(long, value_name = "TOPIC", conflicts_with = "id")]
     pub(crate) probe: Option<String>,
-    /// Client that would publish, by whose rules it is answered [default: any of the agency]
+    /// Client that would publish, whose rules count [default: any of the agency]
     #[arg(long, value_name = "NAME", requires = "probe")]
     pub(crate) client: Option<String>,
     #[command(flatten)]

@@ -66,11 +66,12 @@ impl Node {
             publisher.permits = Permits::default();
         }
         let sessions = self.sessions.iter();
-        let held: Vec<(LinkId, Instance, Vec<Topic>)> = sessions
+        let mut held: Vec<(LinkId, Instance, Vec<Topic>)> = sessions
             .map(|(&instance, session)| {
                 (session.link, instance, session.topics.iter().cloned().collect())
             })
             .collect();
+        held.sort_unstable_by_key(|&(link, ..)| link);
         for (link, instance, topics) in held {
             for topic in topics {
                 if !self.permissions(instance, &topic).subscribe {

@@ -49,22 +49,30 @@ impl Node {
         if self.fail_over(now, id) {
             return;
         }
-        if came_back || self.has_other_way(id) {
+        if self.has_other_way(id) {
+            return self.send_again(now, id);
+        }
+        if came_back {
+            if let Some(chosen) = self.pending_mut(id).and_then(|pending| pending.chosen.as_mut()) {
+                chosen.ways.clear();
+            }
             self.send_again(now, id);
         }
     }
 
-    /// A copy came back while another one may be handled: sends the next another way, or in a moment by
-    /// those that were used.
+    /// A copy came back while another one may be handled: the next is due in a moment, another way or by those
+    /// that were used. One for all that come back until then, lest they multiply.
     pub(super) fn turned_back(&mut self, now: Instant, id: MsgId) {
-        if self.has_other_way(id) {
-            return self.send_again(now, id);
-        }
         let Some(publisher) = self.publishers.get_mut(&id.publisher) else { return };
         let Some(pending) = publisher.unicasts.get_mut(id.counter) else { return };
-        let Some(chosen) = &mut pending.chosen else { return };
+        let is_due = pending.terms.at_least_once && pending.doubted_at.is_some();
+        let Some(chosen) = pending.chosen.as_mut().filter(|chosen| !chosen.came_back) else {
+            return;
+        };
         chosen.came_back = true;
-        chosen.ways.clear();
+        if is_due {
+            return; // At half of the time another one is asked, not sooner.
+        }
         let again = now + pending.turned_back();
         let at = pending.doubted_at.map_or(again, |at| at.min(again));
         pending.doubted_at = Some(at);

@@ -62,7 +62,7 @@ async fn a_newer_client_is_served_as_far_as_it_is_understood() {
     client.send(&newer(&ClientMessage::Publish(publish)));
     let NodeMessage::Delivery(delivery) = client.receive().await else { panic!("a delivery") };
     assert_eq!(delivery.payload, "hello");
-    skipped(&node, 1 + 4).await;
+    skipped(&node, 1 + Lane::COUNT as u64).await;
     assert_eq!(node.status().borrow().refused_messages, 0, "nobody is blamed");
     node.shutdown().await;
 }
@@ -87,7 +87,7 @@ async fn a_newer_peer_stays_linked_and_what_it_sends_over_others_blames_nobody()
         _ => None,
     };
     peer.until(is_own).await;
-    skipped(&node, 4).await;
+    skipped(&node, Lane::COUNT as u64).await;
     assert!(!peer.end.is_finished());
     assert_eq!(node.status().borrow().refused_messages, 0);
     node.shutdown().await;

@@ -50,6 +50,8 @@ pub struct FileSend {
     pub(crate) lives: bool,
     pub(crate) stopped_until: Instant,
     was_offered: bool,
+    /// Whether anybody may take the last offer, and none has said anything of it.
+    is_open: bool,
     /// Receivers that a word of was heard, or of their nodes.
     heard_of: BTreeSet<Instance>,
     /// Those of them that said that they lack something, or want none of it.
@@ -93,6 +95,7 @@ impl FileSend {
             lives: true,
             stopped_until: now,
             was_offered: false,
+            is_open: false,
             heard_of: BTreeSet::new(),
             lacking: BTreeSet::new(),
             done_by: None,
@@ -114,9 +117,10 @@ impl FileSend {
     }
 
     /// Whether whoever it went to lacks bytes that never left (FILE-10). One that never said what it has may have
-    /// got the file from somebody else.
+    /// got the file from somebody else, and so may whoever got an offer to anybody.
     fn is_certainly_incomplete(&self) -> bool {
-        let is_known = !self.lacking.is_empty() && self.heard_of.is_subset(&self.lacking);
+        let is_known =
+            !self.is_open && !self.lacking.is_empty() && self.heard_of.is_subset(&self.lacking);
         is_known && self.furthest < self.content.layout().stream_bytes()
     }
 
@@ -178,6 +182,7 @@ impl World {
         let id = self.send_id(client, message.route.transfer);
         if let Some(send) = id.and_then(|id| self.file_record.sends.get_mut(&id)) {
             send.heard_of.insert(message.route.receiver.instance);
+            send.is_open = false;
         }
     }
 
@@ -227,7 +232,10 @@ impl World {
         let at = self.file_record.instances.get(&message.route.receiver.instance).copied();
         let Some(send) = self.file_record.sends.get_mut(&id) else { return };
         match &message.body {
-            FileBody::Offer(_) => send.was_offered = true,
+            FileBody::Offer(_) => {
+                send.was_offered = true;
+                send.is_open = message.route.receiver == FileEnd::ANY;
+            }
             FileBody::Piece { start, data } => {
                 let end = start + u64::try_from(data.len()).expect("a length fits 64 bits");
                 send.furthest = send.furthest.max(end);

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use amop_wire::Code;
 use amop_wire::limits::FILE_CHUNK_BYTES;
+use amop_wire::{Code, Mode};
 
 use super::chaos::Deed;
 use super::private::KEYS;
@@ -154,6 +154,9 @@ impl Swarm {
             self.world.receive_private_files(receiver, SECRET_TOPIC, LISTED[0]);
             // Who failed to prove anything for long is asked again within a minute.
             self.world.run_for(70 * SECOND);
+            // PRIV-13: who has subscribed again says at the first message that it has no keys.
+            self.world.publish(sender, Mode::Multicast, SECRET_TOPIC, 5 * SECOND);
+            self.world.run_for(5 * SECOND);
             let contents = [self.new_secret(), self.new_secret()];
             self.send_in_quiet(sender, SECRET_TOPIC, contents);
         }
@@ -177,12 +180,25 @@ impl Swarm {
             self.world.run_for(10 * SECOND);
         }
         let reaches = self.world.receivers_in_reach(sender, topic);
+        if topic == SECRET_TOPIC {
+            return self.check_secret_sends(all, reaches);
+        }
         for id in sends {
             self.check_quiet_send(id, reaches);
         }
         let told = self.world.sends_to_all(all).count();
         if told != reaches {
             self.violations.push(format!("a file for all went to {told} of {reaches} in quiet"));
+        }
+    }
+
+    /// Who proved once to hold a key and has none any more is still offered files, in vain: what is for one
+    /// may be for him, and end with 102. But what is for all comes to each who holds a key now.
+    fn check_secret_sends(&mut self, all: FileSendId, reaches: usize) {
+        let codes = self.world.sends_to_all(all).map(|id| self.world.file_code(id));
+        let done = codes.filter(|code| *code == Some(Code::Ok)).count();
+        if done < reaches {
+            self.violations.push(format!("a secret file came to {done} of {reaches} in quiet"));
         }
     }
 
