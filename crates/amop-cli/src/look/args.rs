@@ -50,7 +50,7 @@ pub(crate) struct Trace {
     /// The message, as its publisher was told it
     #[arg(required_unless_present = "probe")]
     pub(crate) id: Option<String>,
-    /// Look ahead: who would get a message on this topic now, and how far away they are
+    /// Look ahead: who would get a message on this topic now, and how far it is
     #[arg(long, value_name = "TOPIC", conflicts_with = "id")]
     pub(crate) probe: Option<String>,
     /// Client that would publish, whose rules count [default: any of the agency]
