@@ -239,16 +239,16 @@ pub(crate) struct Renew {
     /// Only say whether it is time
     #[arg(long)]
     pub(crate) check: bool,
-    /// Go on: make the request when it is time, and put the answer in place when it has come
+    /// Go on: make the request in time, and install the answer
     #[arg(long, conflicts_with = "check", requires = "ca")]
     pub(crate) daemon: bool,
-    /// The part of its life after which it is time, in percent [default: two thirds]
+    /// After which part of its life it is time [default: two thirds]
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=99))]
     pub(crate) at: Option<u32>,
     /// With --daemon: the consortium's root
     #[arg(long, value_name = "FILE", requires = "daemon")]
     pub(crate) ca: Option<PathBuf>,
-    /// With --daemon: where the signed certificate will appear [default: CERTIFICATE.new]
+    /// With --daemon: where the answer will appear [default: CERTIFICATE.new]
     #[arg(long, value_name = "FILE", requires = "daemon")]
     pub(crate) answer: Option<PathBuf>,
     #[command(flatten)]
