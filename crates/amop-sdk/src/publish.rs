@@ -69,8 +69,8 @@ impl<T> Publish<T> {
     /// Queues the message to the link and hands out its end as another future: so one task can
     /// have thousands under way.
     ///
-    /// Waits while the client has 8,192 publishes or 4 MiB of payload under way, in which a multicast counts for
-    /// half a second at most, or while the link does not keep up; those who wait are served in turn. A message
+    /// Waits while the client has 8,192 unicasts or 4 MiB of their payload under way, or as much of multicasts, of
+    /// which each counts for half a second at most, or while the link does not keep up; those who wait are served in turn. A message
     /// that has waited for half of its time is not sent any more: [`Reason::TooManyRequests`](crate::Reason).
     /// Dropping the future before it is done means that the message was not published.
     pub fn submit(self) -> Submit<T> {
@@ -228,12 +228,12 @@ impl<T> Submit<T> {
             if ticket.is_some() && wait_until(deadline, *timeout) <= now {
                 return Step::Failed(PublishError::no_room(state.core.is_connected()));
             }
-            let payload_bytes = draft.payload.len();
-            let may_pass = state.publishes.is_next(*ticket)
-                && state.publishes.make_room(now, payload_bytes)
+            let (mode, payload_bytes) = (draft.mode, draft.payload.len());
+            let may_pass = state.publishes.is_next(mode, *ticket)
+                && state.publishes.make_room(now, mode, payload_bytes)
                 && state.outgoing.has_room(payload_bytes);
             if !may_pass {
-                let replaced = state.publishes.wait(ticket, payload_bytes, waker.clone());
+                let replaced = state.publishes.wait(ticket, mode, payload_bytes, waker.clone());
                 return Step::NoRoom { draft, replaced };
             }
             if let Some(ticket) = ticket.take() {
@@ -241,7 +241,7 @@ impl<T> Submit<T> {
                 state.woken.extend(waker); // That of this very task, which may be woken in vain.
             }
             let counter = state.core.draw_counter();
-            let Draft { mode, terms, topic, payload } = draft;
+            let Draft { terms, topic, payload, .. } = draft;
             let key = state.publishes.begin(mode, payload_bytes, now, watch);
             let timeout = deadline.saturating_since(now);
             let input = Input::Publish { counter, key, mode, terms, topic, payload, timeout };

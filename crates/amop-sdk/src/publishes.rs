@@ -9,10 +9,11 @@
 //! ```
 //!
 //! What is under way is bounded by its [`Room`], and an abandoned publish still takes it: the node
-//! holds it. Whoever finds no room waits in line. Only the first in line is ever woken; when it is
-//! through, the next one is.
+//! holds it. Whoever finds no room waits in line, unicasts in one and multicasts in another. Only the first in a
+//! line is ever woken; when it is through, the next one is.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub(crate) struct Publishes {
     slots: Slab<Slot>,
     /// What those take that have no end, abandoned ones included.
     room: Room,
-    /// The line of those who wait for room: first come, first served.
+    /// The lines of those who wait for room, one for each mode: first come, first served.
     waiting: BTreeMap<Ticket, Waiting>,
     last_ticket: u64,
 }
@@ -36,9 +37,9 @@ pub(crate) struct Publishes {
 /// Where a publish is kept. Valid until its end is taken or it is abandoned.
 pub(crate) type SlotKey = usize;
 
-/// A place in the line.
+/// A place in the line of a mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Ticket(u64);
+pub(crate) struct Ticket(Mode, u64);
 
 /// How a publish ended.
 #[derive(Debug)]
@@ -73,23 +74,23 @@ impl Slot {
 
 impl Publishes {
     /// Whether one more with such a payload may be under way.
-    pub(crate) fn has_room(&self, payload_bytes: usize) -> bool {
-        self.room.has(payload_bytes)
+    pub(crate) fn has_room(&self, mode: Mode, payload_bytes: usize) -> bool {
+        self.room.has(mode, payload_bytes)
     }
 
     /// The same, once the multicasts that took room for long enough have given it back.
-    pub(crate) fn make_room(&mut self, now: Instant, payload_bytes: usize) -> bool {
-        if !self.room.has(payload_bytes) && self.room.look_at() <= now {
+    pub(crate) fn make_room(&mut self, now: Instant, mode: Mode, payload_bytes: usize) -> bool {
+        if !self.room.has(mode, payload_bytes) && self.room.look_at() <= now {
             let open = self.slots.iter_mut().filter_map(|(_, slot)| slot.open());
             self.room.look(now, open);
         }
-        self.room.has(payload_bytes)
+        self.room.has(mode, payload_bytes)
     }
 
-    /// When [`make_room`](Self::make_room) may find room for the first in line.
+    /// When [`make_room`](Self::make_room) may find room for the first multicast in line.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let payload_bytes = self.next_payload_bytes()?;
-        (!self.room.has(payload_bytes)).then_some(self.room.look_at())
+        let payload_bytes = self.next_payload_bytes(Mode::Multicast)?;
+        (!self.room.has(Mode::Multicast, payload_bytes)).then_some(self.room.look_at())
     }
 
     /// The node says how much it takes; what is more waits.
@@ -109,20 +110,22 @@ impl Publishes {
     }
 
     /// Whether it is the turn of whoever holds this ticket, or has none.
-    pub(crate) fn is_next(&self, ticket: Option<Ticket>) -> bool {
-        self.waiting.keys().next().is_none_or(|&first| Some(first) == ticket)
+    pub(crate) fn is_next(&self, mode: Mode, ticket: Option<Ticket>) -> bool {
+        let first = self.waiting.range(line(mode)).next();
+        first.is_none_or(|(&first, _)| Some(first) == ticket)
     }
 
     /// Gets into the line, or stays in it with another waker. Answers the waker to drop.
     pub(crate) fn wait(
         &mut self,
         ticket: &mut Option<Ticket>,
+        mode: Mode,
         payload_bytes: usize,
         waker: Waker,
     ) -> Option<Waker> {
         let ticket = *ticket.get_or_insert_with(|| {
             self.last_ticket += 1;
-            Ticket(self.last_ticket)
+            Ticket(mode, self.last_ticket)
         });
         let waiting = Waiting { payload_bytes, waker: Some(waker) };
         self.waiting.insert(ticket, waiting).and_then(|before| before.waker)
@@ -133,14 +136,14 @@ impl Publishes {
         self.waiting.remove(&ticket).and_then(|waiting| waiting.waker)
     }
 
-    /// The payload of the first in line, if there is one.
-    pub(crate) fn next_payload_bytes(&self) -> Option<usize> {
-        self.waiting.values().next().map(|waiting| waiting.payload_bytes)
+    /// The payload of the first in the line of a mode, if there is one.
+    pub(crate) fn next_payload_bytes(&self, mode: Mode) -> Option<usize> {
+        self.waiting.range(line(mode)).next().map(|(_, waiting)| waiting.payload_bytes)
     }
 
-    /// The waker of the first in line, unless it was woken before.
-    pub(crate) fn take_next_waker(&mut self) -> Option<Waker> {
-        self.waiting.values_mut().next().and_then(|waiting| waiting.waker.take())
+    /// The waker of the first in the line of a mode, unless it was woken before.
+    pub(crate) fn take_next_waker(&mut self, mode: Mode) -> Option<Waker> {
+        self.waiting.range_mut(line(mode)).next().and_then(|(_, waiting)| waiting.waker.take())
     }
 
     /// The wakers of everybody in line.
@@ -218,6 +221,11 @@ impl Publishes {
     }
 }
 
+/// The places in the line of a mode.
+fn line(mode: Mode) -> RangeInclusive<Ticket> {
+    Ticket(mode, 0)..=Ticket(mode, u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -286,20 +294,22 @@ mod tests {
         let mut publishes = Publishes::default();
         let wakes: [Arc<Wakes>; 3] = Default::default();
         let mut tickets = [None; 3];
-        assert!(publishes.is_next(None), "nobody waits");
+        assert!(publishes.is_next(Mode::Unicast, None), "nobody waits");
         for (i, ticket) in tickets.iter_mut().enumerate() {
-            assert!(publishes.wait(ticket, i, Waker::from(wakes[i].clone())).is_none());
+            assert!(
+                publishes.wait(ticket, Mode::Unicast, i, Waker::from(wakes[i].clone())).is_none()
+            );
         }
-        assert!(!publishes.is_next(None), "a newcomer is behind the others");
-        assert!(publishes.is_next(tickets[0]));
-        assert!(!publishes.is_next(tickets[1]));
+        assert!(!publishes.is_next(Mode::Unicast, None), "a newcomer is behind the others");
+        assert!(publishes.is_next(Mode::Unicast, tickets[0]));
+        assert!(!publishes.is_next(Mode::Unicast, tickets[1]));
 
-        publishes.take_next_waker().expect("the first sleeps").wake();
-        assert!(publishes.take_next_waker().is_none(), "it was woken");
+        publishes.take_next_waker(Mode::Unicast).expect("the first sleeps").wake();
+        assert!(publishes.take_next_waker(Mode::Unicast).is_none(), "it was woken");
         publishes.leave(tickets[1].unwrap()).expect("the second gives up and sleeps");
         publishes.leave(tickets[0].unwrap());
-        assert_eq!(publishes.next_payload_bytes(), Some(2));
-        publishes.take_next_waker().expect("the third is first now").wake();
+        assert_eq!(publishes.next_payload_bytes(Mode::Unicast), Some(2));
+        publishes.take_next_waker(Mode::Unicast).expect("the third is first now").wake();
         publishes.leave(tickets[2].unwrap());
         let counts = wakes.each_ref().map(|wakes| wakes.0.load(Ordering::Relaxed));
         assert_eq!(counts, [1, 0, 1]);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use amop_core::client::{Client, Delivered, Effect, Input};
 use amop_p2p::{Link, LinkEnd};
-use amop_wire::{Answer, CloseCode, CloseReason, Code, Instant, NodeId, Reason, Topic};
+use amop_wire::{Answer, CloseCode, CloseReason, Code, Instant, Mode, NodeId, Reason, Topic};
 use tokio::sync::broadcast;
 use tracing::{info, warn};
 
@@ -308,11 +308,13 @@ impl State {
             self.outgoing.close_old();
             self.outgoing.close(CloseReason::new(CloseCode::Done, "the client was closed"));
         }
-        if let Some(payload_bytes) = self.publishes.next_payload_bytes()
-            && self.publishes.make_room(now, payload_bytes)
-            && self.outgoing.has_room(payload_bytes)
-        {
-            self.woken.extend(self.publishes.take_next_waker());
+        for mode in [Mode::Unicast, Mode::Multicast] {
+            if let Some(payload_bytes) = self.publishes.next_payload_bytes(mode)
+                && self.publishes.make_room(now, mode, payload_bytes)
+                && self.outgoing.has_room(payload_bytes)
+            {
+                self.woken.extend(self.publishes.take_next_waker(mode));
+            }
         }
     }
 
@@ -340,11 +342,12 @@ impl State {
     /// Whether something waits for nothing but room on the link, which tells nobody when it has
     /// some.
     fn waits_for_link(&self) -> bool {
-        let next = self.publishes.next_payload_bytes();
-        self.outgoing.holds()
-            || next.is_some_and(|bytes| {
-                self.publishes.has_room(bytes) && !self.outgoing.has_room(bytes)
+        let waits = |mode| {
+            self.publishes.next_payload_bytes(mode).is_some_and(|bytes| {
+                self.publishes.has_room(mode, bytes) && !self.outgoing.has_room(bytes)
             })
+        };
+        self.outgoing.holds() || waits(Mode::Unicast) || waits(Mode::Multicast)
     }
 }
 
