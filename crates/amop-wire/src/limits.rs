@@ -94,7 +94,7 @@ pub const ALL_HANDSHAKES_BURST: u32 = 16_384;
 pub const HALF_OPEN_UNPROVED_MAX: usize = 64;
 
 /// Most handshakes that may be half open at all.
-pub const HALF_OPEN_MAX: usize = 256;
+pub const HALF_OPEN_MAX: usize = 512;
 
 /// Most bytes that a node holds for others if it is not told otherwise: publishes without an outcome, and
 /// what waits for its links.
