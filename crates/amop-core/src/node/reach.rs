@@ -202,11 +202,8 @@ impl Node {
 
     /// Attached clients that would get a message, counted, and some of them.
     fn subscribers_here(&self, topic: &Topic) -> (u32, Vec<Instance>) {
-        let is_attached = |instance: &Instance| {
-            self.sessions.get(instance).is_some_and(|session| session.topics.contains(topic))
-        };
         let own = self.table.subscribers(topic).filter(|one| one.place == Place::Here);
-        let mut all: Vec<Instance> = own.map(|one| one.instance).filter(is_attached).collect();
+        let mut all: Vec<Instance> = own.map(|one| one.instance).collect();
         all.sort_unstable();
         let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
         all.truncate(SUBSCRIBERS_PER_ANSWER_MAX);
