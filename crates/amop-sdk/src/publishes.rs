@@ -301,9 +301,11 @@ mod tests {
             );
         }
         assert!(!publishes.is_next(Mode::Unicast, None), "a newcomer is behind the others");
+        assert!(publishes.is_next(Mode::Multicast, None), "multicasts have a line of their own");
         assert!(publishes.is_next(Mode::Unicast, tickets[0]));
         assert!(!publishes.is_next(Mode::Unicast, tickets[1]));
 
+        assert!(publishes.take_next_waker(Mode::Multicast).is_none(), "nobody is in that");
         publishes.take_next_waker(Mode::Unicast).expect("the first sleeps").wake();
         assert!(publishes.take_next_waker(Mode::Unicast).is_none(), "it was woken");
         publishes.leave(tickets[1].unwrap()).expect("the second gives up and sleeps");
