@@ -84,3 +84,15 @@ impl Measured {
 }
 
 const SETTLE: Duration = Duration::from_secs(1);
+
+/// What of the peak must get through under load.
+pub(crate) const GOODPUT_MIN: f64 = 0.8;
+
+/// How many times longer messages may take under load.
+pub(crate) const SLOWDOWN_MAX: u32 = 5;
+
+/// By how much memory may grow under load.
+pub(crate) const GROWTH_MIB_MAX: u64 = 8;
+
+/// How soon after the load all must be well.
+pub(crate) const RECOVERED: Duration = Duration::from_secs(4);

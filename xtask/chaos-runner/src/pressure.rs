@@ -12,7 +12,7 @@ use crate::books::{Demands, Verdict};
 use crate::diary::{Diaries, Line};
 use crate::figures::Figures;
 use crate::flood;
-use crate::measured::Measured;
+use crate::measured::{GOODPUT_MIN, GROWTH_MIB_MAX, Measured, RECOVERED, SLOWDOWN_MAX};
 use crate::net::{Load, Net};
 use crate::options::Options;
 use crate::process::ClientProcess;
@@ -186,17 +186,8 @@ fn holes(lines: &[Line]) -> (u64, u64) {
 /// How many times as much as is taken.
 const TIMES: usize = 10;
 
-/// What of the peak must get through under load.
-const GOODPUT_MIN: f64 = 0.8;
-
 /// By how much a rate may be passed for the moments at which it is measured.
 const RATE_TOLERANCE: f64 = 1.02;
-
-/// How many times longer messages may take under load.
-const SLOWDOWN_MAX: u32 = 5;
-
-/// By how much memory may grow under load.
-const GROWTH_MIB_MAX: u64 = 8;
 
 /// How many datagrams a second mean nothing, at both ports of a node together.
 const FLOOD_PER_SECOND: u32 = 20_000;
@@ -204,9 +195,6 @@ const FLOOD_PER_SECOND: u32 = 20_000;
 /// What must get through meanwhile, and by how much memory may grow.
 const FLOODED_MIN: f64 = 0.7;
 const FLOODED_MIB_MAX: u64 = 64;
-
-/// How soon after the load all must be well.
-const RECOVERED: Duration = Duration::from_secs(4);
 
 /// How many times longer the others' messages may take when one reads nothing ...
 const OTHERS_MAX: f64 = 1.2;

@@ -5,7 +5,6 @@
 //! ten times as much is.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::Result;
 use tokio::time::sleep;
@@ -13,7 +12,7 @@ use tokio::time::sleep;
 use crate::books::{Demands, Verdict};
 use crate::diary::Diaries;
 use crate::figures::Figures;
-use crate::measured::Measured;
+use crate::measured::{GOODPUT_MIN, GROWTH_MIB_MAX, Measured, RECOVERED, SLOWDOWN_MAX};
 use crate::net::Load;
 use crate::options::Options;
 use crate::process::ClientProcess;
@@ -58,7 +57,9 @@ pub(crate) async fn run(options: &Options, seed: u64, node: &Path) -> Result<Ver
     for figures in [&loaded, &afterwards] {
         let times = figures.within(990).as_secs_f64() / unloaded.within(990).as_secs_f64();
         println!("  p99 is {times:.2} times what it was unloaded");
-        verdict.demand(times <= SLOWDOWN_MAX, || format!("p99 is {times:.2} times:{figures}"));
+        verdict.demand(times <= f64::from(SLOWDOWN_MAX), || {
+            format!("p99 is {times:.2} times:{figures}")
+        });
     }
     verdict.demand(afterwards.is_whole(), || "not all gets through afterwards".to_owned());
     let grown = after.memory.saturating_sub(before.memory) >> 20;
@@ -112,13 +113,3 @@ const TIMES: u64 = 10;
 
 /// What counts as all of what is offered.
 const ALL: f64 = 0.9;
-
-/// What of the peak must get through, and how much longer it may take.
-const GOODPUT_MIN: f64 = 0.8;
-const SLOWDOWN_MAX: f64 = 5.0;
-
-/// By how much memory may grow under load.
-const GROWTH_MIB_MAX: u64 = 8;
-
-/// How soon after the load all must be well.
-const RECOVERED: Duration = Duration::from_secs(4);
