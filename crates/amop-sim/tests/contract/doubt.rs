@@ -4,6 +4,7 @@
 use amop_sim::{ClientId, NodeId, World};
 use amop_wire::{Code, Mode, MsgId, Reason};
 
+use crate::net::Net;
 use crate::scene::{SECOND, Scene, millis, slow};
 
 /// UNI-11: the request is lost with the link, or the answer.
@@ -83,15 +84,8 @@ fn a_request_under_way_takes_another_way_when_a_relay_dies() {
 #[test]
 fn a_request_in_doubt_goes_once_more_by_the_only_relay_that_gave_it_back() {
     for (given_back_for, timeout) in [(20, 2 * SECOND), (300, 4 * SECOND), (2000, 10 * SECOND)] {
-        let mut world = World::new(5);
-        let nodes = [0, 1, 2].map(|n| world.node(&format!("n{n}.node.bank.amop")));
-        world.link(nodes[0], nodes[1]);
-        world.link(nodes[1], nodes[2]);
-        let publisher = world.client("app.sdk.bank.amop", &[nodes[0]]);
-        let subscriber = world.client("sub.sdk.bank.amop", &[nodes[2]]);
-        world.subscribe(subscriber, "t");
-        world.run_for(SECOND);
-        let id = world.publish(publisher, Mode::Unicast, "t", timeout);
+        let Net { mut world, nodes, clients } = Net::new(&[(0, 1), (1, 2)]);
+        let id = world.publish(clients[0], Mode::Unicast, "to2", timeout);
         world.run_for(millis(2));
         world.crash(nodes[1], millis(50));
         world.run_for(millis(100));

@@ -4,20 +4,13 @@ use amop_sim::{ClientId, Content, DiskTrouble, FileSendId, NodeId};
 use amop_wire::limits::FILE_CHUNK_BYTES;
 use amop_wire::{Code, Reason};
 
+use crate::private::private;
 use crate::scene::{SECOND, Scene, millis};
 
 const CHUNK: u64 = FILE_CHUNK_BYTES;
 
 fn big() -> Content {
     Content::secret(1, 4 * CHUNK + 1)
-}
-
-/// A scene in which `t` is private for the publisher, which lets these keys in.
-fn private(keys: &[u8]) -> Scene {
-    let mut scene = Scene::new();
-    scene.world.allow(scene.publisher, "t", keys);
-    scene.world.run_for(millis(50));
-    scene
 }
 
 impl Scene {

@@ -6,7 +6,7 @@ use amop_wire::{Code, Instance, Mode, MsgId, Reason, Terms};
 use crate::scene::{SECOND, Scene, deaf, millis, slow};
 
 /// A scene in which `t` is private for the publisher, which lets these keys in.
-fn private(keys: &[u8]) -> Scene {
+pub(crate) fn private(keys: &[u8]) -> Scene {
     let mut scene = Scene::new();
     scene.world.allow(scene.publisher, "t", keys);
     scene.world.run_for(millis(50));
