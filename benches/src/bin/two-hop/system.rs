@@ -51,9 +51,7 @@ impl System {
             Self::Raw | Self::RawSparseAcks if matches!(case.work, Work::Attach { .. }) => {
                 Some("a bare relay takes one client")
             }
-            Self::Raw | Self::RawSparseAcks | Self::Nats
-                if matches!(case.work, Work::Beside { .. }) =>
-            {
+            Self::Nats if matches!(case.work, Work::Beside { .. }) => {
                 Some("its client here streams or asks, one at a time")
             }
             Self::Nats if case.nodes > 2 => {
@@ -99,7 +97,7 @@ mod tests {
             Case::ALL.iter().filter(lacks).map(|case| case.name).collect::<Vec<_>>()
         };
         assert_eq!(lacking(System::Ours), [""; 0]);
-        assert_eq!(lacking(System::Raw), ["requests-1-beside-1m", "fan-out-100", "attach-2000"]);
+        assert_eq!(lacking(System::Raw), ["fan-out-100", "attach-2000"]);
         let beside = "requests-1-beside-1m";
         assert_eq!(
             lacking(System::Nats),

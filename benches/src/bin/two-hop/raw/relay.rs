@@ -63,8 +63,10 @@ pub(crate) async fn run_relay(
         }
     };
     tokio::select! {
-        end = pass(&mut back.receive, &mut front.send) => end,
-        end = pass(&mut front.receive, &mut back.send) => end,
+        end = pass(&mut back.asks.receive, &mut front.asks.send) => end,
+        end = pass(&mut front.asks.receive, &mut back.asks.send) => end,
+        end = pass(&mut back.flow.receive, &mut front.flow.send) => end,
+        end = pass(&mut front.flow.receive, &mut back.flow.send) => end,
     }
 }
 

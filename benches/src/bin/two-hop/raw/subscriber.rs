@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use bytes::{Bytes, BytesMut};
 
 use super::frame::{Cutter, put};
-use super::transport::{Link, Transport};
+use super::transport::{Lane, Transport};
 use crate::certs::Party;
 use crate::door::Door;
 use crate::message::{Content, Kind, Tally};
@@ -21,25 +21,26 @@ use crate::system::System;
 /// Fails when the link does not come up or breaks.
 pub(crate) async fn run_subscriber(system: System, dir: &Path, relay: Door) -> Result<()> {
     let transport = Transport::load(system, dir, Party::Subscriber)?;
-    let link = transport.dial(relay).await?;
+    let mut link = transport.dial(relay).await?;
     let tallies = [SharedTally::default()];
     tokio::select! {
-        result = answer(link, &tallies[0]) => result,
+        result = answer(&mut link.asks, &tallies[0]) => result,
+        result = answer(&mut link.flow, &tallies[0]) => result,
         result = serve_subscribers(&tallies) => result,
     }
 }
 
-async fn answer(mut link: Link, tally: &SharedTally) -> Result<()> {
+async fn answer(lane: &mut Lane, tally: &SharedTally) -> Result<()> {
     let mut chunks: [Bytes; CHUNKS_PER_READ] = array::from_fn(|_| Bytes::new());
     let (mut cutter, mut answers) = (Cutter::default(), BytesMut::new());
-    while let Some(count) = link.receive.read_chunks(&mut chunks).await.context("the link broke")? {
+    while let Some(count) = lane.receive.read_chunks(&mut chunks).await.context("the link broke")? {
         for chunk in &mut chunks[..count] {
             let mut tally = tally.lock();
             cutter.cut(&std::mem::take(chunk), |frame| handle(frame, &mut tally, &mut answers));
         }
         if !answers.is_empty() {
             let answers = answers.split().freeze();
-            link.send.write_chunk(answers).await.context("the link broke")?;
+            lane.send.write_chunk(answers).await.context("the link broke")?;
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use quinn::congestion::CubicConfig;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
@@ -37,12 +37,20 @@ pub(crate) struct Transport {
     client: quinn::ClientConfig,
 }
 
-/// One connection with its one stream.
+/// One connection with its two streams.
 pub(crate) struct Link {
+    /// Requests and answers, which go first.
+    pub(crate) asks: Lane,
+    /// Messages in one direction.
+    pub(crate) flow: Lane,
+    /// Dropping the last handle would close it.
+    pub(crate) connection: Connection,
+}
+
+/// One stream, which both ends write.
+pub(crate) struct Lane {
     pub(crate) send: SendStream,
     pub(crate) receive: RecvStream,
-    /// Dropping the last handle would close the connection.
-    _connection: Connection,
 }
 
 impl Transport {
@@ -100,10 +108,22 @@ impl Transport {
         let endpoint = bind(None)?;
         let dialing = endpoint.connect_with(self.client.clone(), door.addr, door.node.dns())?;
         let connection = dialing.await.with_context(|| format!("cannot dial {door}"))?;
-        let (mut send, receive) = connection.open_bi().await?;
-        // The other end sees the stream only after its first byte.
-        send.write_all(&[HELLO]).await?;
-        Ok(Link { send, receive, _connection: connection })
+        let mut lanes = Vec::new();
+        for priority in PRIORITIES {
+            let (mut send, receive) = connection.open_bi().await?;
+            send.set_priority(priority)?;
+            // The other end sees the stream only after its first byte.
+            send.write_all(&[HELLO]).await?;
+            lanes.push(Lane { send, receive });
+        }
+        Link::new(connection, lanes)
+    }
+}
+
+impl Link {
+    fn new(connection: Connection, lanes: Vec<Lane>) -> Result<Self> {
+        let Ok([asks, flow]) = <[Lane; 2]>::try_from(lanes) else { bail!("a lane is missing") };
+        Ok(Self { asks, flow, connection })
     }
 }
 
@@ -115,10 +135,15 @@ impl Transport {
 pub(crate) async fn accept(endpoint: &Endpoint) -> Result<Link> {
     let incoming = endpoint.accept().await.context("the socket is gone")?;
     let connection = incoming.await.context("a handshake failed")?;
-    let (send, mut receive) = connection.accept_bi().await?;
-    let mut hello = [0];
-    receive.read_exact(&mut hello).await?;
-    Ok(Link { send, receive, _connection: connection })
+    let mut lanes = Vec::new();
+    for priority in PRIORITIES {
+        let (send, mut receive) = connection.accept_bi().await?;
+        send.set_priority(priority)?;
+        let mut hello = [0];
+        receive.read_exact(&mut hello).await?;
+        lanes.push(Lane { send, receive });
+    }
+    Link::new(connection, lanes)
 }
 
 fn bind(server: Option<ServerConfig>) -> Result<Endpoint> {
@@ -142,7 +167,7 @@ fn settings(sparse_acks: bool) -> TransportConfig {
     let idle = IdleTimeout::try_from(Duration::from_secs(6)).expect("QUIC can say it");
     let mut transport = TransportConfig::default();
     transport
-        .max_concurrent_bidi_streams(1_u32.into())
+        .max_concurrent_bidi_streams(2_u32.into())
         .max_concurrent_uni_streams(0_u32.into())
         .max_idle_timeout(Some(idle))
         .keep_alive_interval(Some(Duration::from_secs(2)))
@@ -197,5 +222,7 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
 
 const PROTOCOL: &str = "two-hop-raw/1";
 const HELLO: u8 = 0;
+/// Of the streams, in the order in which they are opened.
+const PRIORITIES: [i32; 2] = [1, 0];
 const UDP_PAYLOAD_BYTES_MAX: u16 = 6500;
 const SOCKET_BUFFER_BYTES: usize = 4 << 20;
