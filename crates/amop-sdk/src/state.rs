@@ -322,7 +322,7 @@ impl State {
     fn stage_files(&mut self, now: Instant) {
         self.files.ask_for_reads(now);
         while self.outgoing.has_file_room()
-            && let Some(message) = self.files.take_message()
+            && let Some(message) = self.files.take_message(now)
         {
             if let Some(message) = self.seal_file(now, message) {
                 self.outgoing.stage_file(&message);

@@ -312,6 +312,7 @@ impl Node {
             // It has elected this link: what it is told about this goes the same way.
             self.early.insert(node, link);
         }
+        self.transfers.make_way_for(now, &message);
         match message {
             PeerMessage::Request(_)
             | PeerMessage::Multicast(_)

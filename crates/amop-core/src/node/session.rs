@@ -98,7 +98,10 @@ impl Node {
             };
         };
         match message {
-            ClientMessage::Publish(publish) => self.publish(now, link, instance, publish),
+            ClientMessage::Publish(publish) => {
+                self.transfers.make_way(now);
+                self.publish(now, link, instance, publish);
+            }
             ClientMessage::Answer(answer) => self.answer(instance, answer),
             ClientMessage::Refuse(refuse) => self.refuse(now, instance, &refuse),
             ClientMessage::Acks(runs) => self.acks(link, instance, &runs),

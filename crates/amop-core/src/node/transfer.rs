@@ -19,12 +19,12 @@ use amop_topic_table::Candidate;
 use amop_wire::limits::FILE_WINDOW_BYTES;
 use amop_wire::{
     Code, FileBody, FileEnd, FileFound, FileMessage, FileOffer, FoundReceiver, Instance, Instant,
-    MsgId, Reason, Topic,
+    MsgId, PeerMessage, Reason, Topic,
 };
 
 use super::passage::{Crossing, Neighbours};
 use super::{Link, LinkId, Node};
-use crate::transfer::{FileLane, FileWindows, Queued};
+use crate::transfer::{Beside, FileLane, FileWindows, Queued};
 
 /// What waits on the lanes for files.
 #[derive(Debug, Default)]
@@ -32,6 +32,8 @@ pub(super) struct Transfers {
     links: BTreeMap<LinkId, LinkFiles>,
     /// Links on which something may be sent.
     ready: BTreeSet<LinkId>,
+    /// When a message last came to this node from anywhere.
+    message_at: Option<Instant>,
 }
 
 /// The files of one link.
@@ -52,6 +54,28 @@ enum Stopped {
 }
 
 impl Transfers {
+    /// A message of a client came: files make way for those that follow it (FILE-12).
+    pub(super) fn make_way(&mut self, now: Instant) {
+        self.message_at = Some(now);
+    }
+
+    /// Likewise if this is a message of a client on its way to another. Answers follow requests over the same nodes.
+    pub(super) fn make_way_for(&mut self, now: Instant, message: &PeerMessage) {
+        use PeerMessage::{Multicast, Relay, Request, Tree};
+        if matches!(message, Request(_) | Multicast(_) | Relay(_) | Tree(_)) {
+            self.make_way(now);
+        }
+    }
+
+    /// What files share their links with. A node has one thread for all its links, so that a message waits for
+    /// what comes in on any of them.
+    fn beside(&self, now: Instant) -> Beside {
+        match self.message_at {
+            Some(at) if now < at + QUIET_AFTER => Beside::Messages,
+            Some(_) | None => Beside::Files,
+        }
+    }
+
     /// How many messages wait on all links.
     pub(super) fn waiting(&self) -> usize {
         self.links.values().map(|files| files.lane.len()).sum()
@@ -145,13 +169,14 @@ impl Node {
     /// Takes what may be sent now of what waits for a link. If it is only too early for it, its time comes.
     fn pop_in_time(&mut self, now: Instant, link: LinkId) -> Option<(Option<LinkId>, FileMessage)> {
         let Self { transfers, passage, limits, peers, links, .. } = self;
+        let beside = transfers.beside(now);
         let files = transfers.links.get_mut(&link)?;
         if limits.transit.is_none() && limits.files.is_none() {
-            return files.lane.pop();
+            return files.lane.pop_if(now, beside, |_, _| true);
         }
         let neighbours = Neighbours { peers, links };
         let (mut sent, mut least) = (None, None);
-        let popped = files.lane.pop_if(|from, bytes| {
+        let popped = files.lane.pop_if(now, beside, |from, bytes| {
             let crossing = Crossing { from, to: link, bytes };
             let is_piece = bytes > 0;
             let wait = passage.wait_of_file(now, limits, neighbours, crossing);
@@ -187,7 +212,7 @@ impl Node {
         self.transfers.links.entry(link).or_default();
         if let FileBody::Window { passed } = message.body {
             if let Some(files) = self.transfers.links.get_mut(&link) {
-                files.lane.handle_window(&message.route, message.round, passed);
+                files.lane.handle_window(now, &message.route, message.round, passed);
                 self.transfers.ready.insert(link);
             }
             return;
@@ -361,6 +386,9 @@ fn transfers_within(memory_bytes: usize) -> usize {
     let window_bytes = usize::try_from(FILE_WINDOW_BYTES).expect("a window fits memory");
     (memory_bytes / 4 / window_bytes).max(TRANSFERS_MIN)
 }
+
+/// How long after a message files have the links to themselves.
+const QUIET_AFTER: Duration = Duration::from_secs(1);
 
 /// So many are passed on with any budget.
 const TRANSFERS_MIN: usize = 4;

@@ -2,16 +2,19 @@
 //!
 //! Each transfer has a queue of its own, and they take turns, piece by piece. A queue is bounded by what
 //! the neighbour takes: whoever sends pieces is at most [`FILE_WINDOW_BYTES`] ahead of what the neighbour
-//! says to have passed on (FILE-12), and counts that anew in each round. So a relay holds no more than that
-//! of a transfer, whatever its ends do, and a slow receiver holds up nobody but its own sender.
+//! says to have passed on (FILE-12), less where messages go the same way, and counts that anew in each round. So a
+//! relay holds no more than that of a transfer, whatever its ends do, and a slow receiver holds up nobody but its
+//! own sender.
 //!
 //! What goes back to senders is short and waits for nothing.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use amop_wire::limits::{FILE_WINDOW_BYTES, TRANSFERS_MAX};
+use amop_wire::limits::{FILE_PIECE_BYTES_MAX, FILE_WINDOW_BYTES, TRANSFERS_MAX};
 use amop_wire::{FileBody, FileMessage, FileRoute, Instance, Instant};
+
+use super::ahead::{Ahead, Beside};
 
 /// The queues of one link. `F` is where a message came from, for who has to tell its neighbour.
 #[derive(Debug)]
@@ -42,8 +45,7 @@ struct Queue<F> {
     round: u32,
     messages: VecDeque<(F, FileMessage)>,
     piece_bytes: u64,
-    sent: u64,
-    passed: u64,
+    ahead: Ahead,
     touched: Instant,
 }
 
@@ -75,12 +77,11 @@ impl<F: Copy> FileLane<F> {
 
     /// The neighbour at the other end of this link said how much it has passed on. What cannot be true changes
     /// nothing.
-    pub fn handle_window(&mut self, route: &FileRoute, round: u32, passed: u64) {
+    pub fn handle_window(&mut self, now: Instant, route: &FileRoute, round: u32, passed: u64) {
         if let Some(queue) = self.transfers.get_mut(&key_of(route))
             && queue.round == round
-            && passed <= queue.sent
         {
-            queue.passed = queue.passed.max(passed);
+            queue.ahead.pass(now, passed);
         }
     }
 
@@ -92,25 +93,27 @@ impl<F: Copy> FileLane<F> {
     /// Takes what is to be sent next, and where it came from: `None` of what goes back.
     ///
     /// The caller asks when there is room on the link, so that what waits, waits here.
-    pub fn pop(&mut self) -> Option<(Option<F>, FileMessage)> {
-        self.pop_if(|_, _| true)
+    pub fn pop(&mut self, now: Instant) -> Option<(Option<F>, FileMessage)> {
+        self.pop_if(now, Beside::Files, |_, _| true)
     }
 
     /// Takes likewise, of what goes to receivers only what may be sent now: by where it came from, and how long its
     /// piece is.
     pub(crate) fn pop_if(
         &mut self,
+        now: Instant,
+        beside: Beside,
         may_send: impl FnMut(F, u64) -> bool,
     ) -> Option<(Option<F>, FileMessage)> {
         if let Some(message) = self.back.pop_front() {
             return Some((None, message));
         }
-        let key = self.next_in_turn(may_send)?;
+        let key = self.next_in_turn(beside, may_send)?;
         let queue = self.transfers.get_mut(&key).expect("it was just found");
         let (from, message) = queue.messages.pop_front().expect("it may send its first");
         let bytes = piece_bytes(&message);
         queue.piece_bytes -= bytes;
-        queue.sent += bytes;
+        queue.ahead.send(now, bytes);
         self.last = Some(key);
         Some((Some(from), message))
     }
@@ -209,16 +212,21 @@ impl<F: Copy> FileLane<F> {
     }
 
     /// The first behind the one that was served last that may send something.
-    fn next_in_turn(&self, mut may_send: impl FnMut(F, u64) -> bool) -> Option<Key> {
+    fn next_in_turn(
+        &self,
+        beside: Beside,
+        mut may_send: impl FnMut(F, u64) -> bool,
+    ) -> Option<Key> {
         use std::ops::Bound::{Excluded, Unbounded};
         let after = match self.last {
             Some(last) => self.transfers.range((Excluded(last), Unbounded)),
             None => self.transfers.range(..),
         };
         let mut all = after.chain(&self.transfers);
-        let mut is_next = |queue: &Queue<F>| match queue.messages.front() {
-            Some((from, message)) if queue.may_send() => may_send(*from, piece_bytes(message)),
-            Some(_) | None => false,
+        let mut is_next = |queue: &Queue<F>| {
+            let Some((from, message)) = queue.messages.front() else { return false };
+            let bytes = piece_bytes(message);
+            queue.ahead.may_send(bytes, beside, self.transfers.len()) && may_send(*from, bytes)
         };
         all.find(|(_, queue)| is_next(queue)).map(|(key, _)| *key)
     }
@@ -226,13 +234,8 @@ impl<F: Copy> FileLane<F> {
 
 impl<F> Queue<F> {
     fn new(round: u32, now: Instant) -> Self {
-        Self { round, messages: VecDeque::new(), piece_bytes: 0, sent: 0, passed: 0, touched: now }
-    }
-
-    fn may_send(&self) -> bool {
-        self.messages.front().is_some_and(|(_, message)| {
-            self.sent + piece_bytes(message) <= self.passed + FILE_WINDOW_BYTES
-        })
+        let ahead = Ahead::default();
+        Self { round, messages: VecDeque::new(), piece_bytes: 0, ahead, touched: now }
     }
 }
 
@@ -317,8 +320,8 @@ const BACK_MAX: usize = 16 * TRANSFERS_MAX;
 /// How many of them say who was found.
 const FOUND_MAX: usize = 4;
 
-/// How many bytes are passed on before the neighbour is told.
-const TELL_BYTES: u64 = FILE_WINDOW_BYTES / 4;
+/// How many bytes are passed on before the neighbour is told: half a piece, so that it is told of every long one.
+const TELL_BYTES: u64 = FILE_PIECE_BYTES_MAX as u64 / 2;
 
 /// How long a transfer of which nothing comes keeps its place from others.
 const IDLE_AFTER: Duration = Duration::from_secs(60);

@@ -24,6 +24,7 @@
 //! receiver says it is. So loss, copies, delays and restarts are one case (FILE-5).
 
 mod addressee;
+mod ahead;
 mod disk;
 mod holders;
 mod inbox;
@@ -38,6 +39,7 @@ use std::time::Duration;
 use amop_wire::{Code, Reason};
 
 pub use addressee::{Addressee, Heard};
+pub(crate) use ahead::Beside;
 pub use disk::{DiskSaid, DiskTask};
 pub use inbox::{Inbox, InboxEffect, InboxInput, Slot};
 pub use lane::{FileLane, FileWindows, Queued};

@@ -1,14 +1,17 @@
 //! What a node does with file messages: chooses who receives, says who sends, passes on, and holds little.
 
+use std::time::Duration;
+
 use amop_core::node::{Input, LinkId};
 use amop_wire::limits::{FILE_PIECE_BYTES_MAX, FILE_WINDOW_BYTES, TRANSFERS_MAX};
 use amop_wire::{
     ClientMessage, Code, FileBody, FileEnd, FileFound, FileId, FileLayout, FileMessage, FileOffer,
-    FileRoute, FoundReceiver, Instance, NodeId, Reason, SealedOffer,
+    FileRoute, FoundReceiver, Frame, Instance, Message as _, Mode, MsgId, Multicast, Name, NodeId,
+    Path, PeerMessage, Reason, Relay, Request, SealedOffer, Terms,
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
-use crate::home::{CLIENT, Home, OTHER_PEER, PEER, PUBLISHER, SUBSCRIBER, peer_name};
+use crate::home::{CLIENT, EPOCH, Home, OTHER_PEER, PEER, PUBLISHER, SUBSCRIBER, peer_name};
 
 impl Home {
     /// Hands in a file message and answers all that may be sent then.
@@ -69,6 +72,13 @@ fn offer(topic: &str) -> FileBody {
     FileBody::Offer(Box::new(offer))
 }
 
+const PIECE: u64 = FILE_PIECE_BYTES_MAX as u64;
+
+/// What a neighbour is told after so many pieces.
+fn passed(route: FileRoute, pieces: u64) -> FileMessage {
+    of(route, FileBody::Window { passed: pieces * PIECE })
+}
+
 fn piece(start: u64) -> FileBody {
     FileBody::Piece { start, data: Bytes::from(vec![0; FILE_PIECE_BYTES_MAX]) }
 }
@@ -100,7 +110,8 @@ fn an_offer_is_refused_at_once_if_nobody_subscribes_or_no_way_leads_there() {
     let sent = home.file(CLIENT, of(nowhere, offer("t")));
     let refused = FileBody::Refused(Code::NoSubscriber, Reason::NoPath);
     assert_eq!(sent, [(CLIENT, of(nowhere, refused))]);
-    assert_eq!(home.file(CLIENT, of(nowhere, piece(0))), [], "what is no offer is dropped");
+    let sent = home.file(CLIENT, of(nowhere, piece(0)));
+    assert_eq!(sent, [(CLIENT, passed(nowhere, 1))], "what is no offer is dropped");
 }
 
 /// FILE-15
@@ -202,14 +213,14 @@ fn only_a_subscriber_is_offered_files_and_who_asks_for_one_that_is_gone_begins_a
     let ask = FileBody::Ask { sent: 1 };
     assert_eq!(home.file(PEER, of(home.back(), ask)), [(PEER, of(home.back(), FileBody::Again))]);
     assert_eq!(home.file(PEER, of(home.back(), offer("t"))), [(PEER, of(home.back(), gone))]);
-    assert_eq!(home.file(PEER, of(home.back(), piece(0))), []);
+    assert_eq!(home.file(PEER, of(home.back(), piece(0))), [(PEER, passed(home.back(), 1))]);
 }
 
 #[test]
 fn nothing_goes_back_where_it_came_from() {
     let mut home = Home::new();
-    let sent = home.file(PEER, of(FileRoute { sender: there(), ..home.forth() }, piece(0)));
-    assert_eq!(sent, []);
+    let route = FileRoute { sender: there(), ..home.forth() };
+    assert_eq!(home.file(PEER, of(route, piece(0))), [(PEER, passed(route, 1))]);
 }
 
 /// FILE-12
@@ -217,23 +228,107 @@ fn nothing_goes_back_where_it_came_from() {
 fn a_node_holds_a_mebibyte_of_a_transfer_and_says_what_it_passed_on() {
     let mut home = Home::new();
     let route = home.forth();
-    let piece_bytes = FILE_PIECE_BYTES_MAX as u64;
-    let all = FILE_WINDOW_BYTES / piece_bytes;
+    let all = FILE_WINDOW_BYTES / PIECE;
     for n in 0..all + 3 {
-        home.hold(CLIENT, of(route, piece(n * piece_bytes)));
+        home.hold(CLIENT, of(route, piece(n * PIECE)));
     }
     let sent = home.sent();
     let to_peer = sent.iter().filter(|(link, _)| *link == PEER).count();
     assert_eq!(to_peer as u64, all, "what comes past that is dropped");
-    let windows = sent.iter().filter(|(link, _)| *link == CLIENT).map(|(_, message)| &message.body);
-    let quarter = FILE_WINDOW_BYTES / 4;
-    let told = (1..=4).map(|n| FileBody::Window { passed: n * quarter }).collect::<Vec<_>>();
-    assert_eq!(windows.cloned().collect::<Vec<_>>(), told);
+    let told = sent.into_iter().filter(|(link, _)| *link == CLIENT).map(|(_, message)| message);
+    assert!(told.eq((1..=all).map(|pieces| passed(route, pieces))));
 
-    home.hold(CLIENT, of(route, piece(all * piece_bytes)));
+    let next = || of(route, piece(all * PIECE));
+    home.hold(CLIENT, next());
     assert_eq!(home.sent(), [], "the neighbour has passed on nothing");
-    let window = of(route, FileBody::Window { passed: quarter });
-    assert_eq!(home.file(PEER, window), [(PEER, of(route, piece(all * piece_bytes)))]);
+    let sent = home.file(PEER, passed(route, 1));
+    assert_eq!(sent, [(PEER, next()), (CLIENT, passed(route, all + 1))]);
+}
+
+/// How many pieces of a file go out at once after something happened at the node.
+fn pieces_after(happen: impl FnOnce(&mut Home)) -> (Home, usize) {
+    let mut home = Home::new();
+    happen(&mut home);
+    let route = home.forth();
+    for n in 0..16 {
+        home.hold(CLIENT, of(route, piece(n * PIECE)));
+    }
+    let to_peer = home.sent().iter().filter(|(link, _)| *link == PEER).count();
+    (home, to_peer)
+}
+
+/// FILE-12.
+#[test]
+fn files_make_way_for_the_messages_of_clients_and_for_nothing_else() {
+    let from = "app.sdk.bank-b.amop".parse::<Name>().unwrap();
+    let ids = || (MsgId { publisher: Instance(9), counter: 1 }, Duration::from_secs(1));
+    let request = || {
+        let (id, ttl) = ids();
+        let (terms, exit_epoch, subscriber) = (Terms::default(), EPOCH, PUBLISHER);
+        let (topic, payload) = ("u".parse().unwrap(), Bytes::new());
+        let from = from.clone();
+        PeerMessage::Request(Request {
+            terms,
+            id,
+            ttl,
+            attempt: 1,
+            subscriber,
+            exit_epoch,
+            from,
+            topic,
+            payload,
+        })
+    };
+    let multicast = || {
+        let (id, ttl) = ids();
+        let (topic, payload) = ("u".parse().unwrap(), Bytes::new());
+        let from = from.clone();
+        PeerMessage::Multicast(Multicast {
+            id,
+            ttl,
+            sequence: 1,
+            from,
+            topic,
+            sealed: false,
+            payload,
+        })
+    };
+    let relayed = |home: &Home| {
+        let mut header = BytesMut::new();
+        request().put_header(&mut header);
+        let frame = Frame { header: header.freeze(), payload: Bytes::new() };
+        let stranger = NodeId::from_bytes([9; 32]);
+        let path = Path::new(&[stranger, NodeId::of(&peer_name()), home.node.id()]).unwrap();
+        let (position, lane, spent) = (2, request().lane(), Duration::ZERO);
+        PeerMessage::Relay(Relay { path, position, lane, spent, frame })
+    };
+    let pieces = |happen: &dyn Fn(&mut Home)| pieces_after(happen).1;
+    let peer = |message: &dyn Fn() -> PeerMessage| pieces(&|home| _ = home.peer(PEER, message()));
+    assert_eq!(pieces(&|_| {}), 16);
+    assert_eq!(pieces(&|home| _ = home.publish_as(Mode::Unicast, "t", 1)), 2);
+    assert_eq!(pieces(&|home| _ = home.publish_as(Mode::Multicast, "t", 1)), 2);
+    assert_eq!(peer(&request), 2);
+    assert_eq!(peer(&multicast), 2);
+    assert_eq!(pieces(&|home| _ = home.peer(PEER, relayed(home))), 2);
+    assert_eq!(peer(&|| PeerMessage::Probe), 16);
+    assert_eq!(peer(&|| PeerMessage::Summary(Vec::new())), 16);
+}
+
+/// FILE-12.
+#[test]
+fn a_second_after_the_last_message_files_have_the_links_to_themselves() {
+    let (mut home, at_once) = pieces_after(|home| _ = home.publish_as(Mode::Unicast, "t", 1));
+    assert_eq!(at_once, 2);
+    let route = home.forth();
+    let pieces_once_passed = |home: &mut Home, pieces| {
+        let sent = home.file(PEER, passed(route, pieces));
+        sent.into_iter().filter(|(link, _)| *link == PEER).count()
+    };
+    assert_eq!(pieces_once_passed(&mut home, 1), 1);
+    home.now = home.now + Duration::from_millis(999);
+    assert_eq!(pieces_once_passed(&mut home, 2), 1);
+    home.now = home.now + Duration::from_millis(1);
+    assert_eq!(pieces_once_passed(&mut home, 3), 12, "all that waits");
 }
 
 /// FILE-11
@@ -261,6 +356,8 @@ fn what_waits_for_a_link_ends_with_it() {
     let route = home.forth();
     home.hold(CLIENT, of(route, piece(0)));
     home.handle(Input::LinkDown { link: PEER });
+    assert_eq!(home.sent(), [(CLIENT, passed(route, 1))]);
+    home.handle(Input::PeerUp { link: PEER, name: peer_name(), dialed: true });
     assert_eq!(home.sent(), []);
 }
 
@@ -269,17 +366,9 @@ fn what_waits_for_a_link_ends_with_it() {
 fn what_is_dropped_for_want_of_a_way_counts_as_passed_on() {
     let mut home = Home::new();
     let route = home.forth();
-    let quarter = FILE_WINDOW_BYTES / 4;
-    let in_quarter = quarter / FILE_PIECE_BYTES_MAX as u64;
-    for n in 0..in_quarter {
-        home.hold(CLIENT, of(route, piece(n)));
-    }
+    home.hold(CLIENT, of(route, piece(0)));
     home.handle(Input::LinkDown { link: PEER });
-    let window = of(route, FileBody::Window { passed: quarter });
-    assert_eq!(home.sent(), [(CLIENT, window)], "what waited for the link that is lost");
-    for n in 0..in_quarter {
-        home.hold(CLIENT, of(route, piece(n)));
-    }
-    let window = of(route, FileBody::Window { passed: 2 * quarter });
-    assert_eq!(home.sent(), [(CLIENT, window)], "and what has no link to wait for");
+    assert_eq!(home.sent(), [(CLIENT, passed(route, 1))], "what waited for the link that is lost");
+    home.hold(CLIENT, of(route, piece(1)));
+    assert_eq!(home.sent(), [(CLIENT, passed(route, 2))], "and what has no link to wait for");
 }

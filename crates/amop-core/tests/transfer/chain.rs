@@ -191,14 +191,14 @@ impl Chain {
 
     /// One message from the client to its home node.
     fn carry_to_home(&mut self) {
-        let Some((_, message)) = self.lanes[0].pop() else { return };
+        let Some((_, message)) = self.lanes[0].pop(self.now) else { return };
         assert_eq!(self.lanes[1].push(self.now, (), message), Queued::Yes);
     }
 
     /// One message from the home node to the exit node.
     fn carry_to_exit(&mut self) {
-        let Some((_, message)) = self.lanes[1].pop() else { return };
-        tell(&mut self.lanes[0], self.windows[0].passed(&message).as_ref());
+        let Some((_, message)) = self.lanes[1].pop(self.now) else { return };
+        tell(self.now, &mut self.lanes[0], self.windows[0].passed(&message).as_ref());
         let end = self.ends.iter_mut().find(|end| end.route == message.route).unwrap();
         assert_eq!(end.lane.push(self.now, (), message), Queued::Yes);
     }
@@ -207,8 +207,8 @@ impl Chain {
     fn carry_to_receiver(&mut self, number: usize) {
         for _ in 0..PIECES_PER_TICK {
             let end = &mut self.ends[number];
-            let Some((_, message)) = end.lane.pop() else { return };
-            tell(&mut self.lanes[1], self.windows[1].passed(&message).as_ref());
+            let Some((_, message)) = end.lane.pop(self.now) else { return };
+            tell(self.now, &mut self.lanes[1], self.windows[1].passed(&message).as_ref());
             self.tell_inbox(number, InboxInput::Message(message.clone()), &message);
         }
     }
@@ -224,7 +224,7 @@ impl Chain {
             }
             let Some((slot, task, message)) = end.tasks.pop_front() else { return };
             writes -= usize::from(is_write);
-            tell(&mut end.lane, end.windows.passed(&message).as_ref());
+            tell(self.now, &mut end.lane, end.windows.passed(&message).as_ref());
             let said = end.perform(&task);
             self.tell_inbox(number, InboxInput::Disk(slot, said), &message);
         }
@@ -270,8 +270,8 @@ impl Ends {
 }
 
 /// Hands what a neighbour is told to the lane towards it.
-fn tell(lane: &mut FileLane<()>, window: Option<&FileMessage>) {
+fn tell(now: Instant, lane: &mut FileLane<()>, window: Option<&FileMessage>) {
     if let Some(FileMessage { route, round, body: FileBody::Window { passed } }) = window {
-        lane.handle_window(route, *round, *passed);
+        lane.handle_window(now, route, *round, *passed);
     }
 }

@@ -13,8 +13,16 @@ use crate::world::{offer, route};
 const PIECE: u64 = 65_536;
 const MOST: u64 = FILE_WINDOW_BYTES / PIECE;
 
+fn now() -> Instant {
+    Instant::default()
+}
+
 fn piece(transfer: u64, round: u32, start: u64) -> FileMessage {
-    let data = Bytes::from(vec![0; FILE_PIECE_BYTES_MAX]);
+    piece_of(FILE_PIECE_BYTES_MAX, transfer, round, start)
+}
+
+fn piece_of(bytes: usize, transfer: u64, round: u32, start: u64) -> FileMessage {
+    let data = Bytes::from(vec![0; bytes]);
     FileMessage { route: route(transfer), round, body: FileBody::Piece { start, data } }
 }
 
@@ -23,7 +31,7 @@ fn say(transfer: u64, round: u32, body: FileBody) -> FileMessage {
 }
 
 fn push(lane: &mut FileLane<()>, message: FileMessage) -> Queued {
-    lane.push(Instant::default(), (), message)
+    lane.push(now(), (), message)
 }
 
 fn fill(lane: &mut FileLane<()>, transfer: u64, round: u32, pieces: u64) {
@@ -34,7 +42,9 @@ fn fill(lane: &mut FileLane<()>, transfer: u64, round: u32, pieces: u64) {
 
 /// Sends all that may be sent, and names the transfers.
 fn sent(lane: &mut FileLane<()>) -> Vec<u64> {
-    std::iter::from_fn(|| lane.pop()).map(|(_, message)| message.route.sender.instance.0).collect()
+    std::iter::from_fn(|| lane.pop(now()))
+        .map(|(_, message)| message.route.sender.instance.0)
+        .collect()
 }
 
 /// FILE-12.
@@ -64,10 +74,10 @@ fn nobody_is_further_ahead_of_the_neighbour_than_one_mebibyte() {
     assert_eq!(sent(&mut lane).len(), 16);
     fill(&mut lane);
     assert_eq!(sent(&mut lane), []);
-    lane.handle_window(&route(1), 1, 3 * PIECE);
+    lane.handle_window(now(), &route(1), 1, 3 * PIECE);
     assert_eq!(sent(&mut lane), [1, 1, 1]);
-    lane.handle_window(&route(1), 1, 100 * PIECE);
-    lane.handle_window(&route(1), 2, 4 * PIECE);
+    lane.handle_window(now(), &route(1), 1, 100 * PIECE);
+    lane.handle_window(now(), &route(1), 2, 4 * PIECE);
     assert_eq!(sent(&mut lane), [], "that was never sent, and that is another round");
 }
 
@@ -82,7 +92,7 @@ fn transfers_take_turns_and_one_that_stands_still_holds_up_no_other() {
     for transfer in 1..=3 {
         fill(&mut lane, transfer, 1, MOST);
     }
-    lane.handle_window(&route(3), 1, 4 * PIECE);
+    lane.handle_window(now(), &route(3), 1, 4 * PIECE);
     let counts =
         |sent: &[u64]| [1, 2, 3].map(|transfer| sent.iter().filter(|it| **it == transfer).count());
     assert_eq!(counts(&sent(&mut lane)), [12, 12, 16]);
@@ -110,7 +120,7 @@ fn who_gives_up_is_heard_though_the_neighbour_has_passed_on_nothing() {
     assert_eq!(sent(&mut lane), [], "it waits for its neighbour");
     push(&mut lane, say(1, 1, FileBody::Cancel(Reason::Cancelled)));
     assert_eq!(lane.piece_bytes(), 0);
-    let (_, message) = lane.pop().unwrap();
+    let (_, message) = lane.pop(now()).unwrap();
     assert_eq!(message.body, FileBody::Cancel(Reason::Cancelled));
 }
 
@@ -122,7 +132,7 @@ fn four_answers_about_receivers_wait_and_no_more() {
     assert_eq!([found(), found(), found(), found()], [Queued::Yes; 4]);
     assert_eq!(found(), Queued::Dropped);
     assert_eq!(push(&mut lane, say(1, 1, FileBody::Again)), Queued::Yes);
-    lane.pop();
+    lane.pop(now());
     assert_eq!(push(&mut lane, say(1, 1, FileBody::Found(Box::default()))), Queued::Yes);
 }
 
@@ -133,7 +143,8 @@ fn what_goes_to_a_receiver_keeps_its_order_and_what_goes_back_waits_for_nothing(
     push(&mut lane, piece(1, 1, 0));
     push(&mut lane, say(1, 1, FileBody::Ask { sent: PIECE }));
     push(&mut lane, say(2, 1, FileBody::Again));
-    let order: Vec<FileBody> = std::iter::from_fn(|| lane.pop()).map(|(_, it)| it.body).collect();
+    let order: Vec<FileBody> =
+        std::iter::from_fn(|| lane.pop(now())).map(|(_, it)| it.body).collect();
     assert_eq!(order[0], FileBody::Again);
     assert!(matches!(order[1..], [FileBody::Piece { .. }, FileBody::Ask { .. }]));
 }
@@ -141,7 +152,7 @@ fn what_goes_to_a_receiver_keeps_its_order_and_what_goes_back_waits_for_nothing(
 /// FILE-11.
 #[test]
 fn sixty_four_transfers_share_a_link_and_one_of_which_nothing_came_for_a_minute_makes_way() {
-    let (mut lane, start) = (FileLane::default(), Instant::default());
+    let (mut lane, start) = (FileLane::default(), now());
     let offered = |lane: &mut FileLane<()>, now, transfer| {
         lane.push(now, (), say(transfer, 1, FileBody::Offer(Box::new(offer(5)))))
     };
@@ -172,19 +183,20 @@ fn short_messages_are_bounded_too() {
     assert_eq!(push(&mut lane, say(2, 1, FileBody::Cancel(Reason::Cancelled))), Queued::Yes);
 }
 
+/// FILE-12.
 #[test]
-fn a_neighbour_is_told_of_each_quarter_of_its_window_anew_in_each_round() {
+fn a_neighbour_is_told_of_each_long_piece_and_of_short_ones_together_anew_in_each_round() {
     let mut windows = FileWindows::default();
     let mut told = |message: &FileMessage| match windows.passed(message)?.body {
         FileBody::Window { passed } => Some(passed),
         other => panic!("{other:?}"),
     };
-    let mut pass = |round, count: u64| -> Vec<u64> {
-        (0..count).filter_map(|number| told(&piece(1, round, number * PIECE))).collect()
+    let mut pass = |round, bytes, count: u64| -> Vec<u64> {
+        (0..count).filter_map(|start| told(&piece_of(bytes, 1, round, start))).collect()
     };
-    assert_eq!(pass(1, 9), [4 * PIECE, 8 * PIECE]);
-    assert_eq!(pass(2, 4), [4 * PIECE]);
-    assert_eq!(pass(1, 40), []);
+    assert_eq!(pass(1, FILE_PIECE_BYTES_MAX, 2), [PIECE, 2 * PIECE]);
+    assert_eq!(pass(2, FILE_PIECE_BYTES_MAX / 4, 5), [PIECE / 2, PIECE]);
+    assert_eq!(pass(1, FILE_PIECE_BYTES_MAX, 40), []);
 }
 
 proptest! {
@@ -207,12 +219,12 @@ proptest! {
                 if step % speeds[hop] != 0 {
                     continue;
                 }
-                let Some((_, message)) = lanes[hop].pop() else { continue };
+                let Some((_, message)) = lanes[hop].pop(now()) else { continue };
                 // The relay before has passed it on, and tells the one before that.
                 if hop > 0 && let Some(window) = windows[hop].passed(&message)
                     && let FileBody::Window { passed } = window.body
                 {
-                    lanes[hop - 1].handle_window(&window.route, window.round, passed);
+                    lanes[hop - 1].handle_window(now(), &window.route, window.round, passed);
                 }
                 if hop + 1 < lanes.len() {
                     prop_assert_eq!(push(&mut lanes[hop + 1], message), Queued::Yes);
@@ -222,7 +234,7 @@ proptest! {
                 if let Some(window) = windows[0].passed(&message)
                     && let FileBody::Window { passed } = window.body
                 {
-                    lanes[hop].handle_window(&window.route, window.round, passed);
+                    lanes[hop].handle_window(now(), &window.route, window.round, passed);
                 }
                 if let FileBody::Piece { start, .. } = message.body {
                     arrived.push(start);

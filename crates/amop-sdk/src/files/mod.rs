@@ -99,7 +99,7 @@ impl Files {
     pub(crate) fn handle_message(&mut self, now: Instant, own: Instance, message: FileMessage) {
         let FileMessage { route, round, body } = &message;
         match body {
-            FileBody::Window { passed } => self.lane.handle_window(route, *round, *passed),
+            FileBody::Window { passed } => self.lane.handle_window(now, route, *round, *passed),
             FileBody::Offer(_)
             | FileBody::Piece { .. }
             | FileBody::Ask { .. }
@@ -170,8 +170,8 @@ impl Files {
     }
 
     /// Takes the next message for the link, which has room for it.
-    pub(crate) fn take_message(&mut self) -> Option<FileMessage> {
-        let taken = self.lane.pop().map(|(_, message)| message);
+    pub(crate) fn take_message(&mut self, now: Instant) -> Option<FileMessage> {
+        let taken = self.lane.pop(now).map(|(_, message)| message);
         if taken.is_none() {
             for route in self.over.drain(..) {
                 self.lane.forget(&route);

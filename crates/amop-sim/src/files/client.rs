@@ -130,7 +130,7 @@ impl World {
         let files = &mut self.clients[client].files;
         match &message.body {
             FileBody::Window { passed } => {
-                files.lane.handle_window(&message.route, message.round, *passed);
+                files.lane.handle_window(now, &message.route, message.round, *passed);
             }
             FileBody::Offer(_)
             | FileBody::Piece { .. }
@@ -288,7 +288,7 @@ impl World {
             && self.has_file_room(party, link)
         {
             let files = &mut self.clients[client].files;
-            let Some((_, message)) = files.lane.pop() else {
+            let Some((_, message)) = files.lane.pop(self.now) else {
                 let over = std::mem::take(&mut files.over);
                 over.iter().for_each(|route| files.lane.forget(route));
                 break;

@@ -1,0 +1,141 @@
+//! How far a sender of pieces is ahead of its neighbour, and how far it may be (FILE-12).
+
+use std::time::Duration;
+
+use amop_wire::Instant;
+use amop_wire::limits::{FILE_PIECE_BYTES_MAX, FILE_WINDOW_BYTES};
+
+/// What else is on the links that a transfer shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// Files alone: a transfer takes what it can.
+    Files,
+    /// Messages too: what is on its way of files stands before them, so it is kept short.
+    Messages,
+}
+
+/// What was sent of one round of a transfer, and how much of it the neighbour has passed on, in bytes.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    sent: u64,
+    passed: u64,
+    /// When this much was sent, while the neighbour has not passed it on.
+    timed: Option<(u64, Instant)>,
+    /// The shortest time from sending something until the neighbour said that it was passed on.
+    shortest: Option<Duration>,
+}
+
+impl Ahead {
+    pub(super) fn send(&mut self, now: Instant, bytes: u64) {
+        self.sent += bytes;
+        if bytes > 0 && self.timed.is_none() {
+            self.timed = Some((self.sent, now));
+        }
+    }
+
+    /// The neighbour said how much it has passed on. What cannot be true changes nothing.
+    pub(super) fn pass(&mut self, now: Instant, passed: u64) {
+        if passed > self.sent {
+            return;
+        }
+        self.passed = self.passed.max(passed);
+        if let Some((bytes, since)) = self.timed
+            && self.passed >= bytes
+        {
+            let took = now.saturating_since(since);
+            self.shortest = Some(self.shortest.map_or(took, |shortest| shortest.min(took)));
+            self.timed = None;
+        }
+    }
+
+    /// Whether a piece may be sent on a link that so many transfers share.
+    pub(super) fn may_send(&self, bytes: u64, beside: Beside, transfers: usize) -> bool {
+        let most = match beside {
+            Beside::Files => FILE_WINDOW_BYTES,
+            Beside::Messages => self.most_beside_messages(transfers),
+        };
+        self.sent + bytes <= self.passed + most
+    }
+
+    /// As much as goes through at a good rate within the shortest time that it takes: more would only queue. It is
+    /// for all transfers of the link, but each may have one piece under way.
+    fn most_beside_messages(&self, transfers: usize) -> u64 {
+        let shortest = self.shortest.unwrap_or_default().max(Duration::from_millis(1));
+        let micros = u64::try_from(shortest.as_micros()).unwrap_or(u64::MAX);
+        let all = (micros.saturating_mul(BESIDE_BYTES_PER_MILLI) / 1000).min(FILE_WINDOW_BYTES);
+        let transfers = u64::try_from(transfers.max(1)).expect("a count fits 64 bits");
+        (all / transfers).max(FILE_PIECE_BYTES_MAX as u64)
+    }
+}
+
+/// What an Ethernet of 1 Gbit/s carries.
+const BESIDE_BYTES_PER_MILLI: u64 = 128 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIECE: u64 = FILE_PIECE_BYTES_MAX as u64;
+
+    fn after(millis: u64) -> Instant {
+        Instant::default() + Duration::from_millis(millis)
+    }
+
+    /// How many pieces may be under way.
+    fn pieces(ahead: &Ahead, beside: Beside, transfers: usize) -> usize {
+        (1..).take_while(|count| ahead.may_send(count * PIECE, beside, transfers)).count()
+    }
+
+    /// One piece was sent, and passed on after that time.
+    fn with_shortest(millis: u64) -> Ahead {
+        let mut ahead = Ahead::default();
+        ahead.send(after(5), PIECE);
+        ahead.pass(after(5 + millis), PIECE);
+        ahead
+    }
+
+    /// FILE-12.
+    #[test]
+    fn beside_messages_two_pieces_are_under_way_and_without_sixteen() {
+        for transfers in [1, 64] {
+            assert_eq!(pieces(&Ahead::default(), Beside::Files, transfers), 16);
+        }
+        assert_eq!(pieces(&Ahead::default(), Beside::Messages, 1), 2);
+    }
+
+    /// FILE-12.
+    #[test]
+    fn beside_messages_transfers_share_what_is_under_way_but_for_one_piece_each() {
+        let far = with_shortest(8);
+        assert_eq!(
+            [1, 2, 4, 16, 64].map(|count| pieces(&far, Beside::Messages, count)),
+            [16, 8, 4, 1, 1]
+        );
+    }
+
+    /// FILE-12: or a long way would be idle most of the time.
+    #[test]
+    fn the_longer_the_way_the_more_is_under_way_beside_messages() {
+        let most = |millis| pieces(&with_shortest(millis), Beside::Messages, 1);
+        assert_eq!([0, 1, 2, 4, 8, 100].map(most), [2, 2, 4, 8, 16, 16]);
+    }
+
+    #[test]
+    fn the_way_is_as_long_as_its_shortest_time() {
+        let mut ahead = with_shortest(4);
+        for (sent, took) in [(2, 90), (3, 2), (4, 50)] {
+            ahead.send(after(1000 * sent), PIECE);
+            ahead.pass(after(1000 * sent + took), sent * PIECE);
+        }
+        assert_eq!(pieces(&ahead, Beside::Messages, 1), 4);
+    }
+
+    #[test]
+    fn what_was_never_sent_was_not_passed_on() {
+        let mut ahead = Ahead::default();
+        ahead.send(after(0), PIECE);
+        ahead.pass(after(9), 2 * PIECE);
+        assert_eq!(pieces(&ahead, Beside::Files, 1), 15);
+        assert_eq!(pieces(&ahead, Beside::Messages, 1), 1);
+    }
+}
