@@ -18,6 +18,8 @@ pub(crate) struct Complaints {
     bad_list: Kind<Name>,
     /// Links that ended by somebody's fault.
     ended: Kind<Name>,
+    /// Links that ended without a word.
+    lost: Kind<Name>,
     /// Links that were never made.
     not_linked: Kind<IpAddr>,
 }
@@ -58,6 +60,11 @@ impl Complaints {
     /// A link ended by the fault of somebody. If that is worth a line, answers how many ends were not.
     pub(crate) fn ended(&mut self, now: Instant, by: &Name) -> Option<u64> {
         self.ended.note(now, by)
+    }
+
+    /// A link with somebody was lost. If that is worth a line, answers how many were lost without one.
+    pub(crate) fn lost(&mut self, now: Instant, with: &Name) -> Option<u64> {
+        self.lost.note(now, with)
     }
 
     /// No link was made with somebody at an address. If that is worth a line, answers how many were not.

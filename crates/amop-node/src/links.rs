@@ -128,6 +128,7 @@ async fn run_peer(driver: &Driver, link: Link) {
     }
 }
 
+/// Tells of the end of a link. Whoever has its links end one after another does not fill the log.
 fn ended(driver: &Driver, id: LinkId, name: &Name, remote: std::net::SocketAddr, end: &LinkEnd) {
     driver.link_down(id);
     let is_fault = match end {
@@ -138,7 +139,12 @@ fn ended(driver: &Driver, id: LinkId, name: &Name, remote: std::net::SocketAddr,
         ),
         // The peer's operator knows why; ours must learn it too.
         LinkEnd::ClosedByPeer(reason) => reason.code == CloseCode::Refused,
-        LinkEnd::Lost(_) => return info!(party = %name, %remote, %end, "link ended"),
+        LinkEnd::Lost(_) => {
+            if let Some(held_back) = driver.is_worth_telling_lost(name) {
+                info!(party = %name, %remote, %end, held_back, "link ended");
+            }
+            return;
+        }
     };
     match is_fault.then(|| driver.is_worth_telling(name)).flatten() {
         Some(held_back) => warn!(party = %name, %remote, %end, held_back, "link ended"),

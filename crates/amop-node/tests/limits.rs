@@ -260,7 +260,7 @@ fn the_table_of_limits_names_the_limits_that_hold() {
         ("links begun by one address a second", grouped(usual.handshakes_per_second as usize)),
         ("links begun by one address at once", grouped(usual.handshakes_burst as usize)),
         ("handshakes half open, unproved", grouped(limits::HALF_OPEN_UNPROVED_MAX)),
-        ("handshakes half open", grouped(limits::HALF_OPEN_MAX)),
+        ("connections at one port that are no links", grouped(limits::UNLINKED_MAX)),
         ("payload a second that is passed on for the peers of one agency", "no limit".into()),
         ("passed on for them at once after a pause", "one second's worth, 1 MiB at least".into()),
         ("bytes of files a second on one link", "no limit".into()),

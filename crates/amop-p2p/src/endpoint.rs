@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use amop_wire::limits::{HALF_OPEN_MAX, HALF_OPEN_UNPROVED_MAX};
+use amop_wire::limits::HALF_OPEN_UNPROVED_MAX;
 use amop_wire::{CloseCode, Name, Role};
 use quinn::{ConnectError, ServerConfig, TransportConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::debug;
 
-use crate::handshake::{Context, HalfOpen, Handshake, HandshakeError};
+use crate::handshake::{Context, Counted, Handshake, HandshakeError};
 use crate::identity::Identity;
 use crate::kind::{LinkKind, Side};
 use crate::link::Link;
@@ -117,6 +117,7 @@ impl Endpoint {
                 kind,
                 settings: Arc::new(settings),
                 open: OpenLinks::default(),
+                links: Arc::default(),
                 trust: trust.clone(),
             },
             tls,
@@ -160,22 +161,31 @@ impl Endpoint {
                 _ = stopping.wait_for(|stopping| *stopping) => None,
                 incoming = self.quinn.accept() => incoming,
             }?;
-            let half_open = self.half_open.load(Ordering::Relaxed);
+            let (half_open, unlinked) = (self.half_open.load(Ordering::Relaxed), self.unlinked());
+            // Those that have only just been let in are no connections yet.
+            let is_full = half_open.max(unlinked) >= self.context.settings.unlinked_max;
             let (remote, now) = (incoming.remote_address(), now());
             let is_proved = incoming.remote_address_validated();
             let is_in_pace = self.newcomers.may_begin(now, remote.ip());
-            if half_open >= HALF_OPEN_MAX || is_proved && !is_in_pace {
-                debug!(%remote, half_open, is_in_pace, "refusing a handshake");
+            if is_full || is_proved && !is_in_pace {
+                debug!(%remote, half_open, unlinked, is_in_pace, "refusing a handshake");
                 incoming.refuse();
             } else if (half_open >= HALF_OPEN_UNPROVED_MAX || !is_in_pace) && !is_proved {
                 // It fails only if the address is proved already.
                 let _ = incoming.retry();
             } else {
                 self.newcomers.begins(now, remote.ip());
-                let half_open = HalfOpen::count(&self.half_open);
+                let half_open = Counted::count(&self.half_open);
                 return Some(Handshake { incoming, context: self.context.clone(), half_open });
             }
         }
+    }
+
+    /// How many connections are no links. QUIC keeps all that it has of one for a while after its end, so that
+    /// whoever fails in handshakes one after another takes memory for each.
+    fn unlinked(&self) -> usize {
+        let links = self.context.links.load(Ordering::Relaxed);
+        self.quinn.open_connections().saturating_sub(links)
     }
 
     /// Links with whoever is at `addr`, which must be `expected` if that is given.

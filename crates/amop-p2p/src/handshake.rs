@@ -40,7 +40,7 @@ pub struct Handshake {
     pub(crate) incoming: Incoming,
     pub(crate) context: Context,
     /// Counts as half open until it is done.
-    pub(crate) half_open: HalfOpen,
+    pub(crate) half_open: Counted,
 }
 
 impl Handshake {
@@ -74,6 +74,8 @@ pub(crate) struct Context {
     pub(crate) kind: LinkKind,
     pub(crate) settings: Arc<Settings>,
     pub(crate) open: OpenLinks,
+    /// How many connections are links.
+    pub(crate) links: Arc<AtomicUsize>,
     pub(crate) trust: Trust,
 }
 
@@ -108,7 +110,7 @@ impl Context {
         let connection = connecting.await.map_err(|error| self.meaning_of(&error))?;
         let outbox = Outbox::new(&self.settings);
         let if_dropped = (CloseCode::Protocol, "the lanes were not opened in time");
-        let mut guard = Guard { connection: connection.clone(), outbox, if_dropped };
+        let mut guard = Guard::new(connection.clone(), outbox, if_dropped);
         let lanes = match side {
             Side::Dialer => open_lanes(&connection).await,
             Side::Acceptor => accept_lanes(&connection).await,
@@ -122,6 +124,7 @@ impl Context {
         })?;
         let [(w0, r0), (w1, r1), (w2, r2), (w3, r3), (w4, r4)] = lanes;
         guard.if_dropped = (CloseCode::Shutdown, "the link was dropped");
+        guard.counted = Some(Counted::count(&self.links));
         self.open.add(&connection, &guard.outbox, side);
         // Whoever changes the trust judges the links that are open then. This one was not yet, and may have
         // been judged by what counts no more.
@@ -248,18 +251,18 @@ pub enum HandshakeError {
     ShutDown,
 }
 
-/// Counts the handshakes that are not done.
+/// Counts what there is of something, a handshake that is not done or a link, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct HalfOpen(Arc<AtomicUsize>);
+pub(crate) struct Counted(Arc<AtomicUsize>);
 
-impl HalfOpen {
+impl Counted {
     pub(crate) fn count(counter: &Arc<AtomicUsize>) -> Self {
         counter.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(counter))
     }
 }
 
-impl Drop for HalfOpen {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -10,6 +10,7 @@ use quinn::{ConnectionClose, ConnectionError, VarInt};
 use tracing::debug;
 
 use crate::congestion::make_way_for_close;
+use crate::handshake::Counted;
 use crate::kind::Side;
 use crate::lane::{LaneReader, LaneWriter};
 use crate::outbox::Outbox;
@@ -37,6 +38,8 @@ pub(crate) struct Guard {
     pub(crate) outbox: Outbox,
     /// What the peer is told if nobody closes the link before it is dropped.
     pub(crate) if_dropped: (CloseCode, &'static str),
+    /// Counts as a link of its endpoint, once its lanes are open.
+    pub(crate) counted: Option<Counted>,
 }
 
 impl Link {
@@ -89,6 +92,14 @@ impl Link {
 }
 
 impl Guard {
+    pub(crate) fn new(
+        connection: quinn::Connection,
+        outbox: Outbox,
+        if_dropped: (CloseCode, &'static str),
+    ) -> Self {
+        Self { connection, outbox, if_dropped, counted: None }
+    }
+
     /// Closes the connection at once; the peer reads the reason in its CONNECTION_CLOSE.
     pub(crate) fn close_now(&self, reason: &CloseReason) {
         make_way_for_close(&self.connection);

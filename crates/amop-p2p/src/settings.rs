@@ -10,7 +10,7 @@ use std::time::Duration;
 use amop_wire::Lane;
 use amop_wire::limits::{
     ALL_HANDSHAKES_BURST, ALL_HANDSHAKES_PER_SECOND, HANDSHAKES_BURST, HANDSHAKES_PER_SECOND,
-    LINK_BYTES_MAX, LINK_MESSAGES_MAX,
+    LINK_BYTES_MAX, LINK_MESSAGES_MAX, UNLINKED_MAX,
 };
 use quinn::{AckFrequencyConfig, EndpointConfig, IdleTimeout, MtuDiscoveryConfig};
 use quinn::{TransportConfig, VarInt};
@@ -57,6 +57,9 @@ pub struct Settings {
     /// How many links all addresses together may begin a second, and at once after a pause, likewise. 2,000 and
     /// 16,384.
     pub handshakes: (u32, u32),
+    /// How many connections there may be that are no links, half open or ended and not yet forgotten. Past that newcomers are
+    /// refused. 512.
+    pub unlinked_max: usize,
     /// How long a closing link waits for the peer to receive what was queued before. 2 s.
     pub flush_timeout: Duration,
     /// Which ciphers and key exchanges links may use. All, the best ones first.
@@ -80,6 +83,7 @@ impl Default for Settings {
             handshake_timeout: Duration::from_secs(5),
             handshakes_per_address: (HANDSHAKES_PER_SECOND, HANDSHAKES_BURST),
             handshakes: (ALL_HANDSHAKES_PER_SECOND, ALL_HANDSHAKES_BURST),
+            unlinked_max: UNLINKED_MAX,
             flush_timeout: Duration::from_secs(2),
             cryptography: Cryptography::default(),
             workers: Workers::default(),

@@ -11,6 +11,7 @@ mod event;
 mod files;
 mod key_file;
 mod lease;
+mod line;
 mod message;
 mod outcome;
 mod outgoing;

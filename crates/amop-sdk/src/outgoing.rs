@@ -113,8 +113,13 @@ impl Outgoing {
 
     /// Whether the link takes such a payload now, or there is none so that the core keeps it.
     pub(crate) fn has_room(&self, payload_bytes: usize) -> bool {
+        self.has_room_beside(0, payload_bytes)
+    }
+
+    /// The same, if so many bytes are about to be staged.
+    pub(crate) fn has_room_beside(&self, coming_bytes: usize, payload_bytes: usize) -> bool {
         self.link.as_ref().is_none_or(|link| {
-            let staged_bytes = self.batch.bytes();
+            let staged_bytes = self.batch.bytes() + coming_bytes;
             // One that is larger than the outbox must not wait for ever.
             staged_bytes + link.outbox.queued_bytes() == 0
                 || link.outbox.has_room(staged_bytes + payload_bytes + HEAD_BYTES)

@@ -23,7 +23,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::lease::Lease;
 use crate::outcome::{Answer, PublishError};
-use crate::publishes::{Ended, SlotKey, Ticket};
+use crate::publishes::{Ended, SlotKey, Ticket, Waiting};
 use crate::topic::IntoTopic;
 
 /// A message that is about to be published. Await it for its end, or [`submit`](Self::submit) it.
@@ -72,6 +72,7 @@ impl<T> Publish<T> {
     /// Waits while the client has 8,192 unicasts or 4 MiB of their payload under way, or as much of multicasts, of
     /// which each counts for half a second at most, or while the link does not keep up; those who wait are served in turn. A message
     /// that has waited for half of its time is not sent any more: [`Reason::TooManyRequests`](crate::Reason).
+    /// Nor is one whose future was woken in time and is not polled before a quarter is left: until then, its room is kept for it.
     /// Dropping the future before it is done means that the message was not published.
     pub fn submit(self) -> Submit<T> {
         Submit {
@@ -223,23 +224,27 @@ impl<T> Submit<T> {
         lease.turn(|state, now| {
             let deadline = *deadline.get_or_insert(now + *timeout);
             if !state.is_open() {
+                state.leave_line(ticket);
                 return Step::Failed(PublishError::closed());
             }
-            if ticket.is_some() && wait_until(deadline, *timeout) <= now {
+            let is_let_in = ticket.is_some_and(|ticket| state.publishes.is_let_in(ticket));
+            let until = if is_let_in { come_until } else { wait_until }(deadline, *timeout);
+            if ticket.is_some() && until <= now {
+                state.leave_line(ticket);
                 return Step::Failed(PublishError::no_room(state.core.is_connected()));
             }
             let (mode, payload_bytes) = (draft.mode, draft.payload.len());
-            let may_pass = state.publishes.is_next(mode, *ticket)
-                && state.publishes.make_room(now, mode, payload_bytes)
-                && state.outgoing.has_room(payload_bytes);
+            let may_pass = match *ticket {
+                None => state.may_pass(now, mode, payload_bytes),
+                Some(ticket) => state.may_come(ticket, payload_bytes),
+            };
             if !may_pass {
-                let replaced = state.publishes.wait(ticket, mode, payload_bytes, waker.clone());
+                let until = wait_until(deadline, *timeout);
+                let waiting = Waiting { payload_bytes, until, waker: waker.clone() };
+                let replaced = state.publishes.wait(ticket, mode, waiting);
                 return Step::NoRoom { draft, replaced };
             }
-            if let Some(ticket) = ticket.take() {
-                let waker = state.publishes.leave(ticket);
-                state.woken.extend(waker); // That of this very task, which may be woken in vain.
-            }
+            *ticket = None;
             let counter = state.core.draw_counter();
             let Draft { terms, topic, payload, .. } = draft;
             let key = state.publishes.begin(mode, payload_bytes, now, watch);
@@ -257,7 +262,11 @@ impl<T> Submit<T> {
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(at)));
         ready!(alarm.as_mut().poll(cx));
         self.draft = None;
-        let is_connected = self.lease.look(|state| state.core.is_connected());
+        let ticket = &mut self.ticket;
+        let is_connected = self.lease.turn(|state, _| {
+            state.leave_line(ticket);
+            state.core.is_connected()
+        });
         Poll::Ready(Err(PublishError::no_room(is_connected)))
     }
 }
@@ -266,6 +275,11 @@ impl<T> Submit<T> {
 /// for its answer; and where more comes than can be taken, the first in line have always waited for longest.
 fn wait_until(deadline: Instant, timeout: Duration) -> Instant {
     deadline - timeout / 2
+}
+
+/// How late one may come that was let in: what is left is a quarter of its time.
+fn come_until(deadline: Instant, timeout: Duration) -> Instant {
+    deadline - timeout / 4
 }
 
 impl<T> Drop for Submit<T> {

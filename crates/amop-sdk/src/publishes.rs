@@ -1,16 +1,17 @@
 //! Publishes of a client: those that wait for room, those under way, and ends not yet taken.
 //!
 //! ```text
-//!            room                      the core names its end           taken
-//!  waiting ────────▶ Slot::UnderWay ──────────────────────────▶ Slot::Ended ────▶ gone
-//!     │                    │ dropped
-//!     ▼ dropped            ▼                                   end
-//!   gone             Slot::Abandoned ──────────────────────────────────────────▶ gone
+//!          room         its task runs                  the core names its end           taken
+//!  waiting ───▶ let in ──────────────▶ Slot::UnderWay ───────────────────────▶ Slot::Ended ───▶ gone
+//!     │           │                          │ dropped
+//!     ▼ dropped   ▼ dropped                  ▼                                end
+//!   gone        gone                   Slot::Abandoned ───────────────────────────────────────▶ gone
 //! ```
 //!
 //! What is under way is bounded by its [`Room`], and an abandoned publish still takes it: the node
-//! holds it. Whoever finds no room waits in line, unicasts in one and multicasts in another. Only the first in a
-//! line is ever woken; when it is through, the next one is.
+//! holds it. Whoever finds no room waits in line, unicasts in one and multicasts in another. As many as there is room
+//! for are let in and woken at once, the first in line first, and their room is kept for them until they come: a
+//! client with much to do runs them late, and one after another would be through too seldom.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -31,6 +32,10 @@ pub(crate) struct Publishes {
     room: Room,
     /// The lines of those who wait for room, one for each mode: first come, first served.
     waiting: BTreeMap<Ticket, Waiting>,
+    /// What is kept for those who were let in and have not come yet.
+    let_in: BTreeMap<Ticket, Open>,
+    /// The payload of these.
+    let_in_bytes: usize,
     last_ticket: u64,
 }
 
@@ -48,11 +53,13 @@ pub(crate) struct Ended {
     pub(crate) took: Duration,
 }
 
+/// Whoever waits for room.
 #[derive(Debug)]
-struct Waiting {
-    payload_bytes: usize,
-    /// `None` once it was woken.
-    waker: Option<Waker>,
+pub(crate) struct Waiting {
+    pub(crate) payload_bytes: usize,
+    /// From when on it is not let in any more.
+    pub(crate) until: Instant,
+    pub(crate) waker: Waker,
 }
 
 #[derive(Debug)]
@@ -100,40 +107,53 @@ impl Publishes {
 
     /// How many have no end.
     pub(crate) fn under_way(&self) -> usize {
-        self.room.under_way()
+        self.room.under_way() - self.let_in.len()
     }
 
     /// Whether nothing is kept of any publish.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty() && self.room.under_way() == 0 && self.waiting.is_empty()
+        let is_nobody_there = self.waiting.is_empty() && self.let_in.is_empty();
+        self.slots.is_empty() && self.room.under_way() == 0 && is_nobody_there
     }
 
-    /// Whether it is the turn of whoever holds this ticket, or has none.
-    pub(crate) fn is_next(&self, mode: Mode, ticket: Option<Ticket>) -> bool {
-        let first = self.waiting.range(line(mode)).next();
-        first.is_none_or(|(&first, _)| Some(first) == ticket)
+    /// Whether somebody waits in the line of a mode.
+    pub(crate) fn has_line(&self, mode: Mode) -> bool {
+        self.next_payload_bytes(mode).is_some()
     }
 
-    /// Gets into the line, or stays in it with another waker. Answers the waker to drop.
+    /// Gets into the line of a mode, or stays at its place. Answers the waker to drop.
     pub(crate) fn wait(
         &mut self,
         ticket: &mut Option<Ticket>,
         mode: Mode,
-        payload_bytes: usize,
-        waker: Waker,
+        waiting: Waiting,
     ) -> Option<Waker> {
         let ticket = *ticket.get_or_insert_with(|| {
             self.last_ticket += 1;
             Ticket(mode, self.last_ticket)
         });
-        let waiting = Waiting { payload_bytes, waker: Some(waker) };
-        self.waiting.insert(ticket, waiting).and_then(|before| before.waker)
+        self.waiting.insert(ticket, waiting).map(|before| before.waker)
     }
 
-    /// Leaves the line. Answers the waker to drop.
+    /// Leaves the line, or gives back the room that was kept. Answers the waker to drop.
     pub(crate) fn leave(&mut self, ticket: Ticket) -> Option<Waker> {
-        self.waiting.remove(&ticket).and_then(|waiting| waiting.waker)
+        self.come(ticket);
+        self.waiting.remove(&ticket).map(|waiting| waiting.waker)
+    }
+
+    /// Whether room is kept for whoever holds this ticket.
+    pub(crate) fn is_let_in(&self, ticket: Ticket) -> bool {
+        self.let_in.contains_key(&ticket)
+    }
+
+    /// Gives back the room that was kept for whoever holds this ticket, to be taken at once. Says whether it was
+    /// let in.
+    pub(crate) fn come(&mut self, ticket: Ticket) -> bool {
+        let Some(open) = self.let_in.remove(&ticket) else { return false };
+        self.let_in_bytes -= open.payload_bytes;
+        self.room.end(open);
+        true
     }
 
     /// The payload of the first in the line of a mode, if there is one.
@@ -141,14 +161,26 @@ impl Publishes {
         self.waiting.range(line(mode)).next().map(|(_, waiting)| waiting.payload_bytes)
     }
 
-    /// The waker of the first in the line of a mode, unless it was woken before.
-    pub(crate) fn take_next_waker(&mut self, mode: Mode) -> Option<Waker> {
-        self.waiting.range_mut(line(mode)).next().and_then(|(_, waiting)| waiting.waker.take())
+    /// The payload of those who were let in and have not come yet.
+    pub(crate) fn let_in_bytes(&self) -> usize {
+        self.let_in_bytes
     }
 
-    /// The wakers of everybody in line.
-    pub(crate) fn take_waiting_wakers(&mut self) -> impl Iterator<Item = Waker> {
-        self.waiting.values_mut().filter_map(|waiting| waiting.waker.take())
+    /// Lets the first in the line of a mode in, for which there is room, or out if it has waited for too long.
+    /// Answers its waker.
+    pub(crate) fn let_next_in(&mut self, now: Instant, mode: Mode) -> Option<Waker> {
+        let ticket = *self.waiting.range(line(mode)).next()?.0;
+        let Waiting { payload_bytes, until, waker } = self.waiting.remove(&ticket)?;
+        if now < until {
+            self.let_in.insert(ticket, self.room.take(mode, payload_bytes, now));
+            self.let_in_bytes += payload_bytes;
+        }
+        Some(waker)
+    }
+
+    /// Sends everybody in line away. Answers their wakers.
+    pub(crate) fn end_lines(&mut self) -> impl Iterator<Item = Waker> + use<> {
+        std::mem::take(&mut self.waiting).into_values().map(|waiting| waiting.waker)
     }
 
     /// Notes a publish that the core is about to be told of.
@@ -289,32 +321,75 @@ mod tests {
         assert!(publishes.end(start(), after, end()).is_none(), "a second end does nothing");
     }
 
-    #[test]
-    fn the_line_is_served_in_order_and_only_its_first_is_woken_once() {
-        let mut publishes = Publishes::default();
-        let wakes: [Arc<Wakes>; 3] = Default::default();
-        let mut tickets = [None; 3];
-        assert!(publishes.is_next(Mode::Unicast, None), "nobody waits");
-        for (i, ticket) in tickets.iter_mut().enumerate() {
-            assert!(
-                publishes.wait(ticket, Mode::Unicast, i, Waker::from(wakes[i].clone())).is_none()
-            );
-        }
-        assert!(!publishes.is_next(Mode::Unicast, None), "a newcomer is behind the others");
-        assert!(publishes.is_next(Mode::Multicast, None), "multicasts have a line of their own");
-        assert!(publishes.is_next(Mode::Unicast, tickets[0]));
-        assert!(!publishes.is_next(Mode::Unicast, tickets[1]));
+    /// Takes all the room for unicasts, of which the node has so much.
+    fn fill(publishes: &mut Publishes, messages: u32) -> Vec<SlotKey> {
+        publishes.set_room(InFlight { messages, bytes: 1000 });
+        (0..messages).map(|_| begin(publishes, 0)).collect()
+    }
 
-        assert!(publishes.take_next_waker(Mode::Multicast).is_none(), "nobody is in that");
-        publishes.take_next_waker(Mode::Unicast).expect("the first sleeps").wake();
-        assert!(publishes.take_next_waker(Mode::Unicast).is_none(), "it was woken");
-        publishes.leave(tickets[1].unwrap()).expect("the second gives up and sleeps");
-        publishes.leave(tickets[0].unwrap());
-        assert_eq!(publishes.next_payload_bytes(Mode::Unicast), Some(2));
-        publishes.take_next_waker(Mode::Unicast).expect("the third is first now").wake();
-        publishes.leave(tickets[2].unwrap());
-        let counts = wakes.each_ref().map(|wakes| wakes.0.load(Ordering::Relaxed));
-        assert_eq!(counts, [1, 0, 1]);
-        assert!(publishes.is_empty());
+    /// Lets in whom there is room for, and answers how many that were.
+    fn let_in(publishes: &mut Publishes, now: Instant) -> usize {
+        let mut count = 0;
+        while let Some(payload_bytes) = publishes.next_payload_bytes(Mode::Unicast)
+            && publishes.has_room(Mode::Unicast, payload_bytes)
+        {
+            publishes.let_next_in(now, Mode::Unicast).expect("it waits").wake();
+            count += 1;
+        }
+        count
+    }
+
+    /// Gets into the line of unicasts with a waker that counts.
+    fn wait(publishes: &mut Publishes, until: Instant) -> (Ticket, Arc<Wakes>) {
+        let (wakes, mut ticket) = (Arc::<Wakes>::default(), None);
+        let waker = Waker::from(Arc::clone(&wakes));
+        let waiting = Waiting { payload_bytes: 7, until, waker };
+        assert!(publishes.wait(&mut ticket, Mode::Unicast, waiting).is_none());
+        (ticket.expect("it has one"), wakes)
+    }
+
+    /// SES-7
+    #[test]
+    fn as_many_are_woken_as_there_is_room_for_in_order_and_each_of_them_once() {
+        let (mut publishes, later) = (Publishes::default(), start() + START);
+        let keys = fill(&mut publishes, 4);
+        let line: Vec<_> = (0..6).map(|_| wait(&mut publishes, later)).collect();
+        let woken = || line.iter().map(|(_, wakes)| wakes.0.load(Ordering::Relaxed));
+        let woken = || woken().collect::<Vec<_>>();
+        assert_eq!(let_in(&mut publishes, start()), 0);
+        for key in &keys[..3] {
+            publishes.end(start(), *key, end());
+        }
+        publishes.leave(line[1].0).expect("the second gives up and sleeps");
+        assert_eq!(let_in(&mut publishes, start()), 3);
+        assert_eq!(woken(), [1, 0, 1, 1, 0, 0]);
+        assert_eq!((publishes.under_way(), publishes.let_in_bytes()), (1, 21));
+        assert!(publishes.has_line(Mode::Unicast) && !publishes.has_line(Mode::Multicast));
+        // Whatever comes in between: what is kept for them is theirs, in whatever order they come.
+        assert_eq!(let_in(&mut publishes, start()), 0);
+        assert!(
+            publishes.come(line[3].0) && !publishes.come(line[3].0) && !publishes.come(line[4].0)
+        );
+        begin(&mut publishes, 7);
+        assert!(!publishes.has_room(Mode::Unicast, 7));
+        publishes.leave(line[0].0);
+        assert_eq!(let_in(&mut publishes, start()), 1, "one that was let in gave up");
+        assert_eq!(woken(), [1, 0, 1, 1, 1, 0]);
+        line.iter().for_each(|(ticket, _)| drop(publishes.leave(*ticket)));
+        assert_eq!((publishes.under_way(), publishes.let_in_bytes()), (2, 0));
+    }
+
+    /// SES-7: where more comes than can be taken, the first in line have always waited for longest.
+    #[test]
+    fn whoever_has_waited_for_too_long_is_woken_and_takes_room_from_nobody() {
+        let mut publishes = Publishes::default();
+        let keys = fill(&mut publishes, 1);
+        let until = start() + Duration::from_millis(500);
+        let (late, late_wakes) = wait(&mut publishes, until);
+        let (in_time, _) = wait(&mut publishes, until + Duration::from_millis(1));
+        publishes.end(start(), keys[0], end());
+        assert_eq!(let_in(&mut publishes, until), 2);
+        assert_eq!(late_wakes.0.load(Ordering::Relaxed), 1);
+        assert!(!publishes.come(late) && publishes.come(in_time));
     }
 }

@@ -36,7 +36,7 @@ struct Taken {
 pub(crate) struct Open {
     pub(crate) since: Instant,
     mode: Mode,
-    payload_bytes: usize,
+    pub(crate) payload_bytes: usize,
     takes_room: bool,
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use amop_core::client::{Client, Delivered, Effect, Input};
 use amop_p2p::{Link, LinkEnd};
-use amop_wire::{Answer, CloseCode, CloseReason, Code, Instant, Mode, NodeId, Reason, Topic};
+use amop_wire::{Answer, CloseCode, CloseReason, Code, Instant, NodeId, Reason, Topic};
 use tokio::sync::broadcast;
 use tracing::{info, warn};
 
@@ -217,7 +217,7 @@ impl State {
             self.bounced.extend(refused);
             self.woken.extend(queue.set_status(Status::Closed));
         }
-        self.woken.extend(self.publishes.take_waiting_wakers());
+        self.woken.extend(self.publishes.end_lines());
         while let Some(refusal) = self.bounced.pop_front() {
             self.handle(now, refusal);
         }
@@ -234,7 +234,7 @@ impl State {
         for queue in self.queues.values_mut() {
             self.woken.extend(queue.set_status(Status::Closed));
         }
-        self.woken.extend(self.publishes.take_waiting_wakers());
+        self.woken.extend(self.publishes.end_lines());
     }
 
     fn deliver(&mut self, delivered: Delivered) {
@@ -308,14 +308,7 @@ impl State {
             self.outgoing.close_old();
             self.outgoing.close(CloseReason::new(CloseCode::Done, "the client was closed"));
         }
-        for mode in [Mode::Unicast, Mode::Multicast] {
-            if let Some(payload_bytes) = self.publishes.next_payload_bytes(mode)
-                && self.publishes.make_room(now, mode, payload_bytes)
-                && self.outgoing.has_room(payload_bytes)
-            {
-                self.woken.extend(self.publishes.take_next_waker(mode));
-            }
-        }
+        self.let_in(now);
     }
 
     /// Stages what waits for the link's files as far as there is room, and has more read.
@@ -337,17 +330,6 @@ impl State {
         let files = self.files.poll_timeout();
         let room = self.publishes.poll_timeout();
         [self.core.poll_timeout(), files, self.settle_at, look_at, room].into_iter().flatten().min()
-    }
-
-    /// Whether something waits for nothing but room on the link, which tells nobody when it has
-    /// some.
-    fn waits_for_link(&self) -> bool {
-        let waits = |mode| {
-            self.publishes.next_payload_bytes(mode).is_some_and(|bytes| {
-                self.publishes.has_room(mode, bytes) && !self.outgoing.has_room(bytes)
-            })
-        };
-        self.outgoing.holds() || waits(Mode::Unicast) || waits(Mode::Multicast)
     }
 }
 

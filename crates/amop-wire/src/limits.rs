@@ -93,8 +93,9 @@ pub const ALL_HANDSHAKES_BURST: u32 = 16_384;
 /// Most handshakes that may be half open before a newcomer must prove its address.
 pub const HALF_OPEN_UNPROVED_MAX: usize = 64;
 
-/// Most handshakes that may be half open at all.
-pub const HALF_OPEN_MAX: usize = 512;
+/// Most connections at one port that are no links: half open, or ended and not yet forgotten by QUIC, which answers late
+/// packets of them for three times as long as it waits for a lost one. Each takes up to 60 KB.
+pub const UNLINKED_MAX: usize = 512;
 
 /// Most bytes that a node holds for others if it is not told otherwise: publishes without an outcome, and
 /// what waits for its links.

@@ -19,6 +19,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::clock::{micros, now};
 use crate::diary::{Diary, Line};
+use crate::offered::Counts;
 
 /// What a client process does.
 #[derive(Debug, clap::Args)]
@@ -50,6 +51,9 @@ pub(crate) struct ClientArgs {
     /// Whether a message counts from when the client takes it, not from the call.
     #[arg(long)]
     from_acceptance: bool,
+    /// How many messages may wait until the client takes them; what is offered beyond that is counted and not published.
+    #[arg(long, default_value_t = u64::MAX)]
+    waiting_max: u64,
     /// After how long it takes nothing of what it is handed, in milliseconds ...
     #[arg(long)]
     rest_after_ms: Option<u64>,
@@ -75,10 +79,13 @@ pub(crate) async fn run(args: ClientArgs) -> Result<()> {
         }
     }
     println!("ready");
+    let (began, counts) = (now(), Arc::<Counts>::default());
     let kind = Kind {
         timeout: millis(args.timeout_ms),
         payload: Bytes::from(vec![7; args.payload_bytes]),
         from_acceptance: args.from_acceptance,
+        waiting_max: args.waiting_max,
+        counts: Arc::clone(&counts),
     };
     let unicasts = pump(&client, &diary, (Mode::Unicast, args.unicasts), &kind);
     let multicasts = pump(&client, &diary, (Mode::Multicast, args.multicasts), &kind);
@@ -87,6 +94,7 @@ pub(crate) async fn run(args: ClientArgs) -> Result<()> {
     under_way.spawn(multicasts);
     wait_for_the_end().await;
     under_way.abort_all();
+    let lasted = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut grace = interval(Duration::from_millis(50));
     while client.under_way() > 0 {
         grace.tick().await;
@@ -94,6 +102,7 @@ pub(crate) async fn run(args: ClientArgs) -> Result<()> {
     client.close().await;
     // What they were handed before counts as taken, so it must stand in the diary.
     while services.join_next().await.is_some() {}
+    println!("{}", counts.within(lasted));
     Ok(())
 }
 
@@ -115,6 +124,8 @@ struct Kind {
     timeout: Duration,
     payload: Bytes,
     from_acceptance: bool,
+    waiting_max: u64,
+    counts: Arc<Counts>,
 }
 
 async fn serve(
@@ -158,19 +169,26 @@ fn pump(
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         loop {
             ticks.tick().await;
-            tokio::spawn(publish(client.clone(), Arc::clone(&diary), mode, kind.clone()));
+            if kind.counts.may_call(kind.waiting_max) {
+                tokio::spawn(publish(client.clone(), Arc::clone(&diary), mode, kind.clone()));
+            }
         }
     }
 }
 
 async fn publish(client: Client, diary: Arc<Diary>, mode: Mode, kind: Kind) {
-    let Kind { timeout, payload, from_acceptance } = kind;
+    let Kind { timeout, payload, from_acceptance, counts, .. } = kind;
     let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
     let called = micros();
     let published = |id| {
+        counts.has_waited(true);
         let at = if from_acceptance { micros() } else { called };
         let timeout_ms = timeout_ms.saturating_sub((at - called) / 1000);
         diary.write(&Line::Published { id, mode, at, timeout_ms });
+    };
+    let not_taken = |error| {
+        counts.has_waited(false);
+        failed(&diary, &error);
     };
     match mode {
         Mode::Unicast => match client.request(WORK, payload).timeout(timeout).submit().await {
@@ -185,7 +203,7 @@ async fn publish(client: Client, diary: Arc<Diary>, mode: Mode, kind: Kind) {
                     Err(error) => failed(&diary, &error),
                 }
             }
-            Err(error) => failed(&diary, &error),
+            Err(error) => not_taken(error),
         },
         Mode::Multicast => match client.multicast(NEWS, payload).timeout(timeout).submit().await {
             Ok(pending) => {
@@ -198,7 +216,7 @@ async fn publish(client: Client, diary: Arc<Diary>, mode: Mode, kind: Kind) {
                     Err(error) => failed(&diary, &error),
                 }
             }
-            Err(error) => failed(&diary, &error),
+            Err(error) => not_taken(error),
         },
     }
 }

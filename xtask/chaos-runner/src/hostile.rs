@@ -18,6 +18,7 @@ use tokio::time::{interval, sleep};
 
 use crate::books::{Demands, Verdict};
 use crate::client::{NEWS, wait_for_the_end};
+use crate::clock::now;
 use crate::figures::Figures;
 use crate::measured::Measured;
 use crate::options::Options;
@@ -32,13 +33,16 @@ pub(crate) async fn siege(options: &Options, seed: u64, node: &Path) -> Result<V
     let mut run = Measured::start(options, seed, node, "").await?;
     run.net.subscribe([1, 2]).await?;
     run.publish_unicasts(if options.smoke { 50 } else { 200 }).await?;
-    let (mut spans, mut ends) = (Vec::new(), Vec::new());
+    let (mut spans, mut ends, mut seconds) = (Vec::new(), Vec::new(), 0);
     for _ in 0..if options.smoke { 1 } else { ROUNDS } {
         spans.push(run.span("nobody hostile", 10).await);
+        let began = now();
         let mut hostile = run.net.hostile(0).await?;
         // For longer than half a frame is waited for.
         spans.push(run.span("one hostile", 35).await);
         ends.push(hostile.last_word().await?);
+        // One line a second, and one at once.
+        seconds += began.elapsed().as_secs() + 1;
     }
     run.net.finish().await?;
     let diaries = run.net.diaries()?;
@@ -60,6 +64,13 @@ pub(crate) async fn siege(options: &Options, seed: u64, node: &Path) -> Result<V
         let is_closed = options.smoke || closed.all(|it| end.contains(&format!("{it:?}")));
         verdict.demand(is_closed, || "a link with tricks was not closed".to_owned());
     }
+    let said = run.net.nodes[0].has_said(&["WARN", "link ended", "party="]);
+    println!("  the log of the node has {} lines on it, of {seconds} s", said.len());
+    verdict.demand(!said.is_empty() && said.len() as u64 <= seconds, || {
+        format!("the log has {} lines on a hostile client of {seconds} s", said.len())
+    });
+    let has_reason = |line: &String| line.contains(" end=") && line.contains(" held_back=");
+    verdict.demand(said.iter().all(has_reason), || "a line of the log has no reason".to_owned());
     run.net.leave(&verdict);
     Ok(verdict)
 }

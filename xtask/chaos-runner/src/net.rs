@@ -36,6 +36,8 @@ pub(crate) struct Load {
     pub(crate) payload_bytes: u64,
     /// Whether a message counts from when the client takes it, not from the call.
     pub(crate) from_acceptance: bool,
+    /// How many messages may wait until the client takes them.
+    pub(crate) waiting_max: u64,
 }
 
 /// Nothing, with the usual time and payload.
@@ -47,6 +49,7 @@ impl Default for Load {
             timeout_ms: 10_000,
             payload_bytes: 200,
             from_acceptance: false,
+            waiting_max: u64::MAX,
         }
     }
 }
@@ -147,15 +150,16 @@ impl Net {
     ///
     /// Fails if it does not get ready.
     pub(crate) async fn publish(&mut self, nodes: [usize; 2], load: Load) -> Result<()> {
-        let Load { unicasts, multicasts, timeout_ms, payload_bytes, from_acceptance } = load;
+        let Load { unicasts, multicasts, timeout_ms, payload_bytes, .. } = load;
         let arguments = [
             ("unicasts", unicasts),
             ("multicasts", multicasts),
             ("timeout-ms", timeout_ms),
             ("payload-bytes", payload_bytes),
+            ("waiting-max", load.waiting_max),
         ];
         let mut arguments = arguments.map(|(name, value)| format!("--{name}={value}")).to_vec();
-        arguments.extend(from_acceptance.then(|| "--from-acceptance".to_owned()));
+        arguments.extend(load.from_acceptance.then(|| "--from-acceptance".to_owned()));
         let publisher = self.client(nodes, &arguments).await?;
         self.publishers.push(publisher);
         Ok(())

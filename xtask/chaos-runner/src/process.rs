@@ -107,6 +107,12 @@ impl Daemon {
         }
     }
 
+    /// All that it has said in its present life of which this is part.
+    pub(crate) fn has_said(&self, parts: &[&str]) -> Vec<String> {
+        let has_all = |line: &&String| parts.iter().all(|part| line.contains(part));
+        self.lines.borrow().iter().filter(has_all).cloned().collect()
+    }
+
     async fn has_started(&mut self) -> Result<()> {
         let line = self.says(&["node started"]).await?;
         let field = |key: &str| -> Result<SocketAddr> {

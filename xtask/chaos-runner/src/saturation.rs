@@ -2,7 +2,8 @@
 //! under way at its node does.
 //!
 //! What can be taken is found first: more and more is published until not all of it gets through any more. Then
-//! ten times as much is.
+//! ten times as much is offered. How much of that clients were called for is told: an application waits with as many
+//! calls as it likes, and no more.
 
 use std::path::Path;
 
@@ -14,6 +15,7 @@ use crate::diary::Diaries;
 use crate::figures::Figures;
 use crate::measured::{GOODPUT_MIN, GROWTH_MIB_MAX, Measured, RECOVERED, SLOWDOWN_MAX};
 use crate::net::Load;
+use crate::offered::Offered;
 use crate::options::Options;
 use crate::process::ClientProcess;
 
@@ -33,13 +35,14 @@ pub(crate) async fn run(options: &Options, seed: u64, node: &Path) -> Result<Ver
     run.finish_publishers(1).await?;
     let (peak, capacity) = peak(&mut run).await?;
     println!("{peak}");
+    let wanted = TIMES * capacity;
     for _ in 0..PUBLISHERS {
-        run.publish(load(TIMES * capacity / PUBLISHERS as u64)).await?;
+        run.publish(load(wanted / PUBLISHERS as u64)).await?;
     }
     let before = run.usage().await?;
     let loaded = run.span("ten times", 60).await;
     let after = run.usage().await?;
-    run.finish_publishers(PUBLISHERS).await?;
+    let offered = offered(&mut run).await?;
     run.publish(load(UNLOADED)).await?;
     sleep(RECOVERED).await;
     let afterwards = run.span("afterwards", 10).await;
@@ -51,6 +54,10 @@ pub(crate) async fn run(options: &Options, seed: u64, node: &Path) -> Result<Ver
     figures.iter().for_each(|figures| println!("{figures}"));
     let mut verdict = Verdict::of(&diaries, Demands::default());
     let [unloaded, loaded, afterwards] = figures;
+    let Offered { called, taken, rate, .. } = offered;
+    println!("  {rate} a second were offered; clients were called {called} times and took {taken}");
+    // Who offers less is the one that is saturated.
+    verdict.demand(rate as f64 >= wanted as f64 * ALL, || format!("only {rate} were offered"));
     let share = loaded.rate() / peak.rate();
     println!("  goodput is {share:.2} of its peak");
     verdict.demand(share >= GOODPUT_MIN, || format!("goodput falls to {share:.2} of its peak"));
@@ -67,6 +74,15 @@ pub(crate) async fn run(options: &Options, seed: u64, node: &Path) -> Result<Ver
     verdict.demand(grown <= GROWTH_MIB_MAX, || format!("memory grew by {grown} MiB"));
     run.net.leave(&verdict);
     Ok(verdict)
+}
+
+/// Ends the publishers that were started last, and answers what they have counted.
+async fn offered(run: &mut Measured) -> Result<Offered> {
+    let (mut all, first) = (Vec::new(), run.net.publishers.len() - PUBLISHERS);
+    for publisher in &mut run.net.publishers[first..] {
+        all.push(Offered::parse(&publisher.last_word().await?)?);
+    }
+    Ok(Offered::sum(all.into_iter()))
 }
 
 /// Has twice as much published each time until not all of it gets through: the most that did, as measured and in messages a second.
@@ -98,13 +114,19 @@ async fn peak(run: &mut Measured) -> Result<(Figures, u64)> {
 }
 
 fn load(unicasts: u64) -> Load {
-    Load { unicasts, timeout_ms: 2000, from_acceptance: true, ..Load::default() }
+    let (timeout_ms, waiting_max) = (2000, WAITING_MAX);
+    Load { unicasts, timeout_ms, waiting_max, from_acceptance: true, ..Load::default() }
 }
 
 /// How many publishes of one client its node takes at a time: enough for what it can answer, and no more.
 const IN_FLIGHT: usize = 16;
 
 const PUBLISHERS: usize = 4;
+
+/// How many calls of one client wait at a time: more than it is through with in the half of their time for which they
+/// may wait, so that some wait in vain. An application that made each call that is offered would have no time for
+/// anything else, and there would be nothing to be seen of clients and nodes.
+const WAITING_MAX: u64 = 8192;
 
 /// How many messages a second are no load.
 const UNLOADED: u64 = 100;

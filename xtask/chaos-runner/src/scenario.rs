@@ -14,9 +14,11 @@ use tokio::time::{Instant, sleep};
 
 use crate::books::{Demands, Verdict};
 use crate::clock::{micros, now};
+use crate::diary::Diaries;
 use crate::hostile;
 use crate::net::{Load, Net};
 use crate::options::Options;
+use crate::outage::{self, Outage};
 use crate::pressure;
 use crate::process::ClientProcess;
 use crate::saturation;
@@ -68,6 +70,8 @@ struct Run<'a> {
     /// What publishers do.
     load: Load,
     until: Instant,
+    /// Nodes that were killed.
+    outages: Vec<Outage>,
 }
 
 impl Scenario {
@@ -140,8 +144,11 @@ impl Scenario {
         sleep(SETTLE).await;
         let span = if options.smoke { SMOKE } else { Duration::from_mins(options.minutes) };
         let random = ChaCha12Rng::seed_from_u64(seed);
-        let mut run = Run { net: &mut net, random, load, until: now() + span };
-        let done = match self.happen(&mut run).await {
+        let until = now() + span;
+        let mut run = Run { net: &mut net, random, load, until, outages: Vec::new() };
+        let happened = self.happen(&mut run).await;
+        let outages = run.outages;
+        let done = match happened {
             Ok(()) => finish(&mut net).await,
             Err(error) => Err(error),
         };
@@ -149,7 +156,11 @@ impl Scenario {
             Ok(calm_from) => (Some(calm_from), None),
             Err(error) => (None, Some(format!("{error:#}"))),
         };
-        let mut verdict = self.judge(&net, calm_from)?;
+        let diaries = net.diaries()?;
+        let mut verdict = self.judge(&diaries, calm_from);
+        if self == Self::Kill {
+            outage::judge(&outages, &diaries, &mut verdict);
+        }
         if let Some(complaint) = complaint {
             verdict.complain(complaint);
         }
@@ -167,13 +178,13 @@ impl Scenario {
         Load { unicasts, multicasts, ..Load::default() }
     }
 
-    fn judge(self, net: &Net, calm_from: Option<u64>) -> Result<Verdict> {
+    fn judge(self, diaries: &Diaries, calm_from: Option<u64>) -> Verdict {
         let demands = match self {
             Self::Rolling => Demands { good_from: Some(0), no_gaps: true, good_per_mille: 0 },
             Self::BadLink => Demands { good_per_mille: 999, ..Demands::default() },
             _ => Demands { good_from: Some(calm_from.unwrap_or(u64::MAX)), ..Demands::default() },
         };
-        Ok(Verdict::of(&net.diaries()?, demands))
+        Verdict::of(diaries, demands)
     }
 
     async fn happen(self, run: &mut Run<'_>) -> Result<()> {
@@ -241,10 +252,13 @@ impl Run<'_> {
             }
             Blow::Kill => {
                 tell(&format!("n{node} is killed"));
+                let killed_at = micros();
                 self.net.nodes[node].kill().await?;
                 self.pause(0, 10_000).await;
-                self.net.nodes[node].restart().await?;
-                self.is_back(node).await
+                let started_at = micros();
+                let linked_after = self.restart(node).await?;
+                self.outages.push(Outage { node, killed_at, started_at, linked_after });
+                Ok(())
             }
             Blow::Stop => {
                 let is_node = self.draw(3) > 0;
@@ -285,17 +299,19 @@ impl Run<'_> {
         let code = self.net.nodes[node].ends_within(DRAIN_MAX).await?;
         ensure!(code == Some(0), "n{node} ends with {code:?}");
         tell(&format!("n{node} has drained in {:.1} s", began.elapsed().as_secs_f32()));
-        self.net.nodes[node].restart().await?;
-        self.is_back(node).await?;
+        self.restart(node).await?;
         sleep(SETTLE).await;
         Ok(())
     }
 
-    async fn is_back(&self, node: usize) -> Result<()> {
+    /// Starts a node again. Answers how long it takes until it is linked.
+    async fn restart(&mut self, node: usize) -> Result<Duration> {
         let began = now();
+        self.net.nodes[node].restart().await?;
         self.net.is_linked(node).await?;
-        tell(&format!("n{node} is linked again after {:.1} s", began.elapsed().as_secs_f32()));
-        Ok(())
+        let linked_after = began.elapsed();
+        tell(&format!("n{node} is linked again after {:.1} s", linked_after.as_secs_f32()));
+        Ok(linked_after)
     }
 
     async fn pause(&mut self, least_ms: usize, most_ms: usize) {

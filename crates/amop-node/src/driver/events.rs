@@ -16,6 +16,12 @@ impl Driver {
         self.lock().complaints.ended(now, party)
     }
 
+    /// Whether the loss of a link with this party is worth a line, and how many there were without one.
+    pub(crate) fn is_worth_telling_lost(&self, party: &Name) -> Option<u64> {
+        let now = self.now();
+        self.lock().complaints.lost(now, party)
+    }
+
     /// Whether a link from this address that was not made is worth a line, and how many there were without.
     pub(crate) fn is_worth_telling_of(&self, addr: IpAddr) -> Option<u64> {
         let now = self.now();

@@ -1,6 +1,7 @@
 //! A daemon that may open nothing more: it says so, goes on, and needs no restart.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::process::Command;
 
 use amop_p2p::{Endpoint, Identity, Link, LinkKind, Settings, Trust};
@@ -16,11 +17,19 @@ fn allow(node: &Running, descriptors: u64) {
     prlimit(Some(pid), Resource::Nofile, Rlimit { current: Some(descriptors), maximum }).unwrap();
 }
 
-/// Links a client with the node, if it can.
-pub(crate) async fn dial(consortium: &Consortium, node: &Running) -> (Endpoint, Option<Link>) {
+/// Where the node takes in clients.
+pub(crate) fn sdk_addr(node: &Running) -> SocketAddr {
     let line = node.log.iter().find(|line| line.contains("sdk_addr=")).unwrap();
     let (_, addr) = line.split_once("sdk_addr=").unwrap();
-    let addr = addr.split_whitespace().next().unwrap().parse().unwrap();
+    addr.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// Links a client with the node, if it can.
+pub(crate) async fn dial(consortium: &Consortium, node: &Running) -> (Endpoint, Option<Link>) {
+    dial_at(consortium, sdk_addr(node)).await
+}
+
+pub(crate) async fn dial_at(consortium: &Consortium, addr: SocketAddr) -> (Endpoint, Option<Link>) {
     let leaf = consortium.client("bank-a", "app").unwrap();
     let me = Identity::from_pem(leaf.chain_pem().as_bytes(), leaf.key_pem().as_bytes()).unwrap();
     let trust = Trust::from_pem(consortium.root().certificate_pem().as_bytes()).unwrap();

@@ -6,6 +6,7 @@ mod admin;
 mod descriptors;
 mod draining;
 mod limits;
+mod log;
 mod monitoring;
 mod renewal;
 mod revocation;

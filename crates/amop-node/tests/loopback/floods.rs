@@ -6,7 +6,7 @@ use std::net::UdpSocket;
 use amop_node::Node;
 use amop_p2p::{Endpoint, LinkEnd, LinkKind, Settings};
 use amop_pki::Consortium;
-use amop_wire::limits::{HALF_OPEN_MAX, HALF_OPEN_UNPROVED_MAX, TTL_MAX};
+use amop_wire::limits::{HALF_OPEN_UNPROVED_MAX, TTL_MAX, UNLINKED_MAX};
 use amop_wire::{
     AckEnd, AckRun, Answer, AnswerStatus, ClientMessage, CloseCode, Code, Mode, NodeMessage,
     Publish, Terms,
@@ -61,7 +61,7 @@ async fn junk_and_handshakes_that_nobody_goes_on_with_keep_nobody_out() {
     client.subscribe("t").await;
     // As many as may be half open without a proved address, and as many again.
     let packets = first_packets(&consortium, 2 * HALF_OPEN_UNPROVED_MAX).await;
-    const { assert!(2 * HALF_OPEN_UNPROVED_MAX < HALF_OPEN_MAX) };
+    const { assert!(2 * HALF_OPEN_UNPROVED_MAX < UNLINKED_MAX) };
     let flood = UdpSocket::bind(ANY).unwrap();
     let junk: Vec<u8> =
         (0..1200_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();

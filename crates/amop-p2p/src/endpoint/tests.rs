@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use amop_wire::limits::UNLINKED_MAX;
+
 use super::*;
 use crate::testing;
 
@@ -71,7 +73,7 @@ async fn who_begins_a_link_past_either_rate_is_asked_to_prove_its_address_and_th
 #[tokio::test]
 async fn nobody_gets_in_while_too_many_are_half_open() {
     let (dialer, acceptor) = (node("n1.node.bank-a.amop"), node("n1.node.bank-b.amop"));
-    acceptor.half_open.store(HALF_OPEN_MAX, Ordering::Relaxed);
+    acceptor.half_open.store(UNLINKED_MAX, Ordering::Relaxed);
     let refused = dial(&dialer, &acceptor);
     let text = tokio::select! {
         _ = acceptor.accept() => panic!("it was let in"),
@@ -79,9 +81,43 @@ async fn nobody_gets_in_while_too_many_are_half_open() {
     };
     assert_eq!(text, "peer takes no more links now");
 
-    acceptor.half_open.store(HALF_OPEN_MAX - 1, Ordering::Relaxed);
+    acceptor.half_open.store(UNLINKED_MAX - 1, Ordering::Relaxed);
     dial(&dialer, &acceptor);
     assert!(acceptor.accept().await.is_some());
+}
+
+/// Whoever fails in its handshake leaves a connection behind that QUIC keeps for seconds.
+#[tokio::test]
+async fn nobody_gets_in_while_too_many_connections_have_ended_and_are_not_forgotten() {
+    let (identity, trust) = (testing::identity("n1.node.bank-b.amop"), testing::trust());
+    let settings = Settings { unlinked_max: 3, ..Settings::default() };
+    let acceptor = Endpoint::listen(ANY_PORT, LinkKind::Node, &identity, &trust, settings).unwrap();
+    let client = testing::identity("app.sdk.bank-a.amop");
+    let stranger = Endpoint::dial_only(LinkKind::Sdk, &client, &trust, Settings::default());
+    let (stranger, linked) = (stranger.unwrap(), node("n1.node.bank-a.amop"));
+    // Links are no burden, however many.
+    let mut links = Vec::new();
+    for _ in 0..6 {
+        dial(&linked, &acceptor);
+        links.push(acceptor.accept().await.unwrap().complete().await.unwrap());
+    }
+    assert_eq!(acceptor.unlinked(), 0);
+    // With time in which some are forgotten: of so many one is refused.
+    for _ in 0..100 {
+        let mut told = dial(&stranger, &acceptor);
+        let told = tokio::select! {
+            handshake = acceptor.accept() => {
+                handshake.unwrap().complete().await.unwrap_err();
+                told.await.unwrap()
+            }
+            told = &mut told => told.unwrap(),
+        };
+        assert!(acceptor.unlinked() <= 3);
+        if told == "peer takes no more links now" {
+            return;
+        }
+    }
+    panic!("all were let in");
 }
 
 #[tokio::test]

@@ -1,0 +1,118 @@
+//! What the loss of a node costs: for how long messages end in another way than well, and how long the node takes to
+//! be linked again.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use amop_sdk::MsgId;
+
+use crate::books::Verdict;
+use crate::diary::{Diaries, Line};
+
+/// A node that was killed and started again. Moments are in microseconds since 1970.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outage {
+    pub(crate) node: usize,
+    pub(crate) killed_at: u64,
+    pub(crate) started_at: u64,
+    /// How long after its start it was linked with both of its neighbours.
+    pub(crate) linked_after: Duration,
+}
+
+impl Outage {
+    /// How long after the kill the last message was published that did not end well, of those that were published while
+    /// the node was away.
+    fn felt_for(&self, bad: &[u64]) -> Duration {
+        let last = bad.iter().filter(|at| (self.killed_at..self.started_at).contains(at)).max();
+        Duration::from_micros(last.map_or(0, |at| at - self.killed_at))
+    }
+
+    fn lasted(&self) -> Duration {
+        Duration::from_micros(self.started_at - self.killed_at)
+    }
+}
+
+/// Tells what was seen of them, and demands that it is in time.
+pub(crate) fn judge(outages: &[Outage], diaries: &Diaries, verdict: &mut Verdict) {
+    let bad = bad(diaries);
+    for outage in outages {
+        let Outage { node, linked_after, .. } = outage;
+        let (lasted, felt_for) = (outage.lasted(), outage.felt_for(&bad));
+        println!(
+            "  n{node} was away for {:.1} s: felt for {:.1} s, linked again after {:.1} s",
+            lasted.as_secs_f64(),
+            felt_for.as_secs_f64(),
+            linked_after.as_secs_f64()
+        );
+        verdict.demand(felt_for <= FELT_MAX, || {
+            format!("messages of {felt_for:?} after the kill of n{node} do not end well")
+        });
+        verdict.demand(*linked_after <= LINKED_MAX, || {
+            format!("n{node} is linked again after {linked_after:?}")
+        });
+    }
+    let long = outages.iter().filter(|outage| outage.lasted() > FELT_MAX).count();
+    println!("  {long} of {} nodes were away for longer than {FELT_MAX:?}", outages.len());
+}
+
+/// When the messages were published that did not end well. What those who were killed had published says nothing.
+fn bad(diaries: &Diaries) -> Vec<u64> {
+    let good = diaries.lines.iter().filter_map(|line| match line {
+        Line::Answered { id, .. } | Line::Counted { id, .. } => Some(*id),
+        _ => None,
+    });
+    let good: BTreeSet<MsgId> = good.collect();
+    let bad = diaries.lines.iter().filter_map(|line| match line {
+        Line::Published { id, at, .. } => Some((id, *at)),
+        _ => None,
+    });
+    bad.filter(|(id, _)| !good.contains(id) && !diaries.killed.contains(&id.publisher))
+        .map(|(_, at)| at)
+        .collect()
+}
+
+/// How long after the loss of a node nothing may be felt of it any more: its neighbours hear nothing of it for 6 s, and a
+/// second is left to go another way.
+const FELT_MAX: Duration = Duration::from_secs(7);
+
+/// How long a node may take from its start until it is linked again, though its neighbours may not have noticed yet that
+/// it was away.
+const LINKED_MAX: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amop_sdk::{Instance, Mode};
+
+    fn published(publisher: u64, at: u64) -> Line {
+        let id = MsgId { publisher: Instance(publisher), counter: at };
+        Line::Published { id, mode: Mode::Unicast, at, timeout_ms: 9 }
+    }
+
+    fn is_good(lines: Vec<Line>, linked_after: Duration) -> bool {
+        let outage = Outage { node: 1, killed_at: 1_000_000, started_at: 20_000_000, linked_after };
+        let diaries = Diaries { lines, killed: BTreeSet::from([Instance(9)]) };
+        let mut verdict = Verdict::default();
+        judge(&[outage], &diaries, &mut verdict);
+        verdict.is_good()
+    }
+
+    #[test]
+    fn what_is_published_7_s_after_a_kill_must_end_well_while_the_node_is_away() {
+        let soon = Duration::from_secs(3);
+        let answered = |at| {
+            let id = MsgId { publisher: Instance(1), counter: at };
+            Line::Answered { id, at, text: "x".into() }
+        };
+        assert!(is_good(vec![published(1, 8_000_000), published(1, 20_000_000)], soon));
+        assert!(!is_good(vec![published(1, 8_000_001)], soon));
+        assert!(is_good(vec![published(1, 8_000_001), answered(8_000_001)], soon));
+        assert!(is_good(vec![published(9, 8_000_001)], soon), "its publisher was killed");
+    }
+
+    #[test]
+    fn a_node_must_be_linked_3_s_after_its_start() {
+        assert!(is_good(vec![], Duration::from_secs(3)));
+        assert!(!is_good(vec![], Duration::from_millis(3001)));
+    }
+}
