@@ -186,6 +186,7 @@ impl Client {
             }
             Input::Allow { topic, keys } => self.allow(now, topic, keys),
             Input::Remove { topic, key } => self.remove_key(now, topic, key),
+            Input::CannotOpen { topic, subscriber } => self.cannot_open(now, topic, subscriber),
             Input::Propagate(topic) => self.propagate(topic),
             Input::Unsubscribe(topic) => self.unsubscribe(now, topic),
             Input::LinkUp { node } => self.link_up(node),

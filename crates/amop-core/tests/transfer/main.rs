@@ -9,4 +9,5 @@ mod chaos;
 mod inbox;
 mod lane;
 mod scenarios;
+mod unopened;
 mod world;

@@ -140,6 +140,7 @@ impl Client {
                     topic
                 }
                 publisher::Effect::Renewed { topic, subscriber } => {
+                    self.let_in_again(&topic, subscriber);
                     self.renewed(&topic, subscriber);
                     topic
                 }
