@@ -36,7 +36,7 @@ use amop_wire::{
 pub use effect::{Delivered, Effect, Input, PublishEnd, Wanted};
 pub use limits::Limits;
 pub use order::{Gap, Order, Turn};
-pub use private::{FileReceivers, PRIVATE_MESSAGE_BYTES_MAX};
+pub use private::{FILE_NEXT_WITHIN, FileReceivers, PRIVATE_MESSAGE_BYTES_MAX};
 
 use crate::by_counter::ByCounter;
 use crate::runs::take_lots;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use amop_core::client::{FileReceivers, Input};
+use amop_core::client::{FILE_NEXT_WITHIN, FileReceivers, Input};
 use amop_core::transfer::End;
 use amop_wire::{Code, Instance, Instant, Reason};
 use tokio::sync::{oneshot, watch};
@@ -185,7 +185,8 @@ async fn next_after(
         Place::ForOne => found.find(before),
     };
     let left = until.saturating_since(lease.now());
-    let found = receivers(lease, &offer.topic, left, |found| pick(found).is_some()).await;
+    let within = left.min(FILE_NEXT_WITHIN);
+    let found = receivers(lease, &offer.topic, within, |found| pick(found).is_some()).await;
     let (end, key) = pick(&found).filter(|_| !left.is_zero())?;
     Some(Recipient { end, key: Some(key) })
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use amop_auth::PublicKey;
-use amop_core::client::{FileReceivers, Input as ClientInput};
+use amop_core::client::{FILE_NEXT_WITHIN, FileReceivers, Input as ClientInput};
 use amop_core::transfer::End;
 use amop_wire::{Code, FileEnd, FileId, Instance, Instant, Reason};
 
@@ -33,13 +33,18 @@ struct Bounds {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct After {
     before: FileSendId,
-    only: Option<Instance>,
+    bounds: Bounds,
 }
 
 impl After {
+    /// Whether a file that could not be brought may be offered once more.
+    pub(super) fn is_in_time(self, now: Instant) -> bool {
+        now < self.bounds.until
+    }
+
     /// Who is next, if anybody is.
     pub(super) fn pick(self, found: &FileReceivers, file: FileId) -> Option<(FileEnd, PublicKey)> {
-        match self.only {
+        match self.bounds.only {
             None => found.choose(file),
             Some(one) => found.find(one),
         }
@@ -69,7 +74,8 @@ impl World {
         );
         self.coverage.file("goes to the next");
         self.file_record.attempts.next.insert(id, None);
-        let whom = Whom::Next(After { before: id, only });
+        let whom = Whom::Next(After { before: id, bounds: Bounds { until, only } });
+        let until = until.min(self.now + FILE_NEXT_WITHIN);
         let number = self.next_transfer(client);
         let wait = Wait { offer, patience, until, whom };
         self.clients[client].files.waits.insert(number, wait);
@@ -77,13 +83,12 @@ impl World {
     }
 
     /// The send before is followed by this one, or by none.
-    pub(super) fn follow(&mut self, after: After, until: Instant, next: Option<FileSendId>) {
-        let After { before, only } = after;
+    pub(super) fn follow(&mut self, After { before, bounds }: After, next: Option<FileSendId>) {
         let attempts = &mut self.file_record.attempts;
         match next {
             Some(next) => {
                 attempts.next.insert(before, Some(next));
-                attempts.bounds.insert(next, Bounds { until, only });
+                attempts.bounds.insert(next, bounds);
             }
             None => _ = attempts.next.remove(&before),
         }

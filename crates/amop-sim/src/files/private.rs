@@ -88,7 +88,7 @@ impl World {
         let over: Vec<_> = waits.filter_map(is_over).collect();
         for (number, found) in over {
             let Some(wait) = self.clients[client].files.waits.remove(&number) else { continue };
-            let Wait { offer, patience, until, whom } = wait;
+            let Wait { offer, patience, whom, .. } = wait;
             let chosen = match whom {
                 Whom::All => {
                     let keys = found.verified.iter().map(|(end, key)| (end.instance, *key));
@@ -100,9 +100,10 @@ impl World {
                 }
                 Whom::Anybody => found.choose(offer.id),
                 Whom::Next(after) => {
-                    let picked = after.pick(&found, offer.id).filter(|_| self.now < until);
+                    let is_in_time = after.is_in_time(self.now);
+                    let picked = after.pick(&found, offer.id).filter(|_| is_in_time);
                     let id = FileSendId(self.instance(ClientId(client)), number);
-                    self.follow(after, until, picked.map(|_| id));
+                    self.follow(after, picked.map(|_| id));
                     if picked.is_none() {
                         continue; // It has ended already.
                     }

@@ -1,6 +1,8 @@
 //! What a client that sends or receives files needs of its private topics: whom it may offer a file to, and the
 //! seals of offers.
 
+use std::time::Duration;
+
 use amop_auth::{FileOpener, FileSealer, FileWay, OpenError, PublicKey};
 use amop_topic_table::choose_among;
 use amop_wire::{FileEnd, FileId, FileOffer, Instance, Instant, MsgId, Reason, SealedOffer, Topic};
@@ -110,3 +112,7 @@ impl Client {
         Ok((opener, offer.map_err(|_| Some(Reason::CannotOpen))?))
     }
 }
+
+/// How long somebody is looked for in the place of one who could not open the offer of a file: as long as a message
+/// waits for that (PRIV-15).
+pub const FILE_NEXT_WITHIN: Duration = Duration::from_secs(3);

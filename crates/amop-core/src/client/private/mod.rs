@@ -27,7 +27,7 @@ use super::{Client, Effect, State};
 use crate::by_counter::ByCounter;
 use crate::id_map::IdMap;
 pub(super) use draft::Draft;
-pub use files::FileReceivers;
+pub use files::{FILE_NEXT_WITHIN, FileReceivers};
 pub(super) use homes::HOMES_MAX;
 use homes::Homes;
 pub use open::PRIVATE_MESSAGE_BYTES_MAX;

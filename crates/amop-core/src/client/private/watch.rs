@@ -11,7 +11,7 @@ use amop_wire::{
 use bytes::Bytes;
 
 use super::super::{Client, Effect, State};
-use super::Draft;
+use super::{Draft, FILE_NEXT_WITHIN};
 
 /// A topic that this client publishes to in private.
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ impl Outlet {
 
     /// Whether somebody who could not open one may have new keys any moment.
     pub(super) fn is_renewing(&self, now: Instant) -> bool {
-        self.locked_out.values().any(|at| now < *at + RENEWED_WITHIN)
+        self.locked_out.values().any(|at| now < *at + FILE_NEXT_WITHIN)
     }
 }
 
@@ -248,7 +248,3 @@ impl Client {
 
 /// For how long a subscriber that went may come back any moment: as at nodes (UNI-4).
 const MISSED: Duration = Duration::from_secs(30);
-
-/// How long it takes at most to verify somebody anew who can be (PRIV-13), with room to spare: as long as a message
-/// waits for that.
-const RENEWED_WITHIN: Duration = Duration::from_secs(3);
