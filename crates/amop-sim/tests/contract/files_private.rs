@@ -143,6 +143,27 @@ fn who_has_subscribed_again_with_its_key_gets_a_file_in_one_send() {
     scene.end();
 }
 
+/// FILE-16: its proofs were false so often that it would be asked again in up to a minute.
+#[test]
+fn who_could_not_open_an_offer_and_subscribes_anew_is_asked_at_once() {
+    let mut scene = private(&[1]);
+    let holder = scene.file_holder(scene.b, 1);
+    scene.world.receive_private_files(holder, "t", 9);
+    let [first, second] = [2, 3].map(|number| Content::secret(number, 300));
+    let first = scene.send_secret(first);
+    scene.world.run_for(70 * SECOND);
+    assert_eq!(scene.end_of(first).1, Reason::CannotOpen);
+    scene.world.stop_receiving(holder, "t");
+    scene.world.run_for(millis(100));
+    scene.world.receive_private_files(holder, "t", 1);
+    scene.world.run_for(millis(100));
+    let id = scene.send_secret(second);
+    scene.world.run_for(10 * SECOND);
+    assert_eq!(scene.world.file_code(id), Some(Code::Ok));
+    assert!(scene.world.has_file(holder, second));
+    scene.end();
+}
+
 /// FILE-15, FILE-16: each has an outcome of its own, and the next time it is not asked.
 #[test]
 fn of_a_file_for_all_who_holds_no_key_any_more_says_no_once() {
