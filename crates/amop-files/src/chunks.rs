@@ -218,6 +218,25 @@ mod tests {
         assert!(chunks.spare.len() <= SPARES);
     }
 
+    /// FILE-1: the file has a hole of 4 GiB, of which nothing is read.
+    #[test]
+    fn a_chunk_past_4_gib_is_read_from_its_place_and_checked_by_its_place_in_the_list() {
+        let (dir, _) = of_file(b"");
+        let path = dir.path().join("a");
+        let file = File::options().read(true).write(true).open(&path).unwrap();
+        file.write_all_at(b"behind", 4 << 30).unwrap();
+        let layout = FileLayout::new((4 << 30) + 6).unwrap();
+        let before: Vec<Sha256> = (0..layout.chunks())
+            .map(|chunk| Sha256::new_with_prefix(chunk.to_be_bytes()))
+            .collect();
+        let mut list = vec![0; 32 * 2048];
+        list.extend_from_slice(&hash_so_far(&before[2048].clone().chain_update(b"behind")));
+        let unknown = stamp(&dir.path().metadata().unwrap());
+        let mut chunks = Chunks::new(file, unknown, layout, list.into(), before);
+        assert_eq!(chunks.get(2048).unwrap(), b"behind"[..]);
+        assert!(matches!(chunks.get(2047), Err(SourceError::Changed)), "its hash is another one");
+    }
+
     fn of_file(content: &[u8]) -> (tempfile::TempDir, Chunks) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");

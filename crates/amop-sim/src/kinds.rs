@@ -79,6 +79,7 @@ kinds!(client_input, CLIENT_INPUTS, ClientInput, {
     ClientInput::SubscribePrivate { .. } => "subscribe private",
     ClientInput::Allow { .. } => "allow",
     ClientInput::Remove { .. } => "remove",
+    ClientInput::CannotOpen { .. } => "cannot open",
     ClientInput::Propagate(_) => "propagate",
     ClientInput::Unsubscribe(_) => "unsubscribe",
     ClientInput::Publish { .. } => "publish",
@@ -184,6 +185,7 @@ pub(crate) const FILES: &[&str] = &[
     "gets its name",
     "fails",
     "goes on",
+    "goes to the next",
 ];
 
 /// What the cores count of what they hold.

@@ -9,8 +9,8 @@ use amop_core::transfer::{
 };
 use amop_wire::limits::{FILE_IN_FLIGHT_BYTES_MAX, FILE_PIECE_BYTES_MAX, TRANSFERS_MAX};
 use amop_wire::{
-    FileEnd, FileId, FileLayout, FileMessage, FileOffer, FileRoute, Instance, Instant, NodeId,
-    Reason,
+    FileBody, FileEnd, FileId, FileLayout, FileMessage, FileOffer, FileRoute, Instance, Instant,
+    NodeId, Reason,
 };
 use bytes::Bytes;
 
@@ -70,7 +70,10 @@ impl Bench {
             0 => self.now = self.now + reader.span()?,
             1 => {
                 let message = reader.message::<FileMessage>()?;
-                self.receive(InboxInput::Message(message));
+                self.receive(match message.body {
+                    FileBody::SealedOffer(_) => InboxInput::Unopened(message),
+                    _ => InboxInput::Message(message),
+                });
             }
             2 => {
                 let message = reader.message::<FileMessage>()?;

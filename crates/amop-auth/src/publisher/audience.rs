@@ -12,7 +12,7 @@ use crate::limits::{SEALED_HEAD_BYTES, SUBSCRIBERS_PER_TOPIC_MAX};
 use crate::message::{Handshake, Kind};
 use crate::payload::{self, OpenError, SealError};
 use crate::room::Room;
-use crate::seal::SealedHead;
+use crate::seal::{KeyId, SealedHead};
 use crate::{Entropy, Exit, PublicKey};
 
 /// One private topic of a publisher.
@@ -110,19 +110,27 @@ impl Audience {
                 }
                 steps
             }
-            Some(Handshake::Lost(id)) => {
-                self.wrap_again(office.now, from);
-                self.run(office, from, |receiver, desk| {
-                    receiver.lost(desk.now, id);
-                    Vec::new()
-                })
-            }
+            Some(Handshake::Lost(id)) => self.lost(office, from, id),
             Some(Handshake::Challenge(_) | Handshake::Confirmation { .. }) => Steps::new(),
             None => {
                 self.holds(office.now, from, message);
                 Steps::new()
             }
         }
+    }
+
+    /// Takes note that a subscriber has no key of this name, or none at all.
+    pub(crate) fn lost(
+        &mut self,
+        office: &mut Office<'_>,
+        subscriber: Instance,
+        id: KeyId,
+    ) -> Steps {
+        self.wrap_again(office.now, subscriber);
+        self.run(office, subscriber, |receiver, desk| {
+            receiver.lost(desk.now, id);
+            Vec::new()
+        })
     }
 
     /// Does what is due of all receivers.

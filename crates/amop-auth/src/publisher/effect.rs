@@ -61,6 +61,14 @@ pub enum Input {
         /// What.
         message: Bytes,
     },
+    /// A subscriber could not open what was sealed for it, and said so elsewhere than here. It is verified anew,
+    /// as if it had said that its keys are lost.
+    CannotOpen {
+        /// On which topic.
+        topic: Topic,
+        /// Who.
+        subscriber: Instance,
+    },
     /// The moment that `poll_timeout` named has come.
     Timeout,
 }

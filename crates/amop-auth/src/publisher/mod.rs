@@ -36,6 +36,7 @@ use crate::file::{FileSealer, FileWay};
 use crate::message::Kind;
 use crate::payload::{OpenError, SealError};
 use crate::room::Room;
+use crate::seal::KeyId;
 use audience::{Audience, Office, Steps};
 use receiver::Step;
 
@@ -89,6 +90,11 @@ impl Publisher {
             }
             Input::Message { topic, from, message } => {
                 self.at(now, &topic, |audience, office| audience.message(office, from, &message));
+            }
+            Input::CannotOpen { topic, subscriber } => {
+                self.at(now, &topic, |audience, office| {
+                    audience.lost(office, subscriber, KeyId::ALL)
+                });
             }
             Input::Timeout => {
                 let due = |audience: &Audience| audience.poll_timeout().is_some_and(|at| at <= now);

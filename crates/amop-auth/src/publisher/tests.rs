@@ -210,7 +210,7 @@ fn who_was_not_there_when_a_key_was_made_is_never_given_it() {
     assert_eq!(pair.receivers(), Receivers::Verified(vec![ALICE, Instance(12)]));
 
     // He claims to have lost a key that he never had, and is removed.
-    let lost = crate::message::Handshake::Lost(crate::seal::KeyId(0)).encode().into();
+    let lost = crate::message::Handshake::Lost(KeyId(0)).encode().into();
     pair.publisher.handle(pair.now, Input::Message { topic: topic(), from, message: lost });
     pair.publisher.handle(pair.now, Input::Remove { topic: topic(), key });
     while pair.publisher.poll_effect().is_some() {}

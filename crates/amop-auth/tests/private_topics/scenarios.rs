@@ -343,6 +343,23 @@ fn a_subscriber_that_lost_its_keys_is_heard_and_gets_others() {
     assert_eq!(world.answers.last(), Some(&(id, Bytes::from("re: found"))));
 }
 
+/// PRIV-13: what was sealed is told about elsewhere.
+#[test]
+fn who_is_said_to_have_no_keys_is_verified_anew_and_stays_verified_meanwhile() {
+    let mut world = World::new(19);
+    let publisher = world.add_publisher(1, &[&key(1)]);
+    let alice = world.add_subscriber(10, key(1));
+    world.run_for(SOON);
+    let cannot = amop_auth::publisher::Input::CannotOpen { topic: topic(), subscriber: alice };
+    world.tell(publisher, cannot);
+    assert_eq!(world.receivers(publisher), Receivers::Verified(vec![alice]));
+    world.run_for(Duration::from_millis(900));
+    let renewed = (publisher, Told::Renewed(alice));
+    assert!(!world.told.contains(&renewed), "at most once a second");
+    world.run_for(Duration::from_millis(200));
+    assert!(world.told.contains(&renewed));
+}
+
 /// PRIV-13: the key of a group is wrapped for the channel that there is.
 #[test]
 fn a_key_that_is_still_due_follows_its_member_to_another_channel() {

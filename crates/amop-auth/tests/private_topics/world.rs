@@ -41,6 +41,7 @@ pub(crate) struct World {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     Verified(Instance, PublicKey),
+    Renewed(Instance),
     Refused(Instance),
     Withdrawn(Instance),
     /// A subscriber knows of a channel.
@@ -318,7 +319,9 @@ impl World {
                 PublisherEffect::Refused { subscriber, .. } => {
                     self.told.push((to, Told::Refused(subscriber)));
                 }
-                PublisherEffect::Renewed { .. } => {}
+                PublisherEffect::Renewed { subscriber, .. } => {
+                    self.told.push((to, Told::Renewed(subscriber)));
+                }
                 PublisherEffect::Withdrawn { subscriber, .. } => {
                     self.told.push((to, Told::Withdrawn(subscriber)));
                 }

@@ -120,8 +120,8 @@ static HINTS: &[(Reason, Hint)] = &[
     of(
         Reason::CannotOpen,
         "无法打开密封的内容",
-        "send it again; if it stays, somebody between alters messages",
-        "重新发送；如果持续出现，说明途中有人篡改消息",
+        "send it again; if it stays, the receiver has another key now, or somebody between alters messages",
+        "重新发送；如果持续出现，说明接收方已改用其他密钥，或途中有人篡改消息",
     ),
     of(
         Reason::NotSealed,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use amop_auth::{PublicKey, SecretKey};
 use amop_wire::{
-    AnswerStatus, Attempt, ClientMessage, CloseReason, Code, Gen, Instant, Mode, MsgId, Name,
-    NodeId, NodeMessage, Outcome, Reason, Receipt, Terms, Topic,
+    AnswerStatus, Attempt, ClientMessage, CloseReason, Code, Gen, Instance, Instant, Mode, MsgId,
+    Name, NodeId, NodeMessage, Outcome, Reason, Receipt, Terms, Topic,
 };
 use bytes::Bytes;
 
@@ -52,6 +52,14 @@ pub enum Input {
         topic: Topic,
         /// Which key.
         key: PublicKey,
+    },
+    /// A subscriber of a private topic says that it cannot open the offer of a file. It is offered none until it
+    /// is verified anew, which is asked of it.
+    CannotOpen {
+        /// Which topic.
+        topic: Topic,
+        /// Who.
+        subscriber: Instance,
     },
     /// The application waits until every node knows of its subscription to a topic, which was handed
     /// in before: once that is so, [`Effect::Propagated`] says it.

@@ -36,7 +36,7 @@ use amop_wire::{
 pub use effect::{Delivered, Effect, Input, PublishEnd, Wanted};
 pub use limits::Limits;
 pub use order::{Gap, Order, Turn};
-pub use private::{FileReceivers, PRIVATE_MESSAGE_BYTES_MAX};
+pub use private::{FILE_NEXT_WITHIN, FileReceivers, PRIVATE_MESSAGE_BYTES_MAX};
 
 use crate::by_counter::ByCounter;
 use crate::runs::take_lots;
@@ -186,6 +186,7 @@ impl Client {
             }
             Input::Allow { topic, keys } => self.allow(now, topic, keys),
             Input::Remove { topic, key } => self.remove_key(now, topic, key),
+            Input::CannotOpen { topic, subscriber } => self.cannot_open(now, topic, subscriber),
             Input::Propagate(topic) => self.propagate(topic),
             Input::Unsubscribe(topic) => self.unsubscribe(now, topic),
             Input::LinkUp { node } => self.link_up(node),

@@ -6,7 +6,9 @@
 //! sender goes on offering until its patience is over, so that a receiver that was found once ends no
 //! transfer by being away.
 
-use amop_wire::{Code, FileBody, FileEnd, FileFound, FileMessage, FileRoute, FoundReceiver, Topic};
+use amop_wire::{
+    Code, FileBody, FileEnd, FileFound, FileMessage, FileRoute, FoundReceiver, Reason, Topic,
+};
 
 use super::Sender;
 
@@ -51,6 +53,8 @@ impl Addressee {
         let is_of_round = message.round == sender.round();
         let (known, from) = (sender.route().receiver, message.route.receiver);
         match &message.body {
+            // It is there, and will never take this send.
+            FileBody::Refused(_, Reason::CannotOpen) => Heard::ForSender,
             FileBody::Refused(Code::NoSubscriber | Code::SubscriberUnreachable, _)
                 if self.was_found =>
             {

@@ -9,7 +9,9 @@ use amop_wire::{
     FileBody, FileId, FileMessage, FileOffer, FileRoute, Instance, Instant, Name, Reason, Topic,
 };
 
-use super::receiver::{Receiver, ReceiverEffect, ReceiverInput};
+use super::past::{Over, Past};
+use super::receiver::Receiver;
+use super::receiver_effect::{ReceiverEffect, ReceiverInput};
 use super::{DiskSaid, DiskTask, End};
 
 /// The receivers of one client.
@@ -18,6 +20,7 @@ pub struct Inbox {
     receivers: BTreeMap<Slot, Receiver>,
     files: BTreeMap<FileKey, Slot>,
     sends: BTreeMap<Send, Slot>,
+    past: Past,
     last_slot: u64,
     effects: VecDeque<InboxEffect>,
 }
@@ -31,6 +34,9 @@ pub struct Slot(u64);
 pub enum InboxInput {
     /// Something came on the lane for files.
     Message(FileMessage),
+    /// An offer came, sealed under a key that is not here. Whatever it was, its send is refused for good
+    /// (FILE-16), unless the file is there or about to be.
+    Unopened(FileMessage),
     /// What came of a task of the disk.
     Disk(Slot, DiskSaid),
     /// The application gives one up.
@@ -54,7 +60,7 @@ pub enum InboxEffect {
 type FileKey = (Name, Topic, FileId);
 
 /// One call to send one file to one receiver.
-type Send = (Instance, u64);
+pub(super) type Send = (Instance, u64);
 
 impl Inbox {
     /// Applies one input; what it causes waits in [`poll_effect`](Self::poll_effect).
@@ -64,6 +70,7 @@ impl Inbox {
         debug_assert!(self.effects.is_empty(), "drain every effect before the next input");
         match input {
             InboxInput::Message(message) => self.handle_message(now, message),
+            InboxInput::Unopened(message) => self.handle_unopened(now, &message),
             InboxInput::Disk(slot, said) => self.pass_on(now, slot, ReceiverInput::Disk(said)),
             InboxInput::Cancel(slot) => self.pass_on(now, slot, ReceiverInput::Cancel),
             InboxInput::Timeout => self.handle_timeout(now),
@@ -114,9 +121,31 @@ impl Inbox {
         }
     }
 
+    fn handle_unopened(&mut self, now: Instant, message: &FileMessage) {
+        let FileMessage { route, round, .. } = *message;
+        let send = send_of(&route);
+        if let Some(&slot) = self.sends.get(&send) {
+            return self.pass_on(now, slot, ReceiverInput::Unopened(route, round));
+        }
+        if self.past.get(send) == Some(Over::Done) {
+            return; // Its sender was told, and may not have heard it: there is doubt.
+        }
+        self.past.note(send, Over::Refused);
+        self.receivers.values_mut().for_each(|receiver| receiver.drop_next(send));
+        self.refuse_unopened(message);
+    }
+
+    fn refuse_unopened(&mut self, message: &FileMessage) {
+        let End { code, reason } = End::refusal(Reason::CannotOpen);
+        self.reply(message, FileBody::Refused(code, reason));
+    }
+
     fn handle_offer(&mut self, now: Instant, message: FileMessage, offer: FileOffer) {
         let key = key_of(&offer);
         let send = send_of(&message.route);
+        if self.past.get(send) == Some(Over::Refused) {
+            return self.refuse_unopened(&message);
+        }
         if let Some(&slot) = self.files.get(&key) {
             let receiver = &self.receivers[&slot];
             let is_failed = receiver.end().is_some_and(|end| end != End::DONE);
@@ -124,7 +153,9 @@ impl Inbox {
                 let before = send_of(&receiver.route());
                 self.pass_on(now, slot, ReceiverInput::Message(message));
                 let after = send_of(&self.receivers[&slot].route());
-                self.sends.remove(&before);
+                if before != after {
+                    self.leave(before, slot);
+                }
                 self.sends.insert(after, slot);
                 return;
             }
@@ -191,9 +222,18 @@ impl Inbox {
     }
 
     fn forget(&mut self, slot: Slot) {
-        let Some(receiver) = self.receivers.remove(&slot) else { return };
+        let Some(receiver) = self.receivers.get(&slot) else { return };
         self.files.remove(&key_of(receiver.offer()));
-        self.sends.remove(&send_of(&receiver.route()));
+        self.leave(send_of(&receiver.route()), slot);
+        self.receivers.remove(&slot);
+    }
+
+    /// A send has no receiver any more, or another one has its.
+    fn leave(&mut self, send: Send, slot: Slot) {
+        self.sends.remove(&send);
+        if self.receivers[&slot].end() == Some(End::DONE) {
+            self.past.note(send, Over::Done);
+        }
     }
 
     fn reply(&mut self, to: &FileMessage, body: FileBody) {

@@ -30,7 +30,9 @@ mod holders;
 mod inbox;
 mod lane;
 mod pace;
+mod past;
 mod receiver;
+mod receiver_effect;
 mod sender;
 mod sender_effect;
 
@@ -44,7 +46,8 @@ pub use disk::{DiskSaid, DiskTask};
 pub use inbox::{Inbox, InboxEffect, InboxInput, Slot};
 pub use lane::{FileLane, FileWindows, Queued};
 pub use pace::Pace;
-pub use receiver::{Receiver, ReceiverEffect, ReceiverInput};
+pub use receiver::Receiver;
+pub use receiver_effect::{ReceiverEffect, ReceiverInput};
 pub use sender::Sender;
 pub use sender_effect::{SenderEffect, SenderInput};
 
@@ -64,6 +67,7 @@ impl End {
     fn refusal(reason: Reason) -> Self {
         let code = match reason {
             Reason::FileIdReused => Code::IdReused,
+            Reason::CannotOpen => Code::SubscriberUnreachable,
             _ => Code::FileRefused,
         };
         Self { code, reason }

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use amop_wire::{Code, FileBody, FileMessage, FileOffer, FileRoute, Instant, Reason};
+use amop_wire::{Code, FileBody, FileMessage, FileOffer, FileRoute, Instance, Instant, Reason};
 use bytes::Bytes;
 
+use super::receiver_effect::{ReceiverEffect, ReceiverInput};
 use super::{DiskSaid, DiskTask, End, NEXT_AFTER, TELL_AFTER, WRONG_MAX};
 
 /// One file on its way in.
@@ -22,30 +23,6 @@ pub struct Receiver {
     /// Another send of the same file, that goes on if the present one falls silent.
     next: Option<(FileRoute, u32)>,
     effects: VecDeque<ReceiverEffect>,
-}
-
-/// What happens to a receiver.
-#[derive(Clone, Debug)]
-pub enum ReceiverInput {
-    /// Something came for this transfer, or an offer of the same file by another.
-    Message(FileMessage),
-    /// What came of the tasks of the disk, in their order.
-    Disk(DiskSaid),
-    /// The application gives up.
-    Cancel,
-    /// The time that [`Receiver::poll_timeout`] named has come.
-    Timeout,
-}
-
-/// What a receiver wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReceiverEffect {
-    /// Send this.
-    Send(FileMessage),
-    /// Do this on the disk, one task after the other.
-    Disk(DiskTask),
-    /// It is over; what comes is still answered.
-    Ended(End),
 }
 
 #[derive(Debug)]
@@ -102,6 +79,7 @@ impl Receiver {
         debug_assert!(self.effects.is_empty(), "drain every effect before the next input");
         match input {
             ReceiverInput::Message(message) => self.handle_message(now, message),
+            ReceiverInput::Unopened(route, round) => self.handle_unopened(now, route, round),
             ReceiverInput::Disk(said) => self.handle_disk(said),
             ReceiverInput::Cancel => self.cancel(Reason::Cancelled),
             ReceiverInput::Timeout => self.handle_timeout(now),
@@ -216,6 +194,25 @@ impl Receiver {
         }
         self.heard_at = now;
         self.answer();
+    }
+
+    /// Gives up what is under way: its sender cannot begin a round with us any more, and says more under another
+    /// number (FILE-16). What is over stays as it is.
+    fn handle_unopened(&mut self, now: Instant, route: FileRoute, round: u32) {
+        self.heard_at = now;
+        if (route, round) != (self.route, self.round) && round >= self.round {
+            self.begin_round(route, round);
+        }
+        match self.state {
+            State::Preparing | State::Receiving(_) => self.refuse(Reason::CannotOpen),
+            State::Finishing => {} // It may have its name at any moment, and then it is said.
+            State::Over(_) => self.answer(),
+        }
+    }
+
+    /// A send that waits for the present one was refused.
+    pub(super) fn drop_next(&mut self, send: (Instance, u64)) {
+        self.next.take_if(|(route, _)| (route.sender.instance, route.transfer) == send);
     }
 
     /// Whether this send is the present one, or may take its place.

@@ -294,7 +294,8 @@ impl Sender {
     }
 
     fn handle_refused(&mut self, by: Instance, code: Code, reason: Reason) {
-        let is_by_receiver = matches!(code, Code::IdReused | Code::FileRefused);
+        let is_by_receiver =
+            matches!(code, Code::IdReused | Code::FileRefused) || reason == Reason::CannotOpen;
         if is_by_receiver {
             self.holders.remove(by);
         }

@@ -8,5 +8,7 @@ mod chain;
 mod chaos;
 mod inbox;
 mod lane;
+mod long;
 mod scenarios;
+mod unopened;
 mod world;

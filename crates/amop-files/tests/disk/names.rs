@@ -143,6 +143,13 @@ fn the_data_of_a_part_are_no_link_to_elsewhere() {
     assert_eq!(std::fs::read(target).unwrap(), b"secret");
 }
 
+/// Not even who may write everywhere can make a directory there.
+#[test]
+fn a_directory_that_cannot_be_written_to_is_not_opened() {
+    let error = Folder::open(std::path::Path::new("/proc"), Settings::default()).unwrap_err();
+    assert_eq!(error.to_string(), "the directory cannot be used to receive files");
+}
+
 #[test]
 fn a_directory_that_is_gone_is_said_and_one_that_is_not_there_is_not_opened() {
     let mut scene = Scene::new(1000);

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use amop_files::RefusedFile;
 use amop_wire::limits::FILE_CHUNK_BYTES;
-use amop_wire::{FileId, FileOffer, Reason};
+use amop_wire::{FileId, FileLayout, FileOffer, Reason};
 use sha2::{Digest, Sha256};
 
 use crate::common::{Scene, names, prepare, refused};
@@ -28,6 +28,21 @@ fn what_is_too_long_or_has_no_name_that_is_wanted_is_refused_before_anything() {
         settings.accept = vec!["*.csv".parse().unwrap(), "big.*".parse().unwrap()];
     });
     prepare(&folder, UNIX_EPOCH, &scene.offer);
+}
+
+/// FILE-1: sizes have 64 bits, on the way to the disk as well.
+#[test]
+fn a_limit_of_4_gib_is_kept_to_the_byte() {
+    const LIMIT: u64 = 4 << 30;
+    let mut scene = Scene::new(0);
+    for (size, reason) in [(LIMIT, Reason::DiskFull), (LIMIT + 1, Reason::FileTooLong)] {
+        scene.offer.layout = FileLayout::new(size).unwrap();
+        let folder = scene.folder_with(|settings| {
+            settings.bytes_max = LIMIT;
+            settings.keep_free_bytes = u64::MAX; // Nothing is to come of what may come.
+        });
+        assert_eq!(refused(&folder, UNIX_EPOCH, &scene.offer).reason(), reason);
+    }
 }
 
 #[test]

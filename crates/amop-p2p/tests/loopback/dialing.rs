@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use amop_p2p::{DialError, Dialer, Endpoint, HandshakeError, LinkKind, Settings, Target};
 
+use tokio::time::Instant;
+
 use crate::support::{ANY_PORT, Running, identity, listen, name, node, trust};
 
 fn target(addr: &(impl ToString + ?Sized), expected: Option<&str>) -> Target {
@@ -49,6 +51,21 @@ async fn targets_are_tried_in_turn_and_round_after_round() {
     }
     dialer.settled();
     assert!(dialer.next(&here).await.is_err(), "it goes on with the first target");
+}
+
+/// LINK-9: an attempt takes 5 s, and is all the pause there is. The clock of the test goes on when nothing else does.
+#[tokio::test(start_paused = true)]
+#[expect(clippy::disallowed_methods, reason = "the clock of the test")]
+async fn who_never_answers_is_dialed_again_at_once_however_often_that_was() {
+    let silent = UdpSocket::bind(ANY_PORT).unwrap();
+    let here = node("n1.node.bank-a.amop", &Settings::default());
+    let mut dialer = Dialer::new(vec![target(&silent.local_addr().unwrap(), None)], 7);
+    let begun = Instant::now();
+    for attempts in 1..10 {
+        assert!(dialer.next(&here).await.is_err());
+        let (took, expected) = (begun.elapsed(), attempts * Settings::default().handshake_timeout);
+        assert!(took < expected + Duration::from_millis(100), "{attempts} attempts: {took:?}");
+    }
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod receive;
 mod seal;
 mod send;
 mod send_to_all;
+mod sending;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -29,10 +30,11 @@ use amop_wire::{Code, FileBody, FileMessage, FileRoute, Instance, Instant, NodeI
 use find::Find;
 use outbound::Outbound;
 pub use receive::{FileReceiver, IncomingFile, ReceiveFileError, ReceiveFiles};
-pub use send::{FileSending, FileSent, SendFile, SendFileError};
+pub use send::{FileSent, SendFile, SendFileError};
 pub use send_to_all::{
     FileAtReceiver, FileOutcome, FileSendingToAll, FileSentToAll, ProgressToAll, SendFileToAll,
 };
+pub use sending::FileSending;
 
 /// How far a file is at its receiver, in bytes of the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use amop_auth::{FileOpener, PublicKey};
 use amop_core::client::FileReceivers;
+use amop_core::transfer::InboxInput;
 use amop_wire::{Code, FileBody, FileMessage, Instance, Instant, Reason, Topic};
 use tokio::time::{Instant as Moment, sleep, sleep_until};
 
@@ -39,11 +40,14 @@ impl State {
                 self.files.keep_opener(route.sender.instance, route.transfer, opener);
                 self.files.handle_message(now, own, message);
             }
+            Err(Some(Reason::CannotOpen)) => {
+                self.files.tell_inbox(now, InboxInput::Unopened(message));
+            }
             Err(Some(reason)) => {
                 let body = FileBody::Refused(Code::SubscriberUnreachable, reason);
                 self.files.lane.push(now, (), FileMessage { body, ..message });
             }
-            Err(None) => {} // It is offered again.
+            Err(None) => {} // If it is no copy, it is offered again.
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use amop_auth::PublicKey;
 use amop_core::client::FileReceivers;
-use amop_core::transfer::{End, Pace, Sender};
+use amop_core::transfer::{Pace, Sender};
 use amop_files::{Source, SourceError};
 use amop_wire::limits::{FILE_PIECE_BYTES_MAX, FILE_SEAL_BYTES_MAX, TRANSFERS_MAX};
 use amop_wire::{Code, FileEnd, FileOffer, FileRoute, Name, NodeId, Reason, Topic, TopicError};
@@ -16,6 +16,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::outbound::{Outbound, Seal, Wanted, Ways};
 use super::seal::receivers;
+use super::sending::{Attempt, FileSending, Place};
 use super::{Files, Progress, SendFileToAll};
 use crate::driver::Driver;
 use crate::lease::Lease;
@@ -64,7 +65,7 @@ impl SendFile {
     pub async fn start(self) -> Result<FileSending, SendFileError> {
         let opened = self.open().await?;
         let anybody = opened.anybody().await?;
-        opened.to(vec![anybody]).begin(anybody)
+        FileSending::begin(Arc::new(opened.to(vec![anybody])), anybody, Place::ForAnybody)
     }
 
     /// Opens and hashes the file.
@@ -126,21 +127,24 @@ impl Opened {
 
 /// A file that is to be sent to one receiver or several.
 pub(super) struct Outgoing {
-    lease: Arc<Lease>,
+    pub(super) lease: Arc<Lease>,
     pub(super) offer: FileOffer,
     reads: mpsc::Sender<Wanted>,
-    patience: Duration,
+    pub(super) patience: Duration,
     bytes_per_second: Option<u64>,
     pub(super) receivers: Vec<Recipient>,
 }
 
 impl Outgoing {
-    /// Begins to send it to one receiver.
-    pub(super) fn begin(&self, recipient: Recipient) -> Result<FileSending, SendFileError> {
+    /// Offers it to one receiver, as a transfer of its own.
+    pub(super) fn attempt(
+        &self,
+        recipient: Recipient,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<Attempt, SendFileError> {
         let Self { lease, offer, reads, patience, bytes_per_second, .. } = self;
-        let (size, sha256, layout) = (offer.layout.size(), offer.sha256, offer.layout);
-        let progress = watch::Sender::new(Progress { total: size, ..Progress::default() });
-        let (followed, (ended, end)) = (progress.subscribe(), oneshot::channel());
+        let (sha256, layout) = (offer.sha256, offer.layout);
+        let (ended, end) = oneshot::channel();
         let (instance, receiver) = (lease.instance(), recipient.end);
         let transfer = lease.turn(|state, now| {
             if !state.is_open() {
@@ -167,6 +171,7 @@ impl Outgoing {
                 if seal.is_some() { sender.with_pieces_of(SEALED_PIECE_BYTES) } else { sender };
             let pace = bytes_per_second.map(|limit| Pace::new(now, limit));
             let (topic, reads) = (offer.topic.clone(), reads.clone());
+            let progress = progress.clone();
             let ways = Ways { topic, sha256, seal, layout, pace, reads, progress, ended };
             files.outbound.insert(transfer, Outbound::new(sender, ways));
             if let Some(home) = files.home {
@@ -174,8 +179,7 @@ impl Outgoing {
             }
             Ok(transfer)
         })?;
-        let (lease, end) = (Arc::clone(lease), Some(end));
-        Ok(FileSending { lease, transfer, size, sha256, progress: followed, end })
+        Ok(Attempt { lease: Arc::clone(lease), transfer, recipient, end: Some(end) })
     }
 }
 
@@ -212,68 +216,6 @@ fn read(driver: Weak<Driver>, mut source: Source) -> mpsc::Sender<Wanted> {
         }
     });
     reads
-}
-
-/// A file on its way. Dropping it gives the file up; what the receiver has of it stays, and the same file
-/// sent again goes on there.
-#[derive(Debug)]
-pub struct FileSending {
-    lease: Arc<Lease>,
-    transfer: u64,
-    size: u64,
-    sha256: [u8; 32],
-    progress: watch::Receiver<Progress>,
-    end: Option<oneshot::Receiver<(End, u64)>>,
-}
-
-impl FileSending {
-    /// The size of the file, in bytes.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// The SHA-256 of the file.
-    #[must_use]
-    pub fn sha256(&self) -> &[u8; 32] {
-        &self.sha256
-    }
-
-    /// Waits until the receiver has more than before; `None` once there is nothing more to wait for.
-    ///
-    /// Dropping the future loses nothing.
-    pub async fn next_progress(&mut self) -> Option<Progress> {
-        self.progress.changed().await.ok()?;
-        Some(*self.progress.borrow_and_update())
-    }
-
-    /// Waits for the end: once it is there, file and directory are safe on the receiver's disk.
-    ///
-    /// # Errors
-    ///
-    /// [`SendFileError::Failed`] with the code, or [`SendFileError::Closed`].
-    pub async fn done(mut self) -> Result<FileSent, SendFileError> {
-        let (end, moved_bytes) = self.ended().await?;
-        match end.code {
-            Code::Ok => Ok(FileSent { size: self.size, sha256: self.sha256, moved_bytes }),
-            code => Err(SendFileError::Failed { code, reason: end.reason }),
-        }
-    }
-}
-
-impl FileSending {
-    /// How it ended, and how many bytes were sent for it.
-    pub(super) async fn ended(&mut self) -> Result<(End, u64), SendFileError> {
-        let end = self.end.take().expect("it is asked for once");
-        end.await.map_err(|_| SendFileError::Closed)
-    }
-}
-
-impl Drop for FileSending {
-    fn drop(&mut self) {
-        let transfer = self.transfer;
-        self.lease.turn(|state, now| state.files.act_on(now, transfer, Outbound::cancel));
-    }
 }
 
 /// A file that arrived.

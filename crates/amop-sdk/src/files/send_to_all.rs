@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use super::find::find;
 use super::seal::receivers;
 use super::send::{Opened, Outgoing, Recipient};
+use super::sending::{FileSending, Place};
 use super::{SendFile, SendFileError};
 
 /// A file that is about to be sent to all who subscribe: await it for the end, or [`start`](Self::start) it to
@@ -73,7 +74,7 @@ impl SendFileToAll {
             let turns = Arc::clone(&turns);
             tasks.spawn(async move {
                 let _turn = turns.acquire_owned().await;
-                send_to(&outgoing, index, &board).await;
+                send_to(outgoing, index, &board).await;
             });
         }
         Ok(FileSendingToAll { tasks, progress, size, sha256, left_out: found.left_out() })
@@ -90,9 +91,10 @@ impl IntoFuture for SendFileToAll {
 }
 
 /// Sends it to one of them, and notes on the board how far it is and how it ended.
-async fn send_to(outgoing: &Outgoing, index: usize, board: &watch::Sender<ProgressToAll>) {
+async fn send_to(outgoing: Arc<Outgoing>, index: usize, board: &watch::Sender<ProgressToAll>) {
     let ended = async {
-        let mut sending = outgoing.begin(outgoing.receivers[index])?;
+        let recipient = outgoing.receivers[index];
+        let mut sending = FileSending::begin(outgoing, recipient, Place::ForOne)?;
         while let Some(progress) = sending.next_progress().await {
             board.send_modify(|board| board.receivers[index].received = progress.received);
         }

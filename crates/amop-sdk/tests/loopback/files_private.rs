@@ -106,3 +106,45 @@ async fn who_holds_a_key_takes_no_file_in_the_clear_and_none_under_way_stays_so(
     let _private = sender.private("salary").to([key.public()]).unwrap();
     assert_eq!(failed(within(sending.done()).await).1, Reason::Cancelled);
 }
+
+/// FILE-16: though it was verified once, by a key that is on the list.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_goes_past_who_holds_another_key_now() {
+    let net = Net::start(&[&[], &[0]]).await;
+    let (sender, changed, holder) = (net.client(0).await, net.client(1).await, net.client(1).await);
+    let (disks, keys) = ([Disk::new(), Disk::new()], [generate_key(), generate_key()]);
+    let files = receive(&changed, &disks[0], &keys[0]).await;
+    let _holder = receive(&holder, &disks[1], &keys[1]).await;
+    let private = sender.private("salary").to(keys.each_ref().map(SecretKey::public)).unwrap();
+    for key in &keys {
+        within(private.verified().by(&key.public())).await;
+    }
+    drop(files);
+    let _changed = receive(&changed, &disks[0], &generate_key()).await;
+    for number in 0..8 {
+        let path = disks[1].file(&format!("{number}.csv"), 7 + number);
+        assert_eq!(send(&sender, &path).await.unwrap().size, 7 + number as u64);
+        disks[1].assert_same(&path, &disks[1].inbox().join(path.file_name().unwrap()));
+    }
+}
+
+/// FILE-16: at once, though a receiver may be silent for a minute; and once it has one that is listed, it gets it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_for_nobody_but_who_holds_another_key_now_says_so_within_seconds() {
+    let net = Net::start(&[&[]]).await;
+    let (sender, hr) = (net.client(0).await, net.client(0).await);
+    let (disk, key, later) = (Disk::new(), generate_key(), generate_key());
+    let files = receive(&hr, &disk, &key).await;
+    let private = sender.private("salary").to([key.public(), later.public()]).unwrap();
+    within(private.verified().by(&key.public())).await;
+    drop(files);
+    let files = receive(&hr, &disk, &generate_key()).await;
+    within(private.verified().by(&key.public())).await;
+    let path = disk.file("salaries.csv", 7);
+    let refused = failed(send(&sender, &path).await);
+    assert_eq!(refused, (Code::SubscriberUnreachable, Reason::CannotOpen));
+    drop(files);
+    let _files = receive(&hr, &disk, &later).await;
+    within(private.verified().by(&later.public())).await;
+    send(&sender, &path).await.unwrap();
+}

@@ -215,8 +215,10 @@ impl World {
                 SenderEffect::Ended(end) => {
                     self.send_ended(client, transfer, end);
                     let files = &mut self.clients[client].files;
-                    let ended = files.sends.remove(&transfer);
-                    files.over.extend(ended.map(|send| send.sender.route()));
+                    if let Some(ended) = files.sends.remove(&transfer) {
+                        files.over.push(ended.sender.route());
+                        self.go_on_after(client, transfer, &ended, end);
+                    }
                 }
             }
         }

@@ -12,6 +12,7 @@ use amop_wire::{
 };
 
 use super::FileSendId;
+use super::again::Attempts;
 use super::content::Content;
 use super::disk::Step;
 use super::secrets::SecretFiles;
@@ -27,6 +28,7 @@ pub(crate) struct FileRecord {
     /// Which client an instance is a life of.
     pub(crate) instances: BTreeMap<Instance, usize>,
     pub(super) secrets: SecretFiles,
+    pub(super) attempts: Attempts,
     /// How often the power of a client was cut.
     pub(crate) power_cuts: BTreeMap<usize, u32>,
 }

@@ -4,6 +4,7 @@
 //! The streams are long, so a world moves them without copies, and a link has room for so much of them at a
 //! time; what waits for it waits in the lanes of the cores, as it does in a driver.
 
+mod again;
 mod client;
 mod content;
 mod disk;
@@ -73,7 +74,7 @@ impl World {
         let transfer = self.next_transfer(client.0);
         if self.seals(client.0, &offer.topic) {
             let until = self.now + patience;
-            let wait = private::Wait { offer, patience, until, is_for_all: false };
+            let wait = private::Wait { offer, patience, until, whom: private::Whom::Anybody };
             self.wait_for_receivers(client.0, transfer, wait);
         } else {
             self.begin_send(client.0, transfer, offer, FileEnd::ANY, patience, None, None);
@@ -100,7 +101,7 @@ impl World {
         let number = self.next_transfer(client.0);
         if self.seals(client.0, &offer.topic) {
             let until = self.now + patience.min(private::VERIFIED_WITHIN);
-            let wait = private::Wait { offer, patience, until, is_for_all: true };
+            let wait = private::Wait { offer, patience, until, whom: private::Whom::All };
             self.wait_for_receivers(client.0, number, wait);
         } else {
             let find = client::Find { offer, patience, ask_at: self.now, keys: None };
@@ -117,6 +118,7 @@ impl World {
         for transfer in transfers {
             self.tell_sender(client.0, transfer, SenderInput::Cancel);
         }
+        self.stop_looking(client.0);
         self.end_file_turn(client.0);
     }
 
@@ -140,16 +142,16 @@ impl World {
         self.clients[client.0].disk.trouble = trouble;
     }
 
-    /// What became of one send so far.
+    /// What became of one send so far: of its last attempt. `None` while it looks for its next receiver.
     #[must_use]
     pub fn file_send(&self, id: FileSendId) -> Option<&FileSend> {
-        self.file_record.sends.get(&id)
+        self.file_record.sends.get(&self.last_attempt(id)?)
     }
 
     /// The code that a send ended with, if it has ended.
     #[must_use]
     pub fn file_code(&self, id: FileSendId) -> Option<Code> {
-        let (_, end) = self.file_record.sends.get(&id)?.end?;
+        let (_, end) = self.file_send(id)?.end?;
         Some(end.code)
     }
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use amop_auth::{FileOpener, FileSealer, PublicKey};
 use amop_core::client::Effect as ClientEffect;
-use amop_core::transfer::{End, SenderInput};
+use amop_core::transfer::{End, InboxInput, SenderInput};
 use amop_wire::limits::{FILE_PIECE_BYTES_MAX, FILE_SEAL_BYTES_MAX};
 use amop_wire::{
     Code, FileBody, FileEnd, FileMessage, FileOffer, Instance, Instant, Reason, Topic,
 };
 
+use super::again::After;
 use super::client::{Files, Find, Outgoing};
 use super::judge::FileSend;
 use super::{Content, FileSendId};
@@ -30,8 +31,18 @@ pub(crate) struct Wait {
     pub(super) offer: FileOffer,
     pub(super) patience: Duration,
     pub(super) until: Instant,
-    /// Whether it goes to all who may, so that it waits for everybody who is asked.
-    pub(super) is_for_all: bool,
+    pub(super) whom: Whom,
+}
+
+/// Whom a file waits for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Whom {
+    /// For the first who may receive it.
+    Anybody,
+    /// For everybody who is asked.
+    All,
+    /// For somebody in the place of one who could not open its offer.
+    Next(After),
 }
 
 /// By which keys receivers were let in.
@@ -66,23 +77,40 @@ impl World {
         let is_over = |(number, wait): (&u64, &Wait)| {
             let core = self.clients[client].core.as_ref()?;
             let found = core.file_receivers(self.now, &wait.offer.topic);
-            let is_enough = !wait.is_for_all && !found.verified.is_empty();
+            let is_enough = match wait.whom {
+                Whom::Anybody => !found.verified.is_empty(),
+                Whom::All => false,
+                Whom::Next(after) => after.pick(&found, wait.offer.id).is_some(),
+            };
             let is_over = is_enough || !found.is_open || self.now >= wait.until;
             is_over.then_some((*number, found))
         };
         let over: Vec<_> = waits.filter_map(is_over).collect();
         for (number, found) in over {
             let Some(wait) = self.clients[client].files.waits.remove(&number) else { continue };
-            let Wait { offer, patience, is_for_all, .. } = wait;
-            if is_for_all {
-                let keys: Keys =
-                    found.verified.into_iter().map(|(end, key)| (end.instance, key)).collect();
-                let find = Find { offer, patience, ask_at: self.now, keys: Some(keys) };
-                self.clients[client].files.finds.insert(number, find);
-                self.ask_who_receives(client);
-                continue;
-            }
-            match found.choose(offer.id) {
+            let Wait { offer, patience, whom, .. } = wait;
+            let chosen = match whom {
+                Whom::All => {
+                    let keys = found.verified.iter().map(|(end, key)| (end.instance, *key));
+                    let keys = Some(keys.collect());
+                    let find = Find { offer, patience, ask_at: self.now, keys };
+                    self.clients[client].files.finds.insert(number, find);
+                    self.ask_who_receives(client);
+                    continue;
+                }
+                Whom::Anybody => found.choose(offer.id),
+                Whom::Next(after) => {
+                    let is_in_time = after.is_in_time(self.now);
+                    let picked = after.pick(&found, offer.id).filter(|_| is_in_time);
+                    let id = FileSendId(self.instance(ClientId(client)), number);
+                    self.follow(after, picked.map(|_| id));
+                    if picked.is_none() {
+                        continue; // It has ended already.
+                    }
+                    picked
+                }
+            };
+            match chosen {
                 Some((end, key)) => {
                     self.begin_send(client, number, offer, end, patience, None, Some(key));
                 }
@@ -195,13 +223,17 @@ impl World {
                 let body = FileBody::Offer(Box::new(offer));
                 Some(FileMessage { route: *route, round: *round, body })
             }
+            Err(Some(Reason::CannotOpen)) => {
+                self.tell_inbox(client, InboxInput::Unopened(message));
+                None
+            }
             Err(Some(reason)) => {
                 let body = FileBody::Refused(Code::SubscriberUnreachable, reason);
                 let refused = FileMessage { body, ..message };
                 self.clients[client].files.lane.push(now, (), refused);
                 None
             }
-            Err(None) => None, // It is offered again.
+            Err(None) => None, // If it is no copy, it is offered again.
         }
     }
 
@@ -219,6 +251,11 @@ impl World {
 }
 
 impl Outgoing {
+    /// Whether it goes to a private topic.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.seal.is_some()
+    }
+
     /// How much longer a piece of it becomes on its way.
     pub(super) fn seal_bytes(&self) -> usize {
         if self.seal.is_some() { FILE_SEAL_BYTES_MAX } else { 0 }

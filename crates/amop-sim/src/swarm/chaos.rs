@@ -67,6 +67,7 @@ pub(super) enum Deed {
     EndSwallow(NodeId),
     EndForge(NodeId),
     EndMuddle(NodeId),
+    FillDisk(ClientId),
     EndDisk(ClientId),
     Kill(ClientId),
     CutPower(ClientId),
@@ -297,6 +298,7 @@ impl Swarm {
             }
             Deed::EndForge(node) => self.world.set_forging(node, false),
             Deed::EndMuddle(node) => self.world.set_muddling(node, false),
+            Deed::FillDisk(client) => self.world.set_disk(client, DiskTrouble::Full),
             Deed::EndDisk(client) => self.world.set_disk(client, DiskTrouble::None),
             Deed::Kill(client) => self.world.kill(client, millis(10)),
             Deed::SendAgain => self.send_last_again(),

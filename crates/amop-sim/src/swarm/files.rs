@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use amop_wire::limits::FILE_CHUNK_BYTES;
-use amop_wire::{Code, Mode};
+use amop_wire::{Code, Reason};
 
 use super::chaos::Deed;
 use super::private::KEYS;
@@ -103,6 +103,13 @@ impl Swarm {
             _ => Deed::Kill(victim),
         };
         self.plan(after, deed);
+        if self.world.draw(3) == 0 {
+            // FILE-10: whoever takes its place says no, which is not the no of who may have all of it.
+            for other in receivers.into_iter().filter(|other| *other != victim) {
+                self.plan(after, Deed::FillDisk(other));
+                self.plan(after + SECOND, Deed::EndDisk(other));
+            }
+        }
         self.plan(after + millis(300), Deed::Start(victim));
         self.plan(after + SECOND, Deed::SendAgain);
     }
@@ -154,9 +161,6 @@ impl Swarm {
             self.world.receive_private_files(receiver, SECRET_TOPIC, LISTED[0]);
             // Who failed to prove anything for long is asked again within a minute.
             self.world.run_for(70 * SECOND);
-            // PRIV-13: who has subscribed again says at the first message that it has no keys.
-            self.world.publish(sender, Mode::Multicast, SECRET_TOPIC, 5 * SECOND);
-            self.world.run_for(5 * SECOND);
             let contents = [self.new_secret(), self.new_secret()];
             self.send_in_quiet(sender, SECRET_TOPIC, contents);
         }
@@ -180,26 +184,22 @@ impl Swarm {
             self.world.run_for(10 * SECOND);
         }
         let reaches = self.world.receivers_in_reach(sender, topic);
-        if topic == SECRET_TOPIC {
-            return self.check_secret_sends(all, reaches);
-        }
-        for id in sends {
-            self.check_quiet_send(id, reaches);
-        }
-        let told = self.world.sends_to_all(all).count();
+        // FILE-16: who proved once to hold a key, and holds it no more, may be offered it, and says no.
+        let all: Vec<_> = self.world.sends_to_all(all).collect();
+        let told = all.iter().filter(|id| !self.could_not_open(**id)).count();
         if told != reaches {
             self.violations.push(format!("a file for all went to {told} of {reaches} in quiet"));
         }
+        for id in sends {
+            if !all.contains(&id) || !self.could_not_open(id) {
+                self.check_quiet_send(id, reaches);
+            }
+        }
     }
 
-    /// Who proved once to hold a key and has none any more is still offered files, in vain: what is for one
-    /// may be for him, and end with 102. But what is for all comes to each who holds a key now.
-    fn check_secret_sends(&mut self, all: FileSendId, reaches: usize) {
-        let codes = self.world.sends_to_all(all).map(|id| self.world.file_code(id));
-        let done = codes.filter(|code| *code == Some(Code::Ok)).count();
-        if done < reaches {
-            self.violations.push(format!("a secret file came to {done} of {reaches} in quiet"));
-        }
+    fn could_not_open(&self, id: FileSendId) -> bool {
+        let end = self.world.file_send(id).and_then(|send| send.end);
+        end.is_some_and(|(_, end)| end.reason == Reason::CannotOpen)
     }
 
     fn check_quiet_send(&mut self, id: FileSendId, reaches: usize) {
@@ -207,6 +207,7 @@ impl Swarm {
         let is_well = match code {
             Some(Code::Ok) => reaches > 0,
             Some(Code::NoSubscriber) => reaches == 0,
+            Some(Code::SubscriberUnreachable) => reaches == 0 && self.could_not_open(id),
             // Another file has its id, or its name.
             Some(Code::IdReused | Code::FileRefused) => self.world.has_rival(id),
             Some(_) | None => false,

@@ -81,6 +81,144 @@ fn without_anybody_who_may_receive_it_a_file_is_not_offered() {
     scene.end();
 }
 
+/// Small secret files of these numbers.
+fn small(numbers: std::ops::Range<u16>) -> impl Iterator<Item = Content> {
+    numbers.map(|number| Content::secret(number, 300))
+}
+
+/// FILE-16: whoever was chosen, for it was verified once.
+#[test]
+fn a_file_goes_to_who_holds_a_key_past_one_who_holds_none_any_more() {
+    let mut scene = private(&[1, 2]);
+    let holders = [scene.file_holder(scene.b, 1), scene.file_holder(scene.a, 2)];
+    for (locked_out, left, numbers) in [(0, 1, 2..8), (1, 0, 8..14)] {
+        scene.world.receive_private_files(holders[locked_out], "t", 9);
+        scene.world.receive_private_files(holders[left], "t", 1 + u8::try_from(left).unwrap());
+        scene.world.run_for(70 * SECOND); // Whoever failed to prove anything for long is asked again.
+        let sends: Vec<_> =
+            small(numbers).map(|content| (scene.send_secret(content), content)).collect();
+        scene.world.run_for(10 * SECOND);
+        for (id, content) in sends {
+            assert_eq!(scene.world.file_code(id), Some(Code::Ok), "{content:?}");
+            assert!(scene.world.has_file(holders[left], content));
+            assert!(!scene.world.has_file(holders[locked_out], content));
+        }
+    }
+    scene.end();
+}
+
+/// FILE-16: nobody else is there. A patience of 20 s is not waited for.
+#[test]
+fn where_nobody_holds_a_key_any_more_a_file_ends_within_seconds() {
+    let mut scene = private(&[1]);
+    let holder = scene.file_holder(scene.b, 1);
+    scene.world.receive_private_files(holder, "t", 9);
+    let [first, second] = [2, 3].map(|number| Content::secret(number, 300));
+    let first = scene.send_secret(first);
+    scene.world.run_for(5 * SECOND);
+    assert_eq!(scene.end_of(first), (Code::SubscriberUnreachable, Reason::CannotOpen));
+    let second = scene.send_secret(second);
+    scene.world.run_for(SECOND);
+    assert_eq!(scene.end_of(second), (Code::NoSubscriber, Reason::NoVerifiedReceiver));
+    scene.end();
+}
+
+/// PRIV-13, FILE-16: its keys are gone, and it can have others.
+#[test]
+fn who_has_subscribed_again_with_its_key_gets_a_file_in_one_send() {
+    let mut scene = private(&[1]);
+    let holder = scene.file_holder(scene.b, 1);
+    for number in (2..8).step_by(2) {
+        scene.world.receive_private_files(holder, "t", 1);
+        let [to_one, to_all] = [number, number + 1].map(|number| Content::secret(number, 300));
+        let one = scene.send_secret(to_one);
+        let all = scene.world.send_file_to_all(scene.publisher, "t", to_all, 20 * SECOND);
+        scene.world.run_for(15 * SECOND);
+        assert_eq!(scene.world.file_code(one), Some(Code::Ok));
+        let codes: Vec<_> =
+            scene.world.sends_to_all(all).map(|id| scene.world.file_code(id)).collect();
+        assert_eq!(codes, [Some(Code::Ok)]);
+        assert!([to_one, to_all].iter().all(|file| scene.world.has_file(holder, *file)));
+    }
+    scene.end();
+}
+
+/// FILE-16: its proofs were false so often that it would be asked again in up to a minute.
+#[test]
+fn who_could_not_open_an_offer_and_subscribes_anew_is_asked_at_once() {
+    let mut scene = private(&[1]);
+    let holder = scene.file_holder(scene.b, 1);
+    scene.world.receive_private_files(holder, "t", 9);
+    let [first, second] = [2, 3].map(|number| Content::secret(number, 300));
+    let first = scene.send_secret(first);
+    scene.world.run_for(70 * SECOND);
+    assert_eq!(scene.end_of(first).1, Reason::CannotOpen);
+    scene.world.stop_receiving(holder, "t");
+    scene.world.run_for(millis(100));
+    scene.world.receive_private_files(holder, "t", 1);
+    scene.world.run_for(millis(100));
+    let id = scene.send_secret(second);
+    scene.world.run_for(10 * SECOND);
+    assert_eq!(scene.world.file_code(id), Some(Code::Ok));
+    assert!(scene.world.has_file(holder, second));
+    scene.end();
+}
+
+/// FILE-15, FILE-16: each has an outcome of its own, and the next time it is not asked.
+#[test]
+fn of_a_file_for_all_who_holds_no_key_any_more_says_no_once() {
+    let mut scene = private(&[1, 2]);
+    let holders = [scene.file_holder(scene.b, 1), scene.file_holder(scene.b, 2)];
+    scene.world.receive_private_files(holders[0], "t", 9);
+    let instance = |scene: &Scene, one: usize| scene.world.instance(holders[one]);
+    for (number, is_asked) in [(2, true), (3, false)] {
+        let content = Content::secret(number, 300);
+        let all = scene.world.send_file_to_all(scene.publisher, "t", content, 20 * SECOND);
+        scene.world.run_for(10 * SECOND);
+        let mut ends: Vec<_> = scene
+            .world
+            .sends_to_all(all)
+            .map(|id| (scene.world.file_receiver(id), scene.end_of(id)))
+            .collect();
+        ends.sort_unstable_by_key(|(receiver, _)| *receiver);
+        let done = (instance(&scene, 1), (Code::Ok, Reason::Unspecified));
+        let said_no = (instance(&scene, 0), (Code::SubscriberUnreachable, Reason::CannotOpen));
+        let mut expected = vec![done];
+        expected.extend(is_asked.then_some(said_no));
+        expected.sort_unstable_by_key(|(receiver, _)| *receiver);
+        assert_eq!(ends, expected, "file {number}");
+    }
+    scene.end();
+}
+
+/// FILE-4, FILE-16: what one has taken of it is not left there while another one begins.
+#[test]
+fn a_file_of_which_something_was_taken_stays_with_who_took_it() {
+    for key in [1, 9] {
+        let mut scene = private(&[1, 2]);
+        let holder = scene.file_holder(scene.b, 1);
+        let id = scene.send_secret(big());
+        scene.world.run_for(millis(40));
+        assert_eq!(scene.world.file_code(id), None, "it is under way");
+        let other = scene.world.client("sub.sdk.bank-b.amop", &[scene.b]);
+        scene.world.receive_private_files(other, "t", 2);
+        scene.world.receive_private_files(holder, "t", key);
+        // Its next round begins with an offer.
+        scene.world.cut_client(scene.publisher, millis(0), millis(0));
+        scene.world.run_for(30 * SECOND);
+        let (code, reason) = scene.end_of(id);
+        if key == 1 {
+            assert_eq!(code, Code::Ok, "it was verified anew");
+            assert!(scene.world.has_file(holder, big()));
+        } else {
+            assert_eq!((code, reason), (Code::SubscriberUnreachable, Reason::CannotOpen));
+            assert!(!scene.world.has_file(holder, big()));
+        }
+        assert!(!scene.world.has_file(other, big()));
+        scene.end();
+    }
+}
+
 /// FILE-5, FILE-14: in its next life a holder is another one, and proves anew that it is a holder; what it had is
 /// used again.
 #[test]

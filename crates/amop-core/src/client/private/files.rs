@@ -1,6 +1,8 @@
 //! What a client that sends or receives files needs of its private topics: whom it may offer a file to, and the
 //! seals of offers.
 
+use std::time::Duration;
+
 use amop_auth::{FileOpener, FileSealer, FileWay, OpenError, PublicKey};
 use amop_topic_table::choose_among;
 use amop_wire::{FileEnd, FileId, FileOffer, Instance, Instant, MsgId, Reason, SealedOffer, Topic};
@@ -11,7 +13,8 @@ use super::super::Client;
 /// Who may receive a file on a private topic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileReceivers {
-    /// Those who have proved to hold a listed key, and with which, in the order of their instances.
+    /// Those who have proved to hold a listed key, and with which, in the order of their instances; without those
+    /// who could not open an offer since.
     pub verified: Vec<(FileEnd, PublicKey)>,
     /// Whether somebody may be verified any moment, or come back.
     pub is_open: bool,
@@ -27,6 +30,12 @@ impl FileReceivers {
         let chosen = choose_among(self.verified.iter().map(|(end, _)| end.instance), id)?;
         self.verified.iter().find(|(end, _)| end.instance == chosen).copied()
     }
+
+    /// The one of them that is this instance.
+    #[must_use]
+    pub fn find(&self, instance: Instance) -> Option<(FileEnd, PublicKey)> {
+        self.verified.iter().find(|(end, _)| end.instance == instance).copied()
+    }
 }
 
 impl Client {
@@ -36,13 +45,14 @@ impl Client {
         let Some(private) = &self.private else { return FileReceivers::default() };
         let Some(outlet) = private.outlets.get(topic) else { return FileReceivers::default() };
         let seated = |(instance, key)| {
-            let (node, _) = outlet.seat(instance)?;
+            let (node, _) = outlet.seat(instance).filter(|_| outlet.can_open(instance))?;
             Some((FileEnd { instance, node }, key))
         };
         let verified: Vec<_> = self.verified(now, topic).into_iter().filter_map(seated).collect();
         let is_known = self.is_connected() && outlet.is_told();
         let is_missed = verified.is_empty() && outlet.is_missed(now);
-        let is_open = !is_known || private.publisher.is_verifying(now, topic) || is_missed;
+        let is_verifying = private.publisher.is_verifying(now, topic) || outlet.is_renewing(now);
+        let is_open = !is_known || is_verifying || is_missed;
         FileReceivers { verified, is_open }
     }
 
@@ -77,8 +87,9 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// The reason to refuse it, or `None` if the sender is to offer it again: it has been told that keys are
-    /// missing, or somebody has altered it.
+    /// The reason to refuse it: with [`Reason::CannotOpen`] no key for it is here, and the
+    /// [inbox](crate::transfer::Inbox) must hear of it. `None` if it is a copy, or somebody has altered it, so that
+    /// nothing is to be said.
     pub fn open_offer(
         &mut self,
         now: Instant,
@@ -94,9 +105,14 @@ impl Client {
         self.drain_subscriber();
         let (opener, offer): (FileOpener, Bytes) = opened.map_err(|error| match error {
             OpenError::NotSealed => Some(Reason::NotSealed),
+            OpenError::UnknownKey => Some(Reason::CannotOpen),
             _ => None,
         })?;
         let offer = FileOffer::from_secret(&offer, from, topic);
         Ok((opener, offer.map_err(|_| Some(Reason::CannotOpen))?))
     }
 }
+
+/// How long somebody is looked for in the place of one who could not open the offer of a file: as long as a message
+/// waits for that (PRIV-15).
+pub const FILE_NEXT_WITHIN: Duration = Duration::from_secs(3);

@@ -27,7 +27,7 @@ use super::{Client, Effect, State};
 use crate::by_counter::ByCounter;
 use crate::id_map::IdMap;
 pub(super) use draft::Draft;
-pub use files::FileReceivers;
+pub use files::{FILE_NEXT_WITHIN, FileReceivers};
 pub(super) use homes::HOMES_MAX;
 use homes::Homes;
 pub use open::PRIVATE_MESSAGE_BYTES_MAX;
@@ -140,6 +140,7 @@ impl Client {
                     topic
                 }
                 publisher::Effect::Renewed { topic, subscriber } => {
+                    self.let_in_again(&topic, subscriber);
                     self.renewed(&topic, subscriber);
                     topic
                 }

@@ -11,7 +11,7 @@ use amop_wire::{
 use bytes::Bytes;
 
 use super::super::{Client, Effect, State};
-use super::Draft;
+use super::{Draft, FILE_NEXT_WITHIN};
 
 /// A topic that this client publishes to in private.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub(super) struct Outlet {
     left_at: Option<Instant>,
     /// By which key each was verified.
     keys: BTreeMap<Instance, PublicKey>,
+    /// Who could not open the offer of a file and was not verified since, and when that was heard last.
+    locked_out: BTreeMap<Instance, Instant>,
 }
 
 impl Outlet {
@@ -42,6 +44,25 @@ impl Outlet {
     /// Whether somebody may come back any moment.
     pub(super) fn is_missed(&self, now: Instant) -> bool {
         self.left_at.is_some_and(|left| now < left + MISSED)
+    }
+
+    /// Takes note of who could not open the offer of a file.
+    pub(super) fn lock_out(&mut self, now: Instant, subscriber: Instance) {
+        let Self { locked_out, present, .. } = self;
+        locked_out.retain(|one, _| present.contains_key(one));
+        if present.contains_key(&subscriber) {
+            locked_out.insert(subscriber, now);
+        }
+    }
+
+    /// Whether a subscriber, for all that is known, can open the offer of a file.
+    pub(super) fn can_open(&self, subscriber: Instance) -> bool {
+        !self.locked_out.contains_key(&subscriber)
+    }
+
+    /// Whether somebody who could not open one may have new keys any moment.
+    pub(super) fn is_renewing(&self, now: Instant) -> bool {
+        self.locked_out.values().any(|at| now < *at + FILE_NEXT_WITHIN)
     }
 }
 
@@ -142,8 +163,12 @@ impl Client {
             if !is_all {
                 self.renewed(&topic, subscriber);
             }
-            let (topic, exit) = (topic.clone(), Exit { node, epoch });
-            self.tell_publisher(now, publisher::Input::Appeared { topic, subscriber, exit });
+            let exit = Exit { node, epoch };
+            let appeared = publisher::Input::Appeared { topic: topic.clone(), subscriber, exit };
+            self.tell_publisher(now, appeared);
+            if !is_all && self.is_locked_out(&topic, subscriber) {
+                self.cannot_open(now, topic.clone(), subscriber); // It may have its key again.
+            }
             back.insert(subscriber);
         }
         if self.generation.0 > 1 {
@@ -173,7 +198,35 @@ impl Client {
             Some(key) => _ = outlet.keys.insert(subscriber, key),
             None => _ = outlet.keys.remove(&subscriber),
         }
+        outlet.locked_out.remove(&subscriber);
         self.effects.push_back(Effect::Receivers { topic: topic.clone() });
+    }
+
+    /// A subscriber cannot open the offer of a file (FILE-16).
+    pub(in super::super) fn cannot_open(
+        &mut self,
+        now: Instant,
+        topic: Topic,
+        subscriber: Instance,
+    ) {
+        let Some(outlet) = self.private.as_mut().and_then(|it| it.outlets.get_mut(&topic)) else {
+            return;
+        };
+        outlet.lock_out(now, subscriber);
+        self.tell_publisher(now, publisher::Input::CannotOpen { topic, subscriber });
+    }
+
+    fn is_locked_out(&self, topic: &Topic, subscriber: Instance) -> bool {
+        let outlet = self.private.as_ref().and_then(|it| it.outlets.get(topic));
+        outlet.is_some_and(|outlet| !outlet.can_open(subscriber))
+    }
+
+    /// A subscriber has other keys: what it could not open may go to it again.
+    pub(super) fn let_in_again(&mut self, topic: &Topic, subscriber: Instance) {
+        let outlet = self.private.as_mut().and_then(|it| it.outlets.get_mut(topic));
+        if outlet.is_some_and(|outlet| outlet.locked_out.remove(&subscriber).is_some()) {
+            self.effects.push_back(Effect::Receivers { topic: topic.clone() });
+        }
     }
 
     /// The other end of a private topic says something.
