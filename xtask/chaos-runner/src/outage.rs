@@ -1,7 +1,7 @@
 //! What the loss of a node costs: for how long messages end in another way than well, and how long the node takes to
 //! be linked again.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use amop_sdk::MsgId;
@@ -55,20 +55,23 @@ pub(crate) fn judge(outages: &[Outage], diaries: &Diaries, verdict: &mut Verdict
     println!("  {long} of {} nodes were away for longer than {FELT_MAX:?}", outages.len());
 }
 
-/// When the messages were published that did not end well. What those who were killed had published says nothing.
+/// When the messages were published that did not end well. Those without an end of publishers that were killed say nothing.
 fn bad(diaries: &Diaries) -> Vec<u64> {
-    let good = diaries.lines.iter().filter_map(|line| match line {
-        Line::Answered { id, .. } | Line::Counted { id, .. } => Some(*id),
+    let ends = diaries.lines.iter().filter_map(|line| match line {
+        Line::Answered { id, .. } | Line::Counted { id, .. } => Some((*id, true)),
+        Line::Failed { id, .. } => Some((*id, false)),
         _ => None,
     });
-    let good: BTreeSet<MsgId> = good.collect();
+    let is_good: BTreeMap<MsgId, bool> = ends.collect();
     let bad = diaries.lines.iter().filter_map(|line| match line {
         Line::Published { id, at, .. } => Some((id, *at)),
         _ => None,
     });
-    bad.filter(|(id, _)| !good.contains(id) && !diaries.killed.contains(&id.publisher))
-        .map(|(_, at)| at)
-        .collect()
+    let is_bad = |id: &MsgId| match is_good.get(id) {
+        Some(is_good) => !is_good,
+        None => !diaries.killed.contains(&id.publisher),
+    };
+    bad.filter(|(id, _)| is_bad(id)).map(|(_, at)| at).collect()
 }
 
 /// How long after the loss of a node nothing may be felt of it any more: its neighbours hear nothing of it for 6 s, and a
@@ -81,8 +84,11 @@ const LINKED_MAX: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeSet;
+
     use amop_sdk::{Instance, Mode};
+
+    use super::*;
 
     fn published(publisher: u64, at: u64) -> Line {
         let id = MsgId { publisher: Instance(publisher), counter: at };
@@ -108,6 +114,9 @@ mod tests {
         assert!(!is_good(vec![published(1, 8_000_001)], soon));
         assert!(is_good(vec![published(1, 8_000_001), answered(8_000_001)], soon));
         assert!(is_good(vec![published(9, 8_000_001)], soon), "its publisher was killed");
+        let id = MsgId { publisher: Instance(9), counter: 8_000_001 };
+        let failed = Line::Failed { id, at: 9_000_000, code: 102 };
+        assert!(!is_good(vec![published(9, 8_000_001), failed], soon), "before it was killed");
     }
 
     #[test]

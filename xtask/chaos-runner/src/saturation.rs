@@ -2,10 +2,12 @@
 //! under way at its node does.
 //!
 //! What can be taken is found first: more and more is published until not all of it gets through any more. Then
-//! ten times as much is offered. How much of that clients were called for is told: an application waits with as many
-//! calls as it likes, and no more.
+//! ten times as much is offered. An application waits with so many calls and keeps the rest to itself: one that made each call
+//! would use up the machine for calls that are in vain, and nothing would be seen of clients and nodes. How much
+//! was offered, called and taken is told.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
 use tokio::time::sleep;
@@ -35,9 +37,11 @@ pub(crate) async fn run(options: &Options, seed: u64, node: &Path) -> Result<Ver
     run.finish_publishers(1).await?;
     let (peak, capacity) = peak(&mut run).await?;
     println!("{peak}");
-    let wanted = TIMES * capacity;
+    let (wanted, each) = (TIMES * capacity, capacity / PUBLISHERS as u64);
     for _ in 0..PUBLISHERS {
-        run.publish(load(wanted / PUBLISHERS as u64)).await?;
+        // More than the client is through with while they wait, so that some of them wait in vain.
+        let waiting_max = WAIT.as_secs() * each * 3 / 2;
+        run.publish(Load { waiting_max, ..load(TIMES * each) }).await?;
     }
     let before = run.usage().await?;
     let loaded = run.span("ten times", 60).await;
@@ -114,8 +118,8 @@ async fn peak(run: &mut Measured) -> Result<(Figures, u64)> {
 }
 
 fn load(unicasts: u64) -> Load {
-    let (timeout_ms, waiting_max) = (2000, WAITING_MAX);
-    Load { unicasts, timeout_ms, waiting_max, from_acceptance: true, ..Load::default() }
+    let timeout_ms = 2 * u64::try_from(WAIT.as_millis()).expect("it is short");
+    Load { unicasts, timeout_ms, from_acceptance: true, ..Load::default() }
 }
 
 /// How many publishes of one client its node takes at a time: enough for what it can answer, and no more.
@@ -123,10 +127,8 @@ const IN_FLIGHT: usize = 16;
 
 const PUBLISHERS: usize = 4;
 
-/// How many calls of one client wait at a time: more than it is through with in the half of their time for which they
-/// may wait, so that some wait in vain. An application that made each call that is offered would have no time for
-/// anything else, and there would be nothing to be seen of clients and nodes.
-const WAITING_MAX: u64 = 8192;
+/// For how long calls wait until their client takes them: half of their time.
+const WAIT: Duration = Duration::from_secs(1);
 
 /// How many messages a second are no load.
 const UNLOADED: u64 = 100;

@@ -98,8 +98,12 @@ async fn nobody_gets_in_while_too_many_connections_have_ended_and_are_not_forgot
     // Links are no burden, however many.
     let mut links = Vec::new();
     for _ in 0..6 {
-        dial(&linked, &acceptor);
-        links.push(acceptor.accept().await.unwrap().complete().await.unwrap());
+        let refused = dial(&linked, &acceptor);
+        let handshake = tokio::select! {
+            handshake = acceptor.accept() => handshake.unwrap(),
+            text = refused => panic!("{}", text.unwrap()),
+        };
+        links.push(handshake.complete().await.unwrap());
     }
     assert_eq!(acceptor.unlinked(), 0);
     // With time in which some are forgotten: of so many one is refused.
