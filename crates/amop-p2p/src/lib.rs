@@ -17,6 +17,7 @@ mod lane;
 mod learned;
 mod link;
 mod newcomers;
+mod news;
 mod notary;
 mod open;
 mod opening;

@@ -30,6 +30,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::halves::Halves;
 use crate::lane::{LaneReader, LaneWriter, Read, Wrote};
 use crate::link::{Guard, Link, LinkEnd, end_of};
+use crate::news::News;
 use crate::outbox::Request;
 use crate::settings::Settings;
 use crate::stalls::Stalls;
@@ -39,6 +40,8 @@ pub(crate) struct Runner {
     /// In the order of [`Lane::ALL`], most urgent first, like the writers.
     readers: [LaneReader; Lane::COUNT],
     writers: [LaneWriter; Lane::COUNT],
+    /// Which of the readers are to be looked at.
+    news: News,
     /// `None` while the link is open.
     ending: Option<Ending>,
     /// What the last read gave. Both are kept for their room.
@@ -80,6 +83,7 @@ impl Runner {
         Self {
             readers: link.readers,
             writers: link.writers,
+            news: News::default(),
             ending: None,
             frames: Vec::new(),
             chunks: Box::new(array::from_fn(|_| Bytes::new())),
@@ -109,18 +113,19 @@ impl Runner {
         }
     }
 
-    /// Reads every lane and hands over the frames, at most so much that others get their turn.
+    /// Reads every lane that has something and hands over the frames, at most so much that others get their turn.
     fn read(&mut self, cx: &mut Context<'_>, on_frames: OnFrames<'_>) -> Flow {
         let mut lost = false;
-        for i in 0..self.readers.len() {
+        let news = self.news.take(cx.waker());
+        for i in (0..self.readers.len()).filter(|i| news[*i]) {
             let mut reads_left = READS_PER_POLL;
             while self.is_reading(i) {
                 if reads_left == 0 {
-                    cx.waker().wake_by_ref();
+                    self.news.of(i);
                     break;
                 }
                 reads_left -= 1;
-                let chunks = &mut self.chunks[..];
+                let (cx, chunks) = (&mut self.news.context(i), &mut self.chunks[..]);
                 let read = self.readers[i].poll_read(cx, chunks, &mut self.frames);
                 let Poll::Ready(read) = read else { break };
                 self.hand_over(self.readers[i].lane, on_frames);
@@ -247,6 +252,7 @@ impl Runner {
     /// Reads what came before the connection was gone, should it have come since the last read.
     fn read_rest(&mut self, cx: &mut Context<'_>, on_frames: OnFrames<'_>) -> Flow {
         while (0..self.readers.len()).any(|lane| self.is_reading(lane)) {
+            self.news.of_all();
             if let Flow::Break(end) = self.read(cx, on_frames) {
                 return Flow::Break(end);
             }
