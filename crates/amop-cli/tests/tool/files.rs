@@ -144,6 +144,7 @@ async fn a_file_that_is_interrupted_goes_on_and_says_from_where() {
     assert_eq!(code, Some(130));
     let said = "what is not complete stays for 24 h: receive `t` into in again to go on\n";
     assert!(stderr.ends_with(said), "{stderr}");
+    timeout(TIME_MAX, has_byte_at(&parts, 12 * MIB)).await.expect("what was there stays");
 
     let again = receiver(&site, &["-n", "1"]).await;
     assert_eq!(sending.end().await.0, Some(0));

@@ -107,7 +107,7 @@ impl Swarm {
             // FILE-10: whoever takes its place says no, which is not the no of who may have all of it.
             for other in receivers.into_iter().filter(|other| *other != victim) {
                 self.plan(after, Deed::FillDisk(other));
-                self.plan(after + SECOND, Deed::EndDisk(other));
+                self.plan(after + 6 * SECOND, Deed::EndDisk(other)); // Until its sender has asked for it in vain.
             }
         }
         self.plan(after + millis(300), Deed::Start(victim));
