@@ -41,7 +41,7 @@ pub(crate) fn messages<M: Message>(data: &[u8]) -> impl Iterator<Item = M> {
 /// # Panics
 ///
 /// If it is over a limit.
-pub(crate) fn written(message: &impl Message) -> Bytes {
+fn written(message: &impl Message) -> Bytes {
     let mut frame = BytesMut::new();
     let payload_bytes = message.payload().len();
     put_frame_head(&mut frame, payload_bytes, |buf| message.put_header(buf))
@@ -60,6 +60,17 @@ pub(crate) fn read_back<M: Message>(frame: Bytes) -> M {
     lane.feed(frame);
     let frame = lane.next_frame().expect("the lengths agree").expect("the frame is whole");
     M::from_frame(frame).expect("what is sent can be read")
+}
+
+/// Writes a message that is to be sent, and reads it as whoever gets it does. What comes of that is the same but for
+/// times, of which the wire has whole milliseconds.
+///
+/// # Panics
+///
+/// If it is not, or cannot be sent.
+pub(crate) fn survives<M: Message>(message: &M) {
+    let sent = written(message);
+    assert_eq!(written(&read_back::<M>(sent.clone())), sent);
 }
 
 fn lane<M: Message + Debug + PartialEq>(data: &[u8]) {
