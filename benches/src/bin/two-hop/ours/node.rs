@@ -46,7 +46,8 @@ async fn start_node(
     }
 }
 
-/// The text of `amop.toml` for one of the nodes. It takes free ports, which it tells in its log.
+/// The text of `amop.toml` for one of the nodes. It takes free ports, which it tells in its log. All clients come from
+/// one address, more than an address may link as fast as that: they are let in.
 fn config(dir: &Path, party: Party, dial: Option<Door>) -> String {
     let (agency, label) = party.agency_and_label();
     let (root, chain, key) = (certs::root(dir), party.chain(dir), party.key(dir));
@@ -54,6 +55,7 @@ fn config(dir: &Path, party: Party, dial: Option<Door>) -> String {
         "[node]\nname = {label:?}\nagency = {agency:?}\n\n\
          [tls]\nca = {root:?}\ncert = {chain:?}\nkey = {key:?}\n\n\
          [sdk]\nlisten = \"127.0.0.1:0\"\n\n\
+         [limits]\naddress.handshakes = \"200/s\"\naddress.handshakes_burst = 16384\n\n\
          [log]\nlevel = \"info\"\nformat = \"json\"\n\n\
          [p2p]\nlisten = \"127.0.0.1:0\"\n"
     );
