@@ -14,6 +14,8 @@ pub(crate) struct LaneReader {
     pub(crate) lane: Lane,
     stream: RecvStream,
     decoder: FrameDecoder,
+    /// What was read and not handed out yet.
+    rest: VecDeque<Frame>,
     open: bool,
     /// What was read since somebody looked.
     bytes: usize,
@@ -52,6 +54,7 @@ impl LaneReader {
             lane,
             stream,
             decoder: FrameDecoder::default(),
+            rest: VecDeque::new(),
             open: true,
             bytes: 0,
             has_ended: false,
@@ -69,7 +72,12 @@ impl LaneReader {
         Progress { bytes, has_ended, kept: self.decoder.pending_bytes() }
     }
 
-    /// Reads what is there, at most as many chunks as fit, and appends the frames in it.
+    /// Whether there are frames that [`poll_read`](Self::poll_read) will give without reading anything.
+    pub(crate) fn has_rest(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
+    /// Reads what is there, at most as many chunks as fit, and appends the frames in it, or a part of them.
     ///
     /// The future of a read is cancel-safe, so one that is not ready can be dropped.
     pub(crate) fn poll_read(
@@ -78,6 +86,10 @@ impl LaneReader {
         chunks: &mut [Bytes],
         frames: &mut Vec<Frame>,
     ) -> Poll<Read> {
+        if self.has_rest() {
+            frames.extend(self.rest.drain(..PART.min(self.rest.len())));
+            return Poll::Ready(Read::Progress);
+        }
         let read = ready!(pin!(self.stream.read_chunks(chunks)).poll(cx));
         let count = match read {
             Ok(Some(count)) => count,
@@ -85,8 +97,9 @@ impl LaneReader {
             Err(ReadError::Reset(_)) => return Poll::Ready(self.end(Read::Reset)),
             Err(_) => return Poll::Ready(self.end(Read::ConnectionLost)),
         };
+        let bytes = chunks[..count].iter().map(Bytes::len).sum();
+        self.bytes += bytes;
         for chunk in &mut chunks[..count] {
-            self.bytes += chunk.len();
             self.decoder.feed(mem::take(chunk));
             loop {
                 match self.decoder.next_frame() {
@@ -99,7 +112,20 @@ impl LaneReader {
                 }
             }
         }
+        self.divide(bytes, frames);
         Poll::Ready(Read::Progress)
+    }
+
+    /// Keeps all frames but the first part, if the read gave neither many nor much.
+    ///
+    /// Messages that are one in a batch go on as one, and only one process at a time would have work. In parts, the next
+    /// one along works on the first while this one works on the second. Many do not wait for each other; a multicast
+    /// goes to many links, of which each would get as many packets as there are parts.
+    fn divide(&mut self, bytes: usize, frames: &mut Vec<Frame>) {
+        let goes_in_parts = matches!(self.lane, Lane::Replies | Lane::Unicasts);
+        if goes_in_parts && frames.len() <= DIVIDED_MAX && bytes <= DIVIDED_BYTES_MAX {
+            self.rest.extend(frames.drain(PART.min(frames.len())..));
+        }
     }
 
     fn end(&mut self, how: Read) -> Read {
@@ -199,3 +225,10 @@ impl LaneWriter {
         }
     }
 }
+
+/// How many messages go on at once. A part costs a packet of each link that it goes to.
+const PART: usize = 16;
+
+/// How many messages of one read go on in parts at most, and how many bytes.
+const DIVIDED_MAX: usize = 128;
+const DIVIDED_BYTES_MAX: usize = 64 * 1024;

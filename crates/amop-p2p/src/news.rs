@@ -4,11 +4,13 @@
 //! have none when it runs. So each lane has a waker of its own, which notes the lane and wakes the link.
 
 use std::array;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Wake, Waker};
 
 use amop_wire::Lane;
+use tokio::task::yield_now;
 
 /// The lanes of one link that are to be looked at.
 #[derive(Debug)]
@@ -63,6 +65,18 @@ impl News {
     /// There is more on this lane than was read.
     pub(crate) fn of(&self, lane: usize) {
         self.wakers[lane].wake_by_ref();
+    }
+
+    /// There is more on this lane, which is looked at when everybody had a turn.
+    pub(crate) fn of_later(&self, lane: usize) {
+        // It is pending now; the runtime calls the waker when it has looked for what arrived.
+        let _ = pin!(yield_now()).poll(&mut self.context(lane));
+    }
+
+    /// Those of the news that are about this lane and less urgent ones were not looked at.
+    pub(crate) fn keep(&self, from: usize, news: [bool; Lane::COUNT]) {
+        let lanes = (from..news.len()).filter(|lane| news[*lane]).map(bit).sum();
+        self.shared.lanes.fetch_or(lanes, Ordering::AcqRel);
     }
 
     /// With what a lane is looked at.
@@ -123,6 +137,14 @@ mod tests {
         assert_eq!(lanes(&news, &link), [1, 3]);
         news.of_all();
         assert_eq!(lanes(&news, &link), [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn news_that_were_kept_are_there_the_next_time() {
+        let (news, link) = (News::default(), Arc::<Link>::default());
+        _ = lanes(&news, &link);
+        news.keep(2, [true, true, false, true, true]);
+        assert_eq!(lanes(&news, &link), [3, 4]);
     }
 
     #[test]

@@ -15,6 +15,8 @@
 //! quinn's are cancel-safe and cost nothing to make, and no half-done one is ever dropped with
 //! something in it. A poll reads so much at most and then lets others run.
 
+mod reading;
+
 use std::array;
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -28,7 +30,7 @@ use quinn::ConnectionError;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::halves::Halves;
-use crate::lane::{LaneReader, LaneWriter, Read, Wrote};
+use crate::lane::{LaneReader, LaneWriter, Wrote};
 use crate::link::{Guard, Link, LinkEnd, end_of};
 use crate::news::News;
 use crate::outbox::Request;
@@ -47,6 +49,8 @@ pub(crate) struct Runner {
     /// What the last read gave. Both are kept for their room.
     frames: Vec<Frame>,
     chunks: Box<[Bytes; CHUNKS_PER_READ]>,
+    /// In how many polls in a row less urgent lanes have waited for one whose frames go in parts.
+    held_back: usize,
     stalls: Stalls,
     halves: Halves,
     alarm: Alarm,
@@ -87,6 +91,7 @@ impl Runner {
             ending: None,
             frames: Vec::new(),
             chunks: Box::new(array::from_fn(|_| Bytes::new())),
+            held_back: 0,
             stalls: Stalls::default(),
             halves: Halves::new(link.settings.waiting.clone()),
             alarm: Alarm::default(),
@@ -110,50 +115,6 @@ impl Runner {
         match flow {
             Flow::Continue(()) => Poll::Pending,
             Flow::Break(end) => Poll::Ready(end),
-        }
-    }
-
-    /// Reads every lane that has something and hands over the frames, at most so much that others get their turn.
-    fn read(&mut self, cx: &mut Context<'_>, on_frames: OnFrames<'_>) -> Flow {
-        let mut lost = false;
-        let news = self.news.take(cx.waker());
-        for i in (0..self.readers.len()).filter(|i| news[*i]) {
-            let mut reads_left = READS_PER_POLL;
-            while self.is_reading(i) {
-                if reads_left == 0 {
-                    self.news.of(i);
-                    break;
-                }
-                reads_left -= 1;
-                let (cx, chunks) = (&mut self.news.context(i), &mut self.chunks[..]);
-                let read = self.readers[i].poll_read(cx, chunks, &mut self.frames);
-                let Poll::Ready(read) = read else { break };
-                self.hand_over(self.readers[i].lane, on_frames);
-                match read {
-                    Read::Progress => {}
-                    Read::Finished => self.peer_finished(),
-                    Read::ConnectionLost => lost = true,
-                    Read::Reset => return self.broken(i, "broken off"),
-                    Read::Garbage(error) => return self.broken(i, &error.to_string()),
-                }
-            }
-        }
-        let read = self.readers.each_mut().map(LaneReader::take_progress);
-        self.halves.note(read, self.settings.half_frame_timeout, now);
-        if lost { self.lost() } else { Flow::Continue(()) }
-    }
-
-    fn is_reading(&self, lane: usize) -> bool {
-        let wanted = match &self.ending {
-            Some(Ending { how: How::Flushing { reading, .. }, .. }) => *reading,
-            Some(Ending { how: How::PeerFinished, .. }) | None => true,
-        };
-        wanted && self.readers[lane].is_open()
-    }
-
-    fn hand_over(&mut self, lane: Lane, on_frames: OnFrames<'_>) {
-        if !self.frames.is_empty() {
-            self.call(lane, on_frames);
         }
     }
 
@@ -249,17 +210,6 @@ impl Runner {
         }
     }
 
-    /// Reads what came before the connection was gone, should it have come since the last read.
-    fn read_rest(&mut self, cx: &mut Context<'_>, on_frames: OnFrames<'_>) -> Flow {
-        while (0..self.readers.len()).any(|lane| self.is_reading(lane)) {
-            self.news.of_all();
-            if let Flow::Break(end) = self.read(cx, on_frames) {
-                return Flow::Break(end);
-            }
-        }
-        self.lost()
-    }
-
     fn peer_finished(&mut self) {
         if self.ending.is_none() {
             // The peer may take its own flush timeout, which we do not know; it is ours as a rule.
@@ -288,7 +238,7 @@ impl Runner {
         Flow::Break(LinkEnd::ClosedByUs(reason))
     }
 
-    fn broken(&self, lane: usize, what: &str) -> Flow {
+    fn broken<C>(&self, lane: usize, what: &str) -> ControlFlow<LinkEnd, C> {
         let name = match self.readers[lane].lane {
             Lane::Control => "control",
             Lane::Replies => "replies",
@@ -299,10 +249,10 @@ impl Runner {
         self.break_off(format!("{name} lane: {what}"))
     }
 
-    fn break_off(&self, text: String) -> Flow {
+    fn break_off<C>(&self, text: String) -> ControlFlow<LinkEnd, C> {
         let reason = CloseReason::new(CloseCode::Protocol, text);
         self.guard.close_now(&reason);
-        Flow::Break(LinkEnd::Broken(reason))
+        ControlFlow::Break(LinkEnd::Broken(reason))
     }
 
     fn lost(&self) -> Flow {
@@ -345,6 +295,3 @@ const FRAMES_KEPT: usize = 4096;
 
 /// How often one poll has the lane for files filled before others get their turn.
 const REFILLS_PER_POLL: usize = 4;
-
-/// How often one poll reads one lane before others get their turn.
-const READS_PER_POLL: usize = 8;

@@ -127,6 +127,34 @@ async fn a_hundred_thousand_small_frames_arrive_in_order_and_in_batches() {
     assert!(matches!(at_a.end().await, LinkEnd::ClosedByUs(_)));
 }
 
+/// So that the next one along begins with the first of them; also when the link ends at once.
+#[tokio::test]
+async fn a_batch_of_unicasts_is_handed_over_in_parts_and_whole() {
+    let settings = Settings::default();
+    let (a, b) = (node("n1.node.bank-a.amop", &settings), node("n1.node.bank-b.amop", &settings));
+    let (dialed, accepted) = link(&a, &b).await;
+    let to_b = dialed.outbox();
+    let _at_a = Running::start(dialed);
+    let lanes = [Lane::Replies, Lane::Unicasts, Lane::Multicasts];
+    let notes = |lane| (0..100).map(move |i: u8| Note::new(lane, [i], &b"payload"[..]));
+    to_b.send(&mut batch(&lanes.into_iter().flat_map(notes).collect::<Vec<_>>()));
+    to_b.close(CloseReason::new(CloseCode::Done, "all sent"));
+
+    let (mut got, mut calls) = ([0; Lane::COUNT], [0; Lane::COUNT]);
+    let run = accepted.run(|lane, frames| {
+        let of_lane = usize::from(lane.number());
+        calls[of_lane] += 1;
+        for frame in frames.drain(..) {
+            assert_eq!(frame.header, [got[of_lane]][..], "{lane:?}");
+            got[of_lane] += 1;
+        }
+        Ok(())
+    });
+    run.await;
+    assert_eq!(lanes.map(|lane| got[usize::from(lane.number())]), [100; 3]);
+    assert_eq!(lanes.map(|lane| calls[usize::from(lane.number())]), [7, 7, 1]);
+}
+
 #[tokio::test]
 async fn messages_encoded_once_reach_many() {
     let settings = Settings::default();
