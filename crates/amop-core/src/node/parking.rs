@@ -111,7 +111,7 @@ impl Node {
 }
 
 /// Most times that one goes the same way again that came back.
-const TURNED_BACK_MAX: u32 = 2;
+const TURNED_BACK_MAX: u32 = 4;
 
 /// How long a unicast waits for a subscriber.
 const PARKED_MAX: Duration = Duration::from_secs(3);
