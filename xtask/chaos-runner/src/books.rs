@@ -83,6 +83,9 @@ impl Verdict {
         for line in lines {
             verdict.note(&mut record, (&counted, &latest), line);
         }
+        for (id, call) in handed_out(lines, killed) {
+            record.called(id, call);
+        }
         let mut bad = 0;
         for (id, publication) in record.publications() {
             let (mode, at) = modes[id];
@@ -162,6 +165,36 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// What those who were killed were handed last, and had no time to write down.
+///
+/// A multicast is acked when it is handed out. A subscriber writes it down before it takes the next, so that of each
+/// that was killed one is missing at most: one that was counted after its last line, and acked by more than wrote of it.
+fn handed_out(lines: &[Line], killed: &BTreeSet<Instance>) -> Vec<(MsgId, Call)> {
+    let (mut wrote, mut last) = (BTreeMap::<MsgId, BTreeSet<Instance>>::new(), BTreeMap::new());
+    for line in lines {
+        if let &Line::Handled { id, at, by } = line {
+            wrote.entry(id).or_default().insert(by);
+            if killed.contains(&by) {
+                last.insert(by, at);
+            }
+        }
+    }
+    let mut calls = Vec::new();
+    for line in lines {
+        let &Line::Counted { id, at, acked, .. } = line else { continue };
+        let wrote = wrote.get(&id).cloned().unwrap_or_default();
+        let missing = (acked as usize).saturating_sub(wrote.len());
+        let may_be = |(by, last): &(&Instance, &u64)| **last <= at && !wrote.contains(by);
+        let by: Vec<_> = last.iter().filter(may_be).map(|(by, _)| *by).take(missing).collect();
+        for instance in by {
+            last.remove(&instance);
+            let status = AnswerStatus::Answered;
+            calls.push((id, Call { instance, at: moment(at), status }));
+        }
+    }
+    calls
+}
+
 fn outcome(code: Code, text: String) -> End {
     let (reason, status) = (Reason::Unspecified, AnswerStatus::Answered);
     End::Outcome { code, reason, attempts: 1, status, payload: text.into() }
@@ -229,6 +262,29 @@ mod tests {
         assert!(good(&once, ID.publisher) && !good(&once, BY));
         let twice = [published(Mode::Unicast), handled(BY), handled(Instance(9))];
         assert!(!good(&twice, ID.publisher));
+    }
+
+    #[test]
+    fn whoever_was_killed_may_have_been_handed_one_multicast_that_it_did_not_write_down() {
+        let multicast = |counter, wrote: &[Instance]| {
+            let id = MsgId { counter, ..ID };
+            let at = 1000 * counter;
+            let receipt = Line::Counted { id, at: at + 9, acked: 2, refused: 0, unknown: 0 };
+            let mut lines = vec![Line::Published { id, mode: Mode::Multicast, at, timeout_ms: 10 }];
+            lines.extend(wrote.iter().map(|by| Line::Handled { id, at: at + 5, by: *by }));
+            lines.push(receipt);
+            lines
+        };
+        let (all, one) = ([BY, Instance(9)], [Instance(9)]);
+        let good = |parts: &[Vec<Line>], killed| {
+            Verdict::judge(&parts.concat(), &BTreeSet::from([killed]), Demands::default()).is_good()
+        };
+        let last = [multicast(1, &all), multicast(2, &one)];
+        assert!(good(&last, BY));
+        assert!(!good(&last, ID.publisher), "nobody was killed who could have been handed it");
+        assert!(!good(&last, Instance(9)), "it wrote that it was handed it");
+        assert!(!good(&[multicast(1, &all), multicast(2, &one), multicast(3, &one)], BY), "two");
+        assert!(!good(&[multicast(1, &one), multicast(2, &all)], BY), "it has written since");
     }
 
     #[test]

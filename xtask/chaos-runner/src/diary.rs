@@ -47,6 +47,15 @@ impl fmt::Display for Line {
 }
 
 impl Line {
+    /// Who wrote it, where it says so.
+    fn client(&self) -> Option<Instance> {
+        match self {
+            Self::Published { id, .. } => Some(id.publisher),
+            Self::Handled { by, .. } => Some(*by),
+            _ => None,
+        }
+    }
+
     /// Reads a line.
     ///
     /// # Errors
@@ -85,7 +94,8 @@ impl Line {
 #[derive(Debug, Default)]
 pub(crate) struct Diaries {
     pub(crate) lines: Vec<Line>,
-    /// Publishers that were killed: what they have published may have no end.
+    /// Clients that were killed: what they have published may have no end, and the last that they were handed may
+    /// not be written down.
     pub(crate) killed: BTreeSet<Instance>,
 }
 
@@ -104,8 +114,8 @@ impl Diaries {
             let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
             for line in whole.lines() {
                 let line = Line::parse(line)?;
-                if let (Line::Published { id, .. }, true) = (&line, is_killed) {
-                    diaries.killed.insert(id.publisher);
+                if let (true, Some(client)) = (is_killed, line.client()) {
+                    diaries.killed.insert(client);
                 }
                 diaries.lines.push(line);
             }
