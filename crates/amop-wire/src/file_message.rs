@@ -101,6 +101,8 @@ pub enum FileBody {
     Window {
         /// How many.
         passed: u64,
+        /// Whether messages of clients go there as well, so that the sender shall not be far ahead.
+        beside_messages: bool,
     },
     /// Who subscribes to this topic?
     Find(Topic),
@@ -231,7 +233,9 @@ impl Message for FileMessage {
             }
             Kind::Refused(refused) => (refused.route, read_refused(&refused)?),
             Kind::Window(window) => {
-                (window.route, FileBody::Window { passed: window.passed.unwrap_or_default() })
+                let passed = window.passed.unwrap_or_default();
+                let beside_messages = window.beside_messages.unwrap_or_default();
+                (window.route, FileBody::Window { passed, beside_messages })
             }
             Kind::Find(find) => {
                 (find.route, FileBody::Find(topic("file_find.topic", &find.topic)?))
@@ -270,8 +274,9 @@ impl FileMessage {
                 code: Some(code.number().into()),
                 reason: Some(reason.number()),
             }),
-            FileBody::Window { passed } => {
-                Kind::Window(pb::FileWindow { route, passed: Some(*passed) })
+            FileBody::Window { passed, beside_messages } => {
+                let (passed, beside_messages) = (Some(*passed), beside_messages.then_some(true));
+                Kind::Window(pb::FileWindow { route, passed, beside_messages })
             }
             FileBody::Find(topic) => {
                 Kind::Find(pb::FileFind { route, topic: text(topic.as_bytes()) })

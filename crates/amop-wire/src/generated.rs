@@ -461,6 +461,8 @@ pub struct FileWindow {
     pub route: ::core::option::Option<FileRoute>,
     #[prost(fixed64, optional, tag = "2")]
     pub passed: ::core::option::Option<u64>,
+    #[prost(bool, optional, tag = "3")]
+    pub beside_messages: ::core::option::Option<bool>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FileFind {

@@ -93,8 +93,9 @@ impl Transfers {
     /// A message is not held here any more: its neighbour may send as much again. So it is also with what
     /// was dropped, or else what follows would wait for the next round.
     fn passed(&mut self, now: Instant, from: LinkId, message: &FileMessage) {
+        let beside = self.beside(now);
         if let Some(files) = self.links.get_mut(&from)
-            && let Some(window) = files.windows.passed(message)
+            && let Some(window) = files.windows.passed(message, beside)
         {
             self.push(now, from, from, window);
         }
@@ -210,9 +211,10 @@ impl Node {
         };
         // Room for what its neighbour is told.
         self.transfers.links.entry(link).or_default();
-        if let FileBody::Window { passed } = message.body {
+        if let FileBody::Window { passed, beside_messages } = message.body {
             if let Some(files) = self.transfers.links.get_mut(&link) {
-                files.lane.handle_window(now, &message.route, message.round, passed);
+                let of = (&message.route, message.round);
+                files.lane.handle_window(now, of, passed, Beside::messages_if(beside_messages));
                 self.transfers.ready.insert(link);
             }
             return;

@@ -6,12 +6,21 @@ use amop_wire::Instant;
 use amop_wire::limits::{FILE_PIECE_BYTES_MAX, FILE_WINDOW_BYTES};
 
 /// What else is on the links that a transfer shares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Beside {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Beside {
     /// Files alone: a transfer takes what it can.
+    #[default]
     Files,
     /// Messages too: what is on its way of files stands before them, so it is kept short.
     Messages,
+}
+
+impl Beside {
+    /// What a neighbour said.
+    #[must_use]
+    pub fn messages_if(beside_messages: bool) -> Self {
+        if beside_messages { Self::Messages } else { Self::Files }
+    }
 }
 
 /// What was sent of one round of a transfer, and how much of it the neighbour has passed on, in bytes.
@@ -19,6 +28,8 @@ pub(crate) enum Beside {
 pub(super) struct Ahead {
     sent: u64,
     passed: u64,
+    /// What the neighbour said that there is where it passes them on.
+    beside: Beside,
     /// When this much was sent, while the neighbour has not passed it on.
     timed: Option<(u64, Instant)>,
     /// The shortest time from sending something until the neighbour said that it was passed on.
@@ -33,11 +44,12 @@ impl Ahead {
         }
     }
 
-    /// The neighbour said how much it has passed on. What cannot be true changes nothing.
-    pub(super) fn pass(&mut self, now: Instant, passed: u64) {
+    /// The neighbour said how much it has passed on, and beside what. What cannot be true changes nothing.
+    pub(super) fn pass(&mut self, now: Instant, passed: u64, beside: Beside) {
         if passed > self.sent {
             return;
         }
+        self.beside = beside;
         self.passed = self.passed.max(passed);
         if let Some((bytes, since)) = self.timed
             && self.passed >= bytes
@@ -50,9 +62,9 @@ impl Ahead {
 
     /// Whether a piece may be sent on a link that so many transfers share.
     pub(super) fn may_send(&self, bytes: u64, beside: Beside, transfers: usize) -> bool {
-        let most = match beside {
-            Beside::Files => FILE_WINDOW_BYTES,
-            Beside::Messages => self.most_beside_messages(transfers),
+        let most = match (beside, self.beside) {
+            (Beside::Files, Beside::Files) => FILE_WINDOW_BYTES,
+            _ => self.most_beside_messages(transfers),
         };
         self.sent + bytes <= self.passed + most
     }
@@ -90,7 +102,7 @@ mod tests {
     fn with_shortest(millis: u64) -> Ahead {
         let mut ahead = Ahead::default();
         ahead.send(after(5), PIECE);
-        ahead.pass(after(5 + millis), PIECE);
+        ahead.pass(after(5 + millis), PIECE, Beside::Files);
         ahead
     }
 
@@ -101,6 +113,18 @@ mod tests {
             assert_eq!(pieces(&Ahead::default(), Beside::Files, transfers), 16);
         }
         assert_eq!(pieces(&Ahead::default(), Beside::Messages, 1), 2);
+    }
+
+    /// FILE-12.
+    #[test]
+    fn what_the_neighbour_is_beside_counts_too_until_it_says_otherwise() {
+        let mut ahead = Ahead::default();
+        ahead.send(after(0), PIECE);
+        for (millis, beside, most) in [(1, Beside::Messages, 2), (2, Beside::Files, 16)] {
+            ahead.pass(after(millis), PIECE, beside);
+            assert_eq!(pieces(&ahead, Beside::Files, 1), most);
+            assert_eq!(pieces(&ahead, Beside::Messages, 1), 2);
+        }
     }
 
     /// FILE-12.
@@ -125,7 +149,7 @@ mod tests {
         let mut ahead = with_shortest(4);
         for (sent, took) in [(2, 90), (3, 2), (4, 50)] {
             ahead.send(after(1000 * sent), PIECE);
-            ahead.pass(after(1000 * sent + took), sent * PIECE);
+            ahead.pass(after(1000 * sent + took), sent * PIECE, Beside::Files);
         }
         assert_eq!(pieces(&ahead, Beside::Messages, 1), 4);
     }
@@ -134,7 +158,7 @@ mod tests {
     fn what_was_never_sent_was_not_passed_on() {
         let mut ahead = Ahead::default();
         ahead.send(after(0), PIECE);
-        ahead.pass(after(9), 2 * PIECE);
+        ahead.pass(after(9), 2 * PIECE, Beside::Files);
         assert_eq!(pieces(&ahead, Beside::Files, 1), 15);
         assert_eq!(pieces(&ahead, Beside::Messages, 1), 1);
     }

@@ -75,13 +75,19 @@ impl<F: Copy> FileLane<F> {
         }
     }
 
-    /// The neighbour at the other end of this link said how much it has passed on. What cannot be true changes
-    /// nothing.
-    pub fn handle_window(&mut self, now: Instant, route: &FileRoute, round: u32, passed: u64) {
+    /// The neighbour at the other end of this link said how much it has passed on, and beside what. What cannot be
+    /// true changes nothing.
+    pub fn handle_window(
+        &mut self,
+        now: Instant,
+        (route, round): (&FileRoute, u32),
+        passed: u64,
+        beside: Beside,
+    ) {
         if let Some(queue) = self.transfers.get_mut(&key_of(route))
             && queue.round == round
         {
-            queue.ahead.pass(now, passed);
+            queue.ahead.pass(now, passed, beside);
         }
     }
 
@@ -254,9 +260,9 @@ struct Passed {
 }
 
 impl FileWindows {
-    /// A message that had come on this link was passed on, or taken by the client. Answers what its neighbour is to
-    /// be told.
-    pub fn passed(&mut self, message: &FileMessage) -> Option<FileMessage> {
+    /// A message that had come on this link was passed on beside this, or taken by the client. Answers what its
+    /// neighbour is to be told.
+    pub fn passed(&mut self, message: &FileMessage, beside: Beside) -> Option<FileMessage> {
         let (route, round) = (message.route, message.round);
         let bytes = piece_bytes(message);
         if bytes == 0 {
@@ -279,7 +285,8 @@ impl FileWindows {
             return None;
         }
         counted.told = counted.passed;
-        let body = FileBody::Window { passed: counted.passed };
+        let beside_messages = beside == Beside::Messages;
+        let body = FileBody::Window { passed: counted.passed, beside_messages };
         Some(FileMessage { route, round, body })
     }
 

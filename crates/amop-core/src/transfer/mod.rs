@@ -41,7 +41,7 @@ use std::time::Duration;
 use amop_wire::{Code, Reason};
 
 pub use addressee::{Addressee, Heard};
-pub(crate) use ahead::Beside;
+pub use ahead::Beside;
 pub use disk::{DiskSaid, DiskTask};
 pub use inbox::{Inbox, InboxEffect, InboxInput, Slot};
 pub use lane::{FileLane, FileWindows, Queued};

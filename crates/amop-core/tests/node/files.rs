@@ -76,7 +76,7 @@ const PIECE: u64 = FILE_PIECE_BYTES_MAX as u64;
 
 /// What a neighbour is told after so many pieces.
 fn passed(route: FileRoute, pieces: u64) -> FileMessage {
-    of(route, FileBody::Window { passed: pieces * PIECE })
+    of(route, FileBody::Window { passed: pieces * PIECE, beside_messages: false })
 }
 
 fn piece(start: u64) -> FileBody {

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use amop_core::transfer::{
-    DiskSaid, DiskTask, End, FileLane, FileWindows, Inbox, InboxEffect, InboxInput, Queued, Sender,
-    SenderEffect, SenderInput, Slot,
+    Beside, DiskSaid, DiskTask, End, FileLane, FileWindows, Inbox, InboxEffect, InboxInput, Queued,
+    Sender, SenderEffect, SenderInput, Slot,
 };
 use amop_wire::limits::{FILE_CHUNK_BYTES, FILE_IN_FLIGHT_BYTES_MAX, FILE_WINDOW_BYTES};
 use amop_wire::{Code, FileBody, FileEnd, FileLayout, FileMessage, FileRoute, Instance, Instant};
@@ -198,7 +198,11 @@ impl Chain {
     /// One message from the home node to the exit node.
     fn carry_to_exit(&mut self) {
         let Some((_, message)) = self.lanes[1].pop(self.now) else { return };
-        tell(self.now, &mut self.lanes[0], self.windows[0].passed(&message).as_ref());
+        tell(
+            self.now,
+            &mut self.lanes[0],
+            self.windows[0].passed(&message, Beside::Files).as_ref(),
+        );
         let end = self.ends.iter_mut().find(|end| end.route == message.route).unwrap();
         assert_eq!(end.lane.push(self.now, (), message), Queued::Yes);
     }
@@ -208,7 +212,11 @@ impl Chain {
         for _ in 0..PIECES_PER_TICK {
             let end = &mut self.ends[number];
             let Some((_, message)) = end.lane.pop(self.now) else { return };
-            tell(self.now, &mut self.lanes[1], self.windows[1].passed(&message).as_ref());
+            tell(
+                self.now,
+                &mut self.lanes[1],
+                self.windows[1].passed(&message, Beside::Files).as_ref(),
+            );
             self.tell_inbox(number, InboxInput::Message(message.clone()), &message);
         }
     }
@@ -224,7 +232,7 @@ impl Chain {
             }
             let Some((slot, task, message)) = end.tasks.pop_front() else { return };
             writes -= usize::from(is_write);
-            tell(self.now, &mut end.lane, end.windows.passed(&message).as_ref());
+            tell(self.now, &mut end.lane, end.windows.passed(&message, Beside::Files).as_ref());
             let said = end.perform(&task);
             self.tell_inbox(number, InboxInput::Disk(slot, said), &message);
         }
@@ -271,7 +279,7 @@ impl Ends {
 
 /// Hands what a neighbour is told to the lane towards it.
 fn tell(now: Instant, lane: &mut FileLane<()>, window: Option<&FileMessage>) {
-    if let Some(FileMessage { route, round, body: FileBody::Window { passed } }) = window {
-        lane.handle_window(now, route, *round, *passed);
+    if let Some(FileMessage { route, round, body: FileBody::Window { passed, .. } }) = window {
+        lane.handle_window(now, (route, *round), *passed, Beside::Files);
     }
 }

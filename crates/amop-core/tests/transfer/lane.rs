@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use amop_core::transfer::{FileLane, FileWindows, Queued};
+use amop_core::transfer::{Beside, FileLane, FileWindows, Queued};
 use amop_wire::limits::{FILE_PIECE_BYTES_MAX, FILE_WINDOW_BYTES};
 use amop_wire::{FileBody, FileMessage, Instant, Reason};
 use bytes::Bytes;
@@ -74,10 +74,10 @@ fn nobody_is_further_ahead_of_the_neighbour_than_one_mebibyte() {
     assert_eq!(sent(&mut lane).len(), 16);
     fill(&mut lane);
     assert_eq!(sent(&mut lane), []);
-    lane.handle_window(now(), &route(1), 1, 3 * PIECE);
+    lane.handle_window(now(), (&route(1), 1), 3 * PIECE, Beside::Files);
     assert_eq!(sent(&mut lane), [1, 1, 1]);
-    lane.handle_window(now(), &route(1), 1, 100 * PIECE);
-    lane.handle_window(now(), &route(1), 2, 4 * PIECE);
+    lane.handle_window(now(), (&route(1), 1), 100 * PIECE, Beside::Files);
+    lane.handle_window(now(), (&route(1), 2), 4 * PIECE, Beside::Files);
     assert_eq!(sent(&mut lane), [], "that was never sent, and that is another round");
 }
 
@@ -92,7 +92,7 @@ fn transfers_take_turns_and_one_that_stands_still_holds_up_no_other() {
     for transfer in 1..=3 {
         fill(&mut lane, transfer, 1, MOST);
     }
-    lane.handle_window(now(), &route(3), 1, 4 * PIECE);
+    lane.handle_window(now(), (&route(3), 1), 4 * PIECE, Beside::Files);
     let counts =
         |sent: &[u64]| [1, 2, 3].map(|transfer| sent.iter().filter(|it| **it == transfer).count());
     assert_eq!(counts(&sent(&mut lane)), [12, 12, 16]);
@@ -187,8 +187,8 @@ fn short_messages_are_bounded_too() {
 #[test]
 fn a_neighbour_is_told_of_each_long_piece_and_of_short_ones_together_anew_in_each_round() {
     let mut windows = FileWindows::default();
-    let mut told = |message: &FileMessage| match windows.passed(message)?.body {
-        FileBody::Window { passed } => Some(passed),
+    let mut told = |message: &FileMessage| match windows.passed(message, Beside::Files)?.body {
+        FileBody::Window { passed, .. } => Some(passed),
         other => panic!("{other:?}"),
     };
     let mut pass = |round, bytes, count: u64| -> Vec<u64> {
@@ -221,20 +221,20 @@ proptest! {
                 }
                 let Some((_, message)) = lanes[hop].pop(now()) else { continue };
                 // The relay before has passed it on, and tells the one before that.
-                if hop > 0 && let Some(window) = windows[hop].passed(&message)
-                    && let FileBody::Window { passed } = window.body
+                if hop > 0 && let Some(window) = windows[hop].passed(&message, Beside::Files)
+                    && let FileBody::Window { passed, .. } = window.body
                 {
-                    lanes[hop - 1].handle_window(now(), &window.route, window.round, passed);
+                    lanes[hop - 1].handle_window(now(), (&window.route, window.round), passed, Beside::Files);
                 }
                 if hop + 1 < lanes.len() {
                     prop_assert_eq!(push(&mut lanes[hop + 1], message), Queued::Yes);
                     prop_assert!(lanes[hop + 1].piece_bytes() <= FILE_WINDOW_BYTES);
                     continue;
                 }
-                if let Some(window) = windows[0].passed(&message)
-                    && let FileBody::Window { passed } = window.body
+                if let Some(window) = windows[0].passed(&message, Beside::Files)
+                    && let FileBody::Window { passed, .. } = window.body
                 {
-                    lanes[hop].handle_window(now(), &window.route, window.round, passed);
+                    lanes[hop].handle_window(now(), (&window.route, window.round), passed, Beside::Files);
                 }
                 if let FileBody::Piece { start, .. } = message.body {
                     arrived.push(start);

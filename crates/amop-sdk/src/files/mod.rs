@@ -23,7 +23,7 @@ use std::path::PathBuf;
 
 use amop_auth::FileOpener;
 use amop_core::transfer::{
-    DiskSaid, DiskTask, FileLane, FileWindows, Inbox, InboxEffect, InboxInput, Slot,
+    Beside, DiskSaid, DiskTask, FileLane, FileWindows, Inbox, InboxEffect, InboxInput, Slot,
 };
 use amop_wire::{Code, FileBody, FileMessage, FileRoute, Instance, Instant, NodeId, Reason, Topic};
 
@@ -101,12 +101,15 @@ impl Files {
     pub(crate) fn handle_message(&mut self, now: Instant, own: Instance, message: FileMessage) {
         let FileMessage { route, round, body } = &message;
         match body {
-            FileBody::Window { passed } => self.lane.handle_window(now, route, *round, *passed),
+            FileBody::Window { passed, beside_messages } => {
+                let beside = Beside::messages_if(*beside_messages);
+                self.lane.handle_window(now, (route, *round), *passed, beside);
+            }
             FileBody::Offer(_)
             | FileBody::Piece { .. }
             | FileBody::Ask { .. }
             | FileBody::Cancel(_) => {
-                if let Some(window) = self.windows.passed(&message) {
+                if let Some(window) = self.windows.passed(&message, Beside::Files) {
                     self.lane.push(now, (), window);
                 }
                 if let Some(message) = self.open_piece(message) {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use amop_auth::FileOpener;
 use amop_core::transfer::{
-    Addressee, DiskSaid, FileLane, FileWindows, Heard, Inbox, InboxEffect, InboxInput, Sender,
-    SenderEffect, SenderInput, Slot,
+    Addressee, Beside, DiskSaid, FileLane, FileWindows, Heard, Inbox, InboxEffect, InboxInput,
+    Sender, SenderEffect, SenderInput, Slot,
 };
 use amop_wire::{
     Code, FileBody, FileEnd, FileMessage, FileOffer, FileRoute, Instance, Instant, NodeId, Reason,
@@ -121,7 +121,7 @@ impl World {
         let Some(core) = &self.clients[client].core else { return };
         let (own, now) = (core.instance(), self.now);
         let files = &mut self.clients[client].files;
-        if let Some(window) = files.windows.passed(&message) {
+        if let Some(window) = files.windows.passed(&message, Beside::Files) {
             files.lane.push(now, (), window);
         }
         let Some(message) = self.open_file(client, message) else {
@@ -129,8 +129,10 @@ impl World {
         };
         let files = &mut self.clients[client].files;
         match &message.body {
-            FileBody::Window { passed } => {
-                files.lane.handle_window(now, &message.route, message.round, *passed);
+            FileBody::Window { passed, beside_messages } => {
+                let (of, beside) =
+                    ((&message.route, message.round), Beside::messages_if(*beside_messages));
+                files.lane.handle_window(now, of, *passed, beside);
             }
             FileBody::Offer(_)
             | FileBody::Piece { .. }

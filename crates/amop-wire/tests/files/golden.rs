@@ -66,8 +66,12 @@ fn what_goes_to_the_sender_keeps_its_bytes() {
 #[test]
 fn what_goes_to_a_neighbour_keeps_its_bytes() {
     assert_golden(
-        &message(FileBody::Window { passed: 0x0102_0304 }),
+        &message(FileBody::Window { passed: 0x0102_0304, beside_messages: false }),
         &format!("0000007b 0079 5277 0a6c {ROUTE} 11 0403020100000000"),
+    );
+    assert_golden(
+        &message(FileBody::Window { passed: 0x0102_0304, beside_messages: true }),
+        &format!("0000007d 007b 5279 0a6c {ROUTE} 11 0403020100000000 1801"),
     );
 }
 

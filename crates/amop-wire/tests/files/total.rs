@@ -98,7 +98,8 @@ fn file_bodies() -> impl Strategy<Value = FileBody> {
         Just(FileBody::Again),
         any::<[u8; 32]>().prop_map(|sha256| FileBody::Done { sha256 }),
         (codes, reasons()).prop_map(|(code, reason)| FileBody::Refused(code, reason)),
-        any::<u64>().prop_map(|passed| FileBody::Window { passed }),
+        any::<(u64, bool)>()
+            .prop_map(|(passed, beside_messages)| FileBody::Window { passed, beside_messages }),
         Just(FileBody::Find("statements".parse().unwrap())),
         vec((0..3, any::<u64>()), 0..9).prop_map(|found| FileBody::Found(Box::new(
             FileFound::new(found.into_iter().map(|(node, instance)| FoundReceiver {

@@ -91,7 +91,7 @@ pub(crate) fn file_messages(round: u32) -> Vec<FileMessage> {
         FileBody::Piece { start: 32, data },
         FileBody::Ask { sent: 37 },
         FileBody::Again,
-        FileBody::Window { passed: 37 },
+        FileBody::Window { passed: 37, beside_messages: true },
         FileBody::Done { sha256: [1; 32] },
         FileBody::Refused(Code::FileRefused, Reason::DiskFull),
         FileBody::Cancel(Reason::Cancelled),
