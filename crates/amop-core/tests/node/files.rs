@@ -1,5 +1,7 @@
 //! What a node does with file messages: chooses who receives, says who sends, passes on, and holds little.
 
+mod beside;
+
 use std::time::Duration;
 
 use amop_core::node::{Input, LinkId};
@@ -243,92 +245,6 @@ fn a_node_holds_a_mebibyte_of_a_transfer_and_says_what_it_passed_on() {
     assert_eq!(home.sent(), [], "the neighbour has passed on nothing");
     let sent = home.file(PEER, passed(route, 1));
     assert_eq!(sent, [(PEER, next()), (CLIENT, passed(route, all + 1))]);
-}
-
-/// How many pieces of a file go out at once after something happened at the node.
-fn pieces_after(happen: impl FnOnce(&mut Home)) -> (Home, usize) {
-    let mut home = Home::new();
-    happen(&mut home);
-    let route = home.forth();
-    for n in 0..16 {
-        home.hold(CLIENT, of(route, piece(n * PIECE)));
-    }
-    let to_peer = home.sent().iter().filter(|(link, _)| *link == PEER).count();
-    (home, to_peer)
-}
-
-/// FILE-12.
-#[test]
-fn files_make_way_for_the_messages_of_clients_and_for_nothing_else() {
-    let from = "app.sdk.bank-b.amop".parse::<Name>().unwrap();
-    let ids = || (MsgId { publisher: Instance(9), counter: 1 }, Duration::from_secs(1));
-    let request = || {
-        let (id, ttl) = ids();
-        let (terms, exit_epoch, subscriber) = (Terms::default(), EPOCH, PUBLISHER);
-        let (topic, payload) = ("u".parse().unwrap(), Bytes::new());
-        let from = from.clone();
-        PeerMessage::Request(Request {
-            terms,
-            id,
-            ttl,
-            attempt: 1,
-            subscriber,
-            exit_epoch,
-            from,
-            topic,
-            payload,
-        })
-    };
-    let multicast = || {
-        let (id, ttl) = ids();
-        let (topic, payload) = ("u".parse().unwrap(), Bytes::new());
-        let from = from.clone();
-        PeerMessage::Multicast(Multicast {
-            id,
-            ttl,
-            sequence: 1,
-            from,
-            topic,
-            sealed: false,
-            payload,
-        })
-    };
-    let relayed = |home: &Home| {
-        let mut header = BytesMut::new();
-        request().put_header(&mut header);
-        let frame = Frame { header: header.freeze(), payload: Bytes::new() };
-        let stranger = NodeId::from_bytes([9; 32]);
-        let path = Path::new(&[stranger, NodeId::of(&peer_name()), home.node.id()]).unwrap();
-        let (position, lane, spent) = (2, request().lane(), Duration::ZERO);
-        PeerMessage::Relay(Relay { path, position, lane, spent, frame })
-    };
-    let pieces = |happen: &dyn Fn(&mut Home)| pieces_after(happen).1;
-    let peer = |message: &dyn Fn() -> PeerMessage| pieces(&|home| _ = home.peer(PEER, message()));
-    assert_eq!(pieces(&|_| {}), 16);
-    assert_eq!(pieces(&|home| _ = home.publish_as(Mode::Unicast, "t", 1)), 2);
-    assert_eq!(pieces(&|home| _ = home.publish_as(Mode::Multicast, "t", 1)), 2);
-    assert_eq!(peer(&request), 2);
-    assert_eq!(peer(&multicast), 2);
-    assert_eq!(pieces(&|home| _ = home.peer(PEER, relayed(home))), 2);
-    assert_eq!(peer(&|| PeerMessage::Probe), 16);
-    assert_eq!(peer(&|| PeerMessage::Summary(Vec::new())), 16);
-}
-
-/// FILE-12.
-#[test]
-fn a_second_after_the_last_message_files_have_the_links_to_themselves() {
-    let (mut home, at_once) = pieces_after(|home| _ = home.publish_as(Mode::Unicast, "t", 1));
-    assert_eq!(at_once, 2);
-    let route = home.forth();
-    let pieces_once_passed = |home: &mut Home, pieces| {
-        let sent = home.file(PEER, passed(route, pieces));
-        sent.into_iter().filter(|(link, _)| *link == PEER).count()
-    };
-    assert_eq!(pieces_once_passed(&mut home, 1), 1);
-    home.now = home.now + Duration::from_millis(999);
-    assert_eq!(pieces_once_passed(&mut home, 2), 1);
-    home.now = home.now + Duration::from_millis(1);
-    assert_eq!(pieces_once_passed(&mut home, 3), 12, "all that waits");
 }
 
 /// FILE-11

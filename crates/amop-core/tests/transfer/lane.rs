@@ -81,6 +81,21 @@ fn nobody_is_further_ahead_of_the_neighbour_than_one_mebibyte() {
     assert_eq!(sent(&mut lane), [], "that was never sent, and that is another round");
 }
 
+/// FILE-12: a client has no messages of its own, and yet what it sends would stand before those of others.
+#[test]
+fn for_a_neighbour_with_messages_two_pieces_are_under_way_until_it_has_none() {
+    let mut lane = FileLane::default();
+    fill(&mut lane, 1, 1, MOST);
+    assert_eq!(sent(&mut lane).len(), 16);
+    fill(&mut lane, 1, 1, MOST);
+    for (passed, beside, more) in
+        [(16, Beside::Messages, 2), (17, Beside::Messages, 1), (17, Beside::Files, 13)]
+    {
+        lane.handle_window(now(), (&route(1), 1), passed * PIECE, beside);
+        assert_eq!(sent(&mut lane).len(), more);
+    }
+}
+
 /// FILE-12: one neighbour takes nothing of one transfer; the others go on.
 #[test]
 fn transfers_take_turns_and_one_that_stands_still_holds_up_no_other() {
