@@ -16,7 +16,11 @@ impl Runner {
     /// Reads every lane that has something and hands over the frames, at most so much that others get their turn.
     pub(super) fn read(&mut self, cx: &mut Context<'_>, on_frames: OnFrames<'_>) -> Flow {
         let news = self.news.take(cx.waker());
-        let lost = self.read_lanes(news, on_frames)?;
+        let mut lost = self.read_lanes(news, on_frames)?;
+        // What had arrived is handed over, also what goes in parts.
+        while lost && (0..Lane::COUNT).any(|lane| self.is_reading(lane)) {
+            lost |= self.read_lanes([true; Lane::COUNT], on_frames)?;
+        }
         let read = self.readers.each_mut().map(LaneReader::take_progress);
         self.halves.note(read, self.settings.half_frame_timeout, now);
         if lost { self.lost() } else { Flow::Continue(()) }

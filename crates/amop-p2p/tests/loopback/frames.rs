@@ -134,11 +134,12 @@ async fn a_batch_of_unicasts_is_handed_over_in_parts_and_whole() {
     let (a, b) = (node("n1.node.bank-a.amop", &settings), node("n1.node.bank-b.amop", &settings));
     let (dialed, accepted) = link(&a, &b).await;
     let to_b = dialed.outbox();
-    let _at_a = Running::start(dialed);
+    let at_a = Running::start(dialed);
     let lanes = [Lane::Replies, Lane::Unicasts, Lane::Multicasts];
     let notes = |lane| (0..100).map(move |i: u8| Note::new(lane, [i], &b"payload"[..]));
     to_b.send(&mut batch(&lanes.into_iter().flat_map(notes).collect::<Vec<_>>()));
     to_b.close(CloseReason::new(CloseCode::Done, "all sent"));
+    at_a.end().await;
 
     let (mut got, mut calls) = ([0; Lane::COUNT], [0; Lane::COUNT]);
     let run = accepted.run(|lane, frames| {
