@@ -156,6 +156,27 @@ async fn a_batch_of_unicasts_is_handed_over_in_parts_and_whole() {
     assert_eq!(lanes.map(|lane| calls[usize::from(lane.number())]), [7, 7, 1]);
 }
 
+/// They came in one packet, before the end.
+#[tokio::test]
+async fn what_waits_for_its_part_is_handed_over_when_the_peer_breaks_off() {
+    let settings = Settings::default();
+    let (a, b) = (node("n1.node.bank-a.amop", &settings), node("n1.node.bank-b.amop", &settings));
+    let (dialed, accepted) = link(&a, &b).await;
+    let to_b = dialed.outbox();
+    let _at_a = Running::start(dialed);
+    let notes = (0..128).map(|i: u8| Note::new(Lane::Unicasts, [i], Bytes::new()));
+    to_b.send(&mut batch(&notes.collect::<Vec<_>>()));
+
+    let mut got = 0;
+    let run = accepted.run(|_, frames| {
+        to_b.abort(CloseReason::new(CloseCode::Done, "after the first part"));
+        got += frames.drain(..).count();
+        Ok(())
+    });
+    assert!(matches!(run.await, LinkEnd::ClosedByPeer(_)));
+    assert_eq!(got, 128);
+}
+
 #[tokio::test]
 async fn messages_encoded_once_reach_many() {
     let settings = Settings::default();
