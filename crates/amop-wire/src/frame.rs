@@ -9,8 +9,8 @@
 //!
 //! The header is a protobuf message, the payload opaque bytes that relays pass on untouched. A
 //! frame that lies whole in one received chunk is sliced out of it; only a frame across two chunks
-//! is copied. Both lengths are checked before a byte is kept for them, and room grows with the
-//! bytes that arrive, never with the bytes that were announced.
+//! is copied. Both lengths are checked before a byte is kept for them. There is room for 64 KiB at
+//! once; more grows with the bytes that arrive, never with those that were announced.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -74,6 +74,7 @@ impl FrameDecoder {
                 return Ok(self.keep_rest());
             };
             if self.chunk.len() < frame_bytes {
+                self.make_room(frame_bytes);
                 return Ok(self.keep_rest());
             }
             let frame = self.chunk.split_to(frame_bytes);
@@ -91,6 +92,7 @@ impl FrameDecoder {
     fn complete_partial(&mut self) -> Result<Option<Frame>, FrameError> {
         self.top_up(PREFIX_BYTES);
         let Some(frame_bytes) = announced(&self.partial)? else { return Ok(None) };
+        self.make_room(frame_bytes);
         self.top_up(frame_bytes);
         if self.partial.len() < frame_bytes {
             return Ok(None);
@@ -102,6 +104,15 @@ impl FrameDecoder {
     fn top_up(&mut self, target: usize) {
         let missing = target.saturating_sub(self.partial.len()).min(self.chunk.len());
         self.partial.put(self.chunk.split_to(missing));
+    }
+
+    /// Makes room for the beginning of a frame at once, since room that grows chunk by chunk is copied each time. A
+    /// longer one doubles it as it comes.
+    fn make_room(&mut self, frame_bytes: usize) {
+        let room = frame_bytes.min(ROOM_BYTES);
+        if self.partial.capacity() < room {
+            self.partial.reserve(room - self.partial.len());
+        }
     }
 
     fn keep_rest(&mut self) -> Option<Frame> {
@@ -203,11 +214,16 @@ fn split(mut frame: Bytes) -> Frame {
     Frame { header, payload: frame }
 }
 
+/// How much room is made for a frame that does not end in its chunk: a piece of a file with its header fits.
+const ROOM_BYTES: usize = (64 << 10) + 512;
+
 /// The two lengths at the beginning of a frame.
 const PREFIX_BYTES: usize = 4 + 2;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -282,6 +298,25 @@ mod tests {
         let error = FrameError::PayloadTooLong { payload_bytes: limit + 1, limit };
         assert_eq!(lane.next_frame(), Err(error.clone()));
         assert_eq!(put_frame_head(&mut BytesMut::new(), limit + 1, |_| ()), Err(error));
+    }
+
+    #[test]
+    fn room_for_a_frame_grows_in_few_steps_and_with_what_has_come() {
+        let mut head = BytesMut::new();
+        head.put_u32(u32::try_from(2 + 1 + (1 << 20)).unwrap());
+        head.put_u16(1);
+        let mut lane = FrameDecoder::default();
+        let mut chunk = head.freeze();
+        let mut rooms = BTreeSet::new();
+        for _ in 0..175 {
+            assert_eq!(decode_all(&mut lane, chunk), []);
+            let room = lane.partial.capacity();
+            assert!(room <= ROOM_BYTES.max(2 * lane.pending_bytes()), "{room}");
+            rooms.insert(room);
+            chunk = Bytes::from_static(&[7; 6000]);
+        }
+        assert!(rooms.len() <= 5, "each step copies what is there: {rooms:?}");
+        assert_eq!(decode_all(&mut lane, chunk.slice(..1 + (1 << 20) - 174 * 6000)).len(), 1);
     }
 
     #[test]
