@@ -1,11 +1,12 @@
 //! What gets which name, and what never does.
 
 use std::fs::FileTimes;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use amop_files::{Folder, Overwrite, PartError, Prepared, RefusedFile, Settings};
 use amop_wire::Reason;
+use rustix::thread::CapabilitySet;
 
 use crate::common::{Scene, names, prepare, refused};
 
@@ -164,4 +165,39 @@ fn a_directory_that_is_gone_is_said_and_one_that_is_not_there_is_not_opened() {
         Reason::DirectoryFailed
     );
     Folder::open(&scene.inbox, Settings::default()).unwrap_err();
+}
+
+/// What is open can still be written. The name cannot be given, and is once that is allowed again.
+#[test]
+fn a_directory_that_becomes_read_only_is_said_and_what_has_come_stays() {
+    give_up_writing_everywhere();
+    for dir in ["", ".amop-part"] {
+        let mut scene = Scene::new(5 << 20);
+        let folder = scene.folder();
+        let all = scene.stream_bytes();
+        let mut part = prepare(&folder, UNIX_EPOCH, &scene.offer);
+        let first_chunk = scene.offer.layout.list_bytes() + (2 << 20);
+        scene.receive(&mut part, first_chunk);
+        let dir = scene.inbox.join(dir);
+        let mode = |mode| {
+            std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        mode(0o500);
+        scene.receive(&mut part, all);
+        assert_eq!(part.finish().unwrap_err().reason(), Reason::DirectoryFailed);
+        assert!(!scene.received().exists());
+
+        mode(0o700);
+        let part = prepare(&folder, UNIX_EPOCH, &scene.offer);
+        assert_eq!(part.checked(), all);
+        part.finish().unwrap();
+        assert!(std::fs::read(scene.received()).unwrap() == scene.content);
+    }
+}
+
+/// Whoever runs the tests as root may write to what is read-only: its thread gives that up.
+fn give_up_writing_everywhere() {
+    let mut rights = rustix::thread::capabilities(None).unwrap();
+    rights.effective -= CapabilitySet::DAC_OVERRIDE;
+    rustix::thread::set_capabilities(None, rights).unwrap();
 }
