@@ -255,6 +255,43 @@ async fn a_file_for_all_is_said_to_be_at_each_or_why_it_is_not() {
     assert!(text(&sent.stderr).ends_with("a.bin is at 0 of 1 receivers\n"), "{sent:?}");
 }
 
+/// FILE-15: Ctrl-C leaves at each receiver what is there, and each goes on from its own.
+#[tokio::test]
+async fn a_file_for_all_that_is_interrupted_goes_on_at_each() {
+    let site = Site::start().await;
+    file(&site, "big.bin", 24 * MIB);
+    let first = receiver(&site, &["-n", "1"]).await;
+    fs::create_dir(site.dir.path().join("other")).unwrap();
+    let mut second = Running::start(&mut site.amop(&["receive", "t", "other", "-n", "1"]));
+    second.error_line("receiving files of `t`").await;
+
+    let mut sending = site.amop(&["send", "big.bin", "t", "--all", "--limit", "6M"]);
+    let sending = Running::start(&mut sending);
+    for receiver in ["in", "other"] {
+        let parts = site.dir.path().join(receiver).join(".amop-part");
+        timeout(TIME_MAX, has_byte_at(&parts, 5 * MIB)).await.unwrap();
+    }
+    sending.signal("INT").await;
+    let (code, stdout, stderr) = sending.end().await;
+    assert_eq!((code, stdout.as_str()), (Some(130), ""));
+    let said = "big.bin is not sent; send it again to `t` within 24 h to go on\n";
+    assert!(stderr.ends_with(said), "{stderr}");
+    assert!(["in", "other"].iter().all(|dir| !site.dir.path().join(dir).join("big.bin").exists()));
+
+    let sent = send(&site, &["big.bin", "t", "--all", "--json"]).await;
+    assert_eq!(sent.status.code(), Some(0), "{sent:?}");
+    let receivers = object(&sent)["receivers"].as_array().unwrap().clone();
+    assert_eq!(receivers.len(), 2);
+    for receiver in receivers {
+        // Two chunks at most move twice, of the five MiB and more that were there.
+        let moved = receiver["moved_bytes"].as_u64().unwrap();
+        assert!(moved <= (24 * MIB + 12 * 32 - MIB) as u64, "{receiver}");
+    }
+    assert_eq!(first.end().await.0, Some(0));
+    assert_eq!(second.end().await.0, Some(0));
+    assert!(is_same(&site, "big.bin"));
+}
+
 /// FILE-14: and whoever holds another key gets nothing.
 #[tokio::test]
 async fn a_file_for_a_key_reaches_its_holder_and_nobody_else() {
