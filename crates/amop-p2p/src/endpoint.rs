@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use amop_wire::limits::HALF_OPEN_UNPROVED_MAX;
+use amop_wire::limits::{
+    ALL_INCOMING_BYTES_MAX, HALF_OPEN_UNPROVED_MAX, INCOMING_BYTES_MAX, INCOMING_MAX,
+};
 use amop_wire::{CloseCode, Name, Role};
 use quinn::{ConnectError, ServerConfig, TransportConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -306,11 +308,6 @@ fn bind(addr: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 const SOCKET_BUFFER_BYTES: usize = 4 << 20;
-
-/// Newcomers that quinn holds before [`Endpoint::accept`] takes them, and what it holds of them.
-const INCOMING_MAX: usize = 512;
-const INCOMING_BYTES_MAX: u64 = 64 << 10;
-const ALL_INCOMING_BYTES_MAX: u64 = 8 << 20;
 
 /// How long the last closes may take that did not happen in time.
 const LAST_WORDS: Duration = Duration::from_millis(300);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use amop_wire::limits::AUTHORITIES_MAX;
+use amop_wire::limits::{AUTHORITIES_MAX, LEARNED_BYTES_MAX};
 use amop_wire::{AuthorityId, RevocationList};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use tokio::sync::Notify;
@@ -181,9 +181,6 @@ impl Authorities {
         self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// Most bytes of DER of all lists that were learned.
-const LEARNED_BYTES_MAX: usize = 32 << 20;
 
 #[cfg(test)]
 mod tests {

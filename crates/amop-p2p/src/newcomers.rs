@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use amop_wire::limits::ADDRESSES_MAX;
 use tokio::time::Instant;
 
 /// What each address has begun lately, and what all of them have together.
@@ -86,9 +87,6 @@ fn network_of(addr: IpAddr) -> IpAddr {
 
 /// What one link costs at a rate of zero.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// Most addresses that are remembered at once.
-const ADDRESSES_MAX: usize = 16_384;
 
 #[cfg(test)]
 mod tests {

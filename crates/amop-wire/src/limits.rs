@@ -90,6 +90,18 @@ pub const ALL_HANDSHAKES_PER_SECOND: u32 = 2000;
 /// How many links may be begun at once at one port after a pause if a node is not told otherwise.
 pub const ALL_HANDSHAKES_BURST: u32 = 16_384;
 
+/// Most addresses of which a port remembers how many links they have begun; past that all are forgotten.
+pub const ADDRESSES_MAX: usize = 16_384;
+
+/// Most newcomers that wait at one port until they are looked at.
+pub const INCOMING_MAX: usize = 512;
+
+/// Most bytes of one of them that are kept for then.
+pub const INCOMING_BYTES_MAX: u64 = 64 << 10;
+
+/// Most bytes of all of them that are kept for then.
+pub const ALL_INCOMING_BYTES_MAX: u64 = 8 << 20;
+
 /// Most handshakes that may be half open before a newcomer must prove its address.
 pub const HALF_OPEN_UNPROVED_MAX: usize = 64;
 
@@ -119,6 +131,9 @@ pub const SUBSCRIBERS_PER_ANSWER_MAX: usize = 128;
 
 /// Most authorities whose revocation lists a node knows, and tells of.
 pub const AUTHORITIES_MAX: usize = 1024;
+
+/// Most bytes of all revocation lists that peers have given, in DER.
+pub const LEARNED_BYTES_MAX: usize = 32 << 20;
 
 /// Longest payload of one message, in bytes. Larger content is a file.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
