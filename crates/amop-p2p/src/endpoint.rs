@@ -135,6 +135,13 @@ impl Endpoint {
         self.tls.show(identity);
     }
 
+    /// Lets each address, and all of them together, begin so many links a second, and so many at once after a pause, from
+    /// now on, as [`Settings::handshakes_per_address`] and [`Settings::handshakes`] did until then. At other paces than
+    /// before nobody has begun any yet.
+    pub fn set_handshakes(&self, per_address: (u32, u32), all: (u32, u32)) {
+        self.newcomers.set(per_address, all);
+    }
+
     /// Where the work of its links is done.
     #[must_use]
     pub fn workers(&self) -> &Workers {

@@ -6,23 +6,21 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use amop_wire::limits::ADDRESSES_MAX;
 use tokio::time::Instant;
 
-/// What each address has begun lately, and what all of them have together.
+/// What each address has begun lately, and what all of them have together. Cheap to clone; clones share.
 #[derive(Clone, Debug)]
-pub(crate) struct Newcomers {
+pub(crate) struct Newcomers(Arc<Mutex<Begun>>);
+
+/// When what was begun will have run out, and how fast it does.
+#[derive(Debug)]
+struct Begun {
     each: Pace,
     all: Pace,
-    begun: Arc<Mutex<Begun>>,
-}
-
-/// When what was begun will have run out.
-#[derive(Debug, Default)]
-struct Begun {
     by: BTreeMap<IpAddr, Instant>,
     by_all: Option<Instant>,
 }
@@ -31,22 +29,31 @@ impl Newcomers {
     /// Lets each address, and all of them together, begin so many links a second, and so many at once after
     /// a pause.
     pub(crate) fn new(each: (u32, u32), all: (u32, u32)) -> Self {
-        let pace = |(per_second, burst)| Pace { per_second, burst };
-        Self { each: pace(each), all: pace(all), begun: Arc::default() }
+        Self(Arc::new(Mutex::new(Begun::at(Pace::of(each), Pace::of(all)))))
+    }
+
+    /// Lets them begin so many from now on. At other paces everybody begins anew: what was begun at a slow one
+    /// could take hours to run out.
+    pub(crate) fn set(&self, each: (u32, u32), all: (u32, u32)) {
+        let (each, all) = (Pace::of(each), Pace::of(all));
+        let mut begun = self.lock();
+        if (begun.each, begun.all) != (each, all) {
+            *begun = Begun::at(each, all);
+        }
     }
 
     /// Whether an address may begin one more link now.
     pub(crate) fn may_begin(&self, now: Instant, from: IpAddr) -> bool {
-        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = self.lock();
         let until = begun.by.get(&network_of(from)).copied();
-        self.each.has_room(now, until) && self.all.has_room(now, begun.by_all)
+        begun.each.has_room(now, until) && begun.all.has_room(now, begun.by_all)
     }
 
     /// An address begins a link.
     pub(crate) fn begins(&self, now: Instant, from: IpAddr) {
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        let Begun { by, by_all } = &mut *begun;
-        *by_all = Some(by_all.map_or(now, |until| until.max(now)) + self.all.cost());
+        let mut begun = self.lock();
+        let Begun { each, all, by, by_all } = &mut *begun;
+        *by_all = Some(by_all.map_or(now, |until| until.max(now)) + all.cost());
         if by.len() >= ADDRESSES_MAX {
             by.retain(|_, until| *until > now);
         }
@@ -54,18 +61,33 @@ impl Newcomers {
             by.clear(); // So many at once are stopped by the bound on what is half open.
         }
         let until = by.entry(network_of(from)).or_insert(now);
-        *until = (*until).max(now) + self.each.cost();
+        *until = (*until).max(now) + each.cost();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Begun> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Begun {
+    /// Nothing yet.
+    fn at(each: Pace, all: Pace) -> Self {
+        Self { each, all, by: BTreeMap::new(), by_all: None }
     }
 }
 
 /// How fast links may be begun.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pace {
     per_second: u32,
     burst: u32,
 }
 
 impl Pace {
+    fn of((per_second, burst): (u32, u32)) -> Self {
+        Self { per_second, burst }
+    }
+
     /// Whether one more may be begun, if what was begun will have run out by then.
     fn has_room(self, now: Instant, until: Option<Instant>) -> bool {
         let taken = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
@@ -135,6 +157,19 @@ mod tests {
     }
 
     #[test]
+    fn another_pace_counts_at_once_and_the_same_again_changes_nothing() {
+        let (newcomers, start) = (Newcomers::new((1, 2), ALL), epoch());
+        let endpoint = newcomers.clone();
+        assert_eq!(begin_all(&endpoint, start, v4(1)), 2);
+        newcomers.set((1, 2), ALL);
+        assert_eq!(begin_all(&endpoint, start, v4(1)), 0);
+        newcomers.set((1, 5), ALL);
+        assert_eq!(begin_all(&endpoint, start, v4(1)), 5);
+        newcomers.set((1, 5), (1, 3));
+        assert_eq!([1, 2].map(|last| begin_all(&endpoint, start, v4(last))), [3, 0]);
+    }
+
+    #[test]
     fn one_network_of_the_sixth_version_is_one_address_and_mapped_ones_are_those_they_map() {
         let (newcomers, start) = (Newcomers::new((1, 3), ALL), epoch());
         let [one, same, other] = ["2001:db8::1", "2001:db8::2:1", "2001:db8:0:1::1"]
@@ -152,7 +187,7 @@ mod tests {
         for n in 0..ADDRESSES_MAX {
             newcomers.begins(start, addr(n));
         }
-        let len = || newcomers.begun.lock().unwrap().by.len();
+        let len = || newcomers.lock().by.len();
         assert_eq!(len(), ADDRESSES_MAX);
         newcomers.begins(start, addr(ADDRESSES_MAX));
         assert_eq!(len(), 1, "all of them were new");

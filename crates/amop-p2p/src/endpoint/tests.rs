@@ -67,6 +67,11 @@ async fn who_begins_a_link_past_either_rate_is_asked_to_prove_its_address_and_th
             text = refused => text.unwrap(),
         };
         assert_eq!(text, "peer takes no more links now");
+
+        let usual = Settings::default();
+        acceptor.set_handshakes(usual.handshakes_per_address, usual.handshakes);
+        dial(&dialer, &acceptor);
+        acceptor.accept().await.unwrap();
     }
 }
 
