@@ -1,5 +1,7 @@
 //! Who is let in, and who must prove its address first.
 
+use std::collections::BTreeMap;
+use std::future::ready;
 use std::sync::atomic::Ordering;
 
 use amop_wire::limits::UNLINKED_MAX;
@@ -127,6 +129,53 @@ async fn nobody_gets_in_while_too_many_connections_have_ended_and_are_not_forgot
         }
     }
     panic!("all were let in");
+}
+
+/// First packets of so many handshakes that nobody goes on with, each of another one.
+async fn first_packets(count: usize) -> Vec<Vec<u8>> {
+    let catcher = tokio::net::UdpSocket::bind(ANY_PORT).await.unwrap();
+    let (addr, dialer) = (catcher.local_addr().unwrap(), node("n1.node.bank-a.amop"));
+    // A handshake is known by the connection id that it begins with.
+    let (mut first, mut buffer) = (BTreeMap::new(), [0; 2048]);
+    while first.len() < count {
+        let dialer = dialer.clone();
+        tokio::spawn(async move { dialer.dial(addr, None).await.map(drop) });
+        let before = first.len();
+        while first.len() == before {
+            let length = catcher.recv(&mut buffer).await.unwrap();
+            let id = buffer[6..6 + usize::from(buffer[5])].to_vec();
+            first.entry(id).or_insert_with(|| buffer[..length].to_vec());
+        }
+    }
+    first.into_values().collect()
+}
+
+#[tokio::test]
+async fn of_newcomers_that_nobody_looks_at_so_many_are_held_and_not_one_more() {
+    let acceptor = node("n1.node.bank-b.amop");
+    let flood = tokio::net::UdpSocket::bind(ANY_PORT).await.unwrap();
+    flood.connect(acceptor.local_addr().unwrap()).await.unwrap();
+    // In a version that nobody speaks: it is answered at once, so all that came before it was taken in.
+    let mut other_version = vec![0; 1200];
+    other_version[..7].copy_from_slice(&[0xc0, 0x0a, 0x1a, 0x2a, 0x3a, 1, 7]);
+    let packets = first_packets(INCOMING_MAX + 88).await;
+    for some in packets.chunks(20) {
+        for packet in some {
+            flood.send(packet).await.unwrap();
+        }
+        flood.send(&other_version).await.unwrap();
+        let length = flood.recv(&mut [0; 2048]).await.unwrap();
+        assert!(length < 1200, "the versions that it speaks");
+    }
+    let mut held = Vec::new();
+    loop {
+        tokio::select! {
+            biased;
+            incoming = acceptor.quinn.accept() => held.push(incoming.unwrap()),
+            () = ready(()) => break,
+        }
+    }
+    assert_eq!(held.len(), INCOMING_MAX);
 }
 
 #[tokio::test]
