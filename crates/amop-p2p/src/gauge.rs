@@ -30,6 +30,8 @@ pub struct Reading {
     pub received_bytes: u64,
     /// Packets that were lost on their way to the peer.
     pub lost_packets: u64,
+    /// The largest UDP payload that was found to get to the peer so far, in bytes.
+    pub udp_payload_max: u16,
     /// The last second in which every certificate of the peer's chain counts.
     pub certified_until: Option<SystemTime>,
 }
@@ -46,6 +48,7 @@ impl Gauge {
             sent_bytes: stats.udp_tx.bytes,
             received_bytes: stats.udp_rx.bytes,
             lost_packets: stats.path.lost_packets,
+            udp_payload_max: stats.path.current_mtu,
             certified_until: end_of(&chain_of(&self.connection)),
         }
     }

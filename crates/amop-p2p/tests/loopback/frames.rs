@@ -1,6 +1,8 @@
 //! What is sent on a lane arrives on it, whole and in order.
 
-use amop_p2p::{Encoded, LinkEnd, Outbox, Settings};
+use std::time::Duration;
+
+use amop_p2p::{Encoded, Gauge, LinkEnd, Outbox, Settings};
 use amop_wire::limits::PAYLOAD_BYTES_MAX;
 use amop_wire::{CloseCode, CloseReason, FrameError, Lane};
 use bytes::Bytes;
@@ -35,6 +37,26 @@ async fn a_link_comes_up_between_certified_names_and_carries_frames_both_ways() 
     assert_eq!(at_b.next().await, there);
     to_a.send(&mut batch(std::slice::from_ref(&back)));
     assert_eq!(at_a.next().await, back);
+}
+
+#[tokio::test]
+async fn both_ends_find_that_the_largest_udp_payload_gets_through() {
+    let settings = Settings::default();
+    let (a, b) = (node("n1.node.bank-a.amop", &settings), node("n1.node.bank-b.amop", &settings));
+    let (dialed, accepted) = link(&a, &b).await;
+    let gauges = [dialed.gauge(), accepted.gauge()];
+    let (to_b, to_a) = (dialed.outbox(), accepted.outbox());
+    let (mut at_a, mut at_b) = (Running::start(dialed), Running::start(accepted));
+    let note = [Note::new(Lane::Unicasts, "", vec![7; 64 << 10])];
+    let is_found = |gauge: &Gauge| gauge.read().udp_payload_max == settings.udp_payload_max;
+    let found = async {
+        while !gauges.iter().all(is_found) {
+            to_b.send(&mut batch(&note));
+            to_a.send(&mut batch(&note));
+            assert_eq!([at_b.next().await, at_a.next().await], [note[0].clone(), note[0].clone()]);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), found).await.expect("both find it");
 }
 
 #[tokio::test]
