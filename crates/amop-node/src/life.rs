@@ -80,9 +80,9 @@ pub(crate) fn run_thread(
             return; // The caller gave up waiting.
         }
         tokio::spawn(driver.clone().run_timers());
-        tokio::spawn(follow(limits, driver.clone()));
-        tokio::spawn(obey(access, driver.clone()));
         let endpoints = [p2p.clone(), sdk.clone()];
+        tokio::spawn(follow(limits, config.limits, driver.clone(), endpoints.clone()));
+        tokio::spawn(obey(access, driver.clone()));
         tokio::spawn(show(identity.clone(), driver.clone(), endpoints));
         tokio::spawn(let_look(looks, driver.clone()));
         let drained = driver.clone();
@@ -114,10 +114,18 @@ pub(crate) fn run_thread(
 }
 
 /// Goes by the limits that the operator sets, as long as there is one.
-async fn follow(mut limits: watch::Receiver<Limits>, driver: Arc<Driver>) {
+async fn follow(
+    mut limits: watch::Receiver<Limits>,
+    started: Limits,
+    driver: Arc<Driver>,
+    endpoints: [Endpoint; 2],
+) {
     while limits.changed().await.is_ok() {
-        let limits = *limits.borrow_and_update();
+        let limits = limits.borrow_and_update().for_queues_of(&started);
         driver.set_limits(limits);
+        for endpoint in &endpoints {
+            endpoint.set_handshakes(limits.handshakes_of_address(), limits.handshakes_of_node());
+        }
         info!("going by other limits");
     }
 }

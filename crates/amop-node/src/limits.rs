@@ -48,13 +48,13 @@ pub struct Limits {
     pub records: usize,
     /// How many of those that went wrong are kept beside them, 64 bytes each.
     pub failures: usize,
-    /// How many links may be begun a second at each port. Counts from the next start on.
+    /// How many links may be begun a second at each port.
     pub handshakes_per_second_of_node: u32,
-    /// How many links may be begun at once at each port after a pause. Counts from the next start on.
+    /// How many links may be begun at once at each port after a pause.
     pub handshakes_burst_of_node: u32,
-    /// How many links one address may begin a second. Counts from the next start on.
+    /// How many links one address may begin a second.
     pub handshakes_per_second: u32,
-    /// How many links one address may begin at once after a pause. Counts from the next start on.
+    /// How many links one address may begin at once after a pause.
     pub handshakes_burst: u32,
     /// Most bytes that wait for one link. Counts from the next start on.
     pub queue_bytes: usize,
@@ -110,8 +110,25 @@ impl Limits {
     pub(crate) fn apply_to(&self, settings: &mut Settings) {
         settings.outbox_bytes_max = self.queue_bytes;
         settings.outbox_messages_max = self.queue_messages;
-        settings.handshakes_per_address = (self.handshakes_per_second, self.handshakes_burst);
-        settings.handshakes = (self.handshakes_per_second_of_node, self.handshakes_burst_of_node);
+        settings.handshakes_per_address = self.handshakes_of_address();
+        settings.handshakes = self.handshakes_of_node();
+    }
+
+    /// How many links one address may begin: a second, and at once after a pause.
+    pub(crate) fn handshakes_of_address(&self) -> (u32, u32) {
+        (self.handshakes_per_second, self.handshakes_burst)
+    }
+
+    /// How many links may be begun at each port, likewise.
+    pub(crate) fn handshakes_of_node(&self) -> (u32, u32) {
+        (self.handshakes_per_second_of_node, self.handshakes_burst_of_node)
+    }
+
+    /// As far as a node can go by it that was started with other limits: its links have their queues, and how much of
+    /// one each peer may have is reckoned by what it was made with.
+    pub(crate) fn for_queues_of(self, started: &Self) -> Self {
+        let Self { queue_bytes, queue_messages, .. } = *started;
+        Self { queue_bytes, queue_messages, ..self }
     }
 }
 
@@ -263,3 +280,6 @@ impl LimitsSection {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -294,7 +294,8 @@ impl Node {
     }
 
     /// Goes by other limits from now on. What clients took before counts under other rates, and what is held
-    /// already stays. Those of queues and handshakes count for the next start.
+    /// already stays. Links keep their queues, so those of [`queue_bytes`](Limits::queue_bytes) and
+    /// [`queue_messages`](Limits::queue_messages) are left out. If those of handshakes change, nobody has begun any yet.
     pub fn set_limits(&self, limits: Limits) {
         self.limits.send_if_modified(|before| std::mem::replace(before, limits) != limits);
     }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use amop_node::{Limits, Node, NodeConfig, Status};
+use amop_node::{Limits, Node, NodeConfig, Pace, Rate, Rates, Status};
 use amop_p2p::Target;
 use amop_pki::{AgencyPlan, Consortium};
 use amop_sdk::{Client, Code, Settings};
@@ -56,6 +56,28 @@ async fn a_payload_of_a_mebibyte_crosses_a_star() {
     let payload = vec![7; PAYLOAD_BYTES_MAX];
     let answer = near.request("t", payload.clone()).await.unwrap();
     assert!(answer.payload == payload);
+}
+
+/// MEM-3: what a peer may have waiting on a link is reckoned by the queue that the link has, not by one that counts from the
+/// next start on.
+#[tokio::test]
+async fn another_length_of_queues_leaves_what_a_running_node_passes_on_as_it_was() {
+    let net = Net::start(&[&[], &[0], &[1]]).await;
+    let (near, far) = (net.client(0).await, net.client(2).await);
+    let subscription = far.subscribe("t").await.unwrap();
+    tokio::spawn(echo(subscription));
+    known(&near).await;
+    // So slow that whoever publishes in the middle sees when the limits count.
+    let messages = Some(Rate { per_second: 0, burst: 1 });
+    let rates = Rates { node: Pace { messages, bytes: None }, ..Rates::default() };
+    net.nodes[1].set_limits(Limits { rates, queue_bytes: 1, ..Limits::default() });
+    let middle = net.client(1).await;
+    let is_limited = async || match middle.request("t", "").await {
+        Ok(_) => false,
+        Err(error) => error.code() == Code::Limited,
+    };
+    within(async { while !is_limited().await {} }).await;
+    assert_eq!(near.request("t", "passed on").await.unwrap().payload, "passed on");
 }
 
 /// Nodes of one bank each.

@@ -216,18 +216,16 @@ pub(super) static KEYS: &[Key] = &[
         "1 GiB, and half of what the machine has at most",
         "what the node holds for others altogether",
     ),
-    key(
+    limit(
         "limits.node.handshakes",
-        Kind::Limit("a rate such as \"1000/s\""),
-        Meaning("2,000/s"),
-        Start,
+        "a rate such as \"1000/s\"",
+        "2,000/s",
         "links that may be begun a second at each port",
     ),
-    key(
+    limit(
         "limits.node.handshakes_burst",
-        Kind::Limit("a whole number, at least 1"),
-        Meaning("16,384"),
-        Start,
+        "a whole number, at least 1",
+        "16,384",
         "links that may be begun at once at each port after a pause",
     ),
     key(
@@ -256,18 +254,16 @@ pub(super) static KEYS: &[Key] = &[
         "one second's worth, 1 MiB at least",
         "bytes of files at once after a pause",
     ),
-    key(
+    limit(
         "limits.address.handshakes",
-        Kind::Limit("a rate such as \"1000/s\""),
-        Meaning("200/s"),
-        Start,
+        "a rate such as \"1000/s\"",
+        "200/s",
         "links that one address may begin a second",
     ),
-    key(
+    limit(
         "limits.address.handshakes_burst",
-        Kind::Limit("a whole number, at least 1"),
-        Meaning("1,000"),
-        Start,
+        "a whole number, at least 1",
+        "1,000",
         "links that one address may begin at once after a pause",
     ),
     key(
