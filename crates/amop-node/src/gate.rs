@@ -84,4 +84,25 @@ mod tests {
         gate.leave(&b);
         assert!(gate.of_agencies.is_empty() && gate.links == 0);
     }
+
+    #[test]
+    fn other_limits_count_for_who_comes_next_and_put_nobody_out() {
+        let limits =
+            |links, links_per_agency| Limits { links, links_per_agency, ..Limits::default() };
+        let name: Name = "app.sdk.bank-a.amop".parse().unwrap();
+        for lower in [limits(1, 9), limits(9, 1)] {
+            let mut gate = Gate::new(limits(3, 3));
+            for _ in 0..3 {
+                gate.enter(&name).unwrap();
+            }
+            gate.set_limits(lower);
+            gate.leave(&name);
+            assert!(gate.enter(&name).is_err(), "two are there, and one may be");
+            gate.leave(&name);
+            gate.leave(&name);
+            assert_eq!([gate.enter(&name).is_ok(), gate.enter(&name).is_ok()], [true, false]);
+            gate.set_limits(limits(2, 2));
+            assert_eq!([gate.enter(&name).is_ok(), gate.enter(&name).is_ok()], [true, false]);
+        }
+    }
 }

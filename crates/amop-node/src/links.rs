@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use amop_core::node::{Input, LinkId};
 use amop_p2p::{Dialer, Endpoint, Handshake, Link, LinkEnd, Target};
-use amop_wire::{CloseCode, Lane, Name, Recent, Transit};
+use amop_wire::{CloseCode, CloseReason, Lane, Name, Recent, Transit};
 use tracing::{debug, info, warn};
 
 use crate::driver::Driver;
@@ -87,14 +87,21 @@ async fn complete(driver: &Driver, handshake: Handshake, who: &'static str) -> O
     }
 }
 
+/// Closes a link that may not be. Whoever keeps trying does not fill the log.
+async fn turn_away(driver: &Driver, link: Link, who: &'static str, reason: CloseReason) {
+    let (party, remote) = (&link.peer().name, link.remote_addr());
+    if let Some(held_back) = driver.is_worth_telling(party) {
+        warn!(who, %party, %remote, error = %reason, held_back, "refused a link");
+    }
+    link.outbox().close(reason);
+    link.run(|_, _| Ok(())).await;
+}
+
 async fn run_client(driver: &Driver, link: Link) {
-    let (name, remote, outbox) = (link.peer().name.clone(), link.remote_addr(), link.outbox());
+    let (name, remote) = (link.peer().name.clone(), link.remote_addr());
     let up = |link| Input::ClientUp { link, name: name.clone() };
     match driver.link_up(&link, up) {
-        Err(reason) => {
-            outbox.close(reason);
-            link.run(|_, _| Ok(())).await;
-        }
+        Err(reason) => turn_away(driver, link, "client", reason).await,
         Ok(id) => {
             let (mut recent, mut transit) = (Recent::default(), Transit::default());
             let run = link.run(|lane, frames| match lane {
@@ -108,14 +115,11 @@ async fn run_client(driver: &Driver, link: Link) {
 }
 
 async fn run_peer(driver: &Driver, link: Link) {
-    let (name, remote, outbox) = (link.peer().name.clone(), link.remote_addr(), link.outbox());
+    let (name, remote) = (link.peer().name.clone(), link.remote_addr());
     let dialed = link.initiated_by_us();
     let up = |link| Input::PeerUp { link, name: name.clone(), dialed };
     match driver.link_up(&link, up) {
-        Err(reason) => {
-            outbox.close(reason);
-            link.run(|_, _| Ok(())).await;
-        }
+        Err(reason) => turn_away(driver, link, "peer", reason).await,
         Ok(id) => {
             let (mut recent, mut transit) = (Recent::default(), Transit::default());
             let run = link.run(|lane, frames| match lane {

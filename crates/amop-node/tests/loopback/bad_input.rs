@@ -84,7 +84,7 @@ async fn a_client_that_never_reads_is_closed_while_another_gets_everything() {
     let consortium = consortium();
     let mut config = config(&consortium, "bank-a");
     config.settings.stall_timeout = Duration::from_millis(300);
-    config.settings.outbox_bytes_max = 1 << 20;
+    config.limits.queue_bytes = 1 << 20;
     let node = Node::start(config).await.unwrap();
 
     // Attaches and subscribes, then leaves its link unpolled: nothing is read any more.
