@@ -83,6 +83,9 @@ pub struct Counted {
     pub refused_lists: u64,
     /// Messages that cannot be true.
     pub refused_messages: u64,
+    /// Messages that were skipped because only a newer version understands them.
+    #[serde(default)]
+    pub unknown_messages: u64,
 }
 
 /// Messages of all kinds in both directions, with the bytes of their payloads.

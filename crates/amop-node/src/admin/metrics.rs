@@ -99,6 +99,11 @@ fn traffic(sheet: &mut Sheet, overview: &Overview) {
             counts.refused_lists,
         ),
         ("amop_messages_refused_total", "Messages that cannot be true", counts.refused_messages),
+        (
+            "amop_messages_unknown_total",
+            "Messages that only a newer version understands",
+            counts.unknown_messages,
+        ),
     ];
     for (name, help, count) in single {
         sheet.counter(name, help, count);
@@ -219,12 +224,12 @@ fn seconds(unix: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use amop_node::view::{LinkView, ListView};
+    use amop_node::view::{Counted, LinkView, ListView};
 
     use super::*;
 
     #[test]
-    fn linked_peers_and_lists_are_shown_with_their_ends_and_names_cannot_break_the_format() {
+    fn what_a_node_has_peers_and_lists_are_shown_and_names_cannot_break_the_format() {
         let list = ListView {
             issuer: "CN=\"bank-b\" CA".into(),
             number: 3,
@@ -234,6 +239,7 @@ mod tests {
         let overview = Overview {
             name: "n1.node.bank-a.amop".into(),
             revocation_lists: vec![list],
+            counts: Counted { refused_messages: 2, unknown_messages: 3, ..Counted::default() },
             ..Overview::default()
         };
         let link = LinkView {
@@ -248,6 +254,8 @@ mod tests {
         for line in [
             "amop_peer_round_trip_seconds{peer=\"n1.node.bank-b.amop\"} 0.0015",
             "amop_peer_lost_packets_total{peer=\"n1.node.bank-b.amop\"} 7",
+            "amop_messages_refused_total 2",
+            "amop_messages_unknown_total 3",
             "amop_certificate_end_timestamp_seconds{name=\"n1.node.bank-b.amop\"} 1700000000.0",
             "amop_revocation_list_end_timestamp_seconds{issuer=\"CN=\\\"bank-b\\\" CA\"} 1800000000.0",
         ] {

@@ -203,6 +203,7 @@ impl State {
             learned_lists: self.counts.learned_lists,
             refused_lists: self.complaints.bad_list_count(),
             refused_messages: self.complaints.untrue_count(),
+            unknown_messages: self.complaints.unknown_count(),
         }
     }
 

@@ -35,6 +35,8 @@ async fn skipped(node: &Node, count: u64) {
     let is_counted = |status: &Status| status.unknown_messages == count;
     let counted = tokio::time::timeout(PATIENCE, status.wait_for(is_counted)).await;
     counted.expect("all are counted").unwrap();
+    let shown = node.window().overview().await.unwrap().counts;
+    assert_eq!(shown.unknown_messages, count);
 }
 
 /// FRAME-3, FRAME-4
