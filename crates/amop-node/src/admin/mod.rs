@@ -5,6 +5,7 @@
 //! requests that name another host, so that no web page can read it through a browser.
 
 mod metrics;
+mod places;
 mod routes;
 
 use std::fmt;
@@ -20,6 +21,8 @@ use amop_node::Window;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tracing::error;
+
+use places::Places;
 
 /// What the operator asks the daemon for.
 #[derive(Debug)]
@@ -96,10 +99,14 @@ impl Listening {
         let mut tasks = Vec::new();
         if let Some(port) = self.port {
             let routes = routes::read_only(desk.clone());
-            tasks.push(tokio::spawn(async move { ended(axum::serve(port, routes).await) }));
+            tasks.push(tokio::spawn(
+                async move { ended(axum::serve(Places::at(port), routes).await) },
+            ));
         }
         let (socket, routes) = (self.socket, routes::all(desk.clone()));
-        tasks.push(tokio::spawn(async move { ended(axum::serve(socket, routes).await) }));
+        tasks.push(tokio::spawn(
+            async move { ended(axum::serve(Places::at(socket), routes).await) },
+        ));
         Serving { tasks, path: self.path }
     }
 }

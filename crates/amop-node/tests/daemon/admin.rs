@@ -26,7 +26,10 @@ async fn answer(
 }
 
 /// Sends one request, and takes the status and the body of the answer.
-async fn ask_on(stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> (u16, String) {
+pub(crate) async fn ask_on(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: &str,
+) -> (u16, String) {
     let (head, body) = answer(stream, request).await;
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
 }

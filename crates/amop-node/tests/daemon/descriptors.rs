@@ -7,7 +7,9 @@ use std::process::Command;
 use amop_p2p::{Endpoint, Identity, Link, LinkKind, Settings, Trust};
 use amop_pki::Consortium;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use tokio::net::UnixStream;
 
+use crate::admin::{ask, ask_on};
 use crate::support::{DAEMON, PATIENCE, Running, directory, site, start};
 
 /// Lets a process have so many descriptors from now on.
@@ -45,14 +47,47 @@ async fn a_daemon_without_descriptors_refuses_what_needs_one_and_recovers_withou
     node.says("admin interface ready").await;
     allow(&node, 1);
     assert!(dial(&consortium, &node).await.1.is_some(), "a link needs no descriptor");
+    let socket = dir.path().join(SOCKET);
+    let waiting = UnixStream::connect(&socket).await.unwrap();
     node.hang_up();
     node.says("not reloaded; nothing has changed").await;
     assert!(node.said("Too many open files"), "{:?}", node.log);
     assert!(node.child.try_wait().unwrap().is_none(), "it goes on");
     allow(&node, 1000);
+    let live = (200, "live\n".to_owned());
+    assert_eq!(ask_on(waiting, "GET /livez HTTP/1.0\r\n\r\n").await, live);
+    assert_eq!(ask(&socket, "GET /livez").await, live);
     node.hang_up();
     node.says("reloaded certificate, roots, revocation lists, limits and rules").await;
     assert!(!node.said("panicked"), "{:?}", node.log);
+}
+
+/// How many descriptors a process has.
+fn descriptors(node: &Running) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", node.child.id().unwrap())).unwrap().count()
+}
+
+/// Whoever connects to the admin interface again and again takes no more descriptors than there are places.
+#[tokio::test]
+async fn idle_connections_to_the_admin_interface_take_their_places_and_no_more() {
+    let (dir, _consortium) = site(0, 0);
+    let mut node = start(dir.path()).await;
+    let before = descriptors(&node);
+    let mut idle = Vec::new();
+    for _ in 0..2 * PLACES {
+        idle.push(UnixStream::connect(dir.path().join(SOCKET)).await.unwrap());
+    }
+    let taken = async {
+        while descriptors(&node) < before + PLACES {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, taken).await.expect("all places are taken");
+    node.hang_up();
+    node.says("reloaded certificate, roots, revocation lists, limits and rules").await;
+    assert_eq!(descriptors(&node), before + PLACES);
+    idle.truncate(PLACES - 1);
+    assert_eq!(ask(&dir.path().join(SOCKET), "GET /livez").await.0, 200, "there is one again");
 }
 
 /// However few descriptors there are, a start succeeds or ends with a code and a sentence.
@@ -87,6 +122,12 @@ fn a_start_without_descriptors_fails_with_a_sentence() {
         }
     }
 }
+
+/// Where the admin interface is, in the directory of the configuration.
+const SOCKET: &str = "n1.node.bank-a.amop.state/admin.sock";
+
+/// How many connections the admin interface has at a time.
+const PLACES: usize = 64;
 
 /// What a daemon says goes to a file of its own.
 fn fs_file(dir: &tempfile::TempDir) -> fs::File {
