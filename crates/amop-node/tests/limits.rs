@@ -237,18 +237,32 @@ fn grouped(number: usize) -> String {
 fn the_table_of_limits_names_the_limits_that_hold() {
     let table = rows("| what | key | limit | past it |");
     let seconds = |span: Duration| format!("{} s", span.as_secs());
+    let kibibytes = |bytes: usize| format!("{} KiB", bytes >> 10);
     let mebibytes = |bytes: usize| format!("{} MiB", bytes >> 20);
     let (usual, links) = (Limits::default(), Settings::default());
     let expected = [
         ("payload of a message", mebibytes(limits::PAYLOAD_BYTES_MAX)),
+        ("length of a topic", format!("{} B", limits::TOPIC_BYTES_MAX)),
+        (
+            "time that a publish may take",
+            format!("{} s", grouped(usize::try_from(limits::TTL_MAX.as_secs()).unwrap())),
+        ),
+        ("links between nodes that a message crosses", grouped(limits::HOPS_MAX)),
         ("subscriptions of one client", grouped(usual.subscriptions)),
         ("topics watched by one client", grouped(limits::WATCHES_PER_CLIENT_MAX)),
+        (
+            "subscribers of a topic that one who watches it is told of",
+            grouped(limits::WATCHED_SUBSCRIBERS_MAX),
+        ),
         ("publishes of one client without an end", grouped(usual.in_flight)),
         ("payload of these, if unicasts", mebibytes(usual.in_flight_bytes)),
         ("publishes of all clients without an end", grouped(usual.in_flight_of_node)),
         ("multicasts to one client without an ack", grouped(limits::UNACKED_PER_CLIENT_MAX)),
         ("topics of one node", grouped(limits::TOPICS_PER_NODE_MAX)),
+        ("bytes of the topics of one node", kibibytes(limits::TOPIC_SET_BYTES_MAX)),
         ("nodes of a network", grouped(limits::NODES_MAX)),
+        ("authorities whose revocation lists are known", grouped(limits::AUTHORITIES_MAX)),
+        ("revocation lists of peers, together", mebibytes(limits::LEARNED_BYTES_MAX)),
         ("links of one node", grouped(usual.links)),
         ("links of one agency", grouped(usual.links_per_agency)),
         ("bytes that wait for one link", mebibytes(usual.queue_bytes)),
@@ -259,6 +273,10 @@ fn the_table_of_limits_names_the_limits_that_hold() {
         ("links begun at one port at once", grouped(usual.handshakes_burst_of_node as usize)),
         ("links begun by one address a second", grouped(usual.handshakes_per_second as usize)),
         ("links begun by one address at once", grouped(usual.handshakes_burst as usize)),
+        ("addresses whose handshakes are counted", grouped(limits::ADDRESSES_MAX)),
+        ("newcomers that wait at one port to be looked at", grouped(limits::INCOMING_MAX)),
+        ("bytes of one of them", format!("{} KiB", limits::INCOMING_BYTES_MAX >> 10)),
+        ("bytes of all of them", format!("{} MiB", limits::ALL_INCOMING_BYTES_MAX >> 20)),
         ("handshakes half open, unproved", grouped(limits::HALF_OPEN_UNPROVED_MAX)),
         ("connections at one port that are no links", grouped(limits::UNLINKED_MAX)),
         ("payload a second that is passed on for the peers of one agency", "no limit".into()),
@@ -273,6 +291,16 @@ fn the_table_of_limits_names_the_limits_that_hold() {
         ),
         ("files on one link at a time", grouped(limits::TRANSFERS_MAX)),
         ("bytes of one file held by a node", format!("{} MiB", limits::FILE_WINDOW_BYTES >> 20)),
+        (
+            "bytes of one file on their way",
+            format!("{} MiB", limits::FILE_IN_FLIGHT_BYTES_MAX >> 20),
+        ),
+        ("length of a file", format!("{} GiB", limits::FILE_BYTES_MAX >> 30)),
+        ("receivers of a file for all", grouped(limits::FILE_RECEIVERS_MAX)),
+        ("steps of messages kept", grouped(usual.records)),
+        ("steps of failures kept", grouped(usual.failures)),
+        ("steps in one answer to a trace", grouped(limits::STEPS_PER_ANSWER_MAX)),
+        ("subscribers in one answer to a probe", grouped(limits::SUBSCRIBERS_PER_ANSWER_MAX)),
     ];
     for (what, limit) in &expected {
         let row = table.iter().find(|row| row[0] == *what);
@@ -288,6 +316,10 @@ fn the_table_of_limits_names_the_limits_that_hold() {
         "greeting on a link",
         "files that a node passes on at a time",
         "agencies whose rate is remembered",
+        "parties with a line in the log",
+        "questions of other nodes, for traces and for probes",
+        "traces, and probes, under way",
+        "connections to the admin socket, and to its port",
     ];
     assert_eq!(untold, told_elsewhere, "a row that nothing holds against the code");
 
