@@ -1,8 +1,9 @@
 //! Drives the core: hands in what arrives, sends what comes out.
 //!
-//! The links, the timers and this share one thread, so the lock is never contended. It is taken
-//! once for a batch of frames: every frame of the batch goes through the core, what the core wants
-//! sent is staged for each destination, and each destination is woken at most once at the end. What
+//! There is one core under one lock, which is taken once for a batch of frames: every frame of the batch goes
+//! through the core, what the core wants sent is staged for each destination, and each destination is woken at
+//! most once at the end. On the node's one thread nobody ever waits for the lock; with more `workers` links are
+//! spread over their threads and take turns here, while packets are sealed, opened and sent side by side. What
 //! peers announce passes the [`Border`] first.
 
 mod access;

@@ -1,7 +1,8 @@
 //! A running node, for programs that embed one and for the daemon.
 //!
 //! A node lives on a thread of its own with a single-threaded runtime: its links, its core and its
-//! timers share that thread, so that no message crosses a thread inside of a node.
+//! timers share that thread, so that no message crosses a thread inside of a node. With more
+//! [`workers`](NodeConfig::workers) its links are spread over their threads.
 
 use std::io;
 use std::net::SocketAddr;
