@@ -72,8 +72,11 @@ async fn who_begins_a_link_past_either_rate_is_asked_to_prove_its_address_and_th
 
         let usual = Settings::default();
         acceptor.set_handshakes(usual.handshakes_per_address, usual.handshakes);
-        dial(&dialer, &acceptor);
-        acceptor.accept().await.unwrap();
+        let let_in = dial(&dialer, &acceptor);
+        tokio::select! {
+            handshake = acceptor.accept() => assert!(handshake.is_some()),
+            text = let_in => panic!("{}", text.unwrap()),
+        }
     }
 }
 
