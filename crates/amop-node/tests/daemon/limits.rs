@@ -148,7 +148,9 @@ async fn a_daemon_with_a_limit_that_cannot_be_does_not_start() {
     let dir = directory(0, 0);
     append(dir.path(), "[limits.node]\nmemory = \"0 B\"\n");
     let config = dir.path().join("amop.toml");
-    let output = std::process::Command::new(DAEMON).arg("--config").arg(config).output().unwrap();
+    let mut daemon = tokio::process::Command::new(DAEMON);
+    let ends = daemon.arg("--config").arg(config).kill_on_drop(true).output();
+    let output = tokio::time::timeout(PATIENCE, ends).await.expect("it does not start").unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(78), "{told}");
     assert!(told.contains("`limits.node.memory` is \"0 B\""), "{told}");
