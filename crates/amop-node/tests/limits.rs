@@ -232,6 +232,13 @@ fn grouped(number: usize) -> String {
     String::from_utf8(groups.join(&b","[..])).unwrap()
 }
 
+/// How many bytes those are, and how many of a usual length: 24 bytes and their text each.
+fn topics_of_one_node() -> String {
+    let most = limits::TOPIC_SET_BYTES_MAX;
+    let of_16_letters = grouped(most / (24 + 16) / 1000 * 1000);
+    format!("{} KiB: some {of_16_letters} of 16 letters", most >> 10)
+}
+
 /// The one table of all limits says what the code does, and names every key.
 #[test]
 fn the_table_of_limits_names_the_limits_that_hold() {
@@ -254,12 +261,14 @@ fn the_table_of_limits_names_the_limits_that_hold() {
             "subscribers of a topic that one who watches it is told of",
             grouped(limits::WATCHED_SUBSCRIBERS_MAX),
         ),
-        ("publishes of one client without an end", grouped(usual.in_flight)),
+        (
+            "publishes of one client without an end, of both modes together",
+            grouped(usual.in_flight),
+        ),
         ("payload of these, if unicasts", mebibytes(usual.in_flight_bytes)),
         ("publishes of all clients without an end", grouped(usual.in_flight_of_node)),
         ("multicasts to one client without an ack", grouped(limits::UNACKED_PER_CLIENT_MAX)),
-        ("topics of one node", grouped(limits::TOPICS_PER_NODE_MAX)),
-        ("bytes of the topics of one node", kibibytes(limits::TOPIC_SET_BYTES_MAX)),
+        ("topics of one node, as others are told of them", topics_of_one_node()),
         ("nodes of a network", grouped(limits::NODES_MAX)),
         ("authorities whose revocation lists are known", grouped(limits::AUTHORITIES_MAX)),
         ("revocation lists of peers, together", mebibytes(limits::LEARNED_BYTES_MAX)),

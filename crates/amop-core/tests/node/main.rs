@@ -9,6 +9,7 @@ mod early;
 mod files;
 mod home;
 mod home_and_exit;
+mod limits;
 mod private;
 mod reaching;
 mod revocations;

@@ -1,5 +1,7 @@
 //! Sessions and what clients do while they have none: SES.
 
+use std::time::Duration;
+
 use amop_wire::limits::{REQUESTS_PER_CLIENT_MAX, SUBSCRIPTIONS_PER_CLIENT_MAX};
 use amop_wire::{Code, Mode, Reason};
 
@@ -214,6 +216,57 @@ fn one_publish_more_than_a_client_may_have_under_way_gets_204() {
     assert!(!rest.iter().any(|&id| scene.has_ended(id)));
     assert_eq!(scene.code(*last), Code::Overloaded);
     assert_eq!(scene.reason(*last).0, Reason::TooManyRequests);
+    scene.end();
+}
+
+/// SES-5: unicasts and multicasts of a client count together.
+#[test]
+fn publishes_of_both_modes_fill_what_a_client_may_have_under_way() {
+    let mut scene = Scene::new();
+    let subscriber = scene.subscriber(scene.b);
+    scene.world.set_application(subscriber, deaf(usize::MAX));
+    scene.world.limit_node(scene.a, |limits| limits.requests_per_client = 2);
+    let held = [scene.unicast(SECOND), scene.multicast(SECOND)];
+    scene.world.run_for(millis(50));
+    let past = [scene.unicast(SECOND), scene.multicast(SECOND)];
+    scene.world.run_for(millis(50));
+    assert_eq!(held.map(|id| scene.has_ended(id)), [false; 2]);
+    assert_eq!(past.map(|id| scene.code(id)), [Code::Overloaded; 2]);
+    scene.end();
+}
+
+/// SES-5: whoever publishes, and in which mode.
+#[test]
+fn one_publish_more_than_a_node_may_have_under_way_gets_204_until_one_has_ended() {
+    let mut scene = Scene::new();
+    let subscriber = scene.subscriber(scene.b);
+    scene.world.set_application(subscriber, deaf(usize::MAX));
+    scene.world.limit_node(scene.a, |limits| limits.requests_per_node = 3);
+    let other = scene.world.client("other.sdk.bank-a.amop", &[scene.a]);
+    scene.world.run_for(millis(50));
+    let of_other =
+        |scene: &mut Scene, mode| scene.world.publish(other, mode, "t", Duration::from_secs(2));
+    let first = scene.unicast(SECOND);
+    let held = [Mode::Unicast, Mode::Multicast].map(|mode| of_other(&mut scene, mode));
+    scene.world.run_for(millis(50));
+    let past =
+        [scene.unicast(SECOND), scene.multicast(SECOND), of_other(&mut scene, Mode::Unicast)];
+    scene.world.run_for(millis(50));
+    assert_eq!([first, held[0], held[1]].map(|id| scene.has_ended(id)), [false; 3]);
+    for id in past {
+        assert_eq!(
+            (scene.code(id), scene.reason(id).0),
+            (Code::Overloaded, Reason::TooManyRequests)
+        );
+    }
+    scene.world.run_for(SECOND);
+    assert!(scene.has_ended(first) && !scene.has_ended(held[0]) && !scene.has_ended(held[1]));
+    let next = of_other(&mut scene, Mode::Unicast);
+    scene.world.run_for(millis(10));
+    let past = scene.unicast(SECOND);
+    scene.world.run_for(millis(10));
+    assert!(!scene.has_ended(next), "there is room again, for one");
+    assert_eq!(scene.code(past), Code::Overloaded);
     scene.end();
 }
 
