@@ -92,6 +92,36 @@ fn what_the_peers_of_an_agency_send_past_their_limit_comes_back_and_others_are_u
     star.world.check();
 }
 
+/// RATE-4: one byte too few is too few.
+#[test]
+fn what_would_be_one_byte_over_the_limit_of_an_agency_comes_back() {
+    for (burst, passed) in [(3 * PAYLOAD_BYTES, 3), (3 * PAYLOAD_BYTES - 1, 2)] {
+        let mut star = Star::new();
+        star.set_transit(0, burst);
+        let ids = [0; 4].map(|bank| star.publish(bank));
+        star.world.run_for(2 * SECOND);
+        let counts = (star.count(&ids, Code::Ok), star.count(&ids, Code::NoSubscriber));
+        assert_eq!(counts, (passed, 4 - passed), "with {burst}");
+        star.world.check();
+    }
+}
+
+/// RATE-4: a multicast counts once for each link that it goes on.
+#[test]
+fn each_copy_of_a_multicast_counts_to_what_is_passed_on() {
+    let mut star = Star::new();
+    star.world.subscribe(star.publishers[1], "t");
+    star.world.run_for(SECOND);
+    star.set_transit(0, 3 * PAYLOAD_BYTES);
+    let publish =
+        |star: &mut Star| star.world.publish(star.publishers[0], Mode::Multicast, "t", SECOND);
+    let ids = [0; 3].map(|_| publish(&mut star));
+    star.world.run_for(2 * SECOND);
+    let acked = ids.map(|id| star.world.record().publication(id).calls.len());
+    assert_eq!(acked, [2, 1, 0]);
+    star.world.check();
+}
+
 /// RATE-4: what is passed on is the rate times the time and the burst, not less and not more.
 #[test]
 fn what_is_passed_on_for_an_agency_is_what_its_rate_says() {
