@@ -17,7 +17,7 @@
 use amop_wire::{Lane, Message, NodeMessage, PeerMessage};
 
 use super::passage::Neighbours;
-use super::transit::is_transit;
+use super::transit::{Room, is_transit};
 use super::{Effect, LinkId, Node, weight};
 
 /// What is held of the budget.
@@ -139,7 +139,9 @@ impl Node {
             Some(Effect::ToPeer { link, message }) => {
                 let Some(bytes) = weight::to_peer(message) else { return true };
                 let fits = memory.room(budget, Purpose::of_peer(message)) >= bytes;
-                if !fits || !transit.take(*link, message, bytes, limits.link_bytes) {
+                let left_on_all = memory.room(budget, Purpose::Transit);
+                let room = Room { on_link: limits.link_bytes, left_on_all };
+                if !fits || !transit.take(*link, message, bytes, room) {
                     return false;
                 }
                 if !passage.take(*now, limits, neighbours, message) {
@@ -223,3 +225,136 @@ impl Node {
 
 /// What is kept beside the payload of a publish, roughly.
 const PUBLISH_BYTES: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use amop_wire::{
+        Attempt, Code, Delivery, Epoch, Frame, Instance, MsgId, NodeId, Outcome, Path, Reason,
+        Relay, Terms,
+    };
+    use bytes::Bytes;
+
+    use super::super::unicast::success;
+    use super::*;
+
+    /// MEM-1: what goes to a client or between other nodes, and how much may be held with it.
+    #[test]
+    fn each_purpose_has_its_share_to_the_byte() {
+        let shares = [
+            (relay(Lane::Unicasts), 40_000),
+            (relay(Lane::Multicasts), 40_000),
+            (delivery(), 70_000),
+            (relay(Lane::Replies), 70_000),
+            (outcome(), 80_000),
+        ];
+        for (effect, share) in shares {
+            let bytes = weight(&effect);
+            assert_eq!(is_sent(share - bytes, &effect), (true, 0), "{effect:?}");
+            assert_eq!(is_sent(share - bytes + 1, &effect), (false, 1), "{effect:?}");
+        }
+    }
+
+    /// MEM-1: a publish is held with 512 bytes beside its payload.
+    #[test]
+    fn publishes_have_three_quarters_to_the_byte() {
+        let mut node = node(0);
+        let has_room = |node: &Node| node.memory.has_room_for_publish(BUDGET, 100);
+        node.told_waiting(60_000 - 612, &[]);
+        assert!(has_room(&node));
+        node.told_waiting(60_000 - 611, &[]);
+        assert!(!has_room(&node));
+        node.told_waiting(60_000 - 2 * 612, &[]);
+        node.memory.hold(100);
+        assert!(has_room(&node));
+        node.memory.hold(101);
+        assert!(!has_room(&node));
+        node.memory.release(1, 101);
+        assert!(has_room(&node), "it has ended");
+    }
+
+    /// MEM-2: a reply that is dropped is dropped for good: nothing else is sent in its place.
+    #[test]
+    fn past_all_of_it_a_reply_is_dropped_and_counted() {
+        let mut node = node(BUDGET);
+        node.effects.extend([outcome(), outcome()]);
+        assert_eq!(node.poll_effect(), None);
+        assert_eq!(node.unsent_for_memory(), 2);
+        assert_eq!(node.memory.held(), BUDGET, "what is dropped is not held");
+    }
+
+    /// MEM-2: of several subscribers those get a copy for whom there is memory.
+    #[test]
+    fn a_copy_for_many_goes_to_as_many_as_there_is_memory_for() {
+        let (Effect::ToClient { message, .. }, bytes) = (delivery(), weight(&delivery())) else {
+            unreachable!()
+        };
+        for (left, count) in [(3 * bytes, 3), (3 * bytes - 1, 2), (bytes, 1), (bytes - 1, 0)] {
+            let mut node = node(70_000 - left);
+            let links = Box::new([LinkId(1), LinkId(2), LinkId(3)]);
+            node.effects.push_back(Effect::ToClients { links, message: message.clone() });
+            let sent = match node.poll_effect() {
+                Some(Effect::ToClients { links, .. }) => links.len(),
+                _ => 0,
+            };
+            assert_eq!((sent, node.unsent_for_memory()), (count, 3 - count as u64), "{left}");
+        }
+    }
+
+    const BUDGET: usize = 80_000;
+
+    /// A node on whose links so much waits.
+    fn node(waiting: usize) -> Node {
+        let mut node = Node::new("n1.node.bank-a.amop".parse().unwrap(), Epoch(1), [0; 32]);
+        node.limits.memory_bytes = BUDGET;
+        node.told_waiting(waiting, &[]);
+        node
+    }
+
+    /// Whether something is sent while so much waits, and how much is counted that is not.
+    fn is_sent(waiting: usize, effect: &Effect) -> (bool, u64) {
+        let mut node = node(waiting);
+        node.effects.push_back(effect.clone());
+        (node.poll_effect().as_ref() == Some(effect), node.unsent_for_memory())
+    }
+
+    fn weight(effect: &Effect) -> usize {
+        let weight = match effect {
+            Effect::ToClient { message, .. } => weight::to_client(message),
+            Effect::ToPeer { message, .. } => weight::to_peer(message),
+            _ => None,
+        };
+        weight.expect("it counts")
+    }
+
+    /// What came from one node and goes on to another.
+    fn relay(lane: Lane) -> Effect {
+        let path = Path::new(&[2, 1, 3].map(|number| NodeId::from_bytes([number; 32]))).unwrap();
+        let frame = Frame { header: Bytes::from_static(b"header"), payload: PAYLOAD };
+        let relay = Relay { path, position: 2, lane, spent: Duration::ZERO, frame };
+        Effect::ToPeer { link: LinkId(9), message: PeerMessage::Relay(relay) }
+    }
+
+    fn delivery() -> Effect {
+        let id = MsgId { publisher: Instance(1), counter: 1 };
+        let home = NodeId::from_bytes([1; 32]);
+        let delivery = Delivery {
+            attempt: Attempt { home, id, number: 1 },
+            ttl: Duration::from_secs(1),
+            terms: Terms::default(),
+            from: "app.sdk.bank-a.amop".parse().unwrap(),
+            topic: "t".parse().unwrap(),
+            payload: PAYLOAD,
+        };
+        Effect::ToClient { link: LinkId(9), message: NodeMessage::Delivery(delivery) }
+    }
+
+    fn outcome() -> Effect {
+        let (code, reason) = (Code::NoSubscriber, Reason::NoSubscriber);
+        let outcome = Outcome { code, reason, payload: PAYLOAD, ..success(1) };
+        Effect::ToClient { link: LinkId(9), message: NodeMessage::Outcome(outcome) }
+    }
+
+    const PAYLOAD: Bytes = Bytes::from_static(b"some payload");
+}
