@@ -10,6 +10,7 @@ impl Client {
         let all = [
             ("publishes without an end", self.publishes.len()),
             ("publishes that wait for a link", self.waiting.len()),
+            ("publishes that may go out again", self.kept.len()),
             ("answers that wait for a link", self.held.len()),
             ("acks", self.acks.len()),
             ("links that are parted from", self.moving.loose_ends()),

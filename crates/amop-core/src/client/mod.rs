@@ -15,6 +15,7 @@
 mod deliver;
 mod effect;
 mod heard;
+mod kept;
 mod keyed;
 mod limits;
 mod loose;
@@ -41,6 +42,7 @@ pub use private::{FILE_NEXT_WITHIN, FileReceivers, PRIVATE_MESSAGE_BYTES_MAX};
 use crate::by_counter::ByCounter;
 use crate::runs::take_lots;
 use heard::Heard;
+use kept::Kept;
 use keyed::Keyed;
 use moving::Moving;
 use private::{Draft, Private};
@@ -61,6 +63,7 @@ pub struct Client {
     moving: Moving,
     /// Publishes that wait for a connection, in the order of their counters.
     waiting: BTreeMap<u64, Publish>,
+    kept: Kept,
     last_counter: u64,
     sequences: Sequences,
     /// Answers that wait for a connection.
@@ -113,6 +116,7 @@ impl Client {
             stay: Stay::Staying,
             moving: Moving::default(),
             waiting: BTreeMap::new(),
+            kept: Kept::default(),
             last_counter: 0,
             sequences: Sequences::default(),
             held: VecDeque::new(),
@@ -146,7 +150,10 @@ impl Client {
     pub fn handle(&mut self, now: Instant, input: Input) {
         debug_assert!(self.effects.is_empty(), "drain every effect before the next input");
         match input {
-            Input::Message(message) => self.handle_message(now, message),
+            Input::Message(message) => {
+                self.kept.heard(now);
+                self.handle_message(now, message);
+            }
             Input::OldMessage(message) => self.handle_parting(now, message),
             Input::Publish { counter, key, mode, terms, topic, payload, timeout }
                 if self.is_private(&topic) =>
@@ -265,11 +272,16 @@ impl Client {
             NodeMessage::Watched(watched) => self.watched(now, watched),
             NodeMessage::Handshake(handshake) => self.handshake(now, handshake),
             NodeMessage::Outlived { epoch } => self.attached_to(now, epoch),
-            NodeMessage::Draining => {
-                self.stay = Stay::Leaving;
-                self.leave_if_idle();
-            }
+            NodeMessage::Draining => self.node_drains(),
         }
+    }
+
+    /// The node is about to stop, so that nothing more is published there.
+    fn node_drains(&mut self) {
+        if self.stay == Stay::Staying {
+            self.stay = Stay::Leaving;
+        }
+        self.leave_if_idle();
     }
 
     /// Whether what is published now goes out at once.

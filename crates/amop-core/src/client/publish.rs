@@ -44,6 +44,7 @@ impl Client {
             Pending { key, deadline: now + publish.ttl, sent_on: None, part_of: None };
         if self.may_publish() {
             pending.sent_on = Some(self.generation);
+            self.kept.sent(now, &publish);
             self.effects.push_back(Effect::Send(ClientMessage::Publish(publish)));
         } else {
             self.waiting.insert(counter, publish);
@@ -105,7 +106,22 @@ impl Client {
     }
 
     pub(super) fn outcome(&mut self, now: Instant, outcome: Outcome) {
+        if outcome.code == Code::Draining && self.takes_back(outcome.counter) {
+            return self.node_drains();
+        }
         self.end(now, outcome.counter, PublishEnd::Outcome(outcome));
+    }
+
+    /// The node has not taken a publish because it is about to stop. Says whether it waits for the next link instead
+    /// of ending so.
+    fn takes_back(&mut self, counter: u64) -> bool {
+        let Some(publish) = self.kept.take(counter) else { return false };
+        let Some(pending) = self.publishes.get_mut(counter) else { return false };
+        pending.sent_on = None;
+        let until = pending.until();
+        self.wake_by(until);
+        self.waiting.insert(counter, publish);
+        true
     }
 
     pub(super) fn receipts(&mut self, now: Instant, runs: &[ReceiptRun]) {
@@ -147,6 +163,7 @@ impl Client {
 
     fn end(&mut self, now: Instant, counter: u64, end: PublishEnd) {
         let Some(Pending { key, part_of, .. }) = self.publishes.remove(counter) else { return };
+        self.kept.take(counter);
         match part_of {
             None => self.effects.push_back(Effect::Published { counter, key, end }),
             Some(first) => self.part_ended(now, first, counter, end),

@@ -1,9 +1,9 @@
-//! Nodes that stop without harm: DRAIN-1 to DRAIN-4.
+//! Nodes that stop without harm: DRAIN-1 to DRAIN-5.
 
 use amop_sim::{ClientId, NodeId, World};
 use amop_wire::{Code, Mode, MsgId};
 
-use crate::scene::{SECOND, millis, slow};
+use crate::scene::{SECOND, Scene, millis, slow};
 
 /// A ring or a line of nodes, with clients that know two of them.
 struct Five {
@@ -134,6 +134,49 @@ fn who_knows_no_other_node_waits_and_who_comes_is_not_taken_in() {
     line.world.run_for(SECOND);
     assert_eq!(line.world.home_of(late), Some(line.nodes[0]));
     line.world.check();
+}
+
+/// DRAIN-3: a client whose process stood still has not read that its node stops. What is refused it publishes elsewhere.
+#[test]
+fn what_a_client_publishes_that_stood_still_while_its_node_began_to_stop_ends_with_0() {
+    let mut scene = Scene::new();
+    let subscriber = scene.subscriber(scene.b);
+    scene.multicast(SECOND);
+    scene.world.run_for(SECOND);
+    scene.world.pause_client(scene.publisher, 3 * SECOND);
+    scene.world.drain(scene.a);
+    scene.world.run_for(millis(2900));
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        ids.extend([scene.unicast(5 * SECOND), scene.multicast(5 * SECOND)]);
+        scene.world.run_for(millis(10)); // The first are refused while the last are published.
+    }
+    scene.world.run_for(2 * SECOND);
+    assert_eq!(scene.world.home_of(scene.publisher), Some(scene.b));
+    for id in ids {
+        assert_eq!((scene.code(id), scene.calls(id)), (Code::Ok, 1), "{id}");
+    }
+    assert_eq!(scene.world.record().gaps(), [], "multicasts keep their order");
+    assert!(scene.world.is_connected(subscriber));
+    scene.end();
+}
+
+/// DRAIN-3: there is nowhere to go.
+#[test]
+fn what_is_refused_of_a_client_that_knows_no_other_node_ends_with_99_at_its_deadline() {
+    let mut scene = Scene::new();
+    scene.subscriber(scene.b);
+    let only = scene.world.client("only.sdk.bank-a.amop", &[scene.a]);
+    scene.world.run_for(SECOND);
+    scene.world.pause_client(only, 3 * SECOND);
+    scene.world.drain(scene.a);
+    scene.world.run_for(millis(2900));
+    let id = scene.world.publish(only, Mode::Unicast, "t", SECOND);
+    scene.world.run_for(millis(990));
+    assert!(!scene.has_ended(id));
+    scene.world.run_for(millis(20));
+    assert_eq!((scene.code(id), scene.calls(id)), (Code::NotSent, 0));
+    scene.end();
 }
 
 /// DRAIN-4: nobody is attached, and what is on its way over it still arrives.

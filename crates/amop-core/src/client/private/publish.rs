@@ -228,6 +228,11 @@ impl Client {
             private.wake_by(deadline);
         }
         let Some(draft) = private.drafts.get_mut(first) else { return };
+        if outcome.code == Code::Draining {
+            draft.failed(None, &outcome); // Nobody was asked: it waits for the next node, sealed anew there.
+            self.node_drains();
+            return self.dispatch(now, first);
+        }
         draft.failed(subscriber, &outcome);
         if let Some((subscriber, seat)) = part.and_then(|part| part.subscriber.zip(part.seat)) {
             let outlet = private.outlets.get(&draft.topic);
