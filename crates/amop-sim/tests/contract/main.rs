@@ -32,6 +32,7 @@ mod scene;
 mod sessions;
 mod signs;
 mod silent;
+mod slow;
 mod swarm;
 mod tables;
 mod terms;
