@@ -3,6 +3,7 @@
 use amop_sim::{ClientId, NodeId, World};
 use amop_wire::{Code, Mode, MsgId};
 
+use crate::private::private;
 use crate::scene::{SECOND, Scene, millis, slow};
 
 /// A ring or a line of nodes, with clients that know two of them.
@@ -158,6 +159,25 @@ fn what_a_client_publishes_that_stood_still_while_its_node_began_to_stop_ends_wi
     }
     assert_eq!(scene.world.record().gaps(), [], "multicasts keep their order");
     assert!(scene.world.is_connected(subscriber));
+    scene.end();
+}
+
+/// DRAIN-3, PRIV-9: nobody was asked, so that each goes to whom it may at the next node, sealed anew.
+#[test]
+fn what_is_refused_of_a_private_topic_is_sealed_for_the_next_node() {
+    let mut scene = private(&[1]);
+    let holder = scene.world.client("sub.sdk.bank-b.amop", &[scene.b]);
+    scene.world.subscribe_private(holder, "t", 1);
+    scene.world.run_for(SECOND);
+    scene.world.pause_client(scene.publisher, 3 * SECOND);
+    scene.world.drain(scene.a);
+    scene.world.run_for(millis(2900));
+    let ids = [scene.unicast(8 * SECOND), scene.multicast(8 * SECOND), scene.unicast(8 * SECOND)];
+    scene.world.run_for(6 * SECOND);
+    assert_eq!(scene.world.home_of(scene.publisher), Some(scene.b));
+    for id in ids {
+        assert_eq!((scene.code(id), scene.calls(id)), (Code::Ok, 1), "{id}");
+    }
     scene.end();
 }
 
