@@ -24,6 +24,12 @@ impl<'a> Reader<'a> {
         Some(Duration::from_millis(u64::from(self.byte()?) << exponent) / 46)
     }
 
+    /// A number of bytes of up to 500 KiB, mostly small.
+    pub(crate) fn size(&mut self) -> Option<usize> {
+        let exponent = self.byte()? % 12;
+        Some(usize::from(self.byte()?) << exponent)
+    }
+
     /// What follows its own length: two bytes.
     pub(crate) fn bytes(&mut self) -> Option<&'a [u8]> {
         let (length, rest) = self.0.split_first_chunk()?;

@@ -31,7 +31,7 @@ pub(crate) fn node() -> Seeds {
     let payload = Honest::messages().challenge.clone();
     let handshake = ClientHandshake { to: Instance(2), home: None, topic: topic(), payload };
     let clients = [
-        vec![1, 0, 1, 1],
+        vec![PLENTY, 1, 0, 1, 1],
         says(0, &attach(1)),
         says(1, &attach(2)),
         says(1, &ClientMessage::Subscribe(topic())),
@@ -44,7 +44,7 @@ pub(crate) fn node() -> Seeds {
         says(0, &publish(3, Mode::Unicast, Sealing::For(Instance(2)))),
         vec![7, 0, 0, 0, 11, 255, 8, 0, 3, 1, 7, 0],
     ];
-    let mut peers = vec![2, 2, 2, 3];
+    let mut peers = vec![PLENTY, 2, 2, 2, 3];
     for (_, frames) in announcements().into_iter().take(2) {
         for frame in split(&frames) {
             peers.extend([&[5, 2], frame].concat());
@@ -54,13 +54,32 @@ pub(crate) fn node() -> Seeds {
         peers.extend([&[5, 3], &frame[..]].concat());
     }
     peers.extend([7, 0, 0, 0, 11, 255, 8, 0, 9, 0]);
-    let mut files = vec![1, 0];
+    let mut files = vec![PLENTY, 1, 0];
     files.extend(says(0, &attach(1)));
     for message in file_messages(1) {
         files.extend([&[6, 0], &written(&message)[..]].concat());
     }
-    named([("clients", clients.concat()), ("peers", peers), ("files", files)])
+    // Little room, on the node and on links; rules, questions, another certificate, and an end in order.
+    let mut short = vec![LITTLE, 1, 0, 1, 1, 2, 2];
+    short.extend([says(0, &attach(1)), says(1, &attach(2))].concat());
+    for topic in ["t0", "t1", "t2"] {
+        let topic = topic.parse().expect("a valid topic");
+        short.extend(says(1, &ClientMessage::Subscribe(topic)));
+    }
+    short.extend([11, 1, 7, 0, 10, 0, 3, 200]);
+    for counter in 1..=8 {
+        let mode = if counter % 3 == 0 { Mode::Multicast } else { Mode::Unicast };
+        short.extend(says(0, &publish(counter, mode, Sealing::Clear)));
+    }
+    short.extend([7, 0, 12, 1, 10, 0, 11, 4, 13, 0, 1, 1, 14, 0, 0, 14, 1, 1, 16, 0, 7, 0]);
+    short.extend([15, 2, 0, 0, 3, 1, 1, 7, 7, 0, 17, 0, 0, 0, 11, 255, 8, 0, 7, 0]);
+    let all = [("clients", clients.concat()), ("peers", peers), ("files", files), ("short", short)];
+    named(all)
 }
+
+/// How much a node holds: the usual, or little.
+const PLENTY: u8 = 0;
+const LITTLE: u8 = 1;
 
 /// A client that subscribes and publishes, in public and in private.
 pub(crate) fn client() -> Seeds {
