@@ -1,5 +1,6 @@
 //! Files: whole under their name or not there at all, whatever is killed and whatever fails.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use amop_sim::{ClientId, Content, DiskTrouble, FileSendId, NodeId, World};
@@ -142,6 +143,30 @@ fn disks_that_fail_are_told_and_show_nothing() {
         assert_eq!(scene.world.file_code(id), Some(Code::Ok));
         scene.end();
     }
+}
+
+/// FILE-10: the first one is killed at one moment after another, at some of them with the whole file; the next has no room.
+#[test]
+fn the_no_of_one_receiver_does_not_speak_for_one_that_may_have_it() {
+    let small = Content { number: 1, size: 100 };
+    let moments = (30..60).map(|ms| (small, ms)).chain([(BIG, 60)]);
+    let mut ends = BTreeSet::new();
+    for (content, ms) in moments {
+        let (mut scene, first) = receiving();
+        let id = scene.send(content);
+        scene.world.run_for(millis(ms));
+        let second = receiver(&mut scene.world, scene.a);
+        scene.world.set_disk(second, DiskTrouble::Full);
+        scene.world.kill(first, millis(10));
+        scene.world.run_for(30 * SECOND);
+        let (code, reason) = scene.file_end(id);
+        assert!(code == Code::Ok || reason == Reason::DiskFull, "{ms} ms: {code}, {reason}");
+        ends.insert((scene.world.has_file(first, content), code.number()));
+        scene.end();
+    }
+    let [told, refused, doubt] = [Code::Ok, Code::FileRefused, Code::TimedOut].map(Code::number);
+    let expected = [(false, doubt), (false, refused), (true, told), (true, doubt)];
+    assert_eq!(ends, expected.into(), "only who was not sent all of it has it not for sure");
 }
 
 /// FILE-3
