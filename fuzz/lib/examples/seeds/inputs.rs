@@ -50,8 +50,11 @@ pub(crate) fn node() -> Seeds {
             peers.extend([&[5, 2], frame].concat());
         }
     }
+    // Each on a link of its own, for some of them end it; and on links that take no answers.
+    let mut unread = vec![PLENTY];
     for (_, frame) in peer() {
-        peers.extend([&[5, 3], &frame[..]].concat());
+        peers.extend([&[2, 3, 5, 3], &frame[..]].concat());
+        unread.extend([&[2, 3, 11, 3, 5, 3], &frame[..]].concat());
     }
     peers.extend([7, 0, 0, 0, 11, 255, 8, 0, 9, 0]);
     let mut files = vec![PLENTY, 1, 0];
@@ -73,8 +76,9 @@ pub(crate) fn node() -> Seeds {
     }
     short.extend([7, 0, 12, 1, 10, 0, 11, 4, 13, 0, 1, 1, 14, 0, 0, 14, 1, 1, 16, 0, 7, 0]);
     short.extend([15, 2, 0, 0, 3, 1, 1, 7, 7, 0, 17, 0, 0, 0, 11, 255, 8, 0, 7, 0]);
-    let all = [("clients", clients.concat()), ("peers", peers), ("files", files), ("short", short)];
-    named(all)
+    let clients = clients.concat();
+    let all = [("clients", clients), ("peers", peers), ("unread", unread), ("files", files)];
+    [named(all), named([("short", short)])].concat()
 }
 
 /// How much a node holds: the usual, or little.
