@@ -49,10 +49,16 @@ pub(crate) async fn siege(options: &Options, seed: u64, node: &Path) -> Result<V
     let mut verdict = Verdict::of(&diaries, Demands::default());
     let all = spans.into_iter().map(|span| Figures::of_unicasts(&diaries.lines, span));
     let all: Vec<Figures> = all.collect();
+    let mut all_times = Vec::new();
     for pair in all.chunks_exact(2) {
         let [calm, hostile] = [&pair[0], &pair[1]].map(|figures| figures.within(990));
         let times = hostile.as_secs_f64() / calm.as_secs_f64();
         println!("{}\n{}\n  p99 of the others: {times:.2} times", pair[0], pair[1]);
+        all_times.push(times);
+    }
+    // A smoke is too short for a p99.
+    if !options.smoke {
+        demand_times(&mut verdict, all_times);
     }
     let is_whole = all.iter().all(Figures::is_whole);
     verdict.demand(is_whole, || "not all of the others gets through".to_owned());
@@ -71,8 +77,18 @@ pub(crate) async fn siege(options: &Options, seed: u64, node: &Path) -> Result<V
     });
     let has_reason = |line: &String| line.contains(" end=") && line.contains(" held_back=");
     verdict.demand(said.iter().all(has_reason), || "a line of the log has no reason".to_owned());
+    run.net.keeps_its_peers(&mut verdict);
     run.net.leave(&verdict);
     Ok(verdict)
+}
+
+/// Demands that the others' messages take hardly longer beside it, in the middle one of some pairs of spans: one pair says
+/// more of the machine.
+fn demand_times(verdict: &mut Verdict, mut times: Vec<f64>) {
+    times.sort_by(f64::total_cmp);
+    let median = times.get(times.len() / 2).copied().unwrap_or(f64::NAN);
+    println!("  p99 of the others: {median:.2} times, median of {}", times.len());
+    verdict.demand(median <= TIMES_MAX, || format!("p99 of the others is {median:.2} times"));
 }
 
 /// Whose certificate it shows to which node.
@@ -231,6 +247,9 @@ const TRICKS: [Trick; 5] =
 /// How often it is there, in turns with none.
 const ROUNDS: usize = 3;
 
+/// How many times longer the others' messages may take.
+const TIMES_MAX: f64 = 2.0;
+
 /// How long a frame is that never gets whole.
 const FRAME_BYTES: u32 = 256 << 10;
 
@@ -239,3 +258,20 @@ const DRIP: Duration = Duration::from_millis(20);
 
 /// How soon after the end of a link it begins the next.
 const PAUSE: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_others_may_take_twice_as_long_in_the_middle_one_of_the_pairs() {
+        let is_good = |times: &[f64]| {
+            let mut verdict = Verdict::default();
+            demand_times(&mut verdict, times.to_vec());
+            verdict.is_good()
+        };
+        assert!(is_good(&[9.0, 2.0, 1.0]));
+        assert!(!is_good(&[2.01, 0.5, 9.0]));
+        assert!(!is_good(&[]), "nothing was measured");
+    }
+}

@@ -225,6 +225,15 @@ impl Net {
         Ok(())
     }
 
+    /// Demands that no node has counted another one as lost, which none of them was.
+    pub(crate) fn keeps_its_peers(&self, verdict: &mut Verdict) {
+        for (node, label) in self.nodes.iter().zip(NODES) {
+            for line in node.has_said(&["peer lost"]) {
+                verdict.complain(format!("{label} says so of a peer that lives: {line}"));
+            }
+        }
+    }
+
     /// Says where everything was written if there is something wrong with it, and removes it if not.
     pub(crate) fn leave(mut self, verdict: &Verdict) {
         if !verdict.is_good() {

@@ -67,6 +67,7 @@ pub(crate) async fn overload(options: &Options, seed: u64, node: &Path) -> Resul
     let grown = after.memory.saturating_sub(before.memory) >> 20;
     println!("  memory of the node grew by {grown} MiB under load, to {} MiB", after.memory >> 20);
     verdict.demand(grown <= GROWTH_MIB_MAX, || format!("memory grew by {grown} MiB"));
+    run.net.keeps_its_peers(&mut verdict);
     run.net.leave(&verdict);
     Ok(verdict)
 }
@@ -117,6 +118,7 @@ pub(crate) async fn flooded(options: &Options, seed: u64, node: &Path) -> Result
         println!("  memory of the node had grown by {grown} MiB at the end of {what}");
         verdict.demand(grown <= FLOODED_MIB_MAX, || format!("memory grew by {grown} MiB"));
     }
+    run.net.keeps_its_peers(&mut verdict);
     run.net.leave(&verdict);
     Ok(verdict)
 }
@@ -161,6 +163,7 @@ pub(crate) async fn slow_reader(seed: u64, node: &Path) -> Result<Verdict> {
     let (missed, untold) = holes(&resting);
     println!("  the one that rests: {missed} missed and told");
     verdict.demand(untold == 0 && missed > 0, || format!("{untold} were missed and not told"));
+    run.net.keeps_its_peers(&mut verdict);
     run.net.leave(&verdict);
     Ok(verdict)
 }

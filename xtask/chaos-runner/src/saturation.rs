@@ -76,6 +76,7 @@ pub(crate) async fn run(options: &Options, seed: u64, node: &Path) -> Result<Ver
     let grown = after.memory.saturating_sub(before.memory) >> 20;
     println!("  memory of the node grew by {grown} MiB under load, to {} MiB", after.memory >> 20);
     verdict.demand(grown <= GROWTH_MIB_MAX, || format!("memory grew by {grown} MiB"));
+    run.net.keeps_its_peers(&mut verdict);
     run.net.leave(&verdict);
     Ok(verdict)
 }

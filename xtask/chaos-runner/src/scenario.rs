@@ -364,6 +364,6 @@ const MENDED: Duration = Duration::from_secs(10);
 const CALM: Duration = Duration::from_secs(3);
 
 /// How long a node may take to drain.
-const DRAIN_MAX: Duration = Duration::from_secs(32);
+const DRAIN_MAX: Duration = Duration::from_secs(30);
 
 const SMOKE: Duration = Duration::from_secs(10);
