@@ -10,7 +10,7 @@ use amop_sim::{Call, End, Publication, Record};
 use amop_wire::{Instant, Receipt};
 
 use crate::clock::micros;
-use crate::diary::{Diaries, Line};
+use crate::diary::{Diaries, Line, Stop};
 
 /// What a scenario demands beyond the contract.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,11 +37,6 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    /// Judges what clients wrote.
-    pub(crate) fn of(diaries: &Diaries, demands: Demands) -> Self {
-        Self::judge(&diaries.lines, &diaries.killed, demands)
-    }
-
     /// Whether nothing was broken.
     pub(crate) fn is_good(&self) -> bool {
         self.broken.is_empty()
@@ -59,8 +54,9 @@ impl Verdict {
         }
     }
 
-    /// What publishers that were killed have published may have no end.
-    fn judge(lines: &[Line], killed: &BTreeSet<Instance>, demands: Demands) -> Self {
+    /// Judges what clients wrote. What publishers that were killed have published may have no end; one that stood still is
+    /// told it when it goes on.
+    pub(crate) fn of(Diaries { lines, killed, stops }: &Diaries, demands: Demands) -> Self {
         let mut verdict = Self { lines: lines.len() as u64, ..Self::default() };
         let mut record = Record::default();
         let mut modes = BTreeMap::new();
@@ -70,9 +66,18 @@ impl Verdict {
             if let &Line::Published { id, mode, at, timeout_ms } = line {
                 let topic = "t".parse().expect("it is a topic");
                 let timeout = Duration::from_millis(timeout_ms);
-                record.published(id, Publication::new(mode, topic, moment(at), timeout));
+                let deadline = at + timeout_ms * 1000;
+                let stops = stops.get(&id.publisher).map_or(&[][..], |stops| stops);
+                let sees_until = deadline.max(stopped_until(stops, at, deadline));
+                record.published(
+                    id,
+                    Publication {
+                        stopped_until: moment(sees_until),
+                        ..Publication::new(mode, topic, moment(at), timeout)
+                    },
+                );
                 modes.insert(id, (mode, at));
-                latest.insert(id, at + timeout_ms * 1000 + END_GRACE);
+                latest.insert(id, sees_until + END_GRACE);
                 verdict.published += 1;
             }
             if let &Line::Counted { id, at, .. } = line {
@@ -165,6 +170,17 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// Until when a publisher may not have been told the end of what it published at `at`, since it stood still; 0 if it did not.
+/// What it had begun to publish when that began has its time from then on.
+fn stopped_until(stops: &[Stop], at: u64, deadline: u64) -> u64 {
+    let hidden = stops.iter().filter(|stop| stop.from < deadline + END_GRACE && at < stop.until);
+    let until = hidden.map(|stop| match stop.from.checked_sub(at) {
+        Some(before) if before > BEGUN => stop.until,
+        _ => stop.until + (deadline - at),
+    });
+    until.max().unwrap_or(0)
+}
+
 /// What those who were killed were handed last, and had no time to write down.
 ///
 /// A multicast is acked when it is handed out. A subscriber writes it down before it takes the next, so that of each
@@ -204,6 +220,9 @@ fn moment(micros: u64) -> Instant {
     Instant::after_start(Duration::from_micros(micros))
 }
 
+/// How long it takes from the call until the time of a message runs, in microseconds.
+const BEGUN: u64 = 10_000;
+
 /// How long after its time a publish may end, in microseconds.
 const END_GRACE: u64 = 500_000;
 
@@ -237,7 +256,13 @@ mod tests {
     }
 
     fn is_good(lines: &[Line], demands: Demands) -> bool {
-        Verdict::judge(lines, &BTreeSet::new(), demands).is_good()
+        Verdict::of(&Diaries { lines: lines.to_vec(), ..Diaries::default() }, demands).is_good()
+    }
+
+    fn is_good_without(lines: &[Line], killed: Instance) -> bool {
+        let (lines, killed) = (lines.to_vec(), BTreeSet::from([killed]));
+        let diaries = Diaries { lines, killed, ..Diaries::default() };
+        Verdict::of(&diaries, Demands::default()).is_good()
     }
 
     #[test]
@@ -255,9 +280,7 @@ mod tests {
 
     #[test]
     fn what_a_publisher_that_was_killed_has_published_may_have_no_end_but_not_be_handled_twice() {
-        let good = |lines: &[Line], killed| {
-            Verdict::judge(lines, &BTreeSet::from([killed]), Demands::default()).is_good()
-        };
+        let good = is_good_without;
         let once = [published(Mode::Unicast), handled(BY)];
         assert!(good(&once, ID.publisher) && !good(&once, BY));
         let twice = [published(Mode::Unicast), handled(BY), handled(Instance(9))];
@@ -276,9 +299,7 @@ mod tests {
             lines
         };
         let (all, one) = ([BY, Instance(9)], [Instance(9)]);
-        let good = |parts: &[Vec<Line>], killed| {
-            Verdict::judge(&parts.concat(), &BTreeSet::from([killed]), Demands::default()).is_good()
-        };
+        let good = |parts: &[Vec<Line>], killed| is_good_without(&parts.concat(), killed);
         let last = [multicast(1, &all), multicast(2, &one)];
         assert!(good(&last, BY));
         assert!(!good(&last, ID.publisher), "nobody was killed who could have been handed it");
@@ -293,6 +314,25 @@ mod tests {
         let latest = 1000 + 10_000 + END_GRACE + BUSY_MAX;
         assert!(is_good(&ended(latest - 1), Demands::default()));
         assert!(!is_good(&ended(latest), Demands::default()));
+    }
+
+    #[test]
+    fn a_publisher_that_stood_still_is_told_an_end_when_it_goes_on_and_no_later() {
+        let ended = |at, stop| {
+            let lines = vec![published(Mode::Unicast), Line::Failed { id: ID, at, code: 102 }];
+            let stops = BTreeMap::from([(ID.publisher, vec![stop])]);
+            let diaries = Diaries { lines, stops, ..Diaries::default() };
+            Verdict::of(&diaries, Demands::default()).is_good()
+        };
+        // It is published at 1 ms and has 10 ms.
+        let during = Stop { from: 11_001, until: 9_000_000 };
+        let latest = during.until + END_GRACE + BUSY_MAX;
+        assert!(ended(latest - 1, during) && !ended(latest, during));
+        let before = Stop { from: 0, until: 1000 };
+        let after = Stop { from: 11_000 + END_GRACE, until: 9_000_000 };
+        assert!(!ended(latest - 1, before) && !ended(latest - 1, after));
+        let begun = Stop { from: 11_000, until: 9_000_000 };
+        assert!(ended(latest + 9_999, begun), "its time had hardly begun");
     }
 
     #[test]

@@ -168,7 +168,11 @@ fn pump(
         // A tick that comes late takes nothing off the rate.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         loop {
-            ticks.tick().await;
+            let due = ticks.tick().await;
+            // But an application that stood still does not make up for it.
+            if due.elapsed() > STOOD_STILL {
+                ticks.reset();
+            }
             if kind.counts.may_call(kind.waiting_max) {
                 tokio::spawn(publish(client.clone(), Arc::clone(&diary), mode, kind.clone()));
             }
@@ -238,6 +242,9 @@ pub(crate) async fn wait_for_the_end() {
     let mut byte = [0];
     while input.read(&mut byte).await.is_ok_and(|length| length > 0) {}
 }
+
+/// How late a tick is when the process stood still.
+const STOOD_STILL: Duration = Duration::from_secs(3);
 
 /// What unicasts go to.
 const WORK: &str = "work";

@@ -1,7 +1,7 @@
 //! What a client process writes down of what it does and sees: one line each, on the disk before the
 //! process goes on, so that nothing of a process that is killed is missing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::Write;
@@ -90,6 +90,22 @@ impl Line {
     }
 }
 
+/// A diary on the disk, and what became of the process that wrote it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) is_killed: bool,
+    /// When it stood still.
+    pub(crate) stops: &'a [Stop],
+}
+
+/// A span in which a process stood still. Its moments are in microseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stop {
+    pub(crate) from: u64,
+    pub(crate) until: u64,
+}
+
 /// What all clients of a run wrote.
 #[derive(Debug, Default)]
 pub(crate) struct Diaries {
@@ -97,25 +113,30 @@ pub(crate) struct Diaries {
     /// Clients that were killed: what they have published may have no end, and the last that they were handed may
     /// not be written down.
     pub(crate) killed: BTreeSet<Instance>,
+    /// Clients that stood still for a while, in which they saw and wrote nothing.
+    pub(crate) stops: BTreeMap<Instance, Vec<Stop>>,
 }
 
 impl Diaries {
-    /// Reads them. With each stands whether whoever wrote it was killed.
+    /// Reads them.
     ///
     /// # Errors
     ///
     /// Fails if one cannot be read.
-    pub(crate) fn read<'a>(all: impl Iterator<Item = (&'a Path, bool)>) -> Result<Self> {
+    pub(crate) fn read<'a>(all: impl Iterator<Item = Source<'a>>) -> Result<Self> {
         let mut diaries = Self::default();
-        for (path, is_killed) in all {
+        for Source { path, is_killed, stops } in all {
             let text = fs::read_to_string(path);
             let text = text.with_context(|| format!("cannot read {}", path.display()))?;
             // What has no end of line is half of one: its process was killed.
             let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
             for line in whole.lines() {
                 let line = Line::parse(line)?;
-                if let (true, Some(client)) = (is_killed, line.client()) {
-                    diaries.killed.insert(client);
+                if let Some(client) = line.client() {
+                    diaries.killed.extend(is_killed.then_some(client));
+                    if !stops.is_empty() {
+                        diaries.stops.entry(client).or_insert_with(|| stops.to_vec());
+                    }
                 }
                 diaries.lines.push(line);
             }
@@ -157,6 +178,34 @@ fn parse_id(text: &str) -> Result<MsgId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_whoever_was_killed_or_stood_still_that_is_known_with_its_diary() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, client| {
+            let (path, id) =
+                (dir.path().join(name), MsgId { publisher: Instance(client), counter: 1 });
+            Diary::create(&path).unwrap().write(&Line::Published {
+                id,
+                mode: Mode::Unicast,
+                at: 1,
+                timeout_ms: 5,
+            });
+            path
+        };
+        let (killed, stopped) = (write("killed", 1), write("stopped", 2));
+        let stops = [Stop { from: 3, until: 4 }];
+        let diaries = Diaries::read(
+            [
+                Source { path: &killed, is_killed: true, stops: &[] },
+                Source { path: &stopped, is_killed: false, stops: &stops },
+            ]
+            .into_iter(),
+        )
+        .unwrap();
+        assert_eq!((diaries.lines.len(), diaries.killed), (2, BTreeSet::from([Instance(1)])));
+        assert_eq!(diaries.stops, BTreeMap::from([(Instance(2), stops.to_vec())]));
+    }
 
     #[test]
     fn every_line_survives_the_disk_and_half_a_line_is_none() {

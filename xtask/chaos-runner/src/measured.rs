@@ -30,7 +30,8 @@ impl Measured {
         node: &Path,
         more: &str,
     ) -> Result<Self> {
-        Ok(Self { net: Net::start(node, seed, more).await?, smoke: options.smoke })
+        let net = Net::start_measured(node, seed, more).await?;
+        Ok(Self { net, smoke: options.smoke })
     }
 
     /// Lets a span pass, but for its first second.

@@ -1,7 +1,8 @@
-//! A network of processes: five nodes in a ring with a wire on each link, and clients of theirs.
+//! A network of processes: five nodes in a ring and clients of theirs, with a wire on each link.
 
 use std::fmt::Write;
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -19,12 +20,17 @@ use crate::proxy::Wire;
 #[derive(Debug)]
 pub(crate) struct Net {
     pub(crate) nodes: Vec<Daemon>,
-    pub(crate) wires: Vec<Wire>,
+    /// Between nodes.
+    wires: Vec<Wire>,
     pub(crate) publishers: Vec<ClientProcess>,
     pub(crate) subscribers: Vec<ClientProcess>,
     consortium: Consortium,
     dir: TempDir,
     clients: usize,
+    /// Whether clients dial their nodes without a wire, which would be measured with them.
+    is_measured: bool,
+    /// Of the next wire.
+    seed: u64,
 }
 
 /// What a publisher does.
@@ -73,6 +79,8 @@ impl Net {
             consortium,
             dir,
             clients: 0,
+            is_measured: false,
+            seed,
         };
         for (number, label) in NODES.into_iter().enumerate() {
             let dialed = match number {
@@ -82,8 +90,8 @@ impl Net {
             };
             let mut peers = String::new();
             for other in dialed {
-                let seed = seed + 2 * net.wires.len() as u64;
-                let wire = Wire::before(net.nodes[other].p2p_addr, seed).await?;
+                let to = net.nodes[other].p2p_addr;
+                let wire = net.wire(to, format!("{label} to {}", NODES[other])).await?;
                 let name = dns(other);
                 let _ =
                     write!(peers, "[[p2p.peer]]\nname = \"{name}\"\naddr = [\"{}\"]\n", wire.addr);
@@ -104,6 +112,21 @@ impl Net {
             net.is_linked(number).await?;
         }
         Ok(net)
+    }
+
+    /// The same, with clients that dial their nodes without a wire: what they feel is measured.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub(crate) async fn start_measured(binary: &Path, seed: u64, more: &str) -> Result<Self> {
+        Ok(Self { is_measured: true, ..Self::start(binary, seed, more).await? })
+    }
+
+    /// Every wire that there is: first those between nodes, then those of the clients that live.
+    pub(crate) fn wires(&self) -> impl Iterator<Item = &Wire> {
+        let clients = self.publishers.iter().chain(&self.subscribers);
+        self.wires.iter().chain(clients.flat_map(|client| &client.wires))
     }
 
     /// Waits until a node is linked with both of its neighbours.
@@ -256,9 +279,28 @@ impl Net {
         let diary = dir.join("diary");
         let mut arguments =
             vec![format!("--dir={}", dir.display()), format!("--diary={}", diary.display())];
-        arguments.extend(nodes.map(|node| format!("--endpoint={}", self.nodes[node].sdk_addr)));
+        let mut wires = Vec::new();
+        for node in nodes {
+            let mut addr = self.nodes[node].sdk_addr;
+            if !self.is_measured {
+                let name = format!("client {} to {}", self.clients, NODES[node]);
+                let wire = self.wire(addr, name).await?;
+                addr = wire.addr;
+                wires.push(wire);
+            }
+            arguments.push(format!("--endpoint={addr}"));
+        }
         arguments.extend_from_slice(more);
-        ClientProcess::start("client", &arguments, diary).await
+        let mut client = ClientProcess::start("client", &arguments, diary).await?;
+        client.wires = wires;
+        Ok(client)
+    }
+
+    /// Puts the next wire before an address.
+    async fn wire(&mut self, to: SocketAddr, name: String) -> Result<Wire> {
+        let wire = Wire::before(to, name, self.seed).await?;
+        self.seed += 2; // A wire has two ways.
+        Ok(wire)
     }
 
     /// Makes the directory of another client.

@@ -130,7 +130,7 @@ pub(crate) async fn flooded(options: &Options, seed: u64, node: &Path) -> Result
 /// Fails if the processes of the run cannot be had.
 pub(crate) async fn slow_reader(seed: u64, node: &Path) -> Result<Verdict> {
     // Who is slow is closed after 10 s, however little time there is.
-    let mut run = Measured { net: Net::start(node, seed, "").await?, smoke: false };
+    let mut run = Measured { net: Net::start_measured(node, seed, "").await?, smoke: false };
     run.net.subscribe([1, 2]).await?;
     run.net.subscribe([3, 4]).await?;
     // 2 MB a second: in 3 s that is more than a publisher may have under way, so that it would wait if those that take

@@ -11,8 +11,11 @@ use tokio::fs::File;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
+use crate::clock::micros;
+use crate::diary::{Source, Stop};
+use crate::proxy::Wire;
 use crate::usage::{Usage, metric};
 
 /// A node's process. It is killed when this is dropped.
@@ -127,10 +130,13 @@ impl Daemon {
 /// A client's process. It is killed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct ClientProcess {
+    /// Before its nodes, as long as it lives.
+    pub(crate) wires: Vec<Wire>,
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     is_killed: bool,
     is_finished: bool,
+    stops: Vec<Stop>,
     diary: PathBuf,
 }
 
@@ -150,7 +156,8 @@ impl ClientProcess {
         let line =
             timeout(PATIENCE, lines.next_line()).await.context("a client takes too long")??;
         ensure!(line.as_deref() == Some("ready"), "a client did not get ready");
-        Ok(Self { child, lines, is_killed: false, is_finished: false, diary })
+        let (wires, stops) = (Vec::new(), Vec::new());
+        Ok(Self { wires, child, lines, is_killed: false, is_finished: false, stops, diary })
     }
 
     /// Has it come to its end, and answers what it says then.
@@ -163,18 +170,24 @@ impl ClientProcess {
         Ok(self.lines.next_line().await?.unwrap_or_default())
     }
 
-    /// Its diary, and whether it was killed.
-    pub(crate) fn diary(&self) -> (&Path, bool) {
-        (&self.diary, self.is_killed)
+    /// Its diary, and what became of it.
+    pub(crate) fn diary(&self) -> Source<'_> {
+        let Self { diary: path, is_killed, stops, .. } = self;
+        Source { path, is_killed: *is_killed, stops }
     }
 
-    /// Sends it a signal.
+    /// Has it stand still for so long.
     ///
     /// # Errors
     ///
     /// Fails if it has ended.
-    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
-        send(&self.child, signal)
+    pub(crate) async fn stand_still(&mut self, span: Duration) -> Result<()> {
+        let from = micros();
+        send(&self.child, Signal::STOP)?;
+        sleep(span).await;
+        send(&self.child, Signal::CONT)?;
+        self.stops.push(Stop { from, until: micros() });
+        Ok(())
     }
 
     /// Kills it without a chance to clean up.
@@ -184,7 +197,9 @@ impl ClientProcess {
     /// Fails if the system does.
     pub(crate) async fn kill(&mut self) -> Result<()> {
         self.is_killed = true;
-        Ok(self.child.kill().await?)
+        self.child.kill().await?;
+        self.wires.clear();
+        Ok(())
     }
 
     /// Likewise, unless it has ended before.
@@ -206,6 +221,7 @@ impl ClientProcess {
         drop(self.child.stdin.take());
         let ended = timeout(PATIENCE, self.child.wait()).await;
         let status = ended.with_context(|| format!("{} does not end", self.diary.display()))??;
+        self.wires.clear();
         ensure!(status.success(), "{} ended with {status}", self.diary.display());
         Ok(())
     }

@@ -1,21 +1,27 @@
-//! A wire between two nodes: a proxy on the way of every datagram.
+//! A wire between two nodes, or between a client and a node: a proxy on the way of every datagram.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
 use crate::clock::now;
 use crate::weather::{Way, Weather};
 
-/// A wire: whoever sends to its address reaches the node behind it, as well as the weather is.
+/// A wire: whoever sends to its address reaches the node behind it, as well as the weather is. It is gone when this is
+/// dropped.
 #[derive(Debug)]
 pub(crate) struct Wire {
+    /// From where to where, for people.
+    pub(crate) name: String,
     pub(crate) addr: SocketAddr,
     /// From the dialer to the node behind, and back.
     weather: Arc<Mutex<[Weather; 2]>>,
+    /// What passes datagrams.
+    _passing: JoinSet<()>,
 }
 
 impl Wire {
@@ -24,13 +30,13 @@ impl Wire {
     /// # Errors
     ///
     /// Fails when the system gives no sockets.
-    pub(crate) async fn before(addr: SocketAddr, seed: u64) -> Result<Self> {
+    pub(crate) async fn before(addr: SocketAddr, name: String, seed: u64) -> Result<Self> {
         let (front, back) = (bind().await?, bind().await?);
         back.connect(addr).await.context("cannot reach the node behind the wire")?;
         let weather = Arc::new(Mutex::new([Weather::default(); 2]));
-        let wire = Self { addr: front.local_addr()?, weather: Arc::clone(&weather) };
-        tokio::spawn(pass(front, back, seed, weather));
-        Ok(wire)
+        let (addr, mut passing) = (front.local_addr()?, JoinSet::new());
+        passing.spawn(pass(front, back, seed, Arc::clone(&weather)));
+        Ok(Self { name, addr, weather, _passing: passing })
     }
 
     /// Changes the weather, on both ways.
@@ -49,7 +55,7 @@ async fn bind() -> Result<UdpSocket> {
     socket.context("cannot open a socket on the loopback interface")
 }
 
-/// Passes datagrams until the run ends.
+/// Passes datagrams for ever.
 async fn pass(front: UdpSocket, back: UdpSocket, seed: u64, weather: Arc<Mutex<[Weather; 2]>>) {
     let mut ways = [Way::new(seed), Way::new(seed + 1)];
     let (mut there, mut here) = (vec![0; DATAGRAM_BYTES_MAX], vec![0; DATAGRAM_BYTES_MAX]);
@@ -84,3 +90,26 @@ async fn pass(front: UdpSocket, back: UdpSocket, seed: u64, weather: Arc<Mutex<[
 
 /// The longest that the loopback interface carries.
 const DATAGRAM_BYTES_MAX: usize = 65_535;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_wire_passes_both_ways_until_it_is_dropped_and_leaves_no_socket() {
+        let (dialer, node) = (bind().await.unwrap(), bind().await.unwrap());
+        let to = node.local_addr().unwrap();
+        let wire = Wire::before(to, "here to there".to_owned(), 7).await.unwrap();
+        let mut datagram = [0; 9];
+        dialer.send_to(b"there", wire.addr).await.unwrap();
+        let (length, back) = node.recv_from(&mut datagram).await.unwrap();
+        assert_eq!(&datagram[..length], b"there");
+        node.send_to(b"back", back).await.unwrap();
+        let (length, from) = dialer.recv_from(&mut datagram).await.unwrap();
+        assert_eq!((&datagram[..length], from), (&b"back"[..], wire.addr));
+        drop(wire);
+        while UdpSocket::bind(from).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    }
+}

@@ -63,10 +63,8 @@ impl Way {
             self.last_due = Some(due);
         }
         let mut datagram = datagram.to_vec();
-        if self.happens(weather.spoilt)
-            && let Some(byte) = datagram.last_mut()
-        {
-            *byte ^= 1;
+        if self.happens(weather.spoilt) {
+            self.spoil(&mut datagram);
         }
         if self.happens(weather.doubled) {
             self.push(due, datagram.clone());
@@ -105,6 +103,14 @@ impl Way {
         let span = u32::try_from(jitter.as_micros()).unwrap_or(u32::MAX / 2);
         let drawn = self.random.next_u32() % (2 * span + 1);
         (*delay + Duration::from_micros(drawn.into())).saturating_sub(*jitter)
+    }
+
+    /// Turns one bit over, anywhere in it.
+    fn spoil(&mut self, datagram: &mut [u8]) {
+        let drawn = self.random.next_u32() as usize;
+        if let Some(byte) = datagram.get_mut(drawn / 8 % datagram.len().max(1)) {
+            *byte ^= 1 << (drawn % 8);
+        }
     }
 
     fn happens(&mut self, share: u32) -> bool {
