@@ -101,7 +101,14 @@ impl Settings {
     ///
     /// The dialer opens every stream, and QUIC itself keeps the peer from opening more than the
     /// lanes: an extra stream that nobody reads could starve them of their common window.
-    pub(crate) fn transport(&self, side: Side) -> Result<Arc<TransportConfig>, EndpointError> {
+    ///
+    /// Public for the benchmark of bare QUIC alone, which must have the same settings.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the idle timeout is longer than QUIC can say, or not longer than the keep-alive.
+    #[doc(hidden)]
+    pub fn transport(&self, side: Side) -> Result<Arc<TransportConfig>, EndpointError> {
         let idle_timeout = IdleTimeout::try_from(self.idle_timeout)
             .map_err(|_| EndpointError::IdleTimeout { value: self.idle_timeout })?;
         if self.keep_alive >= self.idle_timeout {

@@ -1,20 +1,18 @@
 //! QUIC as AMOP's links use it, without AMOP.
 //!
-//! The numbers are those of `amop-p2p`, which keeps them to itself: change them together, or the
-//! comparison means nothing.
+//! Its transport settings are those of `amop-p2p` itself. Ciphers, key exchanges and socket buffers are the same by hand:
+//! change them together, or the comparison means nothing.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
+use amop_p2p::{Settings, Side};
 use anyhow::{Context, Result, bail};
-use quinn::congestion::CubicConfig;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
-    AckFrequencyConfig, Connection, Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig,
-    RecvStream, SendStream, ServerConfig, TokioRuntime, TransportConfig, VarInt,
+    Connection, Endpoint, EndpointConfig, RecvStream, SendStream, ServerConfig, TokioRuntime,
 };
 use rustls::RootCertStore;
 use rustls::client::{Resumption, WebPkiServerVerifier};
@@ -64,7 +62,8 @@ impl Transport {
         let roots = Arc::new(read_root(&certs::root(dir))?);
         let chain = read_chain(&party.chain(dir))?;
         let key = read_key(&party.key(dir))?;
-        let transport = Arc::new(settings(system == System::RawSparseAcks));
+        let ack_frequency = system == System::RawSparseAcks;
+        let settings = Settings { ack_frequency, ..Settings::default() };
 
         let judge = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone());
         let mut tls = rustls::ServerConfig::builder_with_provider(provider.clone())
@@ -74,7 +73,7 @@ impl Transport {
         tls.alpn_protocols = vec![PROTOCOL.into()];
         tls.send_tls13_tickets = 0;
         let mut server = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
-        server.transport_config(transport.clone());
+        server.transport_config(settings.transport(Side::Acceptor)?);
 
         let judge = WebPkiServerVerifier::builder_with_provider(roots, provider.clone());
         let mut tls = rustls::ClientConfig::builder_with_provider(provider)
@@ -84,7 +83,7 @@ impl Transport {
         tls.alpn_protocols = vec![PROTOCOL.into()];
         tls.resumption = Resumption::disabled();
         let mut client = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
-        client.transport_config(transport);
+        client.transport_config(settings.transport(Side::Dialer)?);
         Ok(Self { server, client })
     }
 
@@ -154,39 +153,9 @@ fn bind(server: Option<ServerConfig>) -> Result<Endpoint> {
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     socket.bind(&addr.into()).context("cannot open a socket on the loopback interface")?;
     let mut config = EndpointConfig::default();
-    config.max_udp_payload_size(UDP_PAYLOAD_BYTES_MAX)?;
+    config.max_udp_payload_size(Settings::default().udp_payload_max)?;
     let socket = UdpSocket::from(socket);
     Ok(Endpoint::new(config, server, socket, Arc::new(TokioRuntime))?)
-}
-
-fn settings(sparse_acks: bool) -> TransportConfig {
-    let mut mtu = MtuDiscoveryConfig::default();
-    mtu.upper_bound(UDP_PAYLOAD_BYTES_MAX);
-    let mut cubic = CubicConfig::default();
-    cubic.initial_window(256 << 10);
-    let idle = IdleTimeout::try_from(Duration::from_secs(6)).expect("QUIC can say it");
-    let mut transport = TransportConfig::default();
-    transport
-        .max_concurrent_bidi_streams(2_u32.into())
-        .max_concurrent_uni_streams(0_u32.into())
-        .max_idle_timeout(Some(idle))
-        .keep_alive_interval(Some(Duration::from_secs(2)))
-        .stream_receive_window(VarInt::from_u32(1 << 20))
-        .receive_window(VarInt::from_u32(8 << 20))
-        .send_window(8 << 20)
-        .datagram_receive_buffer_size(None)
-        .initial_mtu(1200)
-        .mtu_discovery_config(Some(mtu))
-        .ack_frequency_config(sparse_acks.then(sparser_acks))
-        .congestion_controller_factory(Arc::new(cubic));
-    transport
-}
-
-fn sparser_acks() -> AckFrequencyConfig {
-    let mut config = AckFrequencyConfig::default();
-    config.ack_eliciting_threshold(VarInt::from_u32(5));
-    config.max_ack_delay(Some(Duration::from_millis(2)));
-    config
 }
 
 fn provider() -> CryptoProvider {
@@ -224,5 +193,4 @@ const PROTOCOL: &str = "two-hop-raw/1";
 const HELLO: u8 = 0;
 /// Of the streams, in the order in which they are opened.
 const PRIORITIES: [i32; 2] = [1, 0];
-const UDP_PAYLOAD_BYTES_MAX: u16 = 6500;
 const SOCKET_BUFFER_BYTES: usize = 4 << 20;
