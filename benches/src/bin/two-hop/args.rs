@@ -63,7 +63,7 @@ pub(crate) struct BenchArgs {
     )]
     repeat: u32,
     /// Only prove that nothing is lost and every answer is right, in one short run of every case.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["seconds", "repeat"])]
     smoke: bool,
     /// Print one JSON object instead of a table.
     #[arg(long)]
@@ -91,7 +91,7 @@ impl BenchArgs {
     ///
     /// # Errors
     ///
-    /// Fails when there is no daemon.
+    /// Fails when there is no daemon, or no server of NATS where one is named.
     pub(crate) fn plan(&self) -> Result<Plan> {
         let (timing, repeats) = if self.smoke {
             let [warm_up, window, hold] = [50, 150, 150].map(Duration::from_millis);
@@ -104,6 +104,9 @@ impl BenchArgs {
         systems.extend(&self.vs);
         systems.sort_unstable();
         systems.dedup();
+        if let Some(path) = self.nats_server.as_ref().filter(|_| systems.contains(&System::Nats)) {
+            ensure!(path.is_file(), "there is no server of NATS at {}", path.display());
+        }
         Ok(Plan {
             cases: self.chosen_cases(),
             systems,
@@ -213,6 +216,17 @@ mod tests {
         assert_eq!(plan.systems, [System::Ours, System::Raw, System::Nats]);
         assert_eq!((plan.timing.window, plan.repeats), (Duration::from_secs(2), 5));
         parse(&["--vs", "ours"]).unwrap_err();
+        parse(&["--smoke", "--seconds", "2"]).unwrap_err();
+        parse(&["--smoke", "--repeats", "2"]).unwrap_err();
         parse(&["--seconds", "0"]).unwrap_err();
+    }
+
+    #[test]
+    fn a_server_of_nats_that_is_not_there_is_told_before_anything_runs() {
+        let node = env::current_exe().unwrap();
+        let node = ["--node-binary", node.to_str().unwrap(), "--nats-server", "/no/such/server"];
+        let error = parse(&[&node[..], &["--vs", "nats"]].concat()).unwrap().plan().unwrap_err();
+        assert_eq!(error.to_string(), "there is no server of NATS at /no/such/server");
+        parse(&node).unwrap().plan().expect("nobody asked for NATS");
     }
 }

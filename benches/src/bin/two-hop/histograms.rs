@@ -3,8 +3,8 @@
 //! One line for each case and system, over all runs, tagged `case/system`; times in nanoseconds.
 
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
-use std::path::Path;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -14,41 +14,64 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use crate::bench::CaseRuns;
 use crate::latencies::Latencies;
 
-/// Writes the file anew.
-///
-/// # Errors
-///
-/// Fails when it cannot be written.
-pub(crate) fn write(path: &Path, cases: &[CaseRuns]) -> Result<()> {
-    let lines = cases.iter().map(|CaseRuns { case, system, runs }| {
-        let mut all = Latencies::new();
-        runs.iter().for_each(|run| all.merge(&run.measured.latencies));
-        let seconds: f64 = runs.iter().map(|run| run.measured.seconds).sum();
-        (format!("{}/{system}", case.name), seconds, all)
-    });
-    let mut text = Vec::new();
-    encode(&mut text, lines)?;
-    let written = File::create(path).map(BufWriter::new).and_then(|mut file| {
-        file.write_all(&text)?;
-        file.flush()
-    });
-    written.with_context(|| format!("cannot write {}", path.display()))
+/// A file for them.
+#[derive(Debug)]
+pub(crate) struct Log {
+    path: PathBuf,
+    file: File,
 }
 
-fn encode(text: &mut Vec<u8>, lines: impl Iterator<Item = (String, f64, Latencies)>) -> Result<()> {
+impl Log {
+    /// Makes the file anew, before anything is measured in vain.
+    ///
+    /// # Errors
+    ///
+    /// Fails when that cannot be.
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        let file =
+            File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Writes what was measured, and warns if nothing of it has a latency.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it cannot be written.
+    pub(crate) fn write(mut self, cases: &[CaseRuns]) -> Result<()> {
+        let lines = cases.iter().map(|CaseRuns { case, system, runs }| {
+            let mut all = Latencies::new();
+            runs.iter().for_each(|run| all.merge(&run.measured.latencies));
+            let seconds: f64 = runs.iter().map(|run| run.measured.seconds).sum();
+            (format!("{}/{system}", case.name), seconds, all)
+        });
+        let (mut text, path) = (Vec::new(), self.path.display());
+        if encode(&mut text, lines)? == 0 {
+            eprintln!("warning: {path} has no histogram: one-way messages have no latency");
+        }
+        self.file.write_all(&text).with_context(|| format!("cannot write {path}"))
+    }
+}
+
+/// Answers how many of them had something to tell.
+fn encode(
+    text: &mut Vec<u8>,
+    lines: impl Iterator<Item = (String, f64, Latencies)>,
+) -> Result<usize> {
     let mut serializer = V2Serializer::new();
     let mut builder = IntervalLogWriterBuilder::new();
     let builder = builder.with_max_value_divisor(1e6); // Its last column is in milliseconds.
     let mut log = builder.begin_log_with(text, &mut serializer)?;
-    let mut began = Duration::ZERO;
+    let (mut began, mut count) = (Duration::ZERO, 0);
     for (tag, seconds, latencies) in lines.filter(|(_, _, latencies)| latencies.count() > 0) {
         let tag = Tag::new(&tag).context("a tag has no comma, space or line break")?;
         let took = Duration::from_secs_f64(seconds);
         let written = log.write_histogram(latencies.histogram(), began, took, Some(tag));
         written.map_err(|error| anyhow::anyhow!("cannot encode a histogram: {error:?}"))?;
         began += took;
+        count += 1;
     }
-    Ok(())
+    Ok(count)
 }
 
 #[cfg(test)]
@@ -62,7 +85,8 @@ mod tests {
         latencies.record(Duration::from_micros(2500));
         let lines = [("a/ours", latencies), ("b/ours", Latencies::new())];
         let mut text = Vec::new();
-        encode(&mut text, lines.into_iter().map(|(tag, all)| (tag.to_owned(), 2.5, all))).unwrap();
+        let lines = lines.into_iter().map(|(tag, all)| (tag.to_owned(), 2.5, all));
+        assert_eq!(encode(&mut text, lines).unwrap(), 1);
 
         let mut found = Vec::new();
         for entry in IntervalLogIterator::new(&text) {
@@ -75,5 +99,13 @@ mod tests {
         }
         // To three digits.
         assert_eq!(found, [("a/ours".to_owned(), Duration::from_millis(2500), 2501.0)]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_told_before_anything_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("no-such-directory").join("answers.hlog");
+        let error = Log::create(&path).unwrap_err().to_string();
+        assert_eq!(error, format!("cannot write {}", path.display()));
     }
 }

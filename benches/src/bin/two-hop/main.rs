@@ -54,6 +54,7 @@ use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use args::{Args, BenchArgs, Command};
+use histograms::Log;
 use report::Report;
 
 fn main() -> ExitCode {
@@ -86,9 +87,10 @@ fn main() -> ExitCode {
 
 async fn bench(args: &BenchArgs) -> Result<()> {
     let plan = args.plan()?;
+    let histograms = args.histograms.as_deref().map(Log::create).transpose()?;
     let results = bench::run(&plan).await?;
-    if let Some(path) = &args.histograms {
-        histograms::write(path, &results.cases)?;
+    if let Some(log) = histograms {
+        log.write(&results.cases)?;
     }
     let report = Report::new(&plan, &results);
     if args.json {
