@@ -1,7 +1,8 @@
 //! Runs the benchmarks: criterion's suites in one process, or two-hop with whole nodes.
 //!
 //! Criterion's suites are named to cargo one by one. A bare `cargo bench` would also hand
-//! criterion's options to the harnesses of libraries and binaries, which refuse them.
+//! criterion's options to the harnesses of libraries and binaries, which refuse them. One suite is none of criterion's:
+//! it keeps no results and compares none.
 
 mod instructions;
 mod nats_server;
@@ -86,10 +87,20 @@ impl Bench {
 
     fn cargo_arguments<'a>(&'a self, benches: &'a Member) -> Result<Vec<&'a str>> {
         let known = benches.benches.join(", ");
-        let suites = match &self.suite {
+        let is_criterions = |suite: &&String| *suite != PRIVATE;
+        let is_for_criterion = self.save.is_some() || self.compare.is_some();
+        let suites: Vec<&String> = match &self.suite {
+            None if is_for_criterion => {
+                eprintln!("{PRIVATE} is left out: it keeps no results to compare with");
+                benches.benches.iter().filter(is_criterions).collect()
+            }
             None => benches.benches.iter().collect(),
             Some(suite) => vec![suite],
         };
+        ensure!(
+            !is_for_criterion || suites.iter().all(is_criterions),
+            "{PRIVATE} keeps no results: leave out --save and --compare"
+        );
         ensure!(!suites.is_empty(), "the crate {BENCHES} has no suite");
         let mut arguments = vec!["bench", "--locked", "--package", BENCHES];
         for suite in suites {
@@ -161,6 +172,9 @@ fn two_hop_command(workspace: &Workspace, args: &[OsString]) -> Command {
 /// The crate that holds criterion's suites and the two-hop benchmark.
 const BENCHES: &str = "benches";
 
+/// The suite that compares what it measures with itself, without criterion.
+const PRIVATE: &str = "private";
+
 /// The node's package, and its binary.
 const NODE: &str = "amop-node";
 
@@ -180,7 +194,7 @@ mod tests {
             all.cargo_arguments(&benches()).unwrap(),
             ["bench", "--locked", "--package", "benches"]
                 .iter()
-                .chain(&["--bench", "codec", "--bench", "route", "--"])
+                .chain(&["--bench", "codec", "--bench", "private", "--bench", "route", "--"])
                 .copied()
                 .collect::<Vec<_>>()
         );
@@ -194,7 +208,7 @@ mod tests {
     #[test]
     fn an_unknown_suite_is_refused_with_the_known_ones() {
         let error = parse(&["rout"]).unwrap().cargo_arguments(&benches()).unwrap_err();
-        assert_eq!(error.to_string(), "no suite is named rout; there are codec, route");
+        assert_eq!(error.to_string(), "no suite is named rout; there are codec, private, route");
     }
 
     #[test]
@@ -209,6 +223,21 @@ mod tests {
         assert_eq!(arguments[6..], ["--", "--baseline", "before"]);
 
         parse(&["--save", "a", "--compare", "b"]).unwrap_err();
+    }
+
+    #[test]
+    fn the_suite_that_is_not_criterions_keeps_and_compares_nothing() {
+        let benches = benches();
+        for option in ["--save", "--compare"] {
+            let all = parse(&[option, "before"]).unwrap();
+            let arguments = all.cargo_arguments(&benches).unwrap();
+            assert_eq!(arguments[4..9], ["--bench", "codec", "--bench", "route", "--"]);
+            let private = parse(&["private", option, "before"]).unwrap();
+            let error = private.cargo_arguments(&benches).unwrap_err().to_string();
+            assert_eq!(error, "private keeps no results: leave out --save and --compare");
+        }
+        let private = parse(&["private"]).unwrap();
+        assert_eq!(private.cargo_arguments(&benches).unwrap()[4..], ["--bench", "private", "--"]);
     }
 
     #[test]
@@ -261,7 +290,7 @@ mod tests {
             manifest_path: "benches/Cargo.toml".to_owned(),
             is_publishable: false,
             dependencies: Vec::new(),
-            benches: vec!["codec".to_owned(), "route".to_owned()],
+            benches: ["codec", "private", "route"].map(str::to_owned).into(),
         }
     }
 }
