@@ -86,6 +86,23 @@ const STEPS: &[Step] = &[
     Step { environment: &[], arguments: "test --locked --workspace" },
     Step { environment: &[], arguments: "run --locked --release --bin amop -- demo --fast" },
     Step { environment: &[], arguments: "xtask bench two-hop --smoke --vs raw" },
+    // In bad weather nothing may stand still for 2 s.
+    Step {
+        environment: &[],
+        arguments: "xtask bench two-hop --smoke --weather loss --case one-way-256,requests-64",
+    },
+    Step {
+        environment: &[],
+        arguments: "xtask bench two-hop --smoke --weather bursts --case one-way-256,requests-64",
+    },
+    Step {
+        environment: &[],
+        arguments: "xtask bench two-hop --smoke --weather delay --case one-way-256,requests-64",
+    },
+    Step {
+        environment: &[],
+        arguments: "xtask bench two-hop --smoke --weather reorder --case one-way-256,requests-64",
+    },
     Step { environment: &[], arguments: "xtask bench file --smoke" },
     // The same worlds each time, for a change is judged by what it breaks; who looks for more leaves out `--from`.
     Step { environment: &[], arguments: "xtask sim --seeds 3000 --from 33195229" },

@@ -26,6 +26,8 @@ pub(crate) enum Figure {
     P99ThroughAlone,
     /// The longest that any answer took.
     MaxUs,
+    /// The longest time between one-way messages that came to a subscriber one after the other.
+    MaxGapMs,
     /// CPU time of all processes for one message, or for one request with its answer.
     CpuUs,
     /// One-way messages that did not arrive.
@@ -72,6 +74,7 @@ impl Figure {
             Self::P999Us => "p99.9, us",
             Self::P99ThroughAlone => "p99 through alone",
             Self::MaxUs => "longest, us",
+            Self::MaxGapMs => "longest gap, ms",
             Self::CpuUs if attaches => "CPU us/attach",
             Self::CpuUs => "CPU us/message",
             Self::LostPercent => "lost, %",
@@ -105,6 +108,7 @@ pub(crate) fn figures(runs: &CaseRuns) -> BTreeMap<Figure, Spread> {
         Some(latencies.quantile_us(0.99)? / alone.as_ref()?.quantile_us(0.99)?)
     });
     add(Figure::MaxUs, &|run| run.measured.latencies.quantile_us(1.0));
+    add(Figure::MaxGapMs, &|run| run.longest_gap.map(|gap| gap.as_secs_f64() * 1e3));
     add(Figure::CpuUs, &|run| Some(run.measured.cpu_us_per_message()));
     let may_lose = payload_bytes.is_some() && !runs.system.promises_delivery();
     add(Figure::LostPercent, &|run| may_lose.then(|| run.measured.lost_percent()));
@@ -183,11 +187,12 @@ pub(crate) mod tests {
             cpu_us: vec![2e6, 2e6],
             latencies,
             alone: None,
+            longest: Duration::from_micros(answered_after_us.unwrap_or_default()),
             expected: done,
             arrived: done,
         };
         let processes = vec![process("node", true, 2048), process("client", false, 1024)];
-        Run { measured, processes, kib_per_client: None }
+        Run { measured, processes, longest_gap: None, kib_per_client: None }
     }
 
     pub(crate) fn runs(case: usize, system: System, runs: Vec<Run>) -> CaseRuns {

@@ -41,6 +41,7 @@ mod publisher;
 mod raw;
 mod report;
 mod roles;
+mod stalls;
 mod subscriber;
 mod system;
 mod usage;
@@ -49,7 +50,7 @@ mod window;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -98,6 +99,8 @@ async fn bench(args: &BenchArgs) -> Result<()> {
     } else {
         print!("{report}");
     }
+    let stalls: Vec<String> = report.stalls.iter().map(ToString::to_string).collect();
+    ensure!(stalls.is_empty(), "{}", stalls.join("; "));
     Ok(())
 }
 

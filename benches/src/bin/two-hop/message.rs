@@ -2,6 +2,8 @@
 //!
 //! A payload begins with a letter that says what it is, and a number; zeros fill the rest.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, ensure};
 use bytes::Bytes;
 
@@ -64,13 +66,18 @@ impl Content {
 pub(crate) struct Tally {
     arrived: u64,
     next: u64,
+    last_at: Option<Instant>,
+    longest_gap: Duration,
     /// One came twice, in the wrong order, or damaged; or an answer was not taken.
     went_wrong: bool,
 }
 
 impl Tally {
-    /// Counts a one-way message. Their numbers go up; those that are missing were lost.
-    pub(crate) fn arrive(&mut self, number: u64) {
+    /// Counts a one-way message that came at `at`. Their numbers go up; those that are missing were lost.
+    pub(crate) fn arrive(&mut self, at: Instant, number: u64) {
+        let gap = self.last_at.map_or(Duration::ZERO, |last| at.saturating_duration_since(last));
+        self.longest_gap = self.longest_gap.max(gap);
+        self.last_at = Some(at);
         self.went_wrong |= number < self.next;
         self.next = number.saturating_add(1);
         self.arrived += 1;
@@ -93,11 +100,17 @@ impl Tally {
         );
         Ok(self.arrived)
     }
+
+    /// The longest time between two one-way messages that came one after the other; zero if there were none.
+    pub(crate) fn longest_gap(&self) -> Duration {
+        self.longest_gap
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::now;
 
     #[test]
     fn a_payload_says_what_it_is_and_a_damaged_one_nothing() {
@@ -115,11 +128,21 @@ mod tests {
     fn a_hole_is_fewer_messages_but_a_repeat_and_a_late_one_are_wrong() {
         let arrived = |numbers: &[u64]| {
             let mut tally = Tally::default();
-            numbers.iter().for_each(|&number| tally.arrive(number));
+            numbers.iter().for_each(|&number| tally.arrive(now(), number));
             tally.arrived().ok()
         };
         assert_eq!(arrived(&[0, 1, 5]), Some(3));
         assert_eq!(arrived(&[0, 1, 1]), None);
         assert_eq!(arrived(&[0, 2, 1]), None);
+    }
+
+    #[test]
+    fn the_longest_gap_is_between_two_that_came_and_not_before_the_first() {
+        let (began, mut tally) = (now(), Tally::default());
+        for (number, millis) in [(0, 900), (1, 910), (2, 1000), (3, 1001)] {
+            tally.arrive(began + Duration::from_millis(millis), number);
+        }
+        assert_eq!(tally.longest_gap(), Duration::from_millis(90));
+        assert_eq!(Tally::default().longest_gap(), Duration::ZERO);
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::case::{Case, Work};
 use crate::child::Child;
 use crate::door::Door;
-use crate::orders::{Load, Measured, Order, RelayAddrs, Reply};
+use crate::orders::{Arrived, Load, Measured, Order, RelayAddrs, Reply};
 use crate::system::System;
 use crate::weather::Weather;
 use crate::{nats, ours, raw, usage};
@@ -52,6 +52,8 @@ pub(crate) struct Servers {
 pub(crate) struct Run {
     pub(crate) measured: Measured,
     pub(crate) processes: Vec<ProcessRun>,
+    /// The longest time between one-way messages at a subscriber, if there were any.
+    pub(crate) longest_gap: Option<Duration>,
     /// The memory of the node for each client that attached, if that was the work.
     pub(crate) kib_per_client: Option<f64>,
 }
@@ -164,7 +166,7 @@ impl Network {
         else {
             bail!("the {} measured nothing", self.active.role());
         };
-        let mut kib_per_client = None;
+        let (mut kib_per_client, mut longest_gap) = (None, None);
         if let Work::Attach { clients } = work {
             sleep(hold).await;
             let attached = self.active.ask(&Order::Count, STUCK_AFTER).await?;
@@ -173,26 +175,30 @@ impl Network {
             let grown = self.server_resident_kib()?.saturating_sub(resident_kib);
             kib_per_client = Some(f64::from(grown) / f64::from(clients));
         } else {
-            self.check_counts(&measured).await?;
+            let arrived = self.check_counts(&measured).await?;
+            longest_gap = (arrived.count > 0).then_some(arrived.longest_gap);
         }
         let processes = self.processes(&measured)?;
-        Ok(Run { measured, processes, kib_per_client })
+        Ok(Run { measured, processes, longest_gap, kib_per_client })
     }
 
     /// Asks the subscribers themselves what has arrived.
-    async fn check_counts(&mut self, measured: &Measured) -> Result<()> {
-        let mut arrived = 0;
+    async fn check_counts(&mut self, measured: &Measured) -> Result<Arrived> {
+        let mut all = Arrived::default();
         for subscriber in &mut self.subscribers {
             match subscriber.ask(&Order::Count, STUCK_AFTER).await? {
-                Reply::Count(count) => arrived += count,
+                Reply::Arrived(Arrived { count, longest_gap }) => {
+                    all.count += count;
+                    all.longest_gap = all.longest_gap.max(longest_gap);
+                }
                 other => bail!("a subscriber counted {other:?}"),
             }
         }
-        let &Measured { expected, arrived: claimed, .. } = measured;
+        let (&Measured { expected, arrived: claimed, .. }, arrived) = (measured, all.count);
         ensure!(arrived == claimed, "{claimed} messages are said to have arrived: {arrived} have");
         let may_lose = !self.system.promises_delivery();
         ensure!(may_lose || arrived == expected, "of {expected} messages {arrived} arrived");
-        Ok(())
+        Ok(all)
     }
 
     fn processes(&mut self, measured: &Measured) -> Result<Vec<ProcessRun>> {

@@ -21,7 +21,7 @@ use crate::latencies::Latencies;
 pub(crate) enum Order {
     /// Do the work of a case, and tell what was measured.
     Measure(Load),
-    /// Tell how many one-way messages have arrived in all.
+    /// Tell what one-way messages have arrived in all, or how many clients are attached.
     Count,
     /// Send this file, and tell how long it took.
     SendFile(PathBuf),
@@ -51,11 +51,20 @@ pub(crate) enum Reply {
     Measured(Measured),
     /// The file is on the disk of every receiver.
     FileSent(FileSent),
-    /// So many one-way messages have arrived, each at most once and in order; or so many clients
-    /// are still attached.
+    /// What has arrived at all subscribers of a process, each message at most once and in order.
+    Arrived(Arrived),
+    /// So many clients are still attached.
     Count(u64),
     /// What went wrong.
     Failed(String),
+}
+
+/// One-way messages that have arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Arrived {
+    pub(crate) count: u64,
+    /// The longest time between one and the next at any one subscriber.
+    pub(crate) longest_gap: Duration,
 }
 
 /// How long a file took.
@@ -92,6 +101,8 @@ pub(crate) struct Measured {
     pub(crate) latencies: Latencies,
     /// How long answers took while there was nothing beside them, if that was measured.
     pub(crate) alone: Option<Latencies>,
+    /// The longest that any answer took, also before and after the window.
+    pub(crate) longest: Duration,
     /// How many one-way messages should have come to subscribers since the processes started.
     pub(crate) expected: u64,
     /// How many of these have.
@@ -174,6 +185,7 @@ mod tests {
             Reply::Ready(Some(RelayAddrs { back: None, front })),
             Reply::Ready(None),
             Reply::Measured(measured),
+            Reply::Arrived(Arrived { count: 3, longest_gap: Duration::from_micros(7) }),
             Reply::Count(3),
             Reply::Failed("two\nlines".to_owned()),
         ] {
@@ -202,6 +214,7 @@ mod tests {
             cpu_us,
             latencies,
             alone: None,
+            longest: Duration::from_micros(3),
             expected: 20,
             arrived: 19,
         }

@@ -89,8 +89,9 @@ impl<P: Publisher> Worker<P> {
         self.sent += flow.sent();
         self.arrived += arrived;
         let expected = self.sent * u64::from(load.subscribers);
-        let (alone, arrived) = (Some(alone.latencies), self.arrived);
-        Ok(Measured { alone, expected, arrived, ..run.finish()? })
+        let (beside, arrived) = (run.finish()?, self.arrived);
+        let longest = beside.longest.max(alone.longest);
+        Ok(Measured { alone: Some(alone.latencies), longest, expected, arrived, ..beside })
     }
 
     async fn stream(&mut self, mut flow: Flow) -> Result<u64> {

@@ -9,6 +9,7 @@ use crate::bench::{Absent, CaseRuns, Plan, Results};
 use crate::case::Case;
 use crate::figures::{Figure, ProcessFigures, Spread, figures, processes};
 use crate::machine::Machine;
+use crate::stalls::{Stall, stalls};
 use crate::system::System;
 use crate::weather::Weather;
 
@@ -23,6 +24,7 @@ pub(crate) struct Report {
     weather: Weather,
     cases: Vec<CaseReport>,
     absent: Vec<Absent>,
+    pub(crate) stalls: Vec<Stall>,
 }
 
 #[derive(Debug, Serialize)]
@@ -55,6 +57,7 @@ impl Report {
             weather: plan.weather,
             cases: plan.cases.iter().map(of_case).collect(),
             absent: results.absent.clone(),
+            stalls: stalls(plan.weather, &results.cases),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use anyhow::{Result, bail};
 
 use crate::message::Tally;
-use crate::orders::{Order, Reply, serve};
+use crate::orders::{Arrived, Order, Reply, serve};
 
 /// What one subscriber has got, for the one that receives and for the one that is asked.
 #[derive(Clone, Debug, Default)]
@@ -26,8 +26,13 @@ impl SharedTally {
 pub(crate) async fn serve_subscribers(tallies: &[SharedTally]) -> Result<()> {
     serve(async |order| match order {
         Order::Count => {
-            let arrived = tallies.iter().map(|tally| tally.lock().arrived());
-            arrived.sum::<Result<u64>>().map(Reply::Count)
+            let mut all = Arrived::default();
+            for tally in tallies {
+                let tally = *tally.lock();
+                all.count += tally.arrived()?;
+                all.longest_gap = all.longest_gap.max(tally.longest_gap());
+            }
+            Ok(Reply::Arrived(all))
         }
         Order::Measure(_) | Order::SendFile(_) => bail!("this client sends nothing"),
     })

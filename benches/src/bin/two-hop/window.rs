@@ -44,6 +44,7 @@ impl Window {
             cpu_us: cpu_us.collect(),
             latencies: Latencies::new(),
             alone: None,
+            longest: Duration::ZERO,
             expected: 0,
             arrived: 0,
         })
@@ -55,6 +56,7 @@ impl Window {
 pub(crate) struct Requests {
     load: Load,
     latencies: Latencies,
+    longest: Duration,
     phase: Phase,
 }
 
@@ -69,11 +71,12 @@ impl Requests {
     /// Begins with the warm-up.
     pub(crate) fn begin(load: &Load) -> Self {
         let phase = Phase::WarmUp { until: now() + load.warm_up };
-        Self { load: load.clone(), latencies: Latencies::new(), phase }
+        Self { load: load.clone(), latencies: Latencies::new(), longest: Duration::ZERO, phase }
     }
 
-    /// Notes an answer, if it comes within the window.
+    /// Notes an answer; only within the window it counts, but the longest is told of all.
     pub(crate) fn answered(&mut self, took: Duration) {
+        self.longest = self.longest.max(took);
         match self.phase {
             Phase::Measuring { .. } => self.latencies.record(took),
             Phase::WarmUp { .. } | Phase::Over(_) => {}
@@ -109,7 +112,7 @@ impl Requests {
             anyhow::bail!("the requests ended before the window did");
         };
         ensure!(self.latencies.count() > 0, "no answer came within the window");
-        Ok(Measured { latencies: self.latencies, ..measured })
+        Ok(Measured { latencies: self.latencies, longest: self.longest, ..measured })
     }
 }
 
@@ -136,6 +139,7 @@ mod tests {
         assert_eq!(goes_on, [true, true, true, false, false]);
         let measured = run.finish().unwrap();
         assert_eq!((measured.done, measured.cpu_us.len()), (2, 1));
+        assert_eq!(measured.longest, Duration::from_millis(900));
         let p99_us = measured.latencies.quantile_us(0.99).unwrap();
         assert!((29_900.0..30_100.0).contains(&p99_us), "{p99_us}");
     }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 
 use super::{Access, SUBJECT};
+use crate::clock::now;
 use crate::crowd::{Attach, serve_crowd};
 use crate::door::Door;
 use crate::message::{Content, Kind};
@@ -65,7 +66,7 @@ async fn receive(
     while let Some(message) = subscription.next().await {
         let is_right = match Content::decode(&message.payload) {
             Some(Content { kind: Kind::OneWay, number }) => {
-                tally.lock().arrive(number);
+                tally.lock().arrive(now(), number);
                 true
             }
             Some(Content { kind: Kind::Request, .. }) => {

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::{Access, TOPIC};
 use crate::certs::Party;
+use crate::clock::now;
 use crate::crowd::{Attach, serve_crowd};
 use crate::door::Door;
 use crate::message::{Content, Kind};
@@ -55,7 +56,7 @@ async fn receive(_client: Client, mut subscription: Subscription, tally: SharedT
     while let Some(message) = subscription.next().await {
         let is_right = match (message.mode(), Content::decode(message.payload())) {
             (Mode::Multicast, Some(Content { kind: Kind::OneWay, number })) => {
-                tally.lock().arrive(number);
+                tally.lock().arrive(now(), number);
                 true
             }
             // By this the publisher finds out who is there.

@@ -2,6 +2,7 @@
 
 use std::array;
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use bytes::{Bytes, BytesMut};
@@ -9,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use super::frame::{Cutter, put};
 use super::transport::{Lane, Transport};
 use crate::certs::Party;
+use crate::clock::now;
 use crate::door::Door;
 use crate::message::{Content, Kind, Tally};
 use crate::subscriber::{SharedTally, serve_subscribers};
@@ -34,9 +36,10 @@ async fn answer(lane: &mut Lane, tally: &SharedTally) -> Result<()> {
     let mut chunks: [Bytes; CHUNKS_PER_READ] = array::from_fn(|_| Bytes::new());
     let (mut cutter, mut answers) = (Cutter::default(), BytesMut::new());
     while let Some(count) = lane.receive.read_chunks(&mut chunks).await.context("the link broke")? {
+        let at = now();
         for chunk in &mut chunks[..count] {
             let mut tally = tally.lock();
-            cutter.cut(&std::mem::take(chunk), |frame| handle(frame, &mut tally, &mut answers));
+            cutter.cut(&std::mem::take(chunk), |frame| handle(at, frame, &mut tally, &mut answers));
         }
         if !answers.is_empty() {
             let answers = answers.split().freeze();
@@ -46,9 +49,9 @@ async fn answer(lane: &mut Lane, tally: &SharedTally) -> Result<()> {
     Ok(())
 }
 
-fn handle(frame: Option<(Content, usize)>, tally: &mut Tally, answers: &mut BytesMut) {
+fn handle(at: Instant, frame: Option<(Content, usize)>, tally: &mut Tally, answers: &mut BytesMut) {
     match frame {
-        Some((Content { kind: Kind::OneWay, number }, _)) => tally.arrive(number),
+        Some((Content { kind: Kind::OneWay, number }, _)) => tally.arrive(at, number),
         Some((content @ Content { kind: Kind::Request, .. }, payload_bytes)) => {
             put(answers, content, payload_bytes);
         }
@@ -71,7 +74,7 @@ mod tests {
     fn one_way_frames_are_counted_until_the_end_is_asked_for() {
         let (mut tally, mut answers) = (Tally::default(), BytesMut::new());
         for (kind, number) in [(Kind::OneWay, 0), (Kind::OneWay, 1), (Kind::End, 0)] {
-            handle(Some((Content { kind, number }, 16)), &mut tally, &mut answers);
+            handle(now(), Some((Content { kind, number }, 16)), &mut tally, &mut answers);
         }
         let mut said = Vec::new();
         Cutter::default().cut(&answers, |frame| said.extend(frame));
@@ -81,7 +84,7 @@ mod tests {
     #[test]
     fn a_frame_that_makes_no_sense_is_wrong() {
         let mut tally = Tally::default();
-        handle(None, &mut tally, &mut BytesMut::new());
+        handle(now(), None, &mut tally, &mut BytesMut::new());
         assert!(tally.arrived().is_err());
     }
 }
