@@ -93,7 +93,13 @@ const DATAGRAM_BYTES_MAX: usize = 65_535;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
     use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
 
     #[tokio::test]
     async fn a_wire_passes_both_ways_until_it_is_dropped_and_leaves_no_socket() {
@@ -108,8 +114,11 @@ mod tests {
         let (length, from) = dialer.recv_from(&mut datagram).await.unwrap();
         assert_eq!((&datagram[..length], from), (&b"back"[..], wire.addr));
         drop(wire);
-        while UdpSocket::bind(from).await.is_err() {
-            tokio::task::yield_now().await;
-        }
+        let is_gone = async {
+            while UdpSocket::bind(from).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, is_gone).await.expect("nothing passes datagrams any more");
     }
 }
