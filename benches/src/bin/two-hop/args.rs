@@ -51,6 +51,9 @@ pub(crate) struct BenchArgs {
     /// delay (50 to 150 ms), reorder (2 %). NATS has no such nodes.
     #[arg(long, value_name = "WEATHER", default_value = "clear")]
     weather: Weather,
+    /// On how many threads each node of AMOP does the work of its links.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    workers: u8,
     /// How long each run is measured, in seconds.
     #[arg(long, default_value_t = 2.0, value_parser = seconds)]
     seconds: f64,
@@ -115,6 +118,7 @@ impl BenchArgs {
             node_binary: self.node_binary()?,
             nats_server: self.nats_server.clone(),
             weather: self.weather,
+            workers: self.workers,
         })
     }
 

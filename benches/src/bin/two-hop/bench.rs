@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     /// The server of NATS, if there is one.
     pub(crate) nats_server: Option<PathBuf>,
     pub(crate) weather: Weather,
+    /// On how many threads each of AMOP's nodes does the work of its links.
+    pub(crate) workers: u8,
 }
 
 /// What came of a plan.
@@ -68,8 +70,8 @@ pub(crate) async fn run(plan: &Plan) -> Result<Results> {
         nats::write_certs(dir.path())?;
     }
     let (node_binary, nats_server) = (plan.node_binary.clone(), plan.nats_server.clone());
-    let weather = plan.weather;
-    let site = Site { dir: dir.path().to_owned(), node_binary, nats_server, weather };
+    let (weather, workers) = (plan.weather, plan.workers);
+    let site = Site { dir: dir.path().to_owned(), node_binary, nats_server, weather, workers };
     let mut cases = Vec::new();
     for case in &plan.cases {
         let mut all = Vec::new();

@@ -27,6 +27,8 @@ pub(crate) struct Site {
     pub(crate) nats_server: Option<PathBuf>,
     /// What is between the nodes.
     pub(crate) weather: Weather,
+    /// On how many threads each of AMOP's nodes does the work of its links.
+    pub(crate) workers: u8,
 }
 
 /// How long each part of a run takes.

@@ -22,6 +22,8 @@ pub(crate) struct Report {
     repeats: u32,
     /// Between the nodes.
     weather: Weather,
+    /// On so many threads each of AMOP's nodes did the work of its links.
+    workers: u8,
     cases: Vec<CaseReport>,
     absent: Vec<Absent>,
     pub(crate) stalls: Vec<Stall>,
@@ -55,6 +57,7 @@ impl Report {
             window_seconds: plan.timing.window.as_secs_f64(),
             repeats: plan.repeats,
             weather: plan.weather,
+            workers: plan.workers,
             cases: plan.cases.iter().map(of_case).collect(),
             absent: results.absent.clone(),
             stalls: stalls(plan.weather, &results.cases),
@@ -96,6 +99,9 @@ impl fmt::Display for Report {
         writeln!(f, "in parentheses ours through theirs")?;
         if self.weather != Weather::Clear {
             writeln!(f, "weather between the nodes: {}", self.weather)?;
+        }
+        if self.workers > 1 {
+            writeln!(f, "threads for the links of each node of AMOP: {}", self.workers)?;
         }
         for case in &self.cases {
             write!(f, "\n{case}")?;
@@ -157,6 +163,7 @@ mod tests {
             node_binary: PathBuf::from("/bin/echo"),
             nats_server: None,
             weather: Weather::Clear,
+            workers: 1,
         };
         let why = "it is not there".to_owned();
         let results = Results {

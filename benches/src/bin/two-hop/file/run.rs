@@ -69,6 +69,7 @@ impl Setting {
             node_binary: plan.node_binary.clone(),
             nats_server: None,
             weather: plan.weather,
+            workers: plan.workers,
         };
         Self { dir: dir.to_owned(), site, timing: plan.timing, mib, receivers }
     }

@@ -22,24 +22,19 @@ pub(crate) async fn start_nodes(site: &Site, count: usize) -> Result<Servers> {
     let mut servers = Servers::default();
     let mut dial = None;
     for node in Party::NODES.into_iter().take(count) {
-        let (daemon, started) = start_node(&site.node_binary, &site.dir, node, dial).await?;
+        let (daemon, started) = start_node(site, node, dial).await?;
         servers.push(daemon, Door { node, addr: started.sdk_addr });
         dial = Some(Door { node, addr: site.weather.before(started.p2p_addr).await? });
     }
     Ok(servers)
 }
 
-async fn start_node(
-    program: &Path,
-    dir: &Path,
-    party: Party,
-    dial: Option<Door>,
-) -> Result<(Child, Started)> {
-    let path = dir.join(format!("{}.toml", party.dns()));
-    fs::write(&path, config(dir, party, dial))
+async fn start_node(site: &Site, party: Party, dial: Option<Door>) -> Result<(Child, Started)> {
+    let path = site.dir.join(format!("{}.toml", party.dns()));
+    fs::write(&path, config(&site.dir, party, site.workers, dial))
         .with_context(|| format!("cannot write {}", path.display()))?;
     let arguments = [OsStr::new("--config"), path.as_os_str()];
-    let mut node = Child::start(party.dns(), program, arguments)?;
+    let mut node = Child::start(party.dns(), &site.node_binary, arguments)?;
     match node.find_in_log(READY_WITHIN, started).await {
         Ok(started) => Ok((node, started)),
         Err(error) => Err(with_last_words(&error, [&mut node]).await),
@@ -48,11 +43,11 @@ async fn start_node(
 
 /// The text of `amop.toml` for one of the nodes. It takes free ports, which it tells in its log. All clients come from
 /// one address, more than an address may link as fast as that: they are let in.
-fn config(dir: &Path, party: Party, dial: Option<Door>) -> String {
+fn config(dir: &Path, party: Party, workers: u8, dial: Option<Door>) -> String {
     let (agency, label) = party.agency_and_label();
     let (root, chain, key) = (certs::root(dir), party.chain(dir), party.key(dir));
     let mut text = format!(
-        "[node]\nname = {label:?}\nagency = {agency:?}\n\n\
+        "[node]\nname = {label:?}\nagency = {agency:?}\nworkers = {workers}\n\n\
          [tls]\nca = {root:?}\ncert = {chain:?}\nkey = {key:?}\n\n\
          [sdk]\nlisten = \"127.0.0.1:0\"\n\n\
          [limits]\naddress.handshakes = \"200/s\"\naddress.handshakes_burst = 16384\n\n\
@@ -99,10 +94,11 @@ mod tests {
     #[test]
     fn only_a_node_that_has_one_before_it_dials() {
         let dir = Path::new("/tmp/x");
-        let first = config(dir, Party::Node1, None);
+        let first = config(dir, Party::Node1, 2, None);
+        assert!(first.contains("workers = 2\n"), "{first}");
         assert!(first.contains("agency = \"bank-a\"") && !first.contains("p2p.peer"), "{first}");
         let before = Door { node: Party::Node1, addr: SocketAddr::from(([127, 0, 0, 1], 7)) };
-        let second = config(dir, Party::Node2, Some(before));
+        let second = config(dir, Party::Node2, 1, Some(before));
         assert!(second.contains("name = \"n1.node.bank-a.amop\""), "{second}");
         assert!(second.contains("addr = [\"127.0.0.1:7\"]"), "{second}");
     }
