@@ -159,9 +159,9 @@ impl<'a> Run<'a> {
 
     /// Has a wire treat datagrams so for a while.
     async fn spoil_wire(&mut self, ways: [Weather; 2], told: &str) -> Result<()> {
-        let (number, span) = (self.net.wires().count(), self.span(500, 15_000));
+        let (number, span) = (self.net.every_wire().count(), self.span(500, 15_000));
         let number = self.draw(number);
-        let wire = self.net.wires().nth(number).context("there are wires")?;
+        let wire = self.net.every_wire().nth(number).context("there are wires")?;
         tell(&format!("the wire from {} {told}, for {span:?}", wire.name));
         wire.set_ways(ways);
         sleep(span).await;

@@ -21,7 +21,7 @@ use crate::proxy::Wire;
 pub(crate) struct Net {
     pub(crate) nodes: Vec<Daemon>,
     /// Between nodes.
-    wires: Vec<Wire>,
+    pub(crate) wires: Vec<Wire>,
     pub(crate) publishers: Vec<ClientProcess>,
     pub(crate) subscribers: Vec<ClientProcess>,
     consortium: Consortium,
@@ -124,7 +124,7 @@ impl Net {
     }
 
     /// Every wire that there is: first those between nodes, then those of the clients that live.
-    pub(crate) fn wires(&self) -> impl Iterator<Item = &Wire> {
+    pub(crate) fn every_wire(&self) -> impl Iterator<Item = &Wire> {
         let clients = self.publishers.iter().chain(&self.subscribers);
         self.wires.iter().chain(clients.flat_map(|client| &client.wires))
     }

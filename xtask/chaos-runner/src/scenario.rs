@@ -34,7 +34,7 @@ pub(crate) enum Scenario {
     Stop,
     /// Nothing passes between two nodes, or a client and its node, for a while, both ways or one way.
     Blackhole,
-    /// Every link between nodes, and between clients and nodes, is as bad as a bad long way.
+    /// Every link between nodes is as bad as a bad long way.
     BadLink,
     /// All of that in turn, as it is drawn.
     Mix,
@@ -177,7 +177,7 @@ impl Scenario {
                 }
             }
             Self::BadLink => {
-                run.net.wires().for_each(|wire| wire.set(BAD));
+                run.net.wires.iter().for_each(|wire| wire.set(BAD));
                 sleep(run.until - now()).await;
             }
             Self::Kill => run.strike_with(&[Blow::Kill]).await?,
@@ -198,7 +198,7 @@ impl Scenario {
 /// Mends everything, lets it be well for a while, and has all clients come to their ends. Answers from
 /// when on it was well.
 async fn finish(net: &mut Net) -> Result<u64> {
-    net.wires().for_each(|wire| wire.set(Weather::default()));
+    net.every_wire().for_each(|wire| wire.set(Weather::default()));
     sleep(MENDED).await;
     let calm_from = micros();
     sleep(CALM).await;
