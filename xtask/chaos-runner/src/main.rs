@@ -1,9 +1,9 @@
 //! Runs real nodes and clients through real failures; `cargo xtask chaos` builds and starts it.
 //!
 //! Everything that is tested is a process of its own: nodes are the daemon as it is shipped, clients this
-//! program in another role. Between nodes, and between clients and nodes, lies a proxy of
-//! ours, which treats datagrams as badly as a scenario wants; only where what clients feel is measured, they have none. Clients write down what they do and see, and what they wrote is judged by the rules of
-//! the simulated world.
+//! program in another role. Between nodes, and between clients and nodes, lies a proxy of ours, which treats
+//! datagrams as badly as a scenario wants; where what clients feel is measured, they have none. Clients write
+//! down what they do and see, and what they wrote is judged by the rules of the simulated world.
 
 mod blows;
 mod books;
