@@ -244,7 +244,6 @@ fn topics_of_one_node() -> String {
 fn the_table_of_limits_names_the_limits_that_hold() {
     let table = rows("| what | key | limit | past it |");
     let seconds = |span: Duration| format!("{} s", span.as_secs());
-    let kibibytes = |bytes: usize| format!("{} KiB", bytes >> 10);
     let mebibytes = |bytes: usize| format!("{} MiB", bytes >> 20);
     let (usual, links) = (Limits::default(), Settings::default());
     let expected = [
