@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use amop_wire::FileOffer;
@@ -21,6 +21,8 @@ pub(crate) struct Dirs {
     pub(crate) names: OwnedFd,
     /// Where the others are.
     pub(crate) parts: OwnedFd,
+    /// Waits until a file or a directory is on the disk; a test has it fail.
+    pub(crate) fsync: fn(BorrowedFd<'_>) -> rustix::io::Result<()>,
 }
 
 /// What the files of one part are called: who sends, to which topic, under which id.
@@ -38,6 +40,16 @@ pub(crate) enum Kind {
     Data,
     /// What has come.
     Done,
+    /// One of the small ones, while it is written.
+    Half,
+    /// The file whose place it took, until that is safe.
+    Old,
+}
+
+impl Kind {
+    /// All that there is of a file that comes, what says what it is first: without it no data are taken for it.
+    pub(crate) const COMING: [Self; 5] =
+        [Self::Offer, Self::List, Self::Data, Self::Half, Self::Old];
 }
 
 impl Dirs {
@@ -49,7 +61,12 @@ impl Dirs {
             Err(error) => return Err(error.into()),
         }
         let parts = rustix::fs::openat(&names, PARTS, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
-        Ok(Self { names, parts })
+        Ok(Self { names, parts, fsync: |fd| rustix::fs::fsync(fd) })
+    }
+
+    /// Waits until a file or a directory is on the disk.
+    pub(crate) fn sync(&self, fd: &impl AsFd) -> io::Result<()> {
+        Ok((self.fsync)(fd.as_fd())?)
     }
 
     /// Opens a file of a part for reading and writing, and makes it if there is none.
@@ -74,14 +91,16 @@ impl Dirs {
 
     /// Writes a small file of a part, whole or not at all, and waits until it is on the disk.
     pub(crate) fn write_part(&self, key: &Key, kind: Kind, content: &[u8]) -> io::Result<()> {
-        let half = format!("{}.half", key.0);
+        let half = key.file(Kind::Half);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | NO_SURPRISE;
         let mode = Mode::RUSR | Mode::WUSR;
         let mut file = File::from(rustix::fs::openat(&self.parts, half.as_str(), flags, mode)?);
-        file.write_all(content)?;
-        file.sync_all()?;
+        if let Err(error) = file.write_all(content).and_then(|()| self.sync(&file)) {
+            let _ = self.remove(key, &[Kind::Half]);
+            return Err(error);
+        }
         rustix::fs::renameat(&self.parts, half.as_str(), &self.parts, key.file(kind))?;
-        Ok(rustix::fs::fsync(&self.parts)?)
+        self.sync(&self.parts)
     }
 
     /// Removes files of a part, in this order; what is not there does not matter.
@@ -98,7 +117,7 @@ impl Dirs {
     /// Remembers that this file has come, and forgets how.
     pub(crate) fn mark_done(&self, key: &Key, offer: &FileOffer) -> io::Result<()> {
         self.write_part(key, Kind::Done, &record_of(offer))?;
-        self.remove(key, &[Kind::Offer, Kind::List, Kind::Data])
+        self.remove(key, &Kind::COMING)
     }
 }
 
@@ -126,6 +145,8 @@ impl Key {
             Kind::List => "list",
             Kind::Data => "data",
             Kind::Done => "done",
+            Kind::Half => "half",
+            Kind::Old => "old",
         };
         format!("{}.{ending}", self.0)
     }
@@ -136,6 +157,12 @@ pub(crate) fn record_of(offer: &FileOffer) -> Vec<u8> {
     let (sha256, list) = (hex(&offer.sha256), hex(&offer.list_sha256));
     let (size, label) = (offer.layout.size(), &offer.label);
     format!("AMOP-FILE/v1\nsize {size}\nsha256 {sha256}\nlist {list}\nlabel {label}\n").into_bytes()
+}
+
+/// Whether a disk, or what its user may take of it, is full.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use amop_wire::{FileOffer, Reason};
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
-use crate::files::{Dirs, Key, Kind, record_of};
+use crate::files::{Dirs, Key, Kind, is_full, record_of};
 use crate::part::Part;
 use crate::place::{Standing, look};
 use crate::{Settings, keep};
@@ -26,6 +26,14 @@ pub(crate) struct Opened {
     pub(crate) dirs: Dirs,
     pub(crate) path: PathBuf,
     pub(crate) settings: Settings,
+    /// Held by whoever measures what room there is, until it has taken its own.
+    room: Mutex<()>,
+}
+
+impl Opened {
+    pub(crate) fn new(dirs: Dirs, path: PathBuf, settings: Settings) -> Self {
+        Self { dirs, path, settings, room: Mutex::default() }
+    }
 }
 
 /// What an offer comes to.
@@ -33,7 +41,8 @@ pub(crate) struct Opened {
 pub enum Prepared {
     /// It can be received; perhaps some of it is there.
     Part(Box<Part>),
-    /// It is there already, complete and under its name; or was, within the time for which that is remembered.
+    /// It is there already, complete and under its name; or was, within the time for which that is remembered, and
+    /// no other stands there now.
     AlreadyThere,
 }
 
@@ -45,7 +54,12 @@ impl Folder {
     /// [`FolderError`] if that cannot be read or written.
     pub fn open(path: &Path, settings: Settings) -> Result<Self, FolderError> {
         let dirs = Dirs::open(path).map_err(FolderError)?;
-        Ok(Self(Arc::new(Opened { dirs, path: path.to_owned(), settings })))
+        Ok(Self(Arc::new(Opened::new(dirs, path.to_owned(), settings))))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(opened: Arc<Opened>) -> Self {
+        Self(opened)
     }
 
     /// Judges an offer, makes room for the whole file, and finds out what of it is there: which takes as
@@ -64,28 +78,31 @@ impl Folder {
         if !settings.accept.is_empty() && !settings.accept.iter().any(|it| it.matches(name)) {
             return Err(RefusedFile::NotWanted);
         }
-        keep::remove_old(dirs, now, settings.keep).map_err(RefusedFile::Directory)?;
+        keep::remove_old(dirs, now, settings.keep).map_err(RefusedFile::of_disk)?;
         let (key, record) = (Key::of(offer), record_of(offer));
-        for kind in [Kind::Done, Kind::Offer] {
-            match dirs.read_part(&key, kind).map_err(RefusedFile::Directory)? {
-                Some(other) if other != record => return Err(RefusedFile::IdReused),
-                Some(_) if kind == Kind::Done => return Ok(Prepared::AlreadyThere),
-                Some(_) | None => {}
-            }
-        }
-        match look(dirs, offer, settings.overwrite).map_err(RefusedFile::Directory)? {
+        let was_done = self.was_done(&key, &record)?;
+        match look(dirs, offer, settings.overwrite).map_err(RefusedFile::of_disk)? {
             Standing::Taken => return Err(RefusedFile::Exists),
-            Standing::TheSame => {
-                // It may have got its name just before we were killed.
-                rustix::fs::fsync(&dirs.names).map_err(directory)?;
-                dirs.mark_done(&key, offer).map_err(RefusedFile::Directory)?;
+            Standing::TheSame(file) => {
+                // Others may have put it there, or we just before we were killed.
+                dirs.sync(&file).map_err(RefusedFile::of_disk)?;
+                dirs.sync(&dirs.names).map_err(RefusedFile::of_disk)?;
+                dirs.mark_done(&key, offer).map_err(RefusedFile::of_disk)?;
                 return Ok(Prepared::AlreadyThere);
             }
-            Standing::Free => {}
+            Standing::Nothing if was_done => return Ok(Prepared::AlreadyThere),
+            Standing::Nothing => {}
+            // What came then is not what is there now.
+            Standing::Free => dirs.remove(&key, &[Kind::Done]).map_err(RefusedFile::of_disk)?,
         }
-        let data = self.make_room(&key, offer, &record)?;
+        let data = self.make_room(&key, offer)?;
+        if let Err(error) = self.write_down(&key, &record) {
+            // Nobody would know what was taken room for.
+            let _ = dirs.remove(&key, &Kind::COMING);
+            return Err(RefusedFile::of_disk(error));
+        }
         let part = Part::resume(self.0.clone(), key, offer.clone(), data);
-        Ok(Prepared::Part(Box::new(part.map_err(RefusedFile::Directory)?)))
+        Ok(Prepared::Part(Box::new(part.map_err(RefusedFile::of_disk)?)))
     }
 
     /// Removes what nobody has written to for longer than it is kept. Answers how many bytes that were.
@@ -97,44 +114,60 @@ impl Folder {
         keep::remove_old(&self.0.dirs, now, self.0.settings.keep).map_err(FolderError)
     }
 
-    /// Opens and locks the data of a part, as long as the file, and says on the disk what it is.
-    fn make_room(&self, key: &Key, offer: &FileOffer, record: &[u8]) -> Result<File, RefusedFile> {
-        let Opened { dirs, settings, .. } = &*self.0;
+    /// Whether this file has come before. Another one under its key is refused.
+    fn was_done(&self, key: &Key, record: &[u8]) -> Result<bool, RefusedFile> {
+        let read = |kind| self.0.dirs.read_part(key, kind).map_err(RefusedFile::of_disk);
+        let (done, coming) = (read(Kind::Done)?, read(Kind::Offer)?);
+        if [&done, &coming].into_iter().flatten().any(|known| known != record) {
+            return Err(RefusedFile::IdReused);
+        }
+        Ok(done.is_some())
+    }
+
+    /// Opens and locks the data of a part, as long as the file.
+    fn make_room(&self, key: &Key, offer: &FileOffer) -> Result<File, RefusedFile> {
+        let Opened { dirs, settings, room, .. } = &*self.0;
         let size = offer.layout.size();
-        if !keep::make_room(dirs, key, size, settings.quota_bytes)
-            .map_err(RefusedFile::Directory)?
-        {
+        let _alone = room.lock().unwrap_or_else(PoisonError::into_inner);
+        if !keep::make_room(dirs, key, size, settings.quota_bytes).map_err(RefusedFile::of_disk)? {
             return Err(RefusedFile::DiskFull);
         }
-        let known = dirs.read_part(key, Kind::Offer).map_err(RefusedFile::Directory)?;
-        let data = dirs.open_part(key, Kind::Data).map_err(RefusedFile::Directory)?;
-        if !keep::lock(&data).map_err(RefusedFile::Directory)? {
+        let known = dirs.read_part(key, Kind::Offer).map_err(RefusedFile::of_disk)?;
+        let data = dirs.open_part(key, Kind::Data).map_err(RefusedFile::of_disk)?;
+        if !keep::lock(&data).map_err(RefusedFile::of_disk)? {
             return Err(RefusedFile::Busy);
         }
-        let metadata = data.metadata().map_err(RefusedFile::Directory)?;
+        let metadata = data.metadata().map_err(RefusedFile::of_disk)?;
         if metadata.nlink() == 0 {
             return Err(RefusedFile::Busy); // It was removed before we had locked it.
         }
-        if known.is_none() {
-            data.set_len(0).map_err(RefusedFile::Directory)?; // Of nobody knows what.
+        // Of nobody knows what, or longer than the file, and so not of it.
+        if known.is_none() || metadata.len() > size {
+            data.set_len(0).map_err(RefusedFile::of_disk)?;
         }
         if (known.is_none() || metadata.len() != size)
             && let Err(error) = allocate(&data, size, settings.keep_free_bytes)
         {
             // Without room it is worth nothing; what stays is cleaned another time.
-            let _ = dirs.remove(key, &[Kind::Offer, Kind::List, Kind::Data]);
+            let _ = dirs.remove(key, &Kind::COMING);
             return Err(error);
         }
-        if known.is_none() {
-            dirs.write_part(key, Kind::Offer, record).map_err(RefusedFile::Directory)?;
-        }
         Ok(data)
+    }
+
+    /// Says on the disk what comes, unless that is said.
+    fn write_down(&self, key: &Key, record: &[u8]) -> io::Result<()> {
+        let dirs = &self.0.dirs;
+        match dirs.read_part(key, Kind::Offer)? {
+            Some(_) => Ok(()),
+            None => dirs.write_part(key, Kind::Offer, record),
+        }
     }
 }
 
 /// Takes room for a whole file, so that a full disk is noticed before the first byte comes.
 fn allocate(data: &File, size: u64, keep_free: u64) -> Result<(), RefusedFile> {
-    let disk = rustix::fs::fstatvfs(data).map_err(directory)?;
+    let disk = rustix::fs::fstatvfs(data).map_err(|error| RefusedFile::of_disk(error.into()))?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     if free < size.saturating_add(keep_free) {
         return Err(RefusedFile::DiskFull);
@@ -144,15 +177,10 @@ fn allocate(data: &File, size: u64, keep_free: u64) -> Result<(), RefusedFile> {
     }
     match rustix::fs::fallocate(data, FallocateFlags::empty(), 0, size) {
         Ok(()) => Ok(()),
-        Err(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => Err(RefusedFile::DiskFull),
         // A file system that cannot: what is free now must do.
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => data.set_len(size).map_err(RefusedFile::Directory),
-        Err(error) => Err(directory(error)),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => data.set_len(size).map_err(RefusedFile::of_disk),
+        Err(error) => Err(RefusedFile::of_disk(error.into())),
     }
-}
-
-fn directory(error: Errno) -> RefusedFile {
-    RefusedFile::Directory(error.into())
 }
 
 /// A directory cannot be used for files.
@@ -182,8 +210,9 @@ pub enum RefusedFile {
     /// The disk, or the quota, has no room for it.
     #[error("there is no room for the file")]
     DiskFull,
-    /// Another process receives it into the same directory.
-    #[error("another process receives this file")]
+    /// It is being received into the same directory: by another process, or by this one, which has not let go of
+    /// it yet. It may be free a moment later.
+    #[error("this file is being received already")]
     Busy,
     /// The directory fails, is not permitted, or is gone.
     #[error("the directory cannot be read or written")]
@@ -191,6 +220,10 @@ pub enum RefusedFile {
 }
 
 impl RefusedFile {
+    fn of_disk(error: io::Error) -> Self {
+        if is_full(&error) { Self::DiskFull } else { Self::Directory(error) }
+    }
+
     /// What is said of it over the network.
     #[must_use]
     pub fn reason(&self) -> Reason {

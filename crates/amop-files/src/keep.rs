@@ -80,8 +80,7 @@ fn lying(dirs: &Dirs) -> io::Result<BTreeMap<Key, Lying>> {
     Ok(all)
 }
 
-/// Removes the part unless it is being received: first what says what it is, so that no other data can be
-/// taken for it.
+/// Removes the part unless it is being received.
 fn remove_if_idle(dirs: &Dirs, key: &Key, with_done: bool) -> io::Result<bool> {
     let flags = OFlags::RDONLY | NO_SURPRISE;
     let data = match rustix::fs::openat(&dirs.parts, key.file(Kind::Data), flags, Mode::empty()) {
@@ -94,7 +93,7 @@ fn remove_if_idle(dirs: &Dirs, key: &Key, with_done: bool) -> io::Result<bool> {
     {
         return Ok(false);
     }
-    dirs.remove(key, &[Kind::Offer, Kind::List, Kind::Data])?;
+    dirs.remove(key, &Kind::COMING)?;
     if with_done {
         dirs.remove(key, &[Kind::Done])?;
     }

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod chunks;
+#[cfg(test)]
+mod failing;
 mod files;
 mod folder;
 mod hashing;

@@ -14,13 +14,13 @@ use std::time::Duration;
 use amop_wire::limits::FILE_CHUNK_BYTES;
 use amop_wire::{FileOffer, Reason};
 use bytes::BytesMut;
-use rustix::fs::{RenameFlags, Timespec, Timestamps};
+use rustix::fs::{Timespec, Timestamps};
 use sha2::{Digest, Sha256};
 
-use crate::files::{Key, Kind};
+use crate::files::{Key, Kind, is_full};
 use crate::folder::Opened;
 use crate::hashing::{hash_so_far, read_chunk, sha256};
-use crate::place::place;
+use crate::place::{Placed, place, take_back};
 
 /// A file that is being received; nobody else can receive it as long as this is held. Dropped, it
 /// keeps what is there for the next time.
@@ -128,7 +128,7 @@ impl Part {
     /// # Errors
     ///
     /// [`PartError`] says why it has not got its name. With [`PartError::WrongHash`] what was there is
-    /// gone, else it stays.
+    /// gone, and also if the disk cannot say that it has it; else it stays. So does a file that it was to replace.
     ///
     /// # Panics
     ///
@@ -138,29 +138,28 @@ impl Part {
         let dirs = &self.folder.dirs;
         let hash: [u8; 32] = self.whole.finalize().into();
         if hash != self.offer.sha256 {
-            dirs.remove(&self.key, &[Kind::Offer, Kind::List, Kind::Data])
-                .map_err(PartError::Disk)?;
+            dirs.remove(&self.key, &Kind::COMING).map_err(PartError::Disk)?;
             return Err(PartError::WrongHash);
         }
         set_modified(&self.data, self.offer.modified_ms).map_err(PartError::Disk)?;
-        self.data.sync_all().map_err(PartError::Disk)?;
+        if let Err(error) = dirs.sync(&self.data) {
+            // A system may count as written what it could not write, and say yes the next time: so it comes anew.
+            let _ = self.data.set_len(0);
+            let _ = dirs.remove(&self.key, &Kind::COMING);
+            return Err(PartError::of_disk(error));
+        }
         let (label, overwrite) = (&self.offer.label, self.folder.settings.overwrite);
-        let is_placed = place(dirs, &self.key, label, self.offer.modified_ms, overwrite);
-        if !is_placed.map_err(PartError::Disk)? {
+        let placed = place(dirs, &self.key, label, self.offer.modified_ms, overwrite);
+        let placed = placed.map_err(PartError::Disk)?;
+        if placed == Placed::Not {
             return Err(PartError::Exists);
         }
-        if let Err(error) = rustix::fs::fsync(&dirs.names) {
+        if let Err(error) = dirs.sync(&dirs.names) {
             // What may be gone after a power cut must not be seen now.
-            let (name, data) = (label.as_str(), self.key.file(Kind::Data));
-            let _ = rustix::fs::renameat_with(
-                &dirs.names,
-                name,
-                &dirs.parts,
-                data,
-                RenameFlags::NOREPLACE,
-            );
-            return Err(PartError::Disk(error.into()));
+            take_back(dirs, &self.key, label, placed);
+            return Err(PartError::Disk(error));
         }
+        let _ = dirs.remove(&self.key, &[Kind::Old]);
         // The file is there whatever becomes of this; without it an offer is compared with the file.
         let _ = dirs.mark_done(&self.key, &self.offer);
         Ok(self.folder.path.join(label.as_str()))
@@ -171,9 +170,7 @@ impl Part {
         if self.written < list_bytes {
             self.list.extend_from_slice(bytes);
         } else {
-            self.data
-                .write_all_at(bytes, self.written - list_bytes)
-                .map_err(PartError::of_write)?;
+            self.data.write_all_at(bytes, self.written - list_bytes).map_err(PartError::of_disk)?;
             self.ahead.update(bytes);
         }
         self.written += u64::try_from(bytes.len()).expect("a length fits 64 bits");
@@ -188,7 +185,7 @@ impl Part {
                 return Ok(false);
             }
             let written = self.folder.dirs.write_part(&self.key, Kind::List, &self.list);
-            written.map_err(PartError::Disk)?;
+            written.map_err(PartError::of_disk)?;
         } else {
             if hash_so_far(&self.ahead)
                 != self.hash_up_to((self.checked - list_bytes) / FILE_CHUNK_BYTES)
@@ -278,13 +275,8 @@ impl PartError {
         }
     }
 
-    fn of_write(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::FileTooLarge => Self::DiskFull,
-            _ => Self::Disk(error),
-        }
+    fn of_disk(error: io::Error) -> Self {
+        if is_full(&error) { Self::DiskFull } else { Self::Disk(error) }
     }
 }
 
@@ -318,7 +310,7 @@ mod tests {
         let dirs = Dirs::open(dir.path()).unwrap();
         let data = dirs.open_part(&key, Kind::Data).unwrap();
         let there = offer.layout.list_bytes() + (4 << 30);
-        let folder = Arc::new(Opened { dirs, path: dir.path().to_owned(), settings });
+        let folder = Arc::new(Opened::new(dirs, dir.path().to_owned(), settings));
         let (whole, ahead) = (before.clone(), before);
         let (checked, written) = (there, there);
         let mut part = Part { folder, key, offer, data, list, checked, written, whole, ahead };

@@ -10,7 +10,7 @@ use amop_wire::{
 };
 
 use super::past::{Over, Past};
-use super::receiver::Receiver;
+use super::receiver::{Receiver, is_same_file};
 use super::receiver_effect::{ReceiverEffect, ReceiverInput};
 use super::{DiskSaid, DiskTask, End};
 
@@ -148,8 +148,11 @@ impl Inbox {
         }
         if let Some(&slot) = self.files.get(&key) {
             let receiver = &self.receivers[&slot];
-            let is_failed = receiver.end().is_some_and(|end| end != End::DONE);
-            if !is_failed || send_of(&receiver.route()) == send {
+            // Of what was done for another send the disk tells: by now another file may stand there.
+            let is_done = receiver.end() == Some(End::DONE);
+            let is_under_way = receiver.end().is_none();
+            let is_other_file = is_done && !is_same_file(&offer, receiver.offer());
+            if is_under_way || is_other_file || send_of(&receiver.route()) == send {
                 let before = send_of(&receiver.route());
                 self.pass_on(now, slot, ReceiverInput::Message(message));
                 let after = send_of(&self.receivers[&slot].route());

@@ -390,7 +390,7 @@ fn is_same_send(one: &FileRoute, other: &FileRoute) -> bool {
 }
 
 /// Whether two offers under one id are of one file (FILE-3).
-fn is_same_file(one: &FileOffer, other: &FileOffer) -> bool {
+pub(super) fn is_same_file(one: &FileOffer, other: &FileOffer) -> bool {
     let what = |offer: &FileOffer| (offer.layout, offer.sha256, offer.list_sha256);
     what(one) == what(other) && one.label == other.label
 }

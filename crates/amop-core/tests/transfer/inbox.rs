@@ -2,7 +2,7 @@
 
 use amop_core::transfer::{DiskSaid, DiskTask, Inbox, InboxEffect, InboxInput, Slot};
 use amop_wire::limits::TRANSFERS_MAX;
-use amop_wire::{FileBody, FileId, FileMessage, Instant};
+use amop_wire::{FileBody, FileId, FileMessage, FileRoute, Instant};
 
 use crate::world::{offer, route};
 
@@ -39,6 +39,35 @@ fn what_has_ended_takes_no_room_for_ever() {
     inbox.handle(later, InboxInput::Timeout);
     assert!(slots.iter().all(|slot| inbox.receiver(*slot).is_none()));
     assert_eq!(inbox.poll_timeout(), None);
+}
+
+/// FILE-9: what was there may have been replaced, or taken away; who asks again for what it was told hears the same.
+#[test]
+fn what_another_send_is_told_of_a_file_that_was_there_is_what_the_disk_says_then() {
+    let (mut inbox, now) = (Inbox::default(), Instant::default());
+    let slot = prepared(&mut inbox, now, 7).unwrap();
+    inbox.handle(now, InboxInput::Disk(slot, DiskSaid::AlreadyThere));
+    while inbox.poll_effect().is_some() {}
+    for (transfer, is_asked) in [(1, false), (8, true), (8, false), (9, true)] {
+        let mut offer = offer(5);
+        offer.id = FileId(7);
+        let message = FileMessage {
+            route: FileRoute { transfer, ..route(7) },
+            round: 1,
+            body: FileBody::Offer(Box::new(offer.clone())),
+        };
+        inbox.handle(now, InboxInput::Message(message));
+        let effects: Vec<_> = std::iter::from_fn(|| inbox.poll_effect()).collect();
+        let task = effects.iter().find_map(|effect| match effect {
+            InboxEffect::Disk(slot, DiskTask::Prepare) => Some(*slot),
+            _ => None,
+        });
+        assert_eq!(task.is_some(), is_asked, "{transfer}: {effects:?}");
+        if let Some(slot) = task {
+            inbox.handle(now, InboxInput::Disk(slot, DiskSaid::AlreadyThere));
+            while inbox.poll_effect().is_some() {}
+        }
+    }
 }
 
 /// Offers the file of this number; `None` if it has to wait.

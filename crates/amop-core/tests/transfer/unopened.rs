@@ -125,7 +125,8 @@ fn what_is_there_is_said_to_be_there_though_the_offer_cannot_be_opened() {
 fn a_send_in_whose_place_another_one_was_told_that_it_is_there_is_not_denied() {
     let mut bench = Bench::taking(1);
     bench.disk(DiskSaid::AlreadyThere);
-    assert_eq!(bench.offer(2), [done()]);
+    assert_eq!(bench.offer(2), [FileBody::Wait]);
+    assert_eq!(bench.disk(DiskSaid::AlreadyThere), [done()]);
     assert_eq!(bench.unopened(1, 2), []);
     assert_eq!(bench.unopened(2, 2), [done()]);
 }

@@ -103,6 +103,53 @@ fn what_was_done_is_forgotten_after_a_day_and_the_file_stays() {
     assert_eq!(names(&scene.inbox), [".amop-part", "big.bin"]);
 }
 
+/// Killed while one of the small files was written, or before what was replaced was removed.
+#[test]
+fn what_a_process_left_behind_that_was_killed_goes_with_the_rest() {
+    let mut scene = Scene::new(1000);
+    let folder = scene.folder();
+    for ending in ["half", "old"] {
+        let left = part_file(&scene, 1, ending);
+        std::fs::write(&left, [7; 1000]).unwrap();
+        folder.clean(in_hours(23)).unwrap();
+        assert!(left.exists(), "it may be under way");
+        folder.clean(in_hours(25)).unwrap();
+        assert!(!left.exists(), "{ending}");
+
+        std::fs::write(&left, [7; 1000]).unwrap();
+        let mut part = prepare(&folder, UNIX_EPOCH, &numbered(&scene, 1));
+        let all = scene.stream_bytes();
+        scene.receive(&mut part, all);
+        part.finish().unwrap();
+        assert!(!left.exists(), "{ending}");
+        std::fs::remove_file(scene.received()).unwrap();
+        folder.clean(in_hours(25)).unwrap();
+    }
+}
+
+/// Many threads at once, for each file one: what the first has taken the next must see.
+#[test]
+fn files_that_are_offered_at_once_do_not_share_the_room_of_one() {
+    for _ in 0..20 {
+        let scene = Scene::new(1000);
+        let folder = scene.folder_with(|settings| settings.quota_bytes = 2500);
+        let begin = std::sync::Barrier::new(8);
+        let offers: Vec<FileOffer> = (1..=8).map(|number| numbered(&scene, number)).collect();
+        let parts: Vec<_> = std::thread::scope(|scope| {
+            let prepare = |offer| {
+                begin.wait();
+                folder.prepare(UNIX_EPOCH, offer)
+            };
+            let threads: Vec<_> =
+                offers.iter().map(|offer| scope.spawn(move || prepare(offer))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(parts.iter().filter(|part| part.is_ok()).count(), 2);
+        let is_full = |refused: &RefusedFile| refused.reason() == Reason::DiskFull;
+        assert!(parts.iter().filter_map(|part| part.as_ref().err()).all(is_full));
+    }
+}
+
 #[test]
 fn over_the_quota_the_oldest_makes_room_but_never_what_is_received() {
     let scene = Scene::new(1000);

@@ -147,7 +147,10 @@ impl Disk {
         let cannot_sync = self.trouble == DiskTrouble::Sync;
         let failed = Some(DiskSaid::Failed(Reason::DirectoryFailed));
         match step {
-            Step::SyncData if cannot_sync => return failed,
+            Step::SyncData if cannot_sync => {
+                self.parts.remove(&key); // A system may forget what it could not write.
+                return failed;
+            }
             Step::SyncData => self.parts.get_mut(&key)?.is_synced = true,
             Step::Rename if self.names.contains_key(&label) => {
                 return Some(DiskSaid::Failed(Reason::FileExists));

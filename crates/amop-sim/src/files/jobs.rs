@@ -110,6 +110,10 @@ impl World {
 
     fn do_step(&mut self, client: usize, slot: Slot, offer: FileOffer, step: Step) {
         let said = self.clients[client].disk.finish(step, &offer);
+        if step == Step::SyncData && said.is_some() {
+            // What it has forgotten moves again, as after a power cut.
+            *self.file_record.power_cuts.entry(client).or_default() += 1;
+        }
         self.finished_step(client, slot, &offer, step, said);
         if let Some(said) = said {
             self.disk_says(client, slot, said);

@@ -29,7 +29,7 @@ pub(crate) struct FileRecord {
     pub(crate) instances: BTreeMap<Instance, usize>,
     pub(super) secrets: SecretFiles,
     pub(super) attempts: Attempts,
-    /// How often the power of a client was cut.
+    /// How often a client's power was cut, or its disk forgot what it could not write.
     pub(crate) power_cuts: BTreeMap<usize, u32>,
 }
 
@@ -391,7 +391,7 @@ impl World {
         self.file_record.power_cuts.get(&client).copied().unwrap_or(0)
     }
 
-    fn send_id(&self, client: usize, transfer: u64) -> Option<FileSendId> {
+    pub(super) fn send_id(&self, client: usize, transfer: u64) -> Option<FileSendId> {
         let core = self.clients[client].core.as_ref()?;
         Some(FileSendId(core.instance(), transfer))
     }
