@@ -27,8 +27,9 @@ pub struct Sender {
     patience: Duration,
     give_up_at: Instant,
     piece_bytes_max: u64,
-    was_offered: bool,
-    /// How many offers left for this receiver: each may have reached it, whatever became of the others.
+    /// How many offers left, whoever they were for.
+    offers_to_all: u32,
+    /// How many of them left for this receiver: each may have reached it, whatever became of the others.
     offers: u32,
     /// Whether the receiver was ever known to lack something.
     was_granted: bool,
@@ -72,7 +73,7 @@ impl Sender {
             patience,
             give_up_at: now + patience,
             piece_bytes_max: FILE_PIECE_BYTES_MAX as u64,
-            was_offered: false,
+            offers_to_all: 0,
             offers: 0,
             was_granted: false,
             furthest: 0,
@@ -117,6 +118,7 @@ impl Sender {
                 }
             }
             SenderInput::Message(message) => self.handle_message(now, &message),
+            SenderInput::NoPlace => self.handle_no_place(now),
             SenderInput::Read { round, data } => self.handle_read(round, data),
             SenderInput::ReadFailed(reason) => self.give_up(reason),
             SenderInput::Cancel => self.give_up(Reason::Cancelled),
@@ -189,9 +191,17 @@ impl Sender {
     }
 
     fn send_offer(&mut self) {
-        self.was_offered = true;
+        self.offers_to_all = self.offers_to_all.saturating_add(1);
         self.offers = self.offers.saturating_add(1);
         self.send(FileBody::Offer(Box::new(self.offer.clone())));
+    }
+
+    fn handle_no_place(&mut self, now: Instant) {
+        let State::Offering { again_at } = &mut self.state else { return };
+        *again_at = now + OFFER_AGAIN.min(self.patience / 2);
+        self.give_up_at = now + self.patience;
+        self.offers_to_all = self.offers_to_all.saturating_sub(1);
+        self.offers = self.offers.saturating_sub(1);
     }
 
     fn handle_message(&mut self, now: Instant, message: &FileMessage) {
@@ -310,7 +320,7 @@ impl Sender {
 
     fn handle_timeout(&mut self, now: Instant) {
         if self.give_up_at <= now {
-            let (code, reason) = match (self.was_offered, self.may_be_complete()) {
+            let (code, reason) = match (self.was_offered(), self.may_be_complete()) {
                 (false, _) => (Code::NotSent, Reason::NotConnected),
                 (true, true) => (Code::TimedOut, Reason::Deadline),
                 (true, false) => (Code::SubscriberUnreachable, Reason::SubscriberGone),
@@ -336,12 +346,16 @@ impl Sender {
     }
 
     fn give_up(&mut self, reason: Reason) {
-        if self.was_offered && !matches!(self.state, State::Offline) {
+        if self.was_offered() && !matches!(self.state, State::Offline) {
             self.send(FileBody::Cancel(reason));
         }
-        let is_in_doubt = self.was_offered && self.may_be_complete();
+        let is_in_doubt = self.was_offered() && self.may_be_complete();
         let code = if is_in_doubt { Code::TimedOut } else { Code::FileRefused };
         self.end(End { code, reason });
+    }
+
+    fn was_offered(&self) -> bool {
+        self.offers_to_all > 0
     }
 
     /// Whether the receiver, or one before it, may have all of it, of this send or an earlier one (FILE-10).

@@ -17,6 +17,9 @@ pub enum SenderInput {
     /// Something came for this transfer. A driver that looks for another life of a receiver that is gone
     /// keeps a refusal by a node for itself.
     Message(FileMessage),
+    /// The offer that it sent last did not leave: the client's link has no place for another transfer now
+    /// ([`Queued::Full`](super::Queued)). It is offered again, and its patience begins anew.
+    NoPlace,
     /// What was to be read.
     Read {
         /// The round for which it was.

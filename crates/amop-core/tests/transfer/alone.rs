@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use amop_core::transfer::{
-    DiskSaid, DiskTask, Inbox, InboxEffect, InboxInput, Receiver, ReceiverEffect, ReceiverInput,
-    Sender, SenderEffect, SenderInput,
+    DiskSaid, DiskTask, End, Inbox, InboxEffect, InboxInput, Receiver, ReceiverEffect,
+    ReceiverInput, Sender, SenderEffect, SenderInput,
 };
 use amop_wire::limits::{FILE_CHUNK_BYTES, FILE_IN_FLIGHT_BYTES_MAX, FILE_PIECE_BYTES_MAX};
 use amop_wire::{Code, FileBody, FileEnd, FileMessage, Instance, Instant, Reason};
@@ -240,6 +240,38 @@ fn a_file_that_gets_its_name_is_not_cancelled() {
     assert_eq!(receiver.end(), None);
     tell(&mut receiver, 1, FileBody::Cancel(Reason::Cancelled));
     assert_eq!(receiver.end(), None);
+}
+
+/// FILE-10, FILE-11: what found no place has not been offered, and its patience begins when it is.
+#[test]
+fn an_offer_that_did_not_leave_is_repeated_and_leaves_no_doubt() {
+    let at = |ms| Instant::default() + Duration::from_millis(ms);
+    let handle = |sender: &mut Sender, ms, input| {
+        sender.handle(at(ms), input);
+        std::iter::from_fn(|| sender.poll_effect()).collect::<Vec<_>>()
+    };
+    for is_cancelled in [true, false] {
+        let mut sender = sender();
+        for second in 0..600 {
+            assert_eq!(handle(&mut sender, 1000 * second, SenderInput::NoPlace), []);
+            let again_at = at(1000 * (second + 1));
+            assert_eq!(sender.poll_timeout(), Some(again_at));
+            let effects = handle(&mut sender, 1000 * (second + 1), SenderInput::Timeout);
+            assert!(matches!(&effects[..], [SenderEffect::Send(_)]), "{effects:?}");
+        }
+        handle(&mut sender, 600_000, SenderInput::NoPlace);
+        let (input, expected) = if is_cancelled {
+            (SenderInput::Cancel, End { code: Code::FileRefused, reason: Reason::Cancelled })
+        } else {
+            let body = FileBody::Refused(Code::NoSubscriber, Reason::NoSubscriber);
+            let (code, reason) = (Code::NoSubscriber, Reason::NoSubscriber);
+            handle(&mut sender, 601_000, SenderInput::Timeout); // This one leaves.
+            let refused = FileMessage { route: sender.route(), round: sender.round(), body };
+            (SenderInput::Message(refused), End { code, reason })
+        };
+        let effects = handle(&mut sender, 601_000, input);
+        assert_eq!(effects, [SenderEffect::Ended(expected)]);
+    }
 }
 
 /// A receiver of 5 chunks that has the list.

@@ -12,6 +12,8 @@
 
 mod find;
 mod outbound;
+#[cfg(test)]
+mod places;
 mod receive;
 mod seal;
 mod send;
@@ -23,7 +25,7 @@ use std::path::PathBuf;
 
 use amop_auth::FileOpener;
 use amop_core::transfer::{
-    Beside, DiskSaid, DiskTask, FileLane, FileWindows, Inbox, InboxEffect, InboxInput, Slot,
+    Beside, DiskSaid, DiskTask, FileLane, FileWindows, Inbox, InboxEffect, InboxInput, Queued, Slot,
 };
 use amop_wire::{Code, FileBody, FileMessage, FileRoute, Instance, Instant, NodeId, Reason, Topic};
 
@@ -190,8 +192,11 @@ impl Files {
         let Some(outbound) = self.outbound.get_mut(&transfer) else { return };
         act(outbound, now);
         while let Some(message) = outbound.next_message() {
-            // What has no place there is said again.
-            self.lane.push(now, (), message);
+            let is_offer = matches!(message.body, FileBody::Offer(_));
+            // What else has no place there is said again.
+            if self.lane.push(now, (), message) == Queued::Full && is_offer {
+                outbound.no_place(now);
+            }
         }
         self.over.extend(outbound.left_routes());
         if outbound.is_over() {

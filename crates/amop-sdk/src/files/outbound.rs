@@ -121,6 +121,11 @@ impl Outbound {
         self.tell(now, SenderInput::Cancel);
     }
 
+    /// Its offer did not leave.
+    pub(super) fn no_place(&mut self, now: Instant) {
+        self.tell(now, SenderInput::NoPlace);
+    }
+
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         if self.sender.poll_timeout().is_some_and(|at| at <= now) {
             self.tell(now, SenderInput::Timeout);

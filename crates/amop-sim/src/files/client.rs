@@ -9,7 +9,7 @@ use std::time::Duration;
 use amop_auth::FileOpener;
 use amop_core::transfer::{
     Addressee, Beside, DiskSaid, FileLane, FileWindows, Heard, Inbox, InboxEffect, InboxInput,
-    Sender, SenderEffect, SenderInput, Slot,
+    Queued, Sender, SenderEffect, SenderInput, Slot,
 };
 use amop_wire::{
     Code, FileBody, FileEnd, FileMessage, FileOffer, FileRoute, Instance, Instant, NodeId, Reason,
@@ -201,12 +201,7 @@ impl World {
         for effect in effects.collect::<Vec<_>>() {
             match effect {
                 SenderEffect::Send(message) => {
-                    self.note_sent(client, &message);
-                    let files = &mut self.clients[client].files;
-                    let sealed = files.sends.get_mut(&transfer).and_then(|it| it.sealed(message));
-                    if let Some(sealed) = sealed {
-                        files.lane.push(now, (), sealed);
-                    }
+                    self.send_forth(client, transfer, &message);
                 }
                 SenderEffect::Read { round, start, bytes } => {
                     let files = &mut self.clients[client].files;
@@ -223,6 +218,23 @@ impl World {
                     }
                 }
             }
+        }
+    }
+
+    /// Puts what a machine says on the lane. An offer for which that has no place has not been made.
+    fn send_forth(&mut self, client: usize, transfer: u64, message: &FileMessage) {
+        let (now, files) = (self.now, &mut self.clients[client].files);
+        let is_offer = matches!(message.body, FileBody::Offer(_));
+        let sealed = files.sends.get_mut(&transfer).and_then(|it| it.sealed(message.clone()));
+        let queued = sealed.map(|sealed| files.lane.push(now, (), sealed));
+        if is_offer && queued == Some(Queued::Full) {
+            let send = self.send_id(client, transfer);
+            if let Some(send) = send.and_then(|id| self.file_record.sends.get_mut(&id)) {
+                send.heard_at = now; // Its patience has not begun.
+            }
+            self.tell_sender(client, transfer, SenderInput::NoPlace);
+        } else {
+            self.note_sent(client, message);
         }
     }
 

@@ -251,3 +251,23 @@ fn of_more_files_than_a_node_has_memory_for_some_wait_and_all_arrive() {
         assert!(world.has_file(receiver, Content { number: 9, size: 2 * CHUNK }));
     }
 }
+
+/// FILE-11: a link has 64 places, and whoever comes next waits for one, however long that takes.
+#[test]
+fn more_files_than_a_link_has_places_wait_for_one_and_all_arrive() {
+    let (mut scene, receiver) = receiving();
+    scene.world.pause_client(receiver, 5 * SECOND);
+    let contents: Vec<Content> = (0..80).map(|number| Content { number, size: 5 }).collect();
+    let patience = |number: u64| if number < 64 { 60 * SECOND } else { 3 * SECOND };
+    let send = |content: &Content| {
+        scene.world.send_file(scene.publisher, "t", *content, patience(content.number.into()))
+    };
+    let ids: Vec<FileSendId> = contents.iter().map(send).collect();
+    scene.world.run_for(60 * SECOND);
+    for (id, content) in ids.into_iter().zip(contents) {
+        let end = scene.world.file_send(id).unwrap().end;
+        assert_eq!(scene.world.file_code(id), Some(Code::Ok), "{content:?} {end:?}");
+        assert!(scene.world.has_file(receiver, content), "{content:?}");
+    }
+    scene.end();
+}
