@@ -10,6 +10,8 @@
 //! makes a turn. What waits for the link is at most a mebibyte for each transfer, since nothing is
 //! read before there is room.
 
+mod cleaning;
+mod disk;
 mod find;
 mod outbound;
 #[cfg(test)]

@@ -5,15 +5,16 @@ use std::fmt;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
-use std::time::SystemTime;
 
 use amop_auth::SecretKey;
-use amop_core::transfer::{DiskSaid, DiskTask, End, InboxInput, Receiver, Slot};
-use amop_files::{Folder, FolderError, Part, Prepared, Settings, Wrote};
+use amop_core::transfer::{DiskTask, End, InboxInput, Receiver, Slot};
+use amop_files::{Folder, FolderError, Settings};
 use amop_wire::{Code, FileOffer, Name, Reason, Topic, TopicError};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Progress;
+use super::cleaning::Cleaning;
+use super::disk::Disk;
 use crate::driver::Driver;
 use crate::lease::Lease;
 use crate::subscribe::{Subscribe, SubscribeError};
@@ -66,6 +67,7 @@ impl ReceiveFiles {
         let opened = tokio::task::spawn_blocking(move || Folder::open(&opened, settings));
         let folder = opened.await.map_err(|_| ReceiveFileError::Closed)?;
         let folder = folder.map_err(ReceiveFileError::Folder)?;
+        let cleaning = Cleaning::begin(folder.clone()).await;
         let (shown, arrivals) = mpsc::channel(ARRIVALS_MAX);
         let driver = Arc::downgrade(lease.driver());
         let intake = Intake { folder, dir, driver, shown };
@@ -82,7 +84,7 @@ impl ReceiveFiles {
         })?;
         let open = Open { lease, topic };
         let subscription = subscribe.await.map_err(ReceiveFileError::Subscribe)?;
-        Ok(FileReceiver { _open: open, subscription, arrivals })
+        Ok(FileReceiver { _open: open, _cleaning: cleaning, subscription, arrivals })
     }
 }
 
@@ -102,10 +104,12 @@ impl fmt::Debug for ReceiveFiles {
 }
 
 /// The files of one topic, on their way into a folder. Dropping it unsubscribes and gives up what is under
-/// way; what is there of it stays for 24 h, and the same file goes on there.
+/// way; what is there of it stays for 24 h, and the same file goes on there. What is older is removed when this
+/// begins, and each hour.
 #[derive(Debug)]
 pub struct FileReceiver {
     _open: Open,
+    _cleaning: Cleaning,
     subscription: Subscription,
     arrivals: mpsc::Receiver<IncomingFile>,
 }
@@ -259,7 +263,7 @@ impl Intake {
         let (driver, followed) = (self.driver.clone(), progress.subscribe());
         let incoming = IncomingFile { driver, slot, offer: offer.clone(), progress: followed, end };
         let path = self.dir.join(offer.label.as_str());
-        let disk = Disk { folder: self.folder.clone(), offer, path, part: None, checked: 0 };
+        let disk = Disk::new(self.folder.clone(), offer, path);
         let driver = self.driver.clone();
         std::thread::spawn(move || disk.work(&driver, slot, &given));
         let incoming = Some((self.shown.clone(), incoming));
@@ -312,73 +316,6 @@ impl Arriving {
         // Nobody may wait for it.
         let _ = self.ended.send(told);
     }
-}
-
-/// The disk's side of one file.
-struct Disk {
-    folder: Folder,
-    offer: FileOffer,
-    path: PathBuf,
-    part: Option<Box<Part>>,
-    /// How far it was right when that was told last.
-    checked: u64,
-}
-
-impl Disk {
-    /// Does what it is given, one after the other, until the transfer is over.
-    fn work(
-        mut self,
-        driver: &Weak<Driver>,
-        slot: Slot,
-        given: &std::sync::mpsc::Receiver<DiskTask>,
-    ) {
-        while let Ok(task) = given.recv() {
-            let Some((said, path)) = self.perform(&task) else { continue };
-            let Some(driver) = driver.upgrade() else { return };
-            driver.turn(|state, now| state.files.disk_said(now, slot, said, path));
-        }
-    }
-
-    fn perform(&mut self, task: &DiskTask) -> Option<(DiskSaid, Option<PathBuf>)> {
-        let said = match task {
-            DiskTask::Prepare => match self.folder.prepare(clock(), &self.offer) {
-                Ok(Prepared::AlreadyThere) => {
-                    return Some((DiskSaid::AlreadyThere, Some(self.path.clone())));
-                }
-                Ok(Prepared::Part(part)) => {
-                    let checked = part.checked();
-                    self.checked = checked;
-                    self.part = Some(part);
-                    DiskSaid::Prepared { checked }
-                }
-                Err(error) => DiskSaid::Failed(error.reason()),
-            },
-            DiskTask::Write { start, data } => match self.part.as_mut()?.write(*start, data) {
-                // Each turn costs all that the client does, so only what is news is told.
-                Ok(Wrote::Taken { checked }) if checked == self.checked => return None,
-                Ok(Wrote::Taken { checked }) => {
-                    self.checked = checked;
-                    DiskSaid::Wrote { checked }
-                }
-                Ok(Wrote::Corrupt { checked }) => DiskSaid::Corrupt { checked },
-                Ok(Wrote::Skipped) => return None,
-                Err(error) => DiskSaid::Failed(error.reason()),
-            },
-            DiskTask::Finish => match self.part.take()?.finish() {
-                Ok(path) => return Some((DiskSaid::Finished, Some(path))),
-                Err(error) => DiskSaid::Failed(error.reason()),
-            },
-        };
-        Some((said, None))
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "what is too old to be kept is told by the real time"
-)]
-fn clock() -> SystemTime {
-    SystemTime::now()
 }
 
 /// How many files may have come, or begun to, that the application has not taken notice of.
