@@ -3,9 +3,10 @@
 //!
 //! Whoever is quick hears nothing: the first word comes as late as the second.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use amop_sdk::{Progress, ProgressToAll};
+use amop_sdk::{FileAtReceiver, Progress, ProgressToAll};
 use serde::Serialize;
 
 use crate::clock;
@@ -29,6 +30,8 @@ pub(super) struct Going {
     total: u64,
     /// Of a file for all.
     receivers: Option<Receivers>,
+    /// Of which of them it was said that it goes on where it was.
+    told_of: BTreeSet<amop_sdk::Instance>,
     rate: Rate,
 }
 
@@ -101,7 +104,8 @@ impl Going {
     pub(super) fn new(name: &str) -> Self {
         let name = printable(name.as_bytes());
         let rate = Rate::default();
-        Self { name, received: 0, resumed: 0, total: 0, receivers: None, rate }
+        let told_of = BTreeSet::new();
+        Self { name, received: 0, resumed: 0, total: 0, receivers: None, told_of, rate }
     }
 
     /// It has begun, with so many bytes to go.
@@ -118,8 +122,8 @@ impl Going {
         (!was_told).then(|| percent(resumed, total))
     }
 
-    /// How far it is at all of them.
-    pub(super) fn at_all(&mut self, progress: &ProgressToAll) {
+    /// How far it is at all of them. Says at how many percent it goes on, once of each.
+    pub(super) fn at_all(&mut self, progress: &ProgressToAll) -> Vec<String> {
         let all = progress.receivers.len();
         let slowest = progress.slowest().map(|at| Slowest {
             node: at.node.as_dns().to_owned(),
@@ -131,7 +135,15 @@ impl Going {
         let ended = progress.total * u64::try_from(done + failed).unwrap_or(u64::MAX);
         self.received = going.map(|at| at.received).sum::<u64>() + ended;
         self.total = progress.total * u64::try_from(all).unwrap_or(u64::MAX);
+        self.resumed = progress.resumed();
         self.receivers = Some(Receivers { all, done, failed, slowest });
+        let resumed = progress.receivers.iter().filter(|at| at.resumed > 0);
+        let news = resumed.filter(|at| self.told_of.insert(at.instance));
+        let line = |at: &FileAtReceiver| {
+            let percent = percent(at.resumed, progress.total);
+            format!("resuming at {percent} % at {} of {}", at.instance, at.node)
+        };
+        news.map(line).collect()
     }
 
     fn phase(&self) -> Phase {

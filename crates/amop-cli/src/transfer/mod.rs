@@ -4,6 +4,7 @@
 //! the two ends can be compared. Progress goes to standard error, if somebody looks.
 
 pub(crate) mod args;
+mod given_up;
 mod meter;
 mod to_all;
 
@@ -32,6 +33,7 @@ use crate::publish::make_private;
 use crate::stop::{Asked, Stop};
 use crate::text::{hex, printable};
 use args::{Receive, Send};
+use given_up::{GivenUp, Left};
 use meter::{Going, Meter};
 
 /// Sends one file, and prints what has arrived.
@@ -53,14 +55,11 @@ pub(crate) async fn send(
     if args.all {
         return to_all::send(&client, args, out, stop).await;
     }
-    let sent = tokio::select! {
-        sent = send_file(&client, args, out) => Ok(sent),
-        asked = stop.asked() => Err(asked),
-    };
+    let sent = send_file(&client, args, out, stop).await;
     client.close().await;
     out.end_line();
-    let sent = sent.map_err(|asked| given_up(args, asked, out))?;
-    let FileSent { size, sha256, moved_bytes, .. } = sent?;
+    let sent = sent?.map_err(|given_up| given_up.tell(args, out))?;
+    let FileSent { size, sha256, moved_bytes, .. } = sent;
     let file = args.file.to_string_lossy();
     if out.is_json() {
         return out.json(&SentObject {
@@ -81,10 +80,18 @@ fn keep_freed_memory() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(4 << 20)));
 }
 
-async fn send_file(client: &Client, args: &Send, out: &mut Out) -> Result<FileSent, Failure> {
+async fn send_file(
+    client: &Client,
+    args: &Send,
+    out: &mut Out,
+    stop: &Stop,
+) -> Result<Result<FileSent, GivenUp>, Failure> {
     let (mut meter, mut going) = (Meter::new(), Going::new(&args.file.to_string_lossy()));
     let start = prepare(client, args).start();
-    let mut sending = told_while(start, &mut meter, &mut going, out).await?;
+    let mut sending = tokio::select! {
+        sending = told_while(start, &mut meter, &mut going, out) => sending?,
+        asked = stop.asked() => return Ok(Err(GivenUp { asked, left: Left::Nowhere })),
+    };
     going.begin(sending.size());
     loop {
         tokio::select! {
@@ -97,10 +104,15 @@ async fn send_file(client: &Client, args: &Send, out: &mut Out) -> Result<FileSe
                 None => break,
             },
             () = sleep(LOOK_EVERY) => {}
+            asked = stop.asked() => {
+                sending.cancel();
+                let left = |error: SendFileError| Left::at_one(error.code());
+                return Ok(sending.done().await.map_err(|error| GivenUp { asked, left: left(error) }));
+            }
         }
         meter.tell([&mut going], out)?;
     }
-    sending.done().await.map_err(|error| not_sent(&error))
+    sending.done().await.map(Ok).map_err(|error| not_sent(&error))
 }
 
 /// Waits until a file begins to be sent, and says meanwhile that it is looked at.
@@ -117,13 +129,6 @@ async fn told_while<S>(
             () = sleep(LOOK_EVERY) => meter.tell([&mut *going], out)?,
         }
     }
-}
-
-/// Says how to go on with what was given up.
-fn given_up(args: &Send, asked: Asked, out: &Out) -> Failure {
-    let file = printable(args.file.to_string_lossy().as_bytes());
-    out.note(format!("{file} is not sent; send it again to `{}` within 24 h to go on", args.topic));
-    Failure::Stopped(asked)
 }
 
 fn prepare(client: &Client, args: &Send) -> SendFile {
@@ -178,7 +183,7 @@ async fn print_files(
     let mut coming: FuturesUnordered<Pin<Box<dyn Future<Output = Came> + std::marker::Send>>> =
         FuturesUnordered::new();
     let (mut count, mut meter) = (0, Meter::new());
-    let board = Board::default();
+    let board = Arc::new(Mutex::new(Board::default()));
     while args.count != Some(count) {
         tokio::select! {
             biased; // Files without end do not keep the command from ending.
@@ -195,6 +200,7 @@ async fn print_files(
             () = &mut reader_gone => return Err(Failure::ClosedPipe),
             Some(came) = coming.next() => {
                 out.end_line();
+                board.lock().unwrap_or_else(PoisonError::into_inner).say_resumed(out);
                 count += u64::from(show(came, args, out)?);
             }
             incoming = files.next() => match incoming {
@@ -205,16 +211,29 @@ async fn print_files(
                 None => return Err(not_received(&ReceiveFileError::Subscribe(SubscribeError::Closed))),
             },
             () = sleep(LOOK_EVERY), if !coming.is_empty() => {
-                let mut going = board.lock().unwrap_or_else(PoisonError::into_inner);
-                meter.tell(going.values_mut(), out)?;
+                let mut board = board.lock().unwrap_or_else(PoisonError::into_inner);
+                board.say_resumed(out);
+                meter.tell(board.going.values_mut(), out)?;
             }
         }
     }
     Ok(())
 }
 
-/// The files that are coming, by numbers.
-type Board = Arc<Mutex<BTreeMap<u64, Going>>>;
+/// The files that are coming.
+#[derive(Default)]
+struct Board {
+    /// How far they are, by numbers.
+    going: BTreeMap<u64, Going>,
+    /// Which of them go on where they were, and nobody was told.
+    resumed: Vec<String>,
+}
+
+impl Board {
+    fn say_resumed(&mut self, out: &Out) {
+        self.resumed.drain(..).for_each(|line| out.note(line));
+    }
+}
 
 /// A file that came to its end.
 struct Came {
@@ -227,21 +246,24 @@ struct Came {
 
 impl Came {
     /// Waits for the end of a file, and notes on the board how far it is.
-    async fn wait(mut incoming: IncomingFile, board: Board) -> Self {
+    async fn wait(mut incoming: IncomingFile, board: Arc<Mutex<Board>>) -> Self {
         let change = || board.lock().unwrap_or_else(PoisonError::into_inner);
         let number = {
-            let mut going = change();
+            let going = &mut change().going;
             let number = going.last_key_value().map_or(0, |(last, _)| last + 1);
             going.insert(number, Going::new(incoming.name()));
             number
         };
         while let Some(progress) = incoming.next_progress().await {
-            if let Some(going) = change().get_mut(&number) {
-                going.begin(progress.total);
-                going.at(progress);
+            let mut board = change();
+            let Some(going) = board.going.get_mut(&number) else { continue };
+            going.begin(progress.total);
+            if let Some(percent) = going.at(progress) {
+                let name = printable(incoming.name().as_bytes());
+                board.resumed.push(format!("{name}: resuming at {percent} %"));
             }
         }
-        change().remove(&number);
+        change().going.remove(&number);
         let (name, from) = (incoming.name().to_owned(), incoming.from().as_dns().to_owned());
         let (size, sha256) = (incoming.size(), hex(incoming.sha256()));
         Self { name, from, size, sha256, end: incoming.done().await }

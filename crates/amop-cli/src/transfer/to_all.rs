@@ -5,8 +5,9 @@ use serde::Serialize;
 use tokio::time::sleep;
 
 use super::args::Send;
+use super::given_up::{GivenUp, Left};
 use super::meter::{Going, Meter};
-use super::{LOOK_EVERY, given_up, not_sent, prepare, told_while};
+use super::{LOOK_EVERY, not_sent, prepare, told_while};
 use crate::exit::{Exit, Failure};
 use crate::out::Out;
 use crate::stop::Stop;
@@ -19,13 +20,10 @@ pub(super) async fn send(
     out: &mut Out,
     stop: &Stop,
 ) -> Result<(), Failure> {
-    let sent = tokio::select! {
-        sent = send_file(client, args, out) => Ok(sent),
-        asked = stop.asked() => Err(asked),
-    };
+    let sent = send_file(client, args, out, stop).await;
     client.close().await;
     out.end_line();
-    let sent = sent.map_err(|asked| given_up(args, asked, out))??;
+    let sent = sent?.map_err(|given_up| given_up.tell(args, out))?;
     show(&sent, args, out)?;
     match sent.code() {
         Code::Ok => Ok(()),
@@ -33,22 +31,41 @@ pub(super) async fn send(
     }
 }
 
-async fn send_file(client: &Client, args: &Send, out: &mut Out) -> Result<FileSentToAll, Failure> {
+async fn send_file(
+    client: &Client,
+    args: &Send,
+    out: &mut Out,
+    stop: &Stop,
+) -> Result<Result<FileSentToAll, GivenUp>, Failure> {
     let (mut meter, mut going) = (Meter::new(), Going::new(&args.file.to_string_lossy()));
     let start = prepare(client, args).to_all().start();
-    let mut sending = told_while(start, &mut meter, &mut going, out).await?;
+    let mut sending = tokio::select! {
+        sending = told_while(start, &mut meter, &mut going, out) => sending?,
+        asked = stop.asked() => return Ok(Err(GivenUp { asked, left: Left::Nowhere })),
+    };
     going.begin(sending.size());
     loop {
         tokio::select! {
             progress = sending.next_progress() => match progress {
-                Some(progress) => going.at_all(&progress),
+                Some(progress) => {
+                    going.at_all(&progress).into_iter().for_each(|resumed| out.note(resumed));
+                }
                 None => break,
             },
             () = sleep(LOOK_EVERY) => {}
+            asked = stop.asked() => {
+                sending.cancel();
+                return match sending.done().await {
+                    Ok(sent) if sent.code() != Code::Ok => {
+                        Ok(Err(GivenUp { asked, left: Left::at_all(&sent.outcomes) }))
+                    }
+                    sent => sent.map(Ok).map_err(|error| not_sent(&error)),
+                };
+            }
         }
         meter.tell([&mut going], out)?;
     }
-    sending.done().await.map_err(|error| not_sent(&error))
+    sending.done().await.map(Ok).map_err(|error| not_sent(&error))
 }
 
 fn show(sent: &FileSentToAll, args: &Send, out: &mut Out) -> Result<(), Failure> {

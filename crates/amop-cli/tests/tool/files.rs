@@ -152,6 +152,64 @@ async fn a_file_that_is_interrupted_goes_on_and_says_from_where() {
     assert!(is_same(&site, "big.bin"));
 }
 
+/// FILE-10: one receiver does not answer, and may have taken it; nobody says that it has not.
+#[tokio::test]
+async fn a_file_that_is_interrupted_is_not_denied_if_it_may_be_there() {
+    let site = Site::start().await;
+    let silent = receiver(&site, &[]).await;
+    silent.signal("STOP").await;
+    file(&site, "a.bin", 5);
+    let interrupted = async |arguments: &[&str], seen: &str| {
+        let arguments = [&["send", "a.bin", "t", "--json"], arguments].concat();
+        let mut sending = Running::start(&mut site.amop(&arguments));
+        while !sending.line().await.contains(seen) {}
+        sending.signal("INT").await;
+        let (code, _, stderr) = sending.end().await;
+        assert_eq!(code, Some(130), "{stderr}");
+        stderr
+    };
+    let stderr = interrupted(&[], "\"phase\":\"waiting\"").await;
+    let said = "a.bin may be at its receiver or not; send it again to `t` within 24 h to know\n";
+    assert!(stderr.ends_with(said), "{stderr}");
+
+    fs::create_dir(site.dir.path().join("other")).unwrap();
+    let mut other = Running::start(&mut site.amop(&["receive", "t", "other"]));
+    other.error_line("receiving files of `t`").await;
+    let stderr = interrupted(&["--all"], "\"done\":1").await;
+    let said = "a.bin is at 1 of 2 receivers, and may be at 1 more; send it again to `t` within";
+    assert!(stderr.contains(said), "{stderr}");
+}
+
+/// FILE-15: each goes on from where it was, and both ends say so.
+#[tokio::test]
+async fn a_file_for_all_that_goes_on_says_from_where_at_both_ends() {
+    let site = Site::start().await;
+    let mut receiving = receiver(&site, &[]).await;
+    file(&site, "big.bin", 24 * MIB);
+    let slow = || {
+        let arguments = ["send", "big.bin", "t", "--all", "--limit", "6M"];
+        Running::start(&mut site.amop(&arguments))
+    };
+    let sending = slow();
+    let parts = site.dir.path().join("in/.amop-part");
+    timeout(TIME_MAX, has_byte_at(&parts, 5 * MIB)).await.unwrap();
+    sending.signal("INT").await;
+    let (code, _, stderr) = sending.end().await;
+    assert_eq!(code, Some(130));
+    let said = "big.bin is not sent; send it again to `t` within 24 h to go on\n";
+    assert!(stderr.ends_with(said), "{stderr}");
+
+    let mut sending = slow();
+    let resuming = sending.error_line("resuming at ").await;
+    let (percent, who) = resuming["resuming at ".len()..].split_once(" % at ").unwrap();
+    assert!((8..100).contains(&percent.parse().unwrap()), "{resuming}");
+    assert!(who.ends_with(" of bank-a/n1"), "{resuming}");
+    let received = receiving.error_line("big.bin: resuming at ").await;
+    assert!(received.ends_with(&format!("big.bin: resuming at {percent} %")), "{received}");
+    assert_eq!(sending.end().await.0, Some(0));
+    assert!(is_same(&site, "big.bin"));
+}
+
 /// Waits until a byte that is not zero stands there in a part of a file, for which room was made.
 async fn has_byte_at(parts: &Path, offset: usize) {
     loop {

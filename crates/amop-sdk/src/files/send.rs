@@ -121,11 +121,13 @@ impl Opened {
         let share = |all: u64| all / u64::try_from(at_once).expect("it is at most 64");
         let bytes_per_second = bytes_per_second.map(share);
         let reads = read(Arc::downgrade(lease.driver()), source);
-        Outgoing { lease, offer, reads, patience, bytes_per_second, receivers }
+        let is_cancelled = watch::Sender::new(false);
+        Outgoing { lease, offer, reads, patience, bytes_per_second, receivers, is_cancelled }
     }
 }
 
 /// A file that is to be sent to one receiver or several.
+#[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) lease: Arc<Lease>,
     pub(super) offer: FileOffer,
@@ -133,9 +135,26 @@ pub(super) struct Outgoing {
     pub(super) patience: Duration,
     bytes_per_second: Option<u64>,
     pub(super) receivers: Vec<Recipient>,
+    is_cancelled: watch::Sender<bool>,
 }
 
 impl Outgoing {
+    /// Has all that goes on with it come to an end.
+    pub(super) fn cancel(&self) {
+        self.is_cancelled.send_replace(true);
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        *self.is_cancelled.borrow()
+    }
+
+    /// Waits until it is given up.
+    pub(super) async fn cancelled(&self) {
+        let mut is_cancelled = self.is_cancelled.subscribe();
+        // The other half is here, so this ends with nothing else.
+        let _ = is_cancelled.wait_for(|is_cancelled| *is_cancelled).await;
+    }
+
     /// Offers it to one receiver, as a transfer of its own.
     pub(super) fn attempt(
         &self,
@@ -258,6 +277,10 @@ impl SendFileError {
     /// Nobody who may read it is there.
     pub(super) const NOBODY_VERIFIED: Self =
         Self::Failed { code: Code::NoSubscriber, reason: Reason::NoVerifiedReceiver };
+
+    /// It was given up before it was offered.
+    pub(super) const CANCELLED: Self =
+        Self::Failed { code: Code::FileRefused, reason: Reason::Cancelled };
 
     /// The code of FILE-10, if it got so far.
     #[must_use]

@@ -63,7 +63,7 @@ impl SendFileToAll {
         let (size, sha256) = (outgoing.offer.layout.size(), outgoing.offer.sha256);
         let waiting = |receiver: &FoundReceiver| {
             let FoundReceiver { node, instance } = receiver.clone();
-            FileAtReceiver { node, instance, received: 0, outcome: None }
+            FileAtReceiver { node, instance, received: 0, resumed: 0, outcome: None }
         };
         let receivers = named.into_iter().map(waiting).collect();
         let board = Arc::new(watch::Sender::new(ProgressToAll { receivers, total: size }));
@@ -77,7 +77,8 @@ impl SendFileToAll {
                 send_to(outgoing, index, &board).await;
             });
         }
-        Ok(FileSendingToAll { tasks, progress, size, sha256, left_out: found.left_out() })
+        let left_out = found.left_out();
+        Ok(FileSendingToAll { outgoing, tasks, progress, size, sha256, left_out })
     }
 }
 
@@ -93,10 +94,16 @@ impl IntoFuture for SendFileToAll {
 /// Sends it to one of them, and notes on the board how far it is and how it ended.
 async fn send_to(outgoing: Arc<Outgoing>, index: usize, board: &watch::Sender<ProgressToAll>) {
     let ended = async {
+        if outgoing.is_cancelled() {
+            return Err(SendFileError::CANCELLED);
+        }
         let recipient = outgoing.receivers[index];
         let mut sending = FileSending::begin(outgoing, recipient, Place::ForOne)?;
         while let Some(progress) = sending.next_progress().await {
-            board.send_modify(|board| board.receivers[index].received = progress.received);
+            board.send_modify(|board| {
+                let at = &mut board.receivers[index];
+                (at.received, at.resumed) = (progress.received, progress.resumed);
+            });
         }
         sending.ended().await
     };
@@ -132,6 +139,7 @@ async fn keys(opened: &Opened) -> Result<Option<BTreeMap<Instance, PublicKey>>, 
 /// A file on its way to all who subscribe. Dropping it gives it up wherever it is not there yet; what
 /// receivers have of it stays.
 pub struct FileSendingToAll {
+    outgoing: Arc<Outgoing>,
     tasks: JoinSet<()>,
     progress: watch::Receiver<ProgressToAll>,
     size: u64,
@@ -159,6 +167,12 @@ impl FileSendingToAll {
     pub async fn next_progress(&mut self) -> Option<ProgressToAll> {
         self.progress.changed().await.ok()?;
         Some(self.progress.borrow_and_update().clone())
+    }
+
+    /// Gives it up wherever it is not there yet; [`done`](Self::done) then says at once what is known of each
+    /// receiver: 102 of one that may have it.
+    pub fn cancel(&self) {
+        self.outgoing.cancel();
     }
 
     /// Waits until it has come to an end at every receiver, and says to which.
@@ -203,6 +217,8 @@ pub struct FileAtReceiver {
     pub instance: Instance,
     /// How many bytes of the file are there.
     pub received: u64,
+    /// How many of them were there before, from an earlier send of the same file.
+    pub resumed: u64,
     /// How it ended, if it did.
     pub outcome: Option<FileOutcome>,
 }
@@ -218,6 +234,12 @@ impl ProgressToAll {
     #[must_use]
     pub fn failed(&self) -> usize {
         self.count(|outcome| outcome.code != Code::Ok)
+    }
+
+    /// How many bytes were there before, at all receivers together.
+    #[must_use]
+    pub fn resumed(&self) -> u64 {
+        self.receivers.iter().map(|at| at.resumed).sum()
     }
 
     /// Who has least of it of those to whom it is still sent.

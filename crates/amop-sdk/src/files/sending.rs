@@ -23,11 +23,9 @@ use crate::lease::Lease;
 /// sent again goes on there.
 #[derive(Debug)]
 pub struct FileSending {
-    lease: Arc<Lease>,
+    outgoing: Arc<Outgoing>,
     /// The number of the transfer that is under way.
     transfer: Arc<AtomicU64>,
-    size: u64,
-    sha256: [u8; 32],
     progress: watch::Receiver<Progress>,
     task: JoinHandle<Ended>,
 }
@@ -39,13 +37,13 @@ impl FileSending {
     /// The size of the file, in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.size
+        self.outgoing.offer.layout.size()
     }
 
     /// The SHA-256 of the file.
     #[must_use]
     pub fn sha256(&self) -> &[u8; 32] {
-        &self.sha256
+        &self.outgoing.offer.sha256
     }
 
     /// Waits until the receiver has more than before; `None` once there is nothing more to wait for.
@@ -56,6 +54,12 @@ impl FileSending {
         Some(*self.progress.borrow_and_update())
     }
 
+    /// Gives it up, unless it is there already; [`done`](Self::done) then says at once what is known of it: 102 if the
+    /// receiver may have it. What that has of it stays, and the same file sent again goes on there.
+    pub fn cancel(&self) {
+        self.outgoing.cancel();
+    }
+
     /// Waits for the end: once it is there, file and directory are safe on the receiver's disk.
     ///
     /// # Errors
@@ -64,7 +68,7 @@ impl FileSending {
     pub async fn done(mut self) -> Result<FileSent, SendFileError> {
         let (end, moved_bytes) = self.ended().await?;
         match end.code {
-            Code::Ok => Ok(FileSent { size: self.size, sha256: self.sha256, moved_bytes }),
+            Code::Ok => Ok(FileSent { size: self.size(), sha256: *self.sha256(), moved_bytes }),
             code => Err(SendFileError::Failed { code, reason: end.reason }),
         }
     }
@@ -80,14 +84,13 @@ impl FileSending {
         recipient: Recipient,
         place: Place,
     ) -> Result<Self, SendFileError> {
-        let (size, sha256) = (outgoing.offer.layout.size(), outgoing.offer.sha256);
+        let size = outgoing.offer.layout.size();
         let (progress, followed) = watch::channel(Progress { total: size, ..Progress::default() });
         let attempt = outgoing.attempt(recipient, &progress)?;
-        let (lease, transfer) = (Arc::clone(&outgoing.lease), AtomicU64::new(attempt.transfer));
-        let present = Present { attempt, transfer: Arc::new(transfer) };
-        let transfer = Arc::clone(&present.transfer);
-        let task = tokio::spawn(see_through(outgoing, present, place, progress));
-        Ok(Self { lease, transfer, size, sha256, progress: followed, task })
+        let transfer = Arc::new(AtomicU64::new(attempt.transfer));
+        let present = Present { attempt, transfer: Arc::clone(&transfer) };
+        let task = tokio::spawn(see_through(Arc::clone(&outgoing), present, place, progress));
+        Ok(Self { outgoing, transfer, progress: followed, task })
     }
 }
 
@@ -96,7 +99,8 @@ impl Drop for FileSending {
         self.task.abort();
         // The task lets go of it as well, but perhaps too late for the receiver to hear of it.
         let transfer = self.transfer.load(Ordering::Relaxed);
-        self.lease.turn(|state, now| state.files.act_on(now, transfer, Outbound::cancel));
+        let lease = &self.outgoing.lease;
+        lease.turn(|state, now| state.files.act_on(now, transfer, Outbound::cancel));
     }
 }
 
@@ -123,15 +127,19 @@ pub(super) struct Attempt {
 
 impl Attempt {
     async fn ended(&mut self) -> Ended {
-        let end = self.end.take().expect("it is asked for once");
+        let end = self.end.as_mut().expect("it has begun");
         end.await.map_err(|_| SendFileError::Closed)
+    }
+
+    fn cancel(&self) {
+        let transfer = self.transfer;
+        self.lease.turn(|state, now| state.files.act_on(now, transfer, Outbound::cancel));
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let transfer = self.transfer;
-        self.lease.turn(|state, now| state.files.act_on(now, transfer, Outbound::cancel));
+        self.cancel();
     }
 }
 
@@ -145,7 +153,14 @@ async fn see_through(
 ) -> Ended {
     let (mut all_moved, mut until) = (0, None);
     loop {
-        let (end, moved) = present.attempt.ended().await?;
+        let (end, moved) = tokio::select! {
+            biased;
+            ended = present.attempt.ended() => ended?,
+            () = outgoing.cancelled() => {
+                present.attempt.cancel();
+                present.attempt.ended().await?
+            }
+        };
         all_moved += moved;
         if (end.code, end.reason) != (Code::SubscriberUnreachable, Reason::CannotOpen) {
             return Ok((end, all_moved));
@@ -155,9 +170,11 @@ async fn see_through(
         }
         let before = present.attempt.recipient.end.instance;
         let until = *until.get_or_insert(outgoing.lease.now() + outgoing.patience);
-        let Some(next) = next_after(&outgoing, before, place, until).await else {
-            return Ok((end, all_moved));
+        let next = tokio::select! {
+            next = next_after(&outgoing, before, place, until) => next,
+            () = outgoing.cancelled() => None,
         };
+        let Some(next) = next else { return Ok((end, all_moved)) };
         match outgoing.attempt(next, &progress) {
             Ok(attempt) => {
                 present.transfer.store(attempt.transfer, Ordering::Relaxed);

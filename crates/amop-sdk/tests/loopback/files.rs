@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use amop_sdk::{
-    Client, Code, FileReceiver, FileSent, FolderSettings, Reason, ReceiveFileError, SendFileError,
+    Client, Code, FileReceiver, FileSent, FolderSettings, Overwrite, Reason, ReceiveFileError,
+    SendFileError,
 };
 use tempfile::TempDir;
 
@@ -126,6 +127,54 @@ async fn a_file_that_was_given_up_goes_on_when_it_is_sent_again() {
     let sent = send(&sender, &path).await.unwrap();
     assert!(sent.moved_bytes < sent.size, "some of it was there");
     disk.assert_same(&path, &disk.inbox().join("big.bin"));
+}
+
+/// FILE-9: the first version, the second, and the first again, while the receiver still knows of the first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_replaced_is_there_again_once_it_is_sent_again() {
+    let (_node, receiver, sender) = pair().await;
+    let disk = Disk::new();
+    let mut settings = FolderSettings::default();
+    settings.overwrite = Overwrite::Always;
+    let _files = receiver.receive_files("t", disk.inbox()).settings(settings).await.unwrap();
+    let path = disk.0.path().join("a.bin");
+    for text in ["one", "two", "one", "two"] {
+        std::fs::write(&path, text).unwrap();
+        send(&sender, &path).await.unwrap();
+        assert_eq!(std::fs::read_to_string(disk.inbox().join("a.bin")).unwrap(), text);
+    }
+}
+
+/// FILE-10: whoever gives up learns what is known then, and not only that.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cancels_a_file_is_told_whether_it_may_be_there() {
+    let net = Net::start(&[&[], &[0]]).await;
+    let (near, far) = (net.client(0).await, net.client(1).await);
+    let disk = Disk::new();
+    let mut files = receive(&far, &disk).await;
+    let path = disk.file("big.bin", 6 * CHUNK);
+    let slow = || near.send_file("t", &path).limit(8 << 20);
+    let cancelled = (Code::FileRefused, Reason::Cancelled);
+
+    let sending = within(slow().start()).await.unwrap();
+    within(within(files.next()).await.unwrap().next_progress()).await.unwrap();
+    sending.cancel();
+    let Err(SendFileError::Failed { code, reason }) = within(sending.done()).await else {
+        panic!("it cannot be there")
+    };
+    assert_eq!((code, reason), cancelled);
+
+    let mut sending = within(slow().to_all().start()).await.unwrap();
+    let progress = within(sending.next_progress()).await.unwrap();
+    assert!(progress.resumed() > 0 && progress.resumed() == progress.receivers[0].resumed);
+    sending.cancel();
+    let sent = within(sending.done()).await.unwrap();
+    assert_eq!((sent.outcomes[0].code, sent.outcomes[0].reason), cancelled);
+
+    let sending = within(slow().start()).await.unwrap();
+    sending.cancel();
+    let code = within(sending.done()).await.unwrap_err().code();
+    assert_eq!(code, Some(Code::TimedOut), "nobody has answered its offer");
 }
 
 /// FILE-4: the receiver that was chosen is gone, and another one takes its place.
