@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use amop_wire::{FileOffer, Reason};
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 use tempfile::TempDir;
 
@@ -17,13 +17,22 @@ use crate::{Folder, Overwrite, Part, Prepared, Settings, Source};
 
 thread_local! {
     /// What cannot be put safe now, and what the system says then.
-    static FAILS: Cell<Option<(FileType, Errno)>> = const { Cell::new(None) };
+    static FAILS: Cell<Option<(What, Errno)>> = const { Cell::new(None) };
 }
 
+type What = fn(&Stat) -> bool;
+
+const FILES: What = |stat| !DIRECTORIES(stat);
+
+/// What is received, and what stands in its place, has four bytes, and no small file has.
+const DATA: What = |stat| FILES(stat) && stat.st_size == 4;
+
+const DIRECTORIES: What = |stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+
 fn fsync(fd: BorrowedFd<'_>) -> rustix::io::Result<()> {
-    let kind = FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode);
+    let stat = rustix::fs::fstat(fd)?;
     match FAILS.get() {
-        Some((fails, error)) if fails == kind => Err(error),
+        Some((fails, error)) if fails(&stat) => Err(error),
         Some(_) | None => rustix::fs::fsync(fd),
     }
 }
@@ -85,7 +94,7 @@ fn data_that_could_not_be_put_safe_are_sent_again() {
     let mut scene = Scene::new(Overwrite::Never);
     let mut part = scene.prepare().unwrap();
     scene.receive(&mut part).unwrap();
-    FAILS.set(Some((FileType::RegularFile, Errno::IO)));
+    FAILS.set(Some((DATA, Errno::IO)));
     assert_eq!(part.finish().unwrap_err().reason(), Reason::DirectoryFailed);
     assert!(!scene.name().exists() && scene.parts().is_empty());
 
@@ -101,8 +110,8 @@ fn data_that_could_not_be_put_safe_are_sent_again() {
 fn a_file_that_stands_there_is_not_said_to_be_safe_if_it_is_not() {
     let scene = Scene::new(Overwrite::Never);
     std::fs::write(scene.name(), "ours").unwrap();
-    for kind in [FileType::RegularFile, FileType::Directory] {
-        FAILS.set(Some((kind, Errno::IO)));
+    for what in [DATA, DIRECTORIES] {
+        FAILS.set(Some((what, Errno::IO)));
         assert_eq!(scene.prepare().unwrap_err(), Reason::DirectoryFailed);
     }
     FAILS.set(None);
@@ -124,7 +133,7 @@ fn what_could_not_be_replaced_safely_is_there_as_before() {
         }
         let mut part = scene.prepare().unwrap();
         scene.receive(&mut part).unwrap();
-        FAILS.set(Some((FileType::Directory, Errno::IO)));
+        FAILS.set(Some((DIRECTORIES, Errno::IO)));
         assert_eq!(part.finish().unwrap_err().reason(), Reason::DirectoryFailed);
         FAILS.set(None);
         assert_eq!(std::fs::read_to_string(scene.name()).ok().as_deref(), before, "{overwrite:?}");
@@ -144,12 +153,12 @@ fn what_could_not_be_replaced_safely_is_there_as_before() {
 #[test]
 fn a_disk_that_is_full_when_a_small_file_is_written_is_said_to_be_full() {
     let mut scene = Scene::new(Overwrite::Never);
-    FAILS.set(Some((FileType::RegularFile, Errno::NOSPC)));
+    FAILS.set(Some((FILES, Errno::NOSPC)));
     assert_eq!(scene.prepare().unwrap_err(), Reason::DiskFull);
     assert!(scene.parts().is_empty(), "{:?}", scene.parts());
     FAILS.set(None);
     let mut part = scene.prepare().unwrap();
-    FAILS.set(Some((FileType::RegularFile, Errno::NOSPC)));
+    FAILS.set(Some((FILES, Errno::NOSPC)));
     assert_eq!(scene.receive(&mut part).unwrap_err(), Reason::DiskFull);
     FAILS.set(None);
 }
