@@ -42,6 +42,20 @@ impl<T> ByCounter<T> {
         }
     }
 
+    /// The same, wherever it stands among the others.
+    pub(crate) fn insert(&mut self, counter: u64, value: T) {
+        let position = self.slots.partition_point(|&(at, _)| at < counter);
+        if position == self.slots.len() {
+            return self.push(counter, value);
+        }
+        if self.slots[position].0 != counter {
+            self.slots.insert(position, (counter, None));
+        }
+        if self.slots[position].1.replace(value).is_none() {
+            self.len += 1;
+        }
+    }
+
     pub(crate) fn get(&self, counter: u64) -> Option<&T> {
         self.slots[self.find(counter)?].1.as_ref()
     }
@@ -150,6 +164,10 @@ mod tests {
                 }
                 prop_assert_eq!(things.remove(other), None);
                 prop_assert_eq!(things.end(other, |value| *value), None);
+                if back % 3 == 0 {
+                    things.insert(other, back);
+                    twin.insert(other, back);
+                }
                 prop_assert_eq!(things.len(), twin.len());
                 prop_assert!(things.iter().eq(twin.iter().map(|(&counter, value)| (counter, value))));
             }

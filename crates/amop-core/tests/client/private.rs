@@ -126,6 +126,41 @@ fn what_waits_for_its_only_subscriber_waits_its_whole_time_even_if_it_may_be_han
     assert!(at(&mut pair, 3700));
 }
 
+/// PRIV-1, PRIV-9: what waits for a link when its topic becomes private waits on among what is younger.
+#[test]
+fn what_was_published_before_its_topic_became_private_has_its_end_as_well() {
+    let mut publisher = client(PUBLISHER);
+    let key = SecretKey::generate(&mut Entropy::new([1; 32])).public();
+    let allow = |topic: &str| Input::Allow { topic: topic.parse().unwrap(), keys: [key].into() };
+    let publish = |counter, topic: &str| Input::Publish {
+        counter,
+        key: 0,
+        mode: Mode::Unicast,
+        terms: Terms::default(),
+        topic: topic.parse().unwrap(),
+        payload: "4711".into(),
+        timeout: Duration::from_secs(5),
+    };
+    let start = Instant::default();
+    publisher.handle(start, allow("a"));
+    for (counter, topic) in [(1, "b"), (2, "a"), (3, "b"), (4, "a")] {
+        publisher.handle(start, publish(counter, topic));
+    }
+    publisher.handle(start, allow("b"));
+    let mut ended = Vec::new();
+    while let Some(due) = publisher.poll_timeout() {
+        publisher.handle(due, Input::Timeout);
+        while let Some(effect) = publisher.poll_effect() {
+            if let Effect::Published { counter, .. } = effect {
+                assert_eq!(due, start + Duration::from_secs(5));
+                ended.push(counter);
+            }
+        }
+    }
+    ended.sort_unstable();
+    assert_eq!(ended, [1, 2, 3, 4]);
+}
+
 /// The number of the message that is sealed for the subscriber among what was sent.
 fn asked(sent: &[ClientMessage]) -> Option<u64> {
     sent.iter().find_map(|message| match message {

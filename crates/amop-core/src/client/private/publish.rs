@@ -31,7 +31,8 @@ impl Client {
     /// The application publishes to a private topic.
     pub(in super::super) fn publish_private(&mut self, now: Instant, first: u64, draft: Draft) {
         let Some(private) = &mut self.private else { return };
-        private.drafts.push(first, draft);
+        // What waited when its topic became private is older than drafts of other topics.
+        private.drafts.insert(first, draft);
         self.dispatch(now, first);
     }
 
