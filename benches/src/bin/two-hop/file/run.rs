@@ -147,9 +147,8 @@ impl Setting {
         let sending = async {
             loop {
                 cast.send(&file).await?;
-                // The same file again would not move.
-                std::fs::remove_dir_all(self.inbox(0))?;
-                std::fs::create_dir(self.inbox(0))?;
+                // The same file again would not move. The receiver has the directories open.
+                remove_files(&self.inbox(0))?;
             }
         };
         let with = tokio::select! {
@@ -186,6 +185,15 @@ impl Setting {
         let (sender, _) = start_role("sender", words).await?;
         Ok(Cast { nodes, doors, receivers, sender })
     }
+}
+
+/// Removes all files in a directory and in those in it.
+fn remove_files(dir: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() { remove_files(&path)? } else { std::fs::remove_file(path)? }
+    }
+    Ok(())
 }
 
 impl Cast {
