@@ -49,7 +49,7 @@ pub enum ClientMessage {
 /// One publish of the client whose link carries it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publish {
-    /// With the client's instance, the message id.
+    /// With the client's instance, the message id. Never `u64::MAX`, which is refused.
     pub counter: u64,
     /// What is left until the deadline, at most [`TTL_MAX`](crate::limits::TTL_MAX). Travels in
     /// whole milliseconds, rounded up.
@@ -256,8 +256,12 @@ impl ClientMessage {
 }
 
 fn read_publish(publish: &pb::Publish, payload: Bytes) -> Result<Publish, MessageError> {
+    let counter = publish.counter.unwrap_or_default();
+    if counter == LAST_NUMBER {
+        return Err(bad("publish.counter", "is the last number"));
+    }
     Ok(Publish {
-        counter: publish.counter.unwrap_or_default(),
+        counter,
         ttl: ttl("publish.ttl_ms", publish.ttl_ms)?,
         mode: Mode::from_number("publish.mode", publish.mode)?,
         sequence: publish.sequence.unwrap_or_default(),
@@ -266,6 +270,9 @@ fn read_publish(publish: &pb::Publish, payload: Bytes) -> Result<Publish, Messag
         payload,
     })
 }
+
+/// The end of a run of receipts must have a number, too (SES-6).
+pub(crate) const LAST_NUMBER: u64 = u64::MAX;
 
 fn read_answer(answer: pb::Answer, payload: Bytes) -> Result<Answer, MessageError> {
     let attempt = Attempt {

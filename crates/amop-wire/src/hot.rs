@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::client_message::LAST_NUMBER;
 use crate::delivery::{AnswerStatus, Mode};
 use crate::fields::{NODE_ID_BYTES, node_id_in_order, put_node_id, ttl, ttl_millis};
 use crate::in_order::{Fields, InOrder};
@@ -51,7 +52,7 @@ impl Hot for Publish {
 
     fn get(mut fields: InOrder<'_>, recent: &mut Recent) -> Option<Self> {
         let publish = Self {
-            counter: fields.fixed64(1)?,
+            counter: fields.fixed64(1).filter(|counter| *counter != LAST_NUMBER)?,
             ttl: get_ttl(&mut fields, 2)?,
             mode: Mode::from_number("", Some(fields.fixed32(3)?)).ok()?,
             sequence: fields.fixed64(4)?,

@@ -19,7 +19,7 @@ use proptest::sample::select;
 use crate::questions::questions;
 
 pub(crate) fn client_messages() -> impl Strategy<Value = ClientMessage> {
-    let publish = (any::<u64>(), ttls(), modes(), any::<u64>(), terms(), topics(), payloads())
+    let publish = (0..u64::MAX, ttls(), modes(), any::<u64>(), terms(), topics(), payloads())
         .prop_map(|(counter, ttl, mode, sequence, terms, topic, payload)| Publish {
             terms,
             counter,

@@ -22,6 +22,7 @@ fn a_bad_field_of_a_client_is_named() {
         ("unsubscribe.topic", 3, subscribe().bytes(1, " a")),
         ("propagate.topic", 8, Fields::new()),
         ("propagate.topic", 8, propagated().bytes(1, "a\nb")),
+        ("publish.counter", 4, publish().fixed64(1, u64::MAX)),
         ("publish.ttl_ms", 4, publish().fixed32(2, u32::MAX)),
         ("publish.mode", 4, publish().fixed32(3, 0)),
         ("publish.mode", 4, publish().fixed32(3, 3)),

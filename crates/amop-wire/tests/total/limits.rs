@@ -211,6 +211,22 @@ fn a_run_may_reach_the_last_number_and_not_pass_it() {
     assert_limit::<PeerMessage>(10, body(limit), body(more));
 }
 
+/// SES-6: whichever way it is written.
+#[test]
+fn a_publish_has_any_number_but_the_last_one() {
+    let body = |counter: u64| publish().fixed64(1, counter);
+    assert_limit::<ClientMessage>(4, body(u64::MAX - 1), body(u64::MAX));
+    let ours = |number| match publish_of(TTL_MAX, Bytes::new()) {
+        ClientMessage::Publish(publish) => {
+            ClientMessage::Publish(Publish { counter: number, ..publish })
+        }
+        other => other,
+    };
+    let limit = ours(u64::MAX - 1);
+    assert_eq!(decoded(encoded(&limit).unwrap()), Ok(limit));
+    decoded::<ClientMessage>(encoded(&ours(u64::MAX)).unwrap()).unwrap_err();
+}
+
 #[test]
 fn a_payload_may_have_one_mebibyte() {
     let publish = |bytes: usize| publish_of(TTL_MAX, vec![7; bytes].into());
