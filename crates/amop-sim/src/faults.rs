@@ -59,9 +59,10 @@ impl World {
         self.room.disturb(self.now + TABLES_HEALED);
     }
 
-    fn note_room(&mut self) {
+    /// What has no room may fail, until links and nodes have enough again and pass on whatever comes.
+    pub(crate) fn note_room(&mut self) {
         let is_enough = self.link_bytes_max >= 1 << 16 && self.control_bytes_max >= 1 << 16;
-        let is_enough = is_enough && !self.is_tight();
+        let is_enough = is_enough && !self.is_tight() && self.limits.node.transit.is_none();
         self.room = if is_enough { Calm::since(self.now) } else { Calm::never() };
     }
 

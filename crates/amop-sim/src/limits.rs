@@ -6,7 +6,6 @@
 use amop_core::{client, node};
 
 use crate::fault::Fault;
-use crate::watch::Calm;
 use crate::world::World;
 
 /// What every node and every client of a world holds at most.
@@ -66,8 +65,7 @@ impl World {
 
     /// Has the nodes know their limits. What has no room may fail until there is room again.
     pub(crate) fn set_node_limits(&mut self) {
-        let is_free = !self.is_tight() && self.limits.node.transit.is_none();
-        self.room = if is_free { Calm::since(self.now) } else { Calm::never() };
+        self.note_room();
         for core in self.nodes.iter_mut().filter_map(|slot| slot.core.as_mut()) {
             core.set_limits(self.limits.node);
         }
