@@ -6,7 +6,9 @@ use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 
 use crate::delivery::{AnswerStatus, Mode};
-use crate::fields::{bad, msg_id, no_payload, node_id, node_id_words, put, text, topic, ttl};
+use crate::fields::{
+    bad, counter, msg_id, no_payload, node_id, node_id_words, put, text, topic, ttl,
+};
 use crate::generated::{self as pb, client_header::Kind};
 use crate::handshake::read_client_handshake;
 use crate::hot::{self, Hot};
@@ -256,12 +258,8 @@ impl ClientMessage {
 }
 
 fn read_publish(publish: &pb::Publish, payload: Bytes) -> Result<Publish, MessageError> {
-    let counter = publish.counter.unwrap_or_default();
-    if counter == LAST_NUMBER {
-        return Err(bad("publish.counter", "is the last number"));
-    }
     Ok(Publish {
-        counter,
+        counter: counter("publish.counter", publish.counter)?,
         ttl: ttl("publish.ttl_ms", publish.ttl_ms)?,
         mode: Mode::from_number("publish.mode", publish.mode)?,
         sequence: publish.sequence.unwrap_or_default(),
@@ -270,9 +268,6 @@ fn read_publish(publish: &pb::Publish, payload: Bytes) -> Result<Publish, Messag
         payload,
     })
 }
-
-/// The end of a run of receipts must have a number, too (SES-6).
-pub(crate) const LAST_NUMBER: u64 = u64::MAX;
 
 fn read_answer(answer: pb::Answer, payload: Bytes) -> Result<Answer, MessageError> {
     let attempt = Attempt {

@@ -85,6 +85,14 @@ pub(crate) fn msg_id(publisher: Option<u64>, counter: Option<u64>) -> MsgId {
     MsgId { publisher, counter: counter.unwrap_or_default() }
 }
 
+/// The number of what gets receipts: one run of them must have an end, so the last number is none (SES-6).
+pub(crate) fn counter(field: &'static str, counter: Option<u64>) -> Result<u64, MessageError> {
+    match counter.unwrap_or_default() {
+        u64::MAX => Err(bad(field, "is the last number")),
+        counter => Ok(counter),
+    }
+}
+
 pub(crate) fn ttl(field: &'static str, millis: Option<u32>) -> Result<Duration, MessageError> {
     let ttl = Duration::from_millis(millis.unwrap_or_default().into());
     if ttl > TTL_MAX {

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::client_message::LAST_NUMBER;
 use crate::delivery::{AnswerStatus, Mode};
-use crate::fields::{NODE_ID_BYTES, node_id_in_order, put_node_id, ttl, ttl_millis};
+use crate::fields::{NODE_ID_BYTES, counter, node_id_in_order, put_node_id, ttl, ttl_millis};
 use crate::in_order::{Fields, InOrder};
 use crate::{
     Answer, Attempt, Code, Delivery, Epoch, Instance, MsgId, Multicast, Name, Outcome, PeerAnswer,
@@ -52,7 +51,7 @@ impl Hot for Publish {
 
     fn get(mut fields: InOrder<'_>, recent: &mut Recent) -> Option<Self> {
         let publish = Self {
-            counter: fields.fixed64(1).filter(|counter| *counter != LAST_NUMBER)?,
+            counter: get_counter(&mut fields, 1)?,
             ttl: get_ttl(&mut fields, 2)?,
             mode: Mode::from_number("", Some(fields.fixed32(3)?)).ok()?,
             sequence: fields.fixed64(4)?,
@@ -241,8 +240,9 @@ impl Hot for Multicast {
     }
 
     fn get(mut fields: InOrder<'_>, recent: &mut Recent) -> Option<Self> {
+        let publisher = Instance(fields.fixed64(1)?);
         let multicast = Self {
-            id: get_id(&mut fields)?,
+            id: MsgId { publisher, counter: get_counter(&mut fields, 2)? },
             ttl: get_ttl(&mut fields, 3)?,
             sequence: fields.fixed64(4)?,
             from: recent.name("", fields.bytes(5)?).ok()?,
@@ -259,6 +259,10 @@ impl Hot for Multicast {
 fn get_id(fields: &mut InOrder<'_>) -> Option<MsgId> {
     let publisher = Instance(fields.fixed64(1)?);
     Some(MsgId { publisher, counter: fields.fixed64(2)? })
+}
+
+fn get_counter(fields: &mut InOrder<'_>, number: u8) -> Option<u64> {
+    counter("", Some(fields.fixed64(number)?)).ok()
 }
 
 fn get_ttl(fields: &mut InOrder<'_>, number: u8) -> Option<Duration> {

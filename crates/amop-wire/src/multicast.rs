@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::fields::{msg_id, name, text, topic, ttl, ttl_millis};
+use crate::fields::{counter, msg_id, name, text, topic, ttl, ttl_millis};
 use crate::generated as pb;
 use crate::{MessageError, MsgId, Name, Topic};
 
 /// A multicast on its way to a node that has subscribers, and on to each of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Multicast {
-    /// Which multicast.
+    /// Which multicast. Its counter is never `u64::MAX`, which is refused.
     pub id: MsgId,
     /// What is left until the deadline, at most [`TTL_MAX`](crate::limits::TTL_MAX). Travels in
     /// whole milliseconds, rounded up.
@@ -48,7 +48,7 @@ pub(crate) fn read_multicast(
     payload: Bytes,
 ) -> Result<Multicast, MessageError> {
     Ok(Multicast {
-        id: msg_id(multicast.publisher, multicast.counter),
+        id: msg_id(multicast.publisher, Some(counter("multicast.counter", multicast.counter)?)),
         ttl: ttl("multicast.ttl_ms", multicast.ttl_ms)?,
         sequence: multicast.sequence.unwrap_or_default(),
         from: name("multicast.from", &multicast.from)?,

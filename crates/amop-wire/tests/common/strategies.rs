@@ -344,9 +344,10 @@ fn ids() -> impl Strategy<Value = MsgId> {
 }
 
 fn multicasts() -> impl Strategy<Value = Multicast> {
-    (ids(), ttls(), any::<u64>(), names(), topics(), any::<bool>(), payloads()).prop_map(
-        |(id, ttl, sequence, from, topic, sealed, payload)| Multicast {
-            id,
+    let ids = (instances(), 0..u64::MAX);
+    (ids, ttls(), any::<u64>(), names(), topics(), any::<bool>(), payloads()).prop_map(
+        |((publisher, counter), ttl, sequence, from, topic, sealed, payload)| Multicast {
+            id: MsgId { publisher, counter },
             ttl,
             sequence,
             from,

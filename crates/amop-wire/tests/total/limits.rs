@@ -11,9 +11,9 @@ use amop_wire::limits::{
 };
 use amop_wire::{
     AckEnd, AckRun, Announcement, AnnouncementHead, AnswerStatus, AuthorityId, Chain,
-    ClientMessage, Code, Epoch, Frame, FrameError, Instance, Message, MessageError, Mode, Name,
-    NodeId, NodeMessage, Outcome, PeerMessage, Publish, Reason, RevocationMessage, Seated,
-    SetDigest, SignedHead, Terms, Version, Watched,
+    ClientMessage, Code, Epoch, Frame, FrameError, Instance, Message, MessageError, Mode, MsgId,
+    Multicast, Name, NodeId, NodeMessage, Outcome, PeerMessage, Publish, Reason, RevocationMessage,
+    Seated, SetDigest, SignedHead, Terms, Version, Watched,
 };
 use bytes::Bytes;
 
@@ -211,9 +211,9 @@ fn a_run_may_reach_the_last_number_and_not_pass_it() {
     assert_limit::<PeerMessage>(10, body(limit), body(more));
 }
 
-/// SES-6: whichever way it is written.
+/// SES-6: a run of receipts for the last one would have no end, whichever way it is written.
 #[test]
-fn a_publish_has_any_number_but_the_last_one() {
+fn a_publish_and_a_multicast_have_any_number_but_the_last_one() {
     let body = |counter: u64| publish().fixed64(1, counter);
     assert_limit::<ClientMessage>(4, body(u64::MAX - 1), body(u64::MAX));
     let ours = |number| match publish_of(TTL_MAX, Bytes::new()) {
@@ -225,6 +225,24 @@ fn a_publish_has_any_number_but_the_last_one() {
     let limit = ours(u64::MAX - 1);
     assert_eq!(decoded(encoded(&limit).unwrap()), Ok(limit));
     decoded::<ClientMessage>(encoded(&ours(u64::MAX)).unwrap()).unwrap_err();
+
+    let body = |counter: u64| multicast().fixed64(2, counter);
+    assert_limit::<NodeMessage>(9, body(u64::MAX - 1), body(u64::MAX));
+    assert_limit::<PeerMessage>(9, body(u64::MAX - 1), body(u64::MAX));
+    let ours = |counter: u64| {
+        PeerMessage::Multicast(Multicast {
+            id: MsgId { publisher: Instance(1), counter },
+            ttl: TTL_MAX,
+            sequence: 0,
+            from: NAME.parse().unwrap(),
+            topic: "t".parse().unwrap(),
+            sealed: false,
+            payload: Bytes::new(),
+        })
+    };
+    let limit = ours(u64::MAX - 1);
+    assert_eq!(decoded(encoded(&limit).unwrap()), Ok(limit));
+    decoded::<PeerMessage>(encoded(&ours(u64::MAX)).unwrap()).unwrap_err();
 }
 
 #[test]
