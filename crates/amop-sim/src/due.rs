@@ -40,7 +40,12 @@ pub(crate) enum Happening {
 impl World {
     /// Lets time pass.
     pub fn run_for(&mut self, span: Duration) {
-        let end = self.now + span;
+        self.run_until(span, |_| false);
+    }
+
+    /// Lets virtual time pass until something is so, this long at most; says whether it is.
+    pub fn run_until(&mut self, most: Duration, is_so: impl Fn(&Self) -> bool) -> bool {
+        let end = self.now + most;
         while let Some(entry) = self.due.first_entry() {
             if entry.key().0 > end {
                 break;
@@ -48,8 +53,12 @@ impl World {
             let ((at, _), happening) = entry.remove_entry();
             self.now = at;
             self.happen(happening);
+            if is_so(self) {
+                return true;
+            }
         }
         self.now = end;
+        false
     }
 
     pub(crate) fn after(&mut self, span: Duration, happening: Happening) {

@@ -46,7 +46,7 @@ pub use application::{Application, Reading, answer_to};
 pub use contract::{Call, End, Publication, Record};
 pub use coverage::Coverage;
 pub use fault::Fault;
-pub use files::{Content, DiskTrouble, FileSend, FileSendId};
+pub use files::{Content, DiskTrouble, FileSend, FileSendId, FileStep};
 pub use private::key;
 pub use stranger::StrangerId;
 pub use traffic::Sent;

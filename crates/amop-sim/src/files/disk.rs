@@ -18,6 +18,8 @@ pub(crate) struct Disk {
     names: BTreeMap<FileLabel, Named>,
     done: BTreeMap<Key, Content>,
     pub(crate) trouble: DiskTrouble,
+    /// The last step of a file's end that was done.
+    pub(crate) last_step: Option<FileStep>,
 }
 
 /// What a disk fails at.
@@ -61,14 +63,18 @@ struct Named {
 
 /// One step of giving a file its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum FileStep {
+    /// What it consists of is safe.
     SyncData,
+    /// It is seen.
     Rename,
+    /// Its name is safe.
     SyncDirectory,
+    /// The same file is known not to be needed again.
     Remember,
 }
 
-impl Step {
+impl FileStep {
     pub(crate) const FIRST: Self = Self::SyncData;
 
     pub(crate) fn next(self) -> Option<Self> {
@@ -142,31 +148,31 @@ impl Disk {
     }
 
     /// One step of giving a file its name; what it says if that was the last.
-    pub(crate) fn finish(&mut self, step: Step, offer: &FileOffer) -> Option<DiskSaid> {
+    pub(crate) fn finish(&mut self, step: FileStep, offer: &FileOffer) -> Option<DiskSaid> {
         let (key, label) = (key_of(offer), offer.label.clone());
         let cannot_sync = self.trouble == DiskTrouble::Sync;
         let failed = Some(DiskSaid::Failed(Reason::DirectoryFailed));
         match step {
-            Step::SyncData if cannot_sync => {
+            FileStep::SyncData if cannot_sync => {
                 self.parts.remove(&key); // A system may forget what it could not write.
                 return failed;
             }
-            Step::SyncData => self.parts.get_mut(&key)?.is_synced = true,
-            Step::Rename if self.names.contains_key(&label) => {
+            FileStep::SyncData => self.parts.get_mut(&key)?.is_synced = true,
+            FileStep::Rename if self.names.contains_key(&label) => {
                 return Some(DiskSaid::Failed(Reason::FileExists));
             }
-            Step::Rename => {
+            FileStep::Rename => {
                 let part = self.parts.remove(&key)?;
                 self.names.insert(label, Named { key, part, is_safe: false });
             }
-            Step::SyncDirectory if cannot_sync => {
+            FileStep::SyncDirectory if cannot_sync => {
                 // What may be gone after a power cut must not be seen now.
                 let named = self.names.remove(&label)?;
                 self.parts.insert(named.key, named.part);
                 return failed;
             }
-            Step::SyncDirectory => self.names.get_mut(&label)?.is_safe = true,
-            Step::Remember => {
+            FileStep::SyncDirectory => self.names.get_mut(&label)?.is_safe = true,
+            FileStep::Remember => {
                 self.done.insert(key, Content::of(offer));
                 return Some(DiskSaid::Finished);
             }

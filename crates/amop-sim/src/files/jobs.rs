@@ -6,7 +6,7 @@ use amop_core::transfer::{DiskSaid, DiskTask, InboxInput, SenderInput, Slot};
 use amop_wire::{FileOffer, Instant};
 
 use super::client::Arriving;
-use super::disk::{Step, key_of};
+use super::disk::{FileStep, key_of};
 use crate::due::Happening;
 use crate::world::World;
 
@@ -28,7 +28,7 @@ pub(crate) enum DiskJob {
     Step {
         slot: Slot,
         offer: FileOffer,
-        step: Step,
+        step: FileStep,
     },
     Release {
         offer: FileOffer,
@@ -99,7 +99,7 @@ impl World {
             DiskTask::Prepare => Some(disk.prepare(&offer)),
             DiskTask::Write { start, data } => disk.write(&key_of(&offer), *start, data),
             DiskTask::Finish => {
-                let job = DiskJob::Step { slot, offer, step: Step::FIRST };
+                let job = DiskJob::Step { slot, offer, step: FileStep::FIRST };
                 return self.disk_at(client, self.now, job);
             }
         };
@@ -108,9 +108,13 @@ impl World {
         }
     }
 
-    fn do_step(&mut self, client: usize, slot: Slot, offer: FileOffer, step: Step) {
-        let said = self.clients[client].disk.finish(step, &offer);
-        if step == Step::SyncData && said.is_some() {
+    fn do_step(&mut self, client: usize, slot: Slot, offer: FileOffer, step: FileStep) {
+        let disk = &mut self.clients[client].disk;
+        let said = disk.finish(step, &offer);
+        if !matches!(said, Some(DiskSaid::Failed(_))) {
+            disk.last_step = Some(step);
+        }
+        if step == FileStep::SyncData && said.is_some() {
             // What it has forgotten moves again, as after a power cut.
             *self.file_record.power_cuts.entry(client).or_default() += 1;
         }

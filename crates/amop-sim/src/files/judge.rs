@@ -14,12 +14,11 @@ use amop_wire::{
 use super::FileSendId;
 use super::again::Attempts;
 use super::content::Content;
-use super::disk::Step;
+use super::disk::FileStep;
 use super::secrets::SecretFiles;
 use crate::network::Party;
-use crate::publishing::parse;
 use crate::story::{About, What};
-use crate::world::{ClientId, ClientSlot, World};
+use crate::world::{ClientId, World};
 
 /// Every send, and who lived when.
 #[derive(Debug, Default)]
@@ -42,6 +41,8 @@ pub struct FileSend {
     pub topic: Topic,
     /// How it ended, and when.
     pub end: Option<(Instant, End)>,
+    /// How many bytes were sent for it, those that were sent twice both times.
+    pub moved: u64,
     /// The question that found its receiver, of a file for all.
     pub(crate) find: Option<u64>,
     pub(crate) receiver: FileEnd,
@@ -90,6 +91,7 @@ impl FileSend {
             content,
             topic,
             end: None,
+            moved: 0,
             find: None,
             receiver,
             patience,
@@ -239,7 +241,9 @@ impl World {
                 send.is_open = message.route.receiver == FileEnd::ANY;
             }
             FileBody::Piece { start, data } => {
-                let end = start + u64::try_from(data.len()).expect("a length fits 64 bits");
+                let bytes = u64::try_from(data.len()).expect("a length fits 64 bits");
+                let end = start + bytes;
+                send.moved += bytes;
                 send.furthest = send.furthest.max(end);
                 if send.granted.0 != message.round || end > send.granted.1 {
                     let granted = send.granted;
@@ -274,15 +278,15 @@ impl World {
         client: usize,
         slot: Slot,
         offer: &FileOffer,
-        step: Step,
+        step: FileStep,
         said: Option<DiskSaid>,
     ) {
         let line = format_args!("{step:?} of {}: {said:?}", offer.label);
         self.tell(What::Did(Party::Client(client)), About::Nothing, line);
         let is_placed = match step {
-            Step::Rename => said.is_none(),
-            Step::SyncDirectory if said.is_some() => false, // It is taken back.
-            Step::SyncData | Step::SyncDirectory | Step::Remember => return,
+            FileStep::Rename => said.is_none(),
+            FileStep::SyncDirectory if said.is_some() => false, // It is taken back.
+            FileStep::SyncData | FileStep::SyncDirectory | FileStep::Remember => return,
         };
         self.check_disk(client);
         self.check_reader(client, offer);
@@ -351,32 +355,6 @@ impl World {
         // Of two files under one number, one would stand in the way of the other.
         let all = all.map(|content| (content.number, content)).collect::<BTreeMap<_, _>>();
         all.into_values().collect()
-    }
-
-    /// Who receives the files of a topic.
-    pub(crate) fn receivers(&self, topic: &str) -> Vec<ClientId> {
-        let topic = parse(topic);
-        let all = self.clients.iter().enumerate();
-        let receiving = all.filter(|(_, slot)| slot.files.intakes.contains(&topic));
-        receiving.map(|(client, _)| ClientId(client)).collect()
-    }
-
-    /// How many receive the files of a topic that a client's node can reach: of a private one those whom the
-    /// client lets in.
-    pub(crate) fn receivers_in_reach(&self, client: ClientId, topic: &str) -> usize {
-        let Some(home) = self.home_of(client) else { return 0 };
-        let (reach, topic) = (self.in_reach(home.0), parse(topic));
-        let allowed = self.clients[client.0].allowed.get(&topic);
-        let is_there = |slot: &&ClientSlot| {
-            let is_near = self.home(slot).is_some_and(|home| reach.contains(&home.0));
-            let key = slot.keys.get(&topic);
-            let is_let_in = allowed.is_none_or(|all| key.is_some_and(|key| all.contains(key)));
-            is_near
-                && is_let_in
-                && slot.files.intakes.contains(&topic)
-                && slot.wanted.contains(&topic)
-        };
-        self.clients.iter().filter(is_there).count()
     }
 
     /// Whether another file stands in the way of one, or has its id, wherever it may have gone.

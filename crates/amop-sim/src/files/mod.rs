@@ -25,12 +25,12 @@ use crate::fault::Fault;
 use crate::network::Party;
 use crate::publishing::parse;
 use crate::story::{About, What};
-use crate::world::{ClientId, World};
+use crate::world::{ClientId, ClientSlot, World};
 
 pub(crate) use client::Files;
 pub use content::Content;
 pub(crate) use disk::Disk;
-pub use disk::DiskTrouble;
+pub use disk::{DiskTrouble, FileStep};
 pub(crate) use jobs::DiskJob;
 pub(crate) use judge::FileRecord;
 pub use judge::FileSend;
@@ -142,6 +142,12 @@ impl World {
         self.clients[client.0].disk.trouble = trouble;
     }
 
+    /// The last step that the disk of a client has done to give a file its name.
+    #[must_use]
+    pub fn file_step(&self, client: ClientId) -> Option<FileStep> {
+        self.clients[client.0].disk.last_step
+    }
+
     /// What became of one send so far: of its last attempt. `None` while it looks for its next receiver.
     #[must_use]
     pub fn file_send(&self, id: FileSendId) -> Option<&FileSend> {
@@ -238,5 +244,31 @@ impl World {
             self.tell_sender(client, transfer, SenderInput::LinkUp(home));
         }
         self.end_file_turn(client);
+    }
+
+    /// Who receives the files of a topic.
+    pub(crate) fn receivers(&self, topic: &str) -> Vec<ClientId> {
+        let topic = parse(topic);
+        let all = self.clients.iter().enumerate();
+        let receiving = all.filter(|(_, slot)| slot.files.intakes.contains(&topic));
+        receiving.map(|(client, _)| ClientId(client)).collect()
+    }
+
+    /// How many receive the files of a topic that a client's node can reach: of a private one those whom the
+    /// client lets in.
+    pub(crate) fn receivers_in_reach(&self, client: ClientId, topic: &str) -> usize {
+        let Some(home) = self.home_of(client) else { return 0 };
+        let (reach, topic) = (self.in_reach(home.0), parse(topic));
+        let allowed = self.clients[client.0].allowed.get(&topic);
+        let is_there = |slot: &&ClientSlot| {
+            let is_near = self.home(slot).is_some_and(|home| reach.contains(&home.0));
+            let key = slot.keys.get(&topic);
+            let is_let_in = allowed.is_none_or(|all| key.is_some_and(|key| all.contains(key)));
+            is_near
+                && is_let_in
+                && slot.files.intakes.contains(&topic)
+                && slot.wanted.contains(&topic)
+        };
+        self.clients.iter().filter(is_there).count()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use amop_sim::{ClientId, Content, DiskTrouble, FileSendId, NodeId, World};
+use amop_sim::{ClientId, Content, DiskTrouble, FileSendId, FileStep, NodeId, World};
 use amop_wire::limits::FILE_CHUNK_BYTES;
 use amop_wire::{Code, Reason};
 
@@ -79,6 +79,49 @@ fn a_receiver_may_be_killed_at_any_moment_and_the_same_send_goes_on() {
             scene.end();
         }
     }
+}
+
+/// FILE-7, FILE-9: what is safe then stays, and what is not begins anew, never under the name before it is whole.
+#[test]
+fn a_receiver_may_be_killed_after_any_step_of_giving_the_file_its_name() {
+    use FileStep::{Remember, Rename, SyncData, SyncDirectory};
+    for step in [SyncData, Rename, SyncDirectory, Remember] {
+        for is_power in [false, true] {
+            let (mut scene, receiver) = receiving();
+            let id = scene.send(BIG);
+            let is_done = |world: &World| world.file_step(receiver) == Some(step);
+            assert!(scene.world.run_until(20 * SECOND, is_done), "{step:?}");
+            if is_power {
+                scene.world.cut_power(receiver, millis(10));
+            } else {
+                scene.world.kill(receiver, millis(10));
+            }
+            let is_safe = matches!(step, SyncDirectory | Remember);
+            assert_eq!(scene.world.has_file(receiver, BIG), is_safe, "{step:?}");
+            starts_again(&mut scene.world, receiver);
+            scene.world.run_for(30 * SECOND);
+            assert_eq!(scene.world.file_code(id), Some(Code::Ok), "{step:?}");
+            assert!(scene.world.has_file(receiver, BIG), "{step:?}");
+            scene.end();
+        }
+    }
+}
+
+/// FILE-7: what could not be put safe is nothing to go on from.
+#[test]
+fn a_part_that_could_not_be_put_safe_moves_again() {
+    let (mut scene, receiver) = receiving();
+    scene.world.set_disk(receiver, DiskTrouble::Sync);
+    let id = scene.send(BIG);
+    scene.world.run_for(20 * SECOND);
+    assert_eq!(scene.file_end(id), (Code::FileRefused, Reason::DirectoryFailed));
+    scene.world.set_disk(receiver, DiskTrouble::None);
+    let again = scene.send(BIG);
+    assert!(scene.world.run_until(20 * SECOND, |world| world.file_code(again).is_some()));
+    assert_eq!(scene.world.file_code(again), Some(Code::Ok));
+    let moved = [id, again].map(|id| scene.world.file_send(id).unwrap().moved);
+    assert!(moved[0] > BIG.size && moved[1] == moved[0], "{moved:?}");
+    scene.end();
 }
 
 /// FILE-3: who sends the same again goes on, whoever died.
