@@ -10,6 +10,7 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 
+use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 use tokio::io::Interest;
 use tokio::net::unix::pipe;
@@ -19,8 +20,8 @@ use crate::errors::Lang;
 use crate::errors::kind;
 use crate::exit::{Exit, Failure};
 
-/// A line that is drawn again must not break, or its beginning stays.
-const LINE_CHARS_MAX: usize = 100;
+/// How long a line of a terminal is that does not say it.
+const COLUMNS: usize = 80;
 
 /// Where a command writes to.
 #[derive(Debug)]
@@ -96,9 +97,10 @@ impl Out {
         !self.json && io::stderr().is_terminal()
     }
 
-    /// Draws the line again that is under way, cut where a narrow terminal would break it; an empty one goes.
+    /// Draws the line again that is under way; an empty one goes. It is cut where the terminal would break it, since
+    /// its beginning would stay then.
     pub(crate) fn redraw(&self, text: impl Display) {
-        let line: String = text.to_string().chars().take(LINE_CHARS_MAX).collect();
+        let line: String = text.to_string().chars().take(columns(io::stderr())).collect();
         let mut stderr = io::stderr();
         // Nobody is there to hear that standard error is closed.
         let _ = write!(stderr, "{}{line}", self.erase()).and_then(|()| stderr.flush());
@@ -135,5 +137,31 @@ impl Out {
         if watched.ready(Interest::ERROR).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// How many characters a line of a terminal has.
+fn columns(terminal: impl AsFd) -> usize {
+    match tcgetwinsize(terminal) {
+        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
+        _ => COLUMNS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::pty::{OpenptFlags, openpt};
+    use rustix::termios::{Winsize, tcsetwinsize};
+
+    use super::*;
+
+    #[test]
+    fn a_line_is_as_long_as_the_terminal_says_or_eighty_characters() {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        assert_eq!(columns(&terminal), COLUMNS, "it does not know");
+        let narrow = Winsize { ws_row: 24, ws_col: 33, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&terminal, narrow).unwrap();
+        assert_eq!(columns(&terminal), 33);
+        assert_eq!(columns(File::open("/dev/null").unwrap()), COLUMNS, "it is no terminal");
     }
 }
