@@ -16,6 +16,16 @@ use crate::within;
 /// FILE-5, FILE-9: each death costs two chunks at most.
 #[tokio::test]
 async fn a_file_goes_on_whoever_is_killed_and_moves_two_chunks_twice_at_most() {
+    everybody_is_killed_once(1).await;
+}
+
+#[tokio::test]
+async fn a_file_goes_on_whoever_is_killed_first() {
+    everybody_is_killed_once(4).await;
+}
+
+/// Kills both clients and all three nodes, in an order and at moments that the seed chooses.
+async fn everybody_is_killed_once(seed: u64) {
     let mut net = Net::start(&[&[], &[0], &[1]]).await;
     let (near, far) = (net.client_dir("app", 0), net.client_dir("desk", 2));
     let (sends, receives) = (net.nodes[0].sdk_addr(), net.nodes[2].sdk_addr());
@@ -27,25 +37,25 @@ async fn a_file_goes_on_whoever_is_killed_and_moves_two_chunks_twice_at_most() {
     let mut receiver = receiver(&far, receives).await;
     let mut sender = Sender::start(&near, sends);
     let (mut there_at_start, mut deaths_since) = (0, 0);
-    let (mut random, mut reached) = (SEED, 0);
-    for victim in ["sender", "receiver", "node"] {
+    let (mut random, mut reached) = (seed, 0);
+    for victim in in_any_order(VICTIMS, &mut random) {
         reached += MIB + draw(&mut random) % (3 * MIB);
         within("more of the file", sender.until(reached)).await;
         match victim {
-            "sender" => {
+            Victim::Sender => {
                 sender.child.kill().await.unwrap();
                 (there_at_start, deaths_since) = (reached / CHUNK * CHUNK, 0);
                 sender = Sender::start(&near, sends);
                 continue;
             }
-            "receiver" => {
+            Victim::Receiver => {
                 receiver.kill().await.unwrap();
                 assert!(!far.join("in/big.bin").exists(), "it is not complete");
                 receiver = self::receiver(&far, receives).await;
             }
-            _ => {
-                net.nodes[1].kill().await;
-                net.nodes[1].restart().await;
+            Victim::Node(node) => {
+                net.nodes[node].kill().await;
+                net.nodes[node].restart().await;
             }
         }
         deaths_since += 1;
@@ -56,6 +66,25 @@ async fn a_file_goes_on_whoever_is_killed_and_moves_two_chunks_twice_at_most() {
     let most = SIZE + list - there_at_start + deaths_since * 2 * CHUNK;
     assert!(moved <= most, "{moved} bytes are more than {most}");
     assert!(fs::read(far.join("in/big.bin")).unwrap() == content);
+}
+
+/// Who is killed.
+#[derive(Clone, Copy, Debug)]
+enum Victim {
+    Sender,
+    Receiver,
+    Node(usize),
+}
+
+const VICTIMS: [Victim; 5] =
+    [Victim::Sender, Victim::Receiver, Victim::Node(0), Victim::Node(1), Victim::Node(2)];
+
+/// In an order that the seed chooses (Fisher-Yates).
+fn in_any_order(mut victims: [Victim; 5], random: &mut u64) -> [Victim; 5] {
+    for last in (1..victims.len()).rev() {
+        victims.swap(last, draw(random) % (last + 1));
+    }
+    victims
 }
 
 async fn receiver(dir: &Path, endpoint: SocketAddr) -> Child {
@@ -117,7 +146,6 @@ fn draw(random: &mut u64) -> usize {
     usize::try_from(mixed ^ (mixed >> 27)).expect("64 bits")
 }
 
-const SEED: u64 = 1;
 const MIB: usize = 1 << 20;
 const CHUNK: usize = 2 * MIB;
-const SIZE: usize = 24 * MIB;
+const SIZE: usize = 32 * MIB;
