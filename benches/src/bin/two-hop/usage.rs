@@ -39,6 +39,18 @@ pub(crate) fn memory(process: u32) -> Result<Memory> {
     memory_in(&status).with_context(|| format!("{path} has an unknown form"))
 }
 
+/// How many bytes a process has written to files so far; what it sent over the network is not among them.
+///
+/// # Errors
+///
+/// Fails when the process is gone, and where there is no `/proc`.
+pub(crate) fn written_bytes(process: u32) -> Result<u64> {
+    let path = format!("/proc/{process}/io");
+    let io = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    let written = io.lines().find_map(|line| line.strip_prefix("wchar:")?.trim().parse().ok());
+    written.with_context(|| format!("{path} has an unknown form"))
+}
+
 /// Reads `utime` and `stime`, the 14th and 15th field. The second field is the program's name in
 /// parentheses, which may contain spaces and parentheses of its own.
 fn ticks_in(stat: &str) -> Option<u32> {
@@ -62,6 +74,8 @@ const US_PER_TICK: f64 = 10_000.0;
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     #[test]
@@ -78,6 +92,14 @@ mod tests {
         assert_eq!(memory_in(status), Some(Memory { now_kib: 7000, peak_kib: 7340 }));
         assert_eq!(memory_in("Name:\tx\n"), None);
         assert!(memory(std::process::id()).unwrap().now_kib > 0);
+    }
+
+    #[test]
+    fn what_is_written_to_files_counts() {
+        let before = written_bytes(std::process::id()).unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[7; 5000]).unwrap();
+        assert!(written_bytes(std::process::id()).unwrap() >= before + 5000);
     }
 
     #[test]

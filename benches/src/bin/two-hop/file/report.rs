@@ -26,6 +26,8 @@ pub(super) struct Report {
     to_all_through_raw: Spread,
     p99_us_without: Spread,
     p99_us_with: Spread,
+    /// What files move while requests are asked, hashing included.
+    beside_requests_mib_per_second: Spread,
     /// The latency with a file through that without, of each round.
     p99_with_through_without: Spread,
     /// The most that any process of a role grew by in any round.
@@ -55,6 +57,7 @@ impl Report {
             to_all_through_raw: spread(|it| it.to_all_mib_per_second / it.raw_mib_per_second),
             p99_us_without: spread(|round| round.p99_us_without),
             p99_us_with: spread(|round| round.p99_us_with),
+            beside_requests_mib_per_second: spread(|it| it.beside_requests_mib_per_second),
             p99_with_through_without: spread(|round| round.p99_us_with / round.p99_us_without),
             grown_mib,
             rounds,
@@ -83,6 +86,7 @@ impl fmt::Display for Report {
             ("request p99, us", &self.p99_us_without),
             ("  with a file", &self.p99_us_with),
             ("  with through without", &self.p99_with_through_without),
+            ("file beside them, MiB/s", &self.beside_requests_mib_per_second),
         ] {
             writeln!(f, "  {what:26} {spread}")?;
         }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::bench::Plan;
 use crate::case::{Case, Work};
 use crate::child::Child;
+use crate::clock::now;
 use crate::door::Door;
 use crate::network::{Network, Site, Timing, start_role, with_last_words};
 use crate::orders::{FileSent, Load, Order, Reply};
@@ -43,6 +44,8 @@ pub(super) struct Round {
     pub(super) to_all_mib_per_second: f64,
     pub(super) p99_us_without: f64,
     pub(super) p99_us_with: f64,
+    /// What the files moved meanwhile, one after another, the hashing of each included.
+    pub(super) beside_requests_mib_per_second: f64,
     pub(super) memory: Vec<Grown>,
 }
 
@@ -84,7 +87,7 @@ impl Setting {
         let mib = f64::from(self.mib);
         let (one, one_cpu_us) = self.send("one", 1, &mut memory).await?;
         let (all, _) = self.send("several", self.receivers, &mut memory).await?;
-        let (p99_us_without, p99_us_with) = self.latencies().await?;
+        let (p99_us_without, (p99_us_with, beside)) = self.latencies().await?;
         Ok(Round {
             raw_mib_per_second,
             raw_cpu_ms_per_mib,
@@ -94,6 +97,7 @@ impl Setting {
             to_all_mib_per_second: mib * f64::from(self.receivers) / all.seconds,
             p99_us_without,
             p99_us_with,
+            beside_requests_mib_per_second: beside,
             memory,
         })
     }
@@ -131,8 +135,8 @@ impl Setting {
         Ok((sent, cpu_us))
     }
 
-    /// How long requests take on the same links, without a file and with one after another.
-    async fn latencies(&self) -> Result<(f64, f64)> {
+    /// How long requests take on the same links, without a file and with one after another, and what these move.
+    async fn latencies(&self) -> Result<(f64, (f64, f64))> {
         let mut cast = self.cast(1).await?;
         let (first, last) = (cast.doors[0].to_string(), cast.doors[1].to_string());
         let certs = self.dir.as_os_str();
@@ -144,6 +148,7 @@ impl Setting {
         let mut asker = client("publisher", &first).await?;
         let without = p99(&mut asker, self.timing).await?;
         let file = self.file();
+        let receiver = cast.receivers[0].id();
         let sending = async {
             loop {
                 cast.send(&file).await?;
@@ -152,7 +157,7 @@ impl Setting {
             }
         };
         let with = tokio::select! {
-            with = p99(&mut asker, self.timing) => with?,
+            with = p99_beside(receiver, &mut asker, self.timing) => with?,
             ended = sending => return ended,
         };
         asker.end().await;
@@ -238,6 +243,18 @@ async fn p99(asker: &mut Child, timing: Timing) -> Result<f64> {
     measured.latencies.quantile_us(0.99).context("no request was answered")
 }
 
+/// The same from when files move to a receiver on, and how many MiB of them came in a second.
+async fn p99_beside(receiver: u32, asker: &mut Child, timing: Timing) -> Result<(f64, f64)> {
+    let before = usage::written_bytes(receiver)?;
+    while usage::written_bytes(receiver)? < before + MIB {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    let (since, before) = (now(), usage::written_bytes(receiver)?);
+    let p99 = p99(asker, timing).await?;
+    let mib = (usage::written_bytes(receiver)? - before) / MIB;
+    Ok((p99, f64::from(u32::try_from(mib)?) / now().duration_since(since).as_secs_f64()))
+}
+
 /// Writes the file that is sent; no two pieces of it are alike.
 pub(super) fn write_file(setting: &Setting) -> Result<()> {
     let mut file = BufWriter::new(File::create(setting.file())?);
@@ -252,13 +269,19 @@ impl fmt::Display for Round {
         let Self { raw_mib_per_second: raw, file_mib_per_second: one, .. } = self;
         let all = self.to_all_mib_per_second;
         let (without, with) = (self.p99_us_without, self.p99_us_with);
+        let beside = self.beside_requests_mib_per_second;
         write!(
             f,
             "raw {raw:.0} MiB/s, file {one:.0}, to several {all:.0} in all; p99 {without:.0} us, with a \
-             file {with:.0}"
+             file {with:.0} ({beside:.0} MiB/s)"
         )
     }
 }
+
+const MIB: u64 = 1 << 20;
+
+/// How often it is looked whether a file moves.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// How much longer than planned a part may take.
 const STUCK_AFTER: Duration = Duration::from_secs(600);
