@@ -37,18 +37,11 @@ fn read(args: &Args) -> Result<Config, ConfigErrors> {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    keep_freed_memory();
+    amop_p2p::keep_freed_memory();
     match runtime() {
         Ok(runtime) => runtime.block_on(start(args)),
         Err(error) => fail(EX_IOERR, &error),
     }
-}
-
-/// Has glibc keep up to 8 MiB of what is freed. It begins with 128 KiB, so that the memory of each large message would
-/// be given back to the kernel and come again page by page; once more is freed at a time, it keeps twice as much
-/// (mallopt(3), M_MMAP_THRESHOLD). Other allocators take no notice.
-fn keep_freed_memory() {
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(4 << 20)));
 }
 
 /// Makes tokio's runtime, which panics where the system has no descriptors left for its signals: so it is

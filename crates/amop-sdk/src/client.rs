@@ -115,7 +115,8 @@ impl Client {
     ///
     /// The directory must be there. A file appears under its name when it is complete and right, and never
     /// replaces another unless the [settings](ReceiveFiles::settings) say so. [With a key](ReceiveFiles::with_key)
-    /// only files come that are sealed for its holder.
+    /// only files come that are sealed for its holder. From then on the process keeps up to 8 MiB of what it frees, if its
+    /// allocator is that of glibc.
     pub fn receive_files(&self, topic: impl IntoTopic, dir: impl Into<PathBuf>) -> ReceiveFiles {
         let topic = topic.into_topic();
         // A topic that is none is told when this is awaited; then nothing is subscribed to.

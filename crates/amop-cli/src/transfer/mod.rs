@@ -45,7 +45,6 @@ pub(crate) async fn send(
     out: &mut Out,
     stop: &Stop,
 ) -> Result<(), Failure> {
-    keep_freed_memory();
     let keys = key::receivers(&args.seal)?;
     let client = tokio::select! {
         client = connect(link) => client?,
@@ -72,12 +71,6 @@ pub(crate) async fn send(
         });
     }
     out.line(format!("{}  {}", hex(&sha256), printable(file.as_bytes())))
-}
-
-/// Has glibc keep up to 8 MiB of what is freed, as the daemon does: chunks come and go, and their memory need not
-/// come from the kernel each time (mallopt(3), `M_MMAP_THRESHOLD`). Other allocators take no notice.
-fn keep_freed_memory() {
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(4 << 20)));
 }
 
 async fn send_file(
@@ -147,7 +140,6 @@ pub(crate) async fn receive(
     out: &mut Out,
     stop: &Stop,
 ) -> Result<(), Failure> {
-    keep_freed_memory();
     let key = key::held(&args.held)?;
     let client = tokio::select! {
         client = connect(link) => client?,

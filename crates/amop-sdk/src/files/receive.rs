@@ -68,6 +68,7 @@ impl ReceiveFiles {
         let folder = opened.await.map_err(|_| ReceiveFileError::Closed)?;
         let folder = folder.map_err(ReceiveFileError::Folder)?;
         let cleaning = Cleaning::begin(folder.clone()).await;
+        amop_p2p::keep_freed_memory(); // Pieces come and go by the thousand.
         let (shown, arrivals) = mpsc::channel(ARRIVALS_MAX);
         let driver = Arc::downgrade(lease.driver());
         let intake = Intake { folder, dir, driver, shown };
