@@ -24,7 +24,7 @@ impl Beside {
 }
 
 /// What was sent of one round of a transfer, and how much of it the neighbour has passed on, in bytes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Ahead {
     sent: u64,
     passed: u64,
@@ -62,23 +62,34 @@ impl Ahead {
 
     /// Whether a piece may be sent on a link that so many transfers share.
     pub(super) fn may_send(&self, bytes: u64, beside: Beside, transfers: usize) -> bool {
-        let most = match (beside, self.beside) {
-            (Beside::Files, Beside::Files) => FILE_WINDOW_BYTES,
-            _ => self.most_beside_messages(transfers),
-        };
-        self.sent + bytes <= self.passed + most
+        let under_way = self.sent - self.passed;
+        let is_alone = (beside, self.beside) == (Beside::Files, Beside::Files);
+        // Beside messages a piece need not fit whole: a neighbour does not tell of little at once.
+        under_way + bytes <= FILE_WINDOW_BYTES
+            && (is_alone || under_way < self.most_beside_messages(transfers))
     }
 
     /// As much as goes through at a good rate within the shortest time that it takes: more would only queue. It is
     /// for all transfers of the link, but each may have one piece under way.
     fn most_beside_messages(&self, transfers: usize) -> u64 {
-        let shortest = self.shortest.unwrap_or_default().max(Duration::from_millis(1));
+        let shortest = self.shortest.unwrap_or_default();
         let micros = u64::try_from(shortest.as_micros()).unwrap_or(u64::MAX);
         let all = (micros.saturating_mul(BESIDE_BYTES_PER_MILLI) / 1000).min(FILE_WINDOW_BYTES);
         let transfers = u64::try_from(transfers.max(1)).expect("a count fits 64 bits");
-        (all / transfers).max(FILE_PIECE_BYTES_MAX as u64)
+        (all / transfers).max(BESIDE_PIECE_BYTES as u64)
+    }
+
+    /// How long a piece should be that is sent to this neighbour.
+    pub(super) fn piece_bytes_max(&self) -> usize {
+        match self.beside {
+            Beside::Files => FILE_PIECE_BYTES_MAX,
+            Beside::Messages => BESIDE_PIECE_BYTES,
+        }
     }
 }
+
+/// How long a piece is for a neighbour with messages: whoever is busy with it lets a message wait.
+pub(super) const BESIDE_PIECE_BYTES: usize = 16 << 10;
 
 /// What an Ethernet of 1 Gbit/s carries.
 const BESIDE_BYTES_PER_MILLI: u64 = 128 << 10;
@@ -95,7 +106,13 @@ mod tests {
 
     /// How many pieces may be under way.
     fn pieces(ahead: &Ahead, beside: Beside, transfers: usize) -> usize {
-        (1..).take_while(|count| ahead.may_send(count * PIECE, beside, transfers)).count()
+        let mut ahead = ahead.clone();
+        let mut sends = || {
+            let may_send = ahead.may_send(PIECE, beside, transfers);
+            ahead.send(after(0), PIECE);
+            may_send
+        };
+        (0..).take_while(|_| sends()).count()
     }
 
     /// One piece was sent, and passed on after that time.
@@ -108,11 +125,11 @@ mod tests {
 
     /// FILE-12.
     #[test]
-    fn beside_messages_two_pieces_are_under_way_and_without_sixteen() {
+    fn beside_messages_one_piece_is_under_way_and_without_sixteen() {
         for transfers in [1, 64] {
             assert_eq!(pieces(&Ahead::default(), Beside::Files, transfers), 16);
         }
-        assert_eq!(pieces(&Ahead::default(), Beside::Messages, 1), 2);
+        assert_eq!(pieces(&Ahead::default(), Beside::Messages, 1), 1);
     }
 
     /// FILE-12.
@@ -123,7 +140,7 @@ mod tests {
         for (millis, beside, most) in [(1, Beside::Messages, 2), (2, Beside::Files, 16)] {
             ahead.pass(after(millis), PIECE, beside);
             assert_eq!(pieces(&ahead, Beside::Files, 1), most);
-            assert_eq!(pieces(&ahead, Beside::Messages, 1), 2);
+            assert_eq!(pieces(&ahead, Beside::Messages, 1), 2, "the way takes a millisecond");
         }
     }
 
@@ -141,7 +158,7 @@ mod tests {
     #[test]
     fn the_longer_the_way_the_more_is_under_way_beside_messages() {
         let most = |millis| pieces(&with_shortest(millis), Beside::Messages, 1);
-        assert_eq!([0, 1, 2, 4, 8, 100].map(most), [2, 2, 4, 8, 16, 16]);
+        assert_eq!([0, 1, 2, 4, 8, 100].map(most), [1, 2, 4, 8, 16, 16]);
     }
 
     #[test]
@@ -154,12 +171,30 @@ mod tests {
         assert_eq!(pieces(&ahead, Beside::Messages, 1), 4);
     }
 
+    /// FILE-12: its Window comes with that of the piece behind it.
+    #[test]
+    fn a_short_piece_holds_back_no_other_beside_messages() {
+        let mut ahead = Ahead::default();
+        ahead.send(after(0), 32);
+        assert!(ahead.may_send(PIECE, Beside::Messages, 64));
+        ahead.send(after(0), PIECE);
+        assert!(!ahead.may_send(1, Beside::Messages, 64), "a piece and more is under way");
+    }
+
+    /// FILE-12: a relay drops what comes past that.
+    #[test]
+    fn no_more_than_the_window_is_under_way_however_long_the_way_is() {
+        let mut ahead = with_shortest(100);
+        ahead.send(after(200), 1);
+        assert_eq!(pieces(&ahead, Beside::Messages, 1), 15);
+    }
+
     #[test]
     fn what_was_never_sent_was_not_passed_on() {
         let mut ahead = Ahead::default();
         ahead.send(after(0), PIECE);
         ahead.pass(after(9), 2 * PIECE, Beside::Files);
         assert_eq!(pieces(&ahead, Beside::Files, 1), 15);
-        assert_eq!(pieces(&ahead, Beside::Messages, 1), 1);
+        assert_eq!(pieces(&ahead, Beside::Messages, 1), 0);
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use amop_wire::limits::{FILE_PIECE_BYTES_MAX, FILE_WINDOW_BYTES, TRANSFERS_MAX};
 use amop_wire::{FileBody, FileMessage, FileRoute, Instance, Instant};
 
-use super::ahead::{Ahead, Beside};
+use super::ahead::{Ahead, BESIDE_PIECE_BYTES, Beside};
 
 /// The queues of one link. `F` is where a message came from, for who has to tell its neighbour.
 #[derive(Debug)]
@@ -129,11 +129,13 @@ impl<F: Copy> FileLane<F> {
         self.transfers.into_values().flat_map(|queue| queue.messages)
     }
 
-    /// How many bytes of pieces of this transfer may be pushed: a sender reads no more than that.
+    /// How long a piece of this transfer may be that is pushed next, in bytes; 0 as long as there is no room for
+    /// such a one. A sender reads no more than that.
     #[must_use]
-    pub fn room_bytes(&self, route: &FileRoute) -> u64 {
-        let held = self.transfers.get(&key_of(route)).map_or(0, |queue| queue.piece_bytes);
-        FILE_WINDOW_BYTES - held
+    pub fn piece_room(&self, route: &FileRoute) -> usize {
+        let Some(queue) = self.transfers.get(&key_of(route)) else { return FILE_PIECE_BYTES_MAX };
+        let most = queue.ahead.piece_bytes_max();
+        if queue.piece_bytes + most as u64 > FILE_WINDOW_BYTES { 0 } else { most }
     }
 
     /// How many messages wait.
@@ -327,8 +329,8 @@ const BACK_MAX: usize = 16 * TRANSFERS_MAX;
 /// How many of them say who was found.
 const FOUND_MAX: usize = 4;
 
-/// How many bytes are passed on before the neighbour is told: half a piece, so that it is told of every long one.
-const TELL_BYTES: u64 = FILE_PIECE_BYTES_MAX as u64 / 2;
+/// How many bytes are passed on before the neighbour is told: so that it is told of every piece that is not short.
+const TELL_BYTES: u64 = BESIDE_PIECE_BYTES as u64 / 2;
 
 /// How long a transfer of which nothing comes keeps its place from others.
 const IDLE_AFTER: Duration = Duration::from_secs(60);

@@ -24,7 +24,7 @@ pub enum SenderInput {
     Read {
         /// The round for which it was.
         round: u32,
-        /// The bytes of the stream, as many as were wanted.
+        /// The bytes of the stream that were wanted, or the first of them; one at least.
         data: Bytes,
     },
     /// It cannot be read, or is not what was offered any more.

@@ -166,7 +166,8 @@ impl Chain {
     fn read(&mut self, number: usize) {
         let Ends { wanted, route, .. } = &mut self.ends[number];
         let Some((round, _, bytes)) = *wanted else { return };
-        if self.lanes[0].room_bytes(route) >= u64::try_from(bytes).unwrap() {
+        let bytes = bytes.min(self.lanes[0].piece_room(route));
+        if bytes > 0 {
             *wanted = None;
             let data = Bytes::from(vec![0; bytes]);
             self.tell_sender(number, SenderInput::Read { round, data });

@@ -83,17 +83,36 @@ fn nobody_is_further_ahead_of_the_neighbour_than_one_mebibyte() {
 
 /// FILE-12: a client has no messages of its own, and yet what it sends would stand before those of others.
 #[test]
-fn for_a_neighbour_with_messages_two_pieces_are_under_way_until_it_has_none() {
+fn for_a_neighbour_with_messages_one_piece_is_under_way_until_it_has_none() {
     let mut lane = FileLane::default();
     fill(&mut lane, 1, 1, MOST);
     assert_eq!(sent(&mut lane).len(), 16);
     fill(&mut lane, 1, 1, MOST);
     for (passed, beside, more) in
-        [(16, Beside::Messages, 2), (17, Beside::Messages, 1), (17, Beside::Files, 13)]
+        [(16, Beside::Messages, 1), (17, Beside::Messages, 1), (17, Beside::Files, 14)]
     {
         lane.handle_window(now(), (&route(1), 1), passed * PIECE, beside);
         assert_eq!(sent(&mut lane).len(), more);
     }
+}
+
+/// FILE-12: what is long keeps everybody on the way busy for long.
+#[test]
+fn for_a_neighbour_with_messages_pieces_are_short_and_it_tells_of_each() {
+    let mut lane = FileLane::default();
+    assert_eq!(lane.piece_room(&route(1)), FILE_PIECE_BYTES_MAX);
+    fill(&mut lane, 1, 1, MOST - 1);
+    assert_eq!(lane.piece_room(&route(1)), FILE_PIECE_BYTES_MAX);
+    fill(&mut lane, 1, 1, 1);
+    assert_eq!(lane.piece_room(&route(1)), 0, "there is no room");
+    assert_eq!(sent(&mut lane).len(), 16);
+    lane.handle_window(now(), (&route(1), 1), PIECE, Beside::Messages);
+    let short = lane.piece_room(&route(1));
+    assert_eq!(short, 16 << 10);
+    let told = FileWindows::default().passed(&piece_of(short, 1, 1, 0), Beside::Messages);
+    assert!(told.is_some());
+    lane.handle_window(now(), (&route(1), 1), 2 * PIECE, Beside::Files);
+    assert_eq!(lane.piece_room(&route(1)), FILE_PIECE_BYTES_MAX);
 }
 
 /// FILE-12: one neighbour takes nothing of one transfer; the others go on.
@@ -210,7 +229,7 @@ fn a_neighbour_is_told_of_each_long_piece_and_of_short_ones_together_anew_in_eac
         (0..count).filter_map(|start| told(&piece_of(bytes, 1, round, start))).collect()
     };
     assert_eq!(pass(1, FILE_PIECE_BYTES_MAX, 2), [PIECE, 2 * PIECE]);
-    assert_eq!(pass(2, FILE_PIECE_BYTES_MAX / 4, 5), [PIECE / 2, PIECE]);
+    assert_eq!(pass(2, FILE_PIECE_BYTES_MAX / 16, 5), [PIECE / 8, PIECE / 4]);
     assert_eq!(pass(1, FILE_PIECE_BYTES_MAX, 40), []);
 }
 

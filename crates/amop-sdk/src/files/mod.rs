@@ -171,7 +171,7 @@ impl Files {
         for transfer in transfers {
             let mut goes_on = true;
             while goes_on && let Some(outbound) = self.outbound.get(&transfer) {
-                let room = self.lane.room_bytes(&outbound.route());
+                let room = self.lane.piece_room(&outbound.route());
                 goes_on = false;
                 self.act_on(now, transfer, |outbound, now| goes_on = outbound.go_on(now, room));
             }

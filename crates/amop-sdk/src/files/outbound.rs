@@ -204,12 +204,12 @@ impl Outbound {
 
     /// Hands the machine what it wants, or has it read, if there is room for it and its time has come. Says
     /// whether the machine got something, and so may want more.
-    pub(super) fn go_on(&mut self, now: Instant, room_bytes: u64) -> bool {
+    pub(super) fn go_on(&mut self, now: Instant, room: usize) -> bool {
         let Some(Piece { round, start, bytes }) = self.wanted else { return false };
         let seal_bytes = if self.seal.is_some() { FILE_SEAL_BYTES_MAX } else { 0 };
-        let needed = u64::try_from(bytes + seal_bytes).expect("a length fits 64 bits");
+        let bytes = bytes.min(room.saturating_sub(seal_bytes));
         let is_early = self.pace.is_some_and(|pace| pace.next_at() > now);
-        if is_early || needed > room_bytes {
+        if is_early || bytes == 0 {
             return false;
         }
         let Some(data) = self.take_held(start, bytes) else {

@@ -228,12 +228,12 @@ mod tests {
         outbound.link_up(now, NODE);
         let credit = FileBody::Credit { received: 64, granted: 2 << 20 };
         outbound.hear(now, message(credit));
-        assert!(!outbound.go_on(now, 1 << 20), "it is to be read");
+        assert!(!outbound.go_on(now, FILE_PIECE_BYTES_MAX), "it is to be read");
         let super::super::outbound::Wanted { start, bytes, .. } = wanted.recv().unwrap();
         assert_eq!((start, bytes), (64, 2 << 20), "all that is left of a part");
         let plain: Bytes = b"known text ".iter().copied().cycle().take(bytes).collect();
         outbound.was_read(now, start, Ok(plain));
-        assert!(outbound.go_on(now, 1 << 20));
+        assert!(outbound.go_on(now, FILE_PIECE_BYTES_MAX));
         let mut pieces = 0;
         while let Some(message) = outbound.next_message() {
             if matches!(message.body, FileBody::Offer(_)) {

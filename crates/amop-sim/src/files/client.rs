@@ -338,11 +338,13 @@ impl World {
         let mut reads = Vec::new();
         let files = &mut self.clients[client].files;
         for (&transfer, send) in &mut files.sends {
-            let room = files.lane.room_bytes(&send.sender.route());
+            let room =
+                files.lane.piece_room(&send.sender.route()).saturating_sub(send.seal_bytes());
             if let Some((round, start, bytes)) = send.wanted
                 && !send.is_reading
-                && u64::try_from(bytes + send.seal_bytes()).is_ok_and(|bytes| bytes <= room)
+                && room > 0
             {
+                let bytes = bytes.min(room);
                 (send.wanted, send.is_reading) = (None, true);
                 reads.push(DiskJob::Read { transfer, round, start, bytes });
             }
