@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::Output;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::timeout;
@@ -150,6 +151,20 @@ async fn a_file_that_is_interrupted_goes_on_and_says_from_where() {
     assert_eq!(sending.end().await.0, Some(0));
     assert_eq!(again.end().await.0, Some(0));
     assert!(is_same(&site, "big.bin"));
+}
+
+/// However slow the machine is, it takes no less than this.
+#[tokio::test]
+async fn a_limit_is_never_passed() {
+    let site = Site::start().await;
+    let receiving = receiver(&site, &["-n", "1"]).await;
+    file(&site, "a.bin", 4 * MIB);
+    let sent = send(&site, &["a.bin", "t", "--limit", "2M"]);
+    let mut sent = std::pin::pin!(sent);
+    let early = timeout(Duration::from_millis(1500), &mut sent).await;
+    early.expect_err("4 MiB take 2 s");
+    assert_eq!(sent.await.status.code(), Some(0));
+    assert_eq!(receiving.end().await.0, Some(0));
 }
 
 /// FILE-10: one receiver does not answer, and may have taken it; nobody says that it has not.

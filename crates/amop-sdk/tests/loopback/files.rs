@@ -100,6 +100,26 @@ async fn a_subscriber_of_messages_takes_no_file() {
     assert_eq!(refused.code(), Some(Code::SubscriberUnreachable));
 }
 
+/// FILE-10: what was hashed is not there any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_changes_while_it_is_sent_is_given_up_and_not_seen() {
+    let (_node, receiver, sender) = pair().await;
+    let disk = Disk::new();
+    let mut files = receive(&receiver, &disk).await;
+    let path = disk.file("big.bin", 6 * CHUNK);
+    let start = sender.send_file("t", &path).limit(8 << 20).start();
+    let mut sending = within(start).await.unwrap();
+    within(sending.next_progress()).await.unwrap();
+    std::fs::write(&path, vec![7; 6 * CHUNK]).unwrap();
+    let given_up = within(sending.done()).await.unwrap_err();
+    let SendFileError::Failed { code: Code::FileRefused, reason: Reason::FileChanged } = given_up
+    else {
+        panic!("{given_up:?}")
+    };
+    within(within(files.next()).await.unwrap().done()).await.unwrap_err();
+    assert!(!disk.inbox().join("big.bin").exists());
+}
+
 /// Either end may give up; the other is told, and the same file sent again goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_was_given_up_goes_on_when_it_is_sent_again() {
