@@ -38,9 +38,23 @@ impl Scene {
     }
 }
 
-fn starts_again(world: &mut World, receiver: ClientId) {
-    world.start_client(receiver);
-    world.receive_files(receiver, "t");
+/// The process of a receiver is killed, or its power cut.
+fn dies(world: &mut World, receiver: ClientId, is_power: bool) {
+    if is_power {
+        world.cut_power(receiver, millis(10));
+    } else {
+        world.kill(receiver, millis(10));
+    }
+}
+
+/// A receiver that died starts again, and gets what was sent to it.
+fn goes_on(mut scene: Scene, receiver: ClientId, id: FileSendId, died: &str) {
+    scene.world.start_client(receiver);
+    scene.world.receive_files(receiver, "t");
+    scene.world.run_for(30 * SECOND);
+    assert_eq!(scene.world.file_code(id), Some(Code::Ok), "{died}");
+    assert!(scene.world.has_file(receiver, BIG), "{died}");
+    scene.end();
 }
 
 /// FILE-1, FILE-9, FILE-10
@@ -67,16 +81,8 @@ fn a_receiver_may_be_killed_at_any_moment_and_the_same_send_goes_on() {
             let (mut scene, receiver) = receiving();
             let id = scene.send(BIG);
             scene.world.run_for(millis(ms));
-            if is_power {
-                scene.world.cut_power(receiver, millis(10));
-            } else {
-                scene.world.kill(receiver, millis(10));
-            }
-            starts_again(&mut scene.world, receiver);
-            scene.world.run_for(30 * SECOND);
-            assert_eq!(scene.world.file_code(id), Some(Code::Ok), "{ms} ms");
-            assert!(scene.world.has_file(receiver, BIG), "{ms} ms");
-            scene.end();
+            dies(&mut scene.world, receiver, is_power);
+            goes_on(scene, receiver, id, &format!("{ms} ms"));
         }
     }
 }
@@ -91,18 +97,10 @@ fn a_receiver_may_be_killed_after_any_step_of_giving_the_file_its_name() {
             let id = scene.send(BIG);
             let is_done = |world: &World| world.file_step(receiver) == Some(step);
             assert!(scene.world.run_until(20 * SECOND, is_done), "{step:?}");
-            if is_power {
-                scene.world.cut_power(receiver, millis(10));
-            } else {
-                scene.world.kill(receiver, millis(10));
-            }
+            dies(&mut scene.world, receiver, is_power);
             let is_safe = matches!(step, SyncDirectory | Remember);
             assert_eq!(scene.world.has_file(receiver, BIG), is_safe, "{step:?}");
-            starts_again(&mut scene.world, receiver);
-            scene.world.run_for(30 * SECOND);
-            assert_eq!(scene.world.file_code(id), Some(Code::Ok), "{step:?}");
-            assert!(scene.world.has_file(receiver, BIG), "{step:?}");
-            scene.end();
+            goes_on(scene, receiver, id, &format!("{step:?}"));
         }
     }
 }
