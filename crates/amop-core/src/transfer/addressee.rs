@@ -86,6 +86,17 @@ impl Addressee {
     }
 }
 
+/// What a client says to the receiver of a transfer that it knows no more: it was given up before its sender knew who
+/// receives, so that nobody could be told (FILE-10).
+#[must_use]
+pub fn farewell(message: &FileMessage) -> Option<FileMessage> {
+    let is_under_way =
+        matches!(message.body, FileBody::Credit { .. } | FileBody::Wait | FileBody::Again);
+    let FileMessage { route, round, .. } = *message;
+    let body = FileBody::Cancel(Reason::Cancelled);
+    (is_under_way && route.receiver != FileEnd::ANY).then_some(FileMessage { route, round, body })
+}
+
 /// Where a receiver is, if it is not where it was.
 fn place_of(found: &FileFound, known: FileEnd) -> Option<FileEnd> {
     let is_it = |end: &FileEnd| end.instance == known.instance && end.node != known.node;

@@ -64,9 +64,9 @@ impl Ahead {
     pub(super) fn may_send(&self, bytes: u64, beside: Beside, transfers: usize) -> bool {
         let under_way = self.sent - self.passed;
         let is_alone = (beside, self.beside) == (Beside::Files, Beside::Files);
-        // Beside messages a piece need not fit whole: a neighbour does not tell of little at once.
-        under_way + bytes <= FILE_WINDOW_BYTES
-            && (is_alone || under_way < self.most_beside_messages(transfers))
+        // What is no piece is in nobody's way. One need not fit whole: a neighbour does not tell of little at once.
+        let is_small = bytes == 0 || under_way < self.most_beside_messages(transfers);
+        under_way + bytes <= FILE_WINDOW_BYTES && (is_alone || is_small)
     }
 
     /// As much as goes through at a good rate within the shortest time that it takes: more would only queue. It is

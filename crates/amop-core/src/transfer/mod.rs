@@ -40,7 +40,7 @@ use std::time::Duration;
 
 use amop_wire::{Code, Reason};
 
-pub use addressee::{Addressee, Heard};
+pub use addressee::{Addressee, Heard, farewell};
 pub use ahead::Beside;
 pub use disk::{DiskSaid, DiskTask};
 pub use inbox::{Inbox, InboxEffect, InboxInput, Slot};

@@ -155,6 +155,10 @@ impl Receiver {
         if let FileBody::Offer(offer) = body {
             return self.handle_offer(now, route, round, &offer);
         }
+        let is_cancel = matches!(body, FileBody::Cancel(_)) && is_same_send(&route, &self.route);
+        if is_cancel && round > self.round {
+            self.begin_round(route, round); // Its offer was overtaken.
+        }
         if route != self.route || round != self.round {
             return;
         }

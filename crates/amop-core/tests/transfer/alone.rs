@@ -7,7 +7,7 @@ use amop_core::transfer::{
     ReceiverInput, Sender, SenderEffect, SenderInput,
 };
 use amop_wire::limits::{FILE_CHUNK_BYTES, FILE_IN_FLIGHT_BYTES_MAX, FILE_PIECE_BYTES_MAX};
-use amop_wire::{Code, FileBody, FileEnd, FileMessage, Instance, Instant, Reason};
+use amop_wire::{Code, FileBody, FileEnd, FileMessage, FileRoute, Instance, Instant, Reason};
 use bytes::Bytes;
 
 use crate::world::{NODE, PATIENCE, offer, route};
@@ -50,6 +50,25 @@ fn an_offer_that_was_overtaken_does_not_turn_the_round_back() {
     let data = Bytes::from(vec![0; FILE_PIECE_BYTES_MAX]);
     assert_eq!(tell(&mut receiver, 2, FileBody::Piece { start: LIST, data }), []);
     assert_eq!(take_in(&mut receiver, 3, LIST), 1);
+}
+
+/// FILE-17: whoever gives up drops what has not left, and that may be the offer of the round.
+#[test]
+fn who_gives_up_in_a_later_round_is_heard_and_in_an_earlier_one_is_not() {
+    let cancel = || FileBody::Cancel(Reason::Cancelled);
+    for (round, is_over) in [(1, false), (2, true), (3, true)] {
+        let mut receiver = receiver();
+        tell(&mut receiver, 2, FileBody::Offer(Box::new(offer(5 * CHUNK))));
+        let said = tell(&mut receiver, round, cancel());
+        assert_eq!(receiver.end().is_some(), is_over, "{round}");
+        let is_answer = |effect: &ReceiverEffect| matches!(effect, ReceiverEffect::Send(answer) if answer.round == round);
+        assert_eq!(said.iter().any(is_answer), is_over, "{round}: {said:?}");
+    }
+    let mut receiver = receiver();
+    let body = cancel();
+    let other = FileMessage { route: FileRoute { transfer: 99, ..route(1) }, round: 9, body };
+    receiver.handle(Instant::default(), ReceiverInput::Message(other));
+    assert_eq!((receiver.poll_effect(), receiver.end()), (None, None), "it is of another send");
 }
 
 /// FILE-6: 4 MiB are the most, whatever is granted.

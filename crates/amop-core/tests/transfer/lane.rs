@@ -158,6 +158,19 @@ fn who_gives_up_is_heard_though_the_neighbour_has_passed_on_nothing() {
     assert_eq!(message.body, FileBody::Cancel(Reason::Cancelled));
 }
 
+/// FILE-12: a piece is under way, and no other may be beside messages.
+#[test]
+fn what_is_no_piece_waits_for_no_window_beside_messages() {
+    let mut lane = FileLane::default();
+    fill(&mut lane, 1, 1, 1);
+    sent(&mut lane);
+    lane.handle_window(now(), (&route(1), 1), 0, Beside::Messages);
+    fill(&mut lane, 1, 1, 1);
+    assert_eq!(sent(&mut lane), []);
+    push(&mut lane, say(1, 1, FileBody::Cancel(Reason::Cancelled)));
+    assert_eq!(sent(&mut lane), [1]);
+}
+
 /// FILE-15: an answer is as long as a header may be, and who asks too often gets none.
 #[test]
 fn four_answers_about_receivers_wait_and_no_more() {

@@ -253,7 +253,7 @@ fn what_is_of_another_round_or_cannot_be_true_changes_nothing() {
         FileBody::Piece { start: 0, data: data.clone() },
     )));
     world.tell_receiver(InboxInput::Message(say(1, FileBody::Piece { start: 0, data })));
-    world.tell_receiver(InboxInput::Message(say(9, FileBody::Cancel(Reason::Cancelled))));
+    world.tell_receiver(InboxInput::Message(say(0, FileBody::Cancel(Reason::Cancelled))));
     assert_eq!((world.sender.progress(), world.inbox.under_way()), (sender, receiver));
     world.run_for(secs(10));
     assert_eq!(world.sent, Some(DONE));

@@ -27,7 +27,8 @@ use std::path::PathBuf;
 
 use amop_auth::FileOpener;
 use amop_core::transfer::{
-    Beside, DiskSaid, DiskTask, FileLane, FileWindows, Inbox, InboxEffect, InboxInput, Queued, Slot,
+    Beside, DiskSaid, DiskTask, FileLane, FileWindows, Inbox, InboxEffect, InboxInput, Queued,
+    Slot, farewell,
 };
 use amop_wire::{Code, FileBody, FileMessage, FileRoute, Instance, Instant, NodeId, Reason, Topic};
 
@@ -134,10 +135,19 @@ impl Files {
             | FileBody::Refused(..)
             | FileBody::Found(_) => {
                 if route.sender.instance == own {
-                    let transfer = route.transfer;
-                    self.act_on(now, transfer, |outbound, now| outbound.hear(now, message));
+                    self.hear_of_receiver(now, message);
                 }
             }
+        }
+    }
+
+    fn hear_of_receiver(&mut self, now: Instant, message: FileMessage) {
+        let transfer = message.route.transfer;
+        if self.outbound.contains_key(&transfer) {
+            self.act_on(now, transfer, |outbound, now| outbound.hear(now, message));
+        } else if let Some(farewell) = farewell(&message) {
+            self.over.push(farewell.route);
+            self.lane.push(now, (), farewell);
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use amop_auth::FileOpener;
 use amop_core::transfer::{
     Addressee, Beside, DiskSaid, FileLane, FileWindows, Heard, Inbox, InboxEffect, InboxInput,
-    Queued, Sender, SenderEffect, SenderInput, Slot,
+    Queued, Sender, SenderEffect, SenderInput, Slot, farewell,
 };
 use amop_wire::{
     Code, FileBody, FileEnd, FileMessage, FileOffer, FileRoute, Instance, Instant, NodeId, Reason,
@@ -171,7 +171,14 @@ impl World {
     fn hear_of_receiver(&mut self, client: usize, message: FileMessage) {
         self.note_word(client, &message);
         let transfer = message.route.transfer;
-        let Some(outgoing) = self.clients[client].files.sends.get_mut(&transfer) else { return };
+        let (now, files) = (self.now, &mut self.clients[client].files);
+        let Some(outgoing) = files.sends.get_mut(&transfer) else {
+            if let Some(farewell) = farewell(&message) {
+                files.over.push(farewell.route);
+                files.lane.push(now, (), farewell);
+            }
+            return;
+        };
         let Some(message) = outgoing.unveiled(message) else { return };
         match outgoing.addressee.hear(&outgoing.sender, &message) {
             Heard::ForSender => {
@@ -184,7 +191,6 @@ impl World {
                 self.tell_sender(client, transfer, SenderInput::Redirect(to));
             }
             Heard::Find(question) => {
-                let now = self.now;
                 self.clients[client].files.lane.push(now, (), question);
             }
             Heard::Nothing => {}

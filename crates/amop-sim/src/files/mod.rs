@@ -148,6 +148,12 @@ impl World {
         self.clients[client.0].disk.last_step
     }
 
+    /// How many files a client is receiving.
+    #[must_use]
+    pub fn files_arriving(&self, client: ClientId) -> usize {
+        self.clients[client.0].files.inbox.under_way()
+    }
+
     /// What became of one send so far: of its last attempt. `None` while it looks for its next receiver.
     #[must_use]
     pub fn file_send(&self, id: FileSendId) -> Option<&FileSend> {

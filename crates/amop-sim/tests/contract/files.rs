@@ -122,6 +122,21 @@ fn a_part_that_could_not_be_put_safe_moves_again() {
     scene.end();
 }
 
+/// FILE-17: also when it gives up before it knows who receives, or in the middle.
+#[test]
+fn a_receiver_learns_at_once_that_its_sender_has_given_up() {
+    for us in (0..4000).step_by(100).chain([20_000, 50_000]) {
+        let (mut scene, receiver) = receiving();
+        let id = scene.send(BIG);
+        scene.world.run_for(Duration::from_micros(us));
+        scene.world.cancel_files(scene.publisher);
+        assert!(scene.world.file_code(id).is_some());
+        scene.world.run_for(millis(200));
+        assert_eq!(scene.world.files_arriving(receiver), 0, "{us} us");
+        scene.end();
+    }
+}
+
 /// FILE-3: who sends the same again goes on, whoever died.
 #[test]
 fn a_sender_that_was_killed_goes_on_in_its_next_life() {
