@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod chunks;
+mod data;
 #[cfg(test)]
 mod failing;
 mod files;

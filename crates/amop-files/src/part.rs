@@ -6,9 +6,6 @@
 
 use std::fs::File;
 use std::io;
-use std::num::NonZeroU64;
-use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +13,10 @@ use std::time::Duration;
 use amop_wire::limits::FILE_CHUNK_BYTES;
 use amop_wire::{FileOffer, Reason};
 use bytes::BytesMut;
-use rustix::fs::{Advice, Timespec, Timestamps};
+use rustix::fs::{Timespec, Timestamps};
 use sha2::{Digest, Sha256};
 
+use crate::data::DataWriter;
 use crate::files::{Key, Kind, is_full};
 use crate::folder::Opened;
 use crate::hashing::{hash_so_far, read_chunk, sha256};
@@ -31,13 +29,13 @@ pub struct Part {
     folder: Arc<Opened>,
     key: Key,
     offer: FileOffer,
-    data: File,
+    data: DataWriter,
     /// The list as far as it has come; it is right once `checked` is past it.
     list: Vec<u8>,
     /// The offset in the stream behind the last part that is right.
     checked: u64,
-    /// The offset in the stream behind the last byte that was written.
-    written: u64,
+    /// The offset in the stream behind the last byte that was taken.
+    taken: u64,
     /// Of all chunks that are right.
     whole: Sha256,
     /// Of those and of what of the next has come.
@@ -76,17 +74,17 @@ impl Part {
             folder,
             key,
             offer,
-            data,
+            data: DataWriter::new(data),
             list: if is_right { list } else { Vec::new() },
             checked: if is_right { list_bytes } else { 0 },
-            written: 0,
+            taken: 0,
             whole: Sha256::new(),
             ahead: Sha256::new(),
         };
         if is_right {
             part.find_chunks()?;
         }
-        part.written = part.checked;
+        part.take_back();
         Ok(part)
     }
 
@@ -103,20 +101,20 @@ impl Part {
     ///
     /// [`PartError`] if the disk fails. What was right stays right.
     pub fn write(&mut self, start: u64, bytes: &[u8]) -> Result<Wrote, PartError> {
-        if start != self.written {
+        if start != self.taken {
             return Ok(Wrote::Skipped);
         }
         let mut rest = bytes;
         while !rest.is_empty() {
-            let part_end = self.offer.layout.part_at(self.written).end;
-            let room = usize::try_from(part_end - self.written).expect("a part fits in memory");
+            let part_end = self.offer.layout.part_at(self.taken).end;
+            let room = usize::try_from(part_end - self.taken).expect("a part fits in memory");
             if room == 0 {
                 return Ok(Wrote::Skipped); // It is past the end of the stream.
             }
             let (now, later) = rest.split_at(room.min(rest.len()));
             self.write_in_part(now)?;
             rest = later;
-            if self.written == part_end && !self.check(part_end)? {
+            if self.taken == part_end && !self.check(part_end)? {
                 self.take_back();
                 return Ok(Wrote::Corrupt { checked: self.checked });
             }
@@ -143,10 +141,10 @@ impl Part {
             dirs.remove(&self.key, &Kind::COMING).map_err(PartError::Disk)?;
             return Err(PartError::WrongHash);
         }
-        set_modified(&self.data, self.offer.modified_ms).map_err(PartError::Disk)?;
-        if let Err(error) = dirs.sync(&self.data) {
+        set_modified(self.data.file(), self.offer.modified_ms).map_err(PartError::Disk)?;
+        if let Err(error) = dirs.sync(self.data.file()) {
             // A system may count as written what it could not write, and say yes the next time: so it comes anew.
-            let _ = self.data.set_len(0);
+            let _ = self.data.file().set_len(0);
             let _ = dirs.remove(&self.key, &Kind::COMING);
             return Err(PartError::of_disk(error));
         }
@@ -169,13 +167,13 @@ impl Part {
 
     fn write_in_part(&mut self, bytes: &[u8]) -> Result<(), PartError> {
         let list_bytes = self.offer.layout.list_bytes();
-        if self.written < list_bytes {
+        if self.taken < list_bytes {
             self.list.extend_from_slice(bytes);
         } else {
-            self.data.write_all_at(bytes, self.written - list_bytes).map_err(PartError::of_disk)?;
             self.ahead.update(bytes);
+            self.data.write(bytes).map_err(PartError::of_disk)?;
         }
-        self.written += u64::try_from(bytes.len()).expect("a length fits 64 bits");
+        self.taken += u64::try_from(bytes.len()).expect("a length fits 64 bits");
         Ok(())
     }
 
@@ -194,24 +192,17 @@ impl Part {
             {
                 return Ok(false);
             }
+            self.data.flush().map_err(PartError::of_disk)?;
             self.whole = self.ahead.clone();
-            self.begin_writeback(self.checked - list_bytes..end - list_bytes);
         }
         self.checked = end;
         Ok(true)
     }
 
-    /// Has the system begin to bring a chunk to the disk, for which the end would have to wait otherwise: that is what
-    /// this advice does with what is not there yet.
-    fn begin_writeback(&self, chunk: Range<u64>) {
-        let len = NonZeroU64::new(chunk.end - chunk.start);
-        // It changes how long the end takes, nothing else.
-        let _ = rustix::fs::fadvise(&self.data, chunk.start, len, Advice::DontNeed);
-    }
-
     fn take_back(&mut self) {
-        self.written = self.checked;
+        self.taken = self.checked;
         self.ahead = self.whole.clone();
+        self.data.go_to(self.checked.saturating_sub(self.offer.layout.list_bytes()));
         if self.checked < self.offer.layout.list_bytes() {
             self.list.clear();
         }
@@ -221,7 +212,7 @@ impl Part {
     fn find_chunks(&mut self) -> io::Result<()> {
         let mut buffer = BytesMut::new();
         for chunk in 0..self.offer.layout.chunks() {
-            match read_chunk(&self.data, &self.offer.layout, chunk, &mut buffer) {
+            match read_chunk(self.data.file(), &self.offer.layout, chunk, &mut buffer) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
                 Err(error) => return Err(error),
@@ -293,6 +284,8 @@ impl PartError {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use amop_wire::FileLayout;
 
     use super::*;
@@ -323,8 +316,10 @@ mod tests {
         let there = offer.layout.list_bytes() + (4 << 30);
         let folder = Arc::new(Opened::new(dirs, dir.path().to_owned(), settings));
         let (whole, ahead) = (before.clone(), before);
-        let (checked, written) = (there, there);
-        let mut part = Part { folder, key, offer, data, list, checked, written, whole, ahead };
+        let mut data = DataWriter::new(data);
+        data.go_to(4 << 30);
+        let (checked, taken) = (there, there);
+        let mut part = Part { folder, key, offer, data, list, checked, taken, whole, ahead };
 
         assert_eq!(part.write(there, b"behinD").unwrap(), Wrote::Corrupt { checked: there });
         assert_eq!(part.write(there, b"beh").unwrap(), Wrote::Taken { checked: there });
