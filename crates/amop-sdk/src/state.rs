@@ -327,7 +327,7 @@ impl State {
     /// When the timer must ring, at the latest.
     pub(crate) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let look_at = self.waits_for_link().then(|| now + LOOK_AGAIN_AFTER);
-        let files = self.files.poll_timeout();
+        let files = self.files.poll_timeout(now);
         let room = self.publishes.poll_timeout();
         [self.core.poll_timeout(), files, self.settle_at, look_at, room].into_iter().flatten().min()
     }

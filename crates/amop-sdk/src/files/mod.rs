@@ -170,8 +170,8 @@ impl Files {
         }
     }
 
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let outbound = self.outbound.values().filter_map(Outbound::poll_timeout);
+    pub(crate) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        let outbound = self.outbound.values().filter_map(|outbound| outbound.poll_timeout(now));
         outbound.chain(self.inbox.poll_timeout()).min()
     }
 

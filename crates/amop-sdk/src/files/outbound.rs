@@ -132,8 +132,9 @@ impl Outbound {
         }
     }
 
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let paced = self.wanted.and(self.pace).map(|pace| pace.next_at());
+    pub(super) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        // A piece whose time has come waits for its bytes, or for room, and both make a turn.
+        let paced = self.wanted.and(self.pace).map(|pace| pace.next_at()).filter(|at| *at > now);
         self.sender.poll_timeout().into_iter().chain(paced).min()
     }
 
@@ -268,5 +269,68 @@ impl Outbound {
 
     pub(super) fn is_over(&self) -> bool {
         self.ended.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use amop_wire::{FileId, FileLabel, FileOffer, Instance};
+
+    use super::*;
+
+    const HOME: NodeId = NodeId::from_bytes([1; 32]);
+
+    fn offer() -> FileOffer {
+        FileOffer {
+            id: FileId(1),
+            layout: FileLayout::new(100_000).unwrap(),
+            modified_ms: 0,
+            sha256: [1; 32],
+            list_sha256: [2; 32],
+            from: "app.sdk.bank-a.amop".parse().unwrap(),
+            topic: "t".parse().unwrap(),
+            label: FileLabel::from_bytes(b"a").unwrap(),
+        }
+    }
+
+    fn at(millis: u64) -> Instant {
+        Instant::default() + Duration::from_millis(millis)
+    }
+
+    /// Or its client would look again and again, and have no time for anything else.
+    #[test]
+    fn a_piece_whose_time_has_come_is_not_looked_for_while_it_waits_for_room() {
+        let (offer, now) = (offer(), at(0));
+        let end = |instance| FileEnd { instance: Instance(instance), node: HOME };
+        let route = FileRoute { transfer: 1, sender: end(1), receiver: end(2) };
+        let sender = Sender::new(now, route, offer.clone(), Duration::from_secs(60));
+        let (reads, wanted) = mpsc::channel();
+        let ways = Ways {
+            topic: offer.topic.clone(),
+            sha256: offer.sha256,
+            seal: None,
+            layout: offer.layout,
+            pace: Some(Pace::new(now, 1_000)),
+            reads,
+            progress: watch::Sender::default(),
+            ended: oneshot::channel().0,
+        };
+        let mut outbound = Outbound::new(sender, ways);
+        outbound.link_up(now, HOME);
+        let granted = offer.layout.stream_bytes();
+        let body = FileBody::Credit { received: 0, granted };
+        outbound.hear(now, FileMessage { route, round: 1, body });
+        assert!(!outbound.go_on(now, 65_536), "it is read first");
+        let Wanted { start, bytes, .. } = wanted.try_recv().unwrap();
+        outbound.was_read(now, start, Ok(vec![0; bytes].into()));
+        assert!(outbound.go_on(now, 65_536));
+        let next = outbound.pace.unwrap().next_at();
+        assert!(next > now);
+        assert_eq!(outbound.poll_timeout(now), Some(next));
+        assert!(outbound.poll_timeout(next).unwrap() > next, "its sender asks some time");
+        assert!(!outbound.go_on(next, 0) && wanted.try_recv().is_err(), "there is no room");
+        assert!(!outbound.go_on(next, 65_536) && wanted.try_recv().is_ok());
     }
 }
