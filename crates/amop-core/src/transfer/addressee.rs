@@ -87,7 +87,7 @@ impl Addressee {
 }
 
 /// What a client says to the receiver of a transfer that it knows no more: it was given up before its sender knew who
-/// receives, so that nobody could be told (FILE-10).
+/// receives, so that nobody could be told (FILE-17). `None` if that is over, or a node speaks for nobody.
 #[must_use]
 pub fn farewell(message: &FileMessage) -> Option<FileMessage> {
     let is_under_way =

@@ -158,7 +158,7 @@ fn who_gives_up_is_heard_though_the_neighbour_has_passed_on_nothing() {
     assert_eq!(message.body, FileBody::Cancel(Reason::Cancelled));
 }
 
-/// FILE-12: a piece is under way, and no other may be beside messages.
+/// FILE-17: a piece is under way, and no other may be beside messages (FILE-12).
 #[test]
 fn what_is_no_piece_waits_for_no_window_beside_messages() {
     let mut lane = FileLane::default();
