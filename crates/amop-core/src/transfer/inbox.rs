@@ -153,14 +153,7 @@ impl Inbox {
             let is_under_way = receiver.end().is_none();
             let is_other_file = is_done && !is_same_file(&offer, receiver.offer());
             if is_under_way || is_other_file || send_of(&receiver.route()) == send {
-                let before = send_of(&receiver.route());
-                self.pass_on(now, slot, ReceiverInput::Message(message));
-                let after = send_of(&self.receivers[&slot].route());
-                if before != after {
-                    self.leave(before, slot);
-                }
-                self.sends.insert(after, slot);
-                return;
+                return self.pass_on(now, slot, ReceiverInput::Message(message));
             }
             self.forget(slot);
         }
@@ -180,7 +173,13 @@ impl Inbox {
 
     fn pass_on(&mut self, now: Instant, slot: Slot, input: ReceiverInput) {
         let Some(receiver) = self.receivers.get_mut(&slot) else { return };
+        let before = send_of(&receiver.route());
         receiver.handle(now, input);
+        let after = send_of(&receiver.route());
+        if before != after {
+            self.leave(before, slot);
+            self.sends.insert(after, slot);
+        }
         self.gather(slot);
     }
 

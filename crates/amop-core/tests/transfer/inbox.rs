@@ -2,7 +2,7 @@
 
 use amop_core::transfer::{DiskSaid, DiskTask, Inbox, InboxEffect, InboxInput, Slot};
 use amop_wire::limits::TRANSFERS_MAX;
-use amop_wire::{FileBody, FileId, FileMessage, FileRoute, Instant};
+use amop_wire::{FileBody, FileEnd, FileId, FileMessage, FileRoute, Instance, Instant, Reason};
 
 use crate::world::{offer, route};
 
@@ -68,6 +68,33 @@ fn what_another_send_is_told_of_a_file_that_was_there_is_what_the_disk_says_then
             while inbox.poll_effect().is_some() {}
         }
     }
+}
+
+/// FILE-3, FILE-17.
+#[test]
+fn a_send_that_takes_the_place_of_a_silent_one_is_heard_at_once() {
+    let (mut inbox, now) = (Inbox::default(), Instant::default());
+    let slot = prepared(&mut inbox, now, 7).unwrap();
+    let other = FileRoute { transfer: 8, ..route(7) };
+    let other = FileRoute { sender: FileEnd { instance: Instance(77), ..other.sender }, ..other };
+    let mut offer = offer(5);
+    offer.id = FileId(7);
+    let mut tell = |now, body| {
+        let message = FileMessage { route: other, round: 1, body };
+        inbox.handle(now, InboxInput::Message(message));
+        let effects: Vec<_> = std::iter::from_fn(|| inbox.poll_effect()).collect();
+        let at = inbox.poll_timeout().unwrap();
+        inbox.handle(at, InboxInput::Timeout);
+        while inbox.poll_effect().is_some() {}
+        (at, effects)
+    };
+    let (silent_for, _) = tell(now, FileBody::Offer(Box::new(offer)));
+    let (_, effects) = tell(silent_for, FileBody::Cancel(Reason::Cancelled));
+    let has_ended = |effect: &InboxEffect| {
+        matches!(effect, InboxEffect::Ended(ended, end)
+            if (*ended, end.reason) == (slot, Reason::Cancelled))
+    };
+    assert!(effects.iter().any(has_ended), "{effects:?}");
 }
 
 /// Offers the file of this number; `None` if it has to wait.
