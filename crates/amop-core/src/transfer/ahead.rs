@@ -30,16 +30,19 @@ pub(super) struct Ahead {
     passed: u64,
     /// What the neighbour said that there is where it passes them on.
     beside: Beside,
-    /// When this much was sent, while the neighbour has not passed it on.
+    /// When this much was sent, with no piece before it under way, while the neighbour has not passed it on.
     timed: Option<(u64, Instant)>,
-    /// The shortest time from sending something until the neighbour said that it was passed on.
+    /// The shortest time from that until the neighbour said that it was passed on, and how many times are known.
     shortest: Option<Duration>,
+    times: u32,
 }
 
 impl Ahead {
     pub(super) fn send(&mut self, now: Instant, bytes: u64) {
+        // Behind others it would tell how long these are, and let as much stay under way.
+        let is_first = self.sent - self.passed < BESIDE_PIECE_BYTES as u64;
         self.sent += bytes;
-        if bytes > 0 && self.timed.is_none() {
+        if bytes > 0 && is_first && self.timed.is_none() {
             self.timed = Some((self.sent, now));
         }
     }
@@ -56,6 +59,7 @@ impl Ahead {
         {
             let took = now.saturating_since(since);
             self.shortest = Some(self.shortest.map_or(took, |shortest| shortest.min(took)));
+            self.times = self.times.saturating_add(1);
             self.timed = None;
         }
     }
@@ -69,10 +73,18 @@ impl Ahead {
         under_way + bytes <= FILE_WINDOW_BYTES && (is_alone || is_small)
     }
 
+    /// Whether the neighbour has messages and is so near that whatever is sent whenever there is room is sent all
+    /// the time.
+    pub(super) fn is_beside_messages_nearby(&self) -> bool {
+        let is_near = self.shortest.is_some_and(|shortest| shortest < NEAR);
+        self.beside == Beside::Messages && is_near
+    }
+
     /// As much as goes through at a good rate within the shortest time that it takes: more would only queue. It is
-    /// for all transfers of the link, but each may have one piece under way.
+    /// for all transfers of the link, but each may have one piece under way. Until the way is known it is one.
     fn most_beside_messages(&self, transfers: usize) -> u64 {
-        let shortest = self.shortest.unwrap_or_default();
+        let known = self.shortest.filter(|_| self.times >= TIMES_MIN);
+        let shortest = known.unwrap_or_default();
         let micros = u64::try_from(shortest.as_micros()).unwrap_or(u64::MAX);
         let all = (micros.saturating_mul(BESIDE_BYTES_PER_MILLI) / 1000).min(FILE_WINDOW_BYTES);
         let transfers = u64::try_from(transfers.max(1)).expect("a count fits 64 bits");
@@ -89,7 +101,13 @@ impl Ahead {
 }
 
 /// How long a piece is for a neighbour with messages: whoever is busy with it lets a message wait.
-pub(super) const BESIDE_PIECE_BYTES: usize = 16 << 10;
+pub(super) const BESIDE_PIECE_BYTES: usize = 32 << 10;
+
+/// A way shorter than this is no rest by itself.
+const NEAR: Duration = Duration::from_millis(2);
+
+/// Of how many times the shortest is taken for how long the way is: one alone may have met a busy processor.
+const TIMES_MIN: u32 = 8;
 
 /// What an Ethernet of 1 Gbit/s carries.
 const BESIDE_BYTES_PER_MILLI: u64 = 128 << 10;
@@ -115,12 +133,18 @@ mod tests {
         (0..).take_while(|_| sends()).count()
     }
 
-    /// One piece was sent, and passed on after that time.
-    fn with_shortest(millis: u64) -> Ahead {
+    /// So many pieces were sent one by one, and each passed on after that time.
+    fn after_times(times: u32, millis: u64) -> Ahead {
         let mut ahead = Ahead::default();
-        ahead.send(after(5), PIECE);
-        ahead.pass(after(5 + millis), PIECE, Beside::Files);
+        for number in 1..=u64::from(times) {
+            ahead.send(after(1000 * number), PIECE);
+            ahead.pass(after(1000 * number + millis), number * PIECE, Beside::Files);
+        }
         ahead
+    }
+
+    fn with_shortest(millis: u64) -> Ahead {
+        after_times(TIMES_MIN, millis)
     }
 
     /// FILE-12.
@@ -135,10 +159,9 @@ mod tests {
     /// FILE-12.
     #[test]
     fn what_the_neighbour_is_beside_counts_too_until_it_says_otherwise() {
-        let mut ahead = Ahead::default();
-        ahead.send(after(0), PIECE);
-        for (millis, beside, most) in [(1, Beside::Messages, 2), (2, Beside::Files, 16)] {
-            ahead.pass(after(millis), PIECE, beside);
+        let mut ahead = with_shortest(1);
+        for (beside, most) in [(Beside::Messages, 2), (Beside::Files, 16)] {
+            ahead.pass(after(9000), 8 * PIECE, beside);
             assert_eq!(pieces(&ahead, Beside::Files, 1), most);
             assert_eq!(pieces(&ahead, Beside::Messages, 1), 2, "the way takes a millisecond");
         }
@@ -164,11 +187,32 @@ mod tests {
     #[test]
     fn the_way_is_as_long_as_its_shortest_time() {
         let mut ahead = with_shortest(4);
-        for (sent, took) in [(2, 90), (3, 2), (4, 50)] {
+        for (sent, took) in [(9, 90), (10, 2), (11, 50)] {
             ahead.send(after(1000 * sent), PIECE);
             ahead.pass(after(1000 * sent + took), sent * PIECE, Beside::Files);
         }
         assert_eq!(pieces(&ahead, Beside::Messages, 1), 4);
+    }
+
+    /// FILE-12.
+    #[test]
+    fn how_long_the_way_is_is_not_believed_before_it_was_seen_eight_times() {
+        for (times, most) in [(0, 1), (1, 1), (7, 1), (8, 8)] {
+            assert_eq!(pieces(&after_times(times, 4), Beside::Messages, 1), most, "{times}");
+        }
+    }
+
+    /// FILE-12: or what waits on the way would be a reason to let as much wait.
+    #[test]
+    fn a_piece_behind_others_tells_nothing_of_how_long_the_way_is() {
+        let mut ahead = Ahead::default();
+        (0..8).for_each(|_| ahead.send(after(0), PIECE));
+        for sent in 9..200 {
+            ahead.send(after(sent), PIECE);
+            ahead.pass(after(sent), (sent - 8) * PIECE, Beside::Files);
+        }
+        ahead.pass(after(200), 199 * PIECE, Beside::Messages);
+        assert_eq!(pieces(&ahead, Beside::Messages, 1), 1);
     }
 
     /// FILE-12: its Window comes with that of the piece behind it.
@@ -187,6 +231,16 @@ mod tests {
         let mut ahead = with_shortest(100);
         ahead.send(after(200), 1);
         assert_eq!(pieces(&ahead, Beside::Messages, 1), 15);
+    }
+
+    #[test]
+    fn a_neighbour_nearby_answers_within_two_milliseconds() {
+        for (millis, is_near) in [(0, true), (1, true), (2, false), (50, false)] {
+            let mut ahead = after_times(1, millis);
+            assert!(!ahead.is_beside_messages_nearby(), "it has none");
+            ahead.pass(after(9000), PIECE, Beside::Messages);
+            assert_eq!(ahead.is_beside_messages_nearby(), is_near, "{millis}");
+        }
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct FileLane<F> {
     /// Who was served last.
     last: Option<Key>,
     back: VecDeque<FileMessage>,
+    /// If the neighbour is nearby and has messages: until then a client sends no piece, so that these find a processor.
+    rests_until: Option<Instant>,
 }
 
 /// What became of a message that was to be sent.
@@ -51,7 +53,7 @@ struct Queue<F> {
 
 impl<F> Default for FileLane<F> {
     fn default() -> Self {
-        Self { transfers: BTreeMap::new(), last: None, back: VecDeque::new() }
+        Self { transfers: BTreeMap::new(), last: None, back: VecDeque::new(), rests_until: None }
     }
 }
 
@@ -88,6 +90,8 @@ impl<F: Copy> FileLane<F> {
             && queue.round == round
         {
             queue.ahead.pass(now, passed, beside);
+            let rests = queue.ahead.is_beside_messages_nearby();
+            self.rests_until = rests.then(|| now + BESIDE_REST);
         }
     }
 
@@ -96,15 +100,27 @@ impl<F: Copy> FileLane<F> {
         self.transfers.remove(&key_of(route));
     }
 
-    /// Takes what is to be sent next, and where it came from: `None` of what goes back.
+    /// Takes what a client is to send next, and where it came from: `None` of what goes back.
     ///
-    /// The caller asks when there is room on the link, so that what waits, waits here.
+    /// The caller asks when there is room on the link, so that what waits, waits here; and when
+    /// [`poll_timeout`](Self::poll_timeout) says.
     pub fn pop(&mut self, now: Instant) -> Option<(Option<F>, FileMessage)> {
-        self.pop_if(now, Beside::Files, |_, _| true)
+        let is_rested = self.rests_until.is_none_or(|at| at <= now);
+        let popped = self.pop_if(now, Beside::Files, |_, bytes| is_rested || bytes == 0);
+        if let (Some((Some(_), _)), Some(until)) = (&popped, &mut self.rests_until) {
+            *until = now + BESIDE_REST;
+        }
+        popped
     }
 
-    /// Takes likewise, of what goes to receivers only what may be sent now: by where it came from, and how long its
-    /// piece is.
+    /// When a client that rests beside messages goes on.
+    #[must_use]
+    pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        self.rests_until.filter(|at| *at > now && self.piece_bytes() > 0)
+    }
+
+    /// Takes what a node is to send next, of what goes to receivers only what may be sent now: by where it came from, and
+    /// how long its piece is.
     pub(crate) fn pop_if(
         &mut self,
         now: Instant,
@@ -320,6 +336,10 @@ fn piece_bytes(message: &FileMessage) -> u64 {
     }
 }
 
+/// How long a client rests beside messages after each piece and after each word that one was passed on: so most of the
+/// time nobody on the way is busy with a piece.
+const BESIDE_REST: Duration = Duration::from_millis(1);
+
 /// How many messages without a piece wait of one transfer.
 const SHORT_MAX: usize = 8;
 
@@ -330,7 +350,7 @@ const BACK_MAX: usize = 16 * TRANSFERS_MAX;
 const FOUND_MAX: usize = 4;
 
 /// How many bytes are passed on before the neighbour is told: so that it is told of every piece that is not short.
-const TELL_BYTES: u64 = BESIDE_PIECE_BYTES as u64 / 2;
+const TELL_BYTES: u64 = BESIDE_PIECE_BYTES as u64 / 4;
 
 /// How long a transfer of which nothing comes keeps its place from others.
 const IDLE_AFTER: Duration = Duration::from_secs(60);

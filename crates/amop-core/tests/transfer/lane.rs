@@ -42,7 +42,11 @@ fn fill(lane: &mut FileLane<()>, transfer: u64, round: u32, pieces: u64) {
 
 /// Sends all that may be sent, and names the transfers.
 fn sent(lane: &mut FileLane<()>) -> Vec<u64> {
-    std::iter::from_fn(|| lane.pop(now()))
+    sent_at(lane, now())
+}
+
+fn sent_at(lane: &mut FileLane<()>, at: Instant) -> Vec<u64> {
+    std::iter::from_fn(|| lane.pop(at))
         .map(|(_, message)| message.route.sender.instance.0)
         .collect()
 }
@@ -92,8 +96,31 @@ fn for_a_neighbour_with_messages_one_piece_is_under_way_until_it_has_none() {
         [(16, Beside::Messages, 1), (17, Beside::Messages, 1), (17, Beside::Files, 14)]
     {
         lane.handle_window(now(), (&route(1), 1), passed * PIECE, beside);
-        assert_eq!(sent(&mut lane).len(), more);
+        let rested = now() + Duration::from_millis(1);
+        assert_eq!(sent_at(&mut lane, rested).len(), more);
     }
+}
+
+/// FILE-12: or it would have all that messages leave of the processors, and these wait for it.
+#[test]
+fn for_a_neighbour_nearby_with_messages_a_client_rests_for_a_millisecond_after_each_piece_and_window()
+ {
+    let mut lane = FileLane::default();
+    fill(&mut lane, 1, 1, 2);
+    fill(&mut lane, 2, 1, 2);
+    let at = |millis| now() + Duration::from_millis(millis);
+    assert_eq!(lane.pop(at(0)).map(|(_, message)| message.route), Some(route(1)));
+    assert_eq!(lane.poll_timeout(at(0)), None, "nothing more has to come than room");
+    lane.handle_window(at(0), (&route(1), 1), PIECE, Beside::Messages);
+    for (millis, goes) in [(1, 2), (2, 1), (3, 2)] {
+        assert_eq!(sent_at(&mut lane, at(millis - 1)), [], "{millis}");
+        assert_eq!(lane.poll_timeout(at(millis - 1)), Some(at(millis)));
+        assert_eq!(sent_at(&mut lane, at(millis)), [goes]);
+        lane.handle_window(at(millis), (&route(2), 1), PIECE, Beside::Messages);
+    }
+    assert_eq!(lane.poll_timeout(at(3)), None, "there is nothing to send");
+    push(&mut lane, say(1, 1, FileBody::Cancel(Reason::Cancelled)));
+    assert_eq!(sent_at(&mut lane, at(3)), [1], "it is no piece");
 }
 
 /// FILE-12: what is long keeps everybody on the way busy for long.
@@ -108,7 +135,7 @@ fn for_a_neighbour_with_messages_pieces_are_short_and_it_tells_of_each() {
     assert_eq!(sent(&mut lane).len(), 16);
     lane.handle_window(now(), (&route(1), 1), PIECE, Beside::Messages);
     let short = lane.piece_room(&route(1));
-    assert_eq!(short, 16 << 10);
+    assert_eq!(short, 32 << 10);
     let told = FileWindows::default().passed(&piece_of(short, 1, 1, 0), Beside::Messages);
     assert!(told.is_some());
     lane.handle_window(now(), (&route(1), 1), 2 * PIECE, Beside::Files);

@@ -172,7 +172,7 @@ impl Files {
 
     pub(crate) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let outbound = self.outbound.values().filter_map(|outbound| outbound.poll_timeout(now));
-        outbound.chain(self.inbox.poll_timeout()).min()
+        outbound.chain(self.inbox.poll_timeout()).chain(self.lane.poll_timeout(now)).min()
     }
 
     /// Hands out what there is room for now, and asks the disks for more.

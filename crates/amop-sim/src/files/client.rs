@@ -325,7 +325,9 @@ impl World {
         let sends = files.sends.values().filter_map(|send| send.sender.poll_timeout());
         let finds = files.finds.values().map(|find| find.ask_at);
         let waits = files.waits.values().map(|wait| wait.until.min(self.now + LOOK_AGAIN_AFTER));
-        let next = sends.chain(finds).chain(waits).chain(files.inbox.poll_timeout()).min();
+        let rests = files.lane.poll_timeout(self.now);
+        let others = files.inbox.poll_timeout().into_iter().chain(rests);
+        let next = sends.chain(finds).chain(waits).chain(others).min();
         if let Some(at) = next {
             self.wake_files_at(client, at.max(self.now));
         }
