@@ -316,7 +316,8 @@ impl Node {
         }
         let offer = message.body.offered().is_some().then(|| message.clone());
         let most = transfers_within(self.limits.memory_bytes);
-        let has_room = !is_forth || self.transfers.has_room(now, to, &message, most);
+        let needs_place = is_forth && !matches!(message.body, FileBody::Cancel(_));
+        let has_room = !needs_place || self.transfers.has_room(now, to, &message, most);
         if (!has_room || self.transfers.push(now, to, from, message) == Queued::Full)
             && let Some(offer) = offer
         {

@@ -6,7 +6,7 @@
 //! relay holds no more than that of a transfer, whatever its ends do, and a slow receiver holds up nobody but its
 //! own sender.
 //!
-//! What goes back to senders is short and waits for nothing.
+//! What goes back to senders is short and waits for nothing; nor does the word of a sender that gives up.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -167,8 +167,13 @@ impl<F: Copy> FileLane<F> {
 
     fn push_forth(&mut self, now: Instant, from: F, message: FileMessage) -> Queued {
         let key = key_of(&message.route);
-        if !self.transfers.contains_key(&key) && !self.has_room(now) {
-            return Queued::Full;
+        if !self.transfers.contains_key(&key) {
+            if matches!(message.body, FileBody::Cancel(_)) {
+                return self.push_back(message); // Nothing of its transfer waits, and nothing follows.
+            }
+            if !self.has_room(now) {
+                return Queued::Full;
+            }
         }
         let queue = self.transfers.entry(key).or_insert_with(|| Queue::new(message.round, now));
         if message.round < queue.round {

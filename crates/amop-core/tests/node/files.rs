@@ -4,7 +4,7 @@ mod beside;
 
 use std::time::Duration;
 
-use amop_core::node::{Input, LinkId};
+use amop_core::node::{Input, Limits, LinkId};
 use amop_wire::limits::{FILE_PIECE_BYTES_MAX, FILE_WINDOW_BYTES, TRANSFERS_MAX};
 use amop_wire::{
     ClientMessage, Code, FileBody, FileEnd, FileFound, FileId, FileLayout, FileMessage, FileOffer,
@@ -259,6 +259,12 @@ fn who_offers_one_transfer_too_many_is_told_to_wait_until_one_is_over() {
     let late = route(&home, TRANSFERS_MAX);
     let wait = of(late, FileBody::Wait);
     assert_eq!(home.file(CLIENT, of(late, offer("t"))), [(CLIENT, wait)]);
+    let cancel = of(late, FileBody::Cancel(Reason::Cancelled));
+    for memory_bytes in [1, Limits::default().memory_bytes] {
+        home.node.set_limits(Limits { memory_bytes, ..Limits::default() });
+        let sent = home.file(CLIENT, cancel.clone());
+        assert_eq!(sent, [(PEER, cancel.clone())], "who gives up needs no place");
+    }
     let done = of(route(&home, 0), FileBody::Done { sha256: [1; 32] });
     assert_eq!(home.file(PEER, done.clone()), [(CLIENT, done)]);
     let sent = home.file(CLIENT, of(late, offer("t")));

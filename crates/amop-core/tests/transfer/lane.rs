@@ -254,7 +254,21 @@ fn short_messages_are_bounded_too() {
     assert_eq!(asks.count(), 8);
     let back = (0..9999).filter(|_| push(&mut lane, say(1, 1, FileBody::Wait)) == Queued::Yes);
     assert_eq!(back.count(), 1024);
-    assert_eq!(push(&mut lane, say(2, 1, FileBody::Cancel(Reason::Cancelled))), Queued::Yes);
+    assert_eq!(push(&mut lane, say(2, 1, FileBody::Ask { sent: 0 })), Queued::Yes);
+}
+
+/// FILE-17: or its receiver would wait for a minute.
+#[test]
+fn who_gives_up_needs_no_place_on_a_link_and_takes_none() {
+    let mut lane = FileLane::default();
+    let cancel = |transfer| say(transfer, 1, FileBody::Cancel(Reason::Cancelled));
+    assert_eq!(push(&mut lane, cancel(64)), Queued::Yes);
+    for transfer in 0..64 {
+        assert_eq!(push(&mut lane, piece(transfer, 1, 0)), Queued::Yes);
+    }
+    assert_eq!(push(&mut lane, piece(65, 1, 0)), Queued::Full);
+    assert_eq!(push(&mut lane, cancel(65)), Queued::Yes);
+    assert_eq!(sent(&mut lane)[..2], [64, 65], "it waits for no piece");
 }
 
 /// FILE-12.
