@@ -30,7 +30,7 @@ pub(super) struct Ahead {
     passed: u64,
     /// What the neighbour said that there is where it passes them on.
     beside: Beside,
-    /// When this much was sent, with no piece before it under way, while the neighbour has not passed it on.
+    /// When this much was sent, with next to nothing before it under way, while the neighbour has not passed it on.
     timed: Option<(u64, Instant)>,
     /// The shortest time from that until the neighbour said that it was passed on, and how many times are known.
     shortest: Option<Duration>,

@@ -75,8 +75,8 @@ fn what_another_send_is_told_of_a_file_that_was_there_is_what_the_disk_says_then
 fn a_send_that_takes_the_place_of_a_silent_one_is_heard_at_once() {
     let (mut inbox, now) = (Inbox::default(), Instant::default());
     let slot = prepared(&mut inbox, now, 7).unwrap();
-    let other = FileRoute { transfer: 8, ..route(7) };
-    let other = FileRoute { sender: FileEnd { instance: Instance(77), ..other.sender }, ..other };
+    let sender = FileEnd { instance: Instance(77), ..route(7).sender };
+    let other = FileRoute { transfer: 8, sender, ..route(7) };
     let mut offer = offer(5);
     offer.id = FileId(7);
     let mut tell = |now, body| {
