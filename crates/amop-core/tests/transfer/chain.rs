@@ -50,6 +50,7 @@ fn transfers_on_one_link_share_it_fairly() {
     let mut chain = Chain::new(&[100; 6]);
     let mut least_and_most = (u64::MAX, 0);
     while chain.ends.iter().all(|end| end.sent.is_none()) {
+        assert!(chain.ticks < 2_000, "it stands still");
         chain.tick();
         let moved = chain.ends.iter().map(|end| end.sender.moved_bytes());
         least_and_most = (moved.clone().min().unwrap(), moved.max().unwrap());
