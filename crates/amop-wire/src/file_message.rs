@@ -161,12 +161,22 @@ impl FileId {
     /// The id of a file whose sender chooses none: it follows from label, size and content.
     #[must_use]
     pub fn of_content(label: &FileLabel, size: u64, sha256: &[u8; 32]) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(b"AMOP-FILE-ID/v1\0");
+        let mut hash = Sha256::new_with_prefix(b"AMOP-FILE-ID/v1\0");
         hash.update(label.as_bytes());
         hash.update(b"\0");
         hash.update(size.to_be_bytes());
         hash.update(sha256);
+        Self::of_hash(hash)
+    }
+
+    /// The id of a file whose sender gives it an idempotency key: the first half of SHA-256 of `AMOP-FILE-KEY/v1`, a
+    /// zero byte, and the key.
+    #[must_use]
+    pub fn of_key(key: &[u8]) -> Self {
+        Self::of_hash(Sha256::new_with_prefix(b"AMOP-FILE-KEY/v1\0").chain_update(key))
+    }
+
+    fn of_hash(hash: Sha256) -> Self {
         let hash: [u8; 32] = hash.finalize().into();
         let (first_half, _) = hash.split_first_chunk().expect("32 bytes");
         Self(u128::from_be_bytes(*first_half))

@@ -210,8 +210,8 @@ static HINTS: &[(Reason, Hint)] = &[
     of(
         Reason::FileIdReused,
         "该标识之前已用于另一个文件",
-        "send it again: it gets an id of its own",
-        "重新发送：文件会获得自己的标识",
+        "give every file an idempotency key of its own, or none",
+        "为每个文件使用各自的幂等键，或不使用",
     ),
     of(
         Reason::Cancelled,

@@ -21,6 +21,9 @@ pub(crate) struct Send {
     /// Send no more than this in a second, as in 500k or 20M
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub(crate) limit: Option<u64>,
+    /// Name the file; another one sent by this name is refused (205)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) idempotency_key: Option<String>,
     #[command(flatten)]
     pub(crate) seal: SealArgs,
     #[command(flatten)]

@@ -126,6 +126,10 @@ async fn told_while<S>(
 
 fn prepare(client: &Client, args: &Send) -> SendFile {
     let send = client.send_file(&args.topic, &args.file);
+    let send = match &args.idempotency_key {
+        Some(name) => send.idempotency_key(name),
+        None => send,
+    };
     match args.limit {
         Some(limit) => send.limit(limit),
         None => send,

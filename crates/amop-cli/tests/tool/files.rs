@@ -228,6 +228,10 @@ async fn what_a_receiver_does_not_take_is_a_failure_with_a_code() {
     refused(&send(&site, &["a.csv", "t", "--json"]).await, 100, "no-subscriber");
 
     let receiving = receiver(&site, &["--accept", "*.csv", "--max", "1k"]).await;
+    let keyed = |name| [name, "t", "--json", "--idempotency-key", "order 1"];
+    file(&site, "first.csv", 10);
+    assert_eq!(send(&site, &keyed("first.csv")).await.status.code(), Some(0));
+    refused(&send(&site, &keyed("a.csv")).await, 205, "file-id-reused");
     refused(&send(&site, &["b.txt", "t", "--json"]).await, 206, "file-not-wanted");
     refused(&send(&site, &["long.csv", "t", "--json"]).await, 206, "file-too-long");
     assert_eq!(send(&site, &["a.csv", "t"]).await.status.code(), Some(0));

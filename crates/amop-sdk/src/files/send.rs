@@ -11,7 +11,9 @@ use amop_core::client::FileReceivers;
 use amop_core::transfer::{Pace, Sender};
 use amop_files::{Source, SourceError};
 use amop_wire::limits::{FILE_PIECE_BYTES_MAX, FILE_SEAL_BYTES_MAX, TRANSFERS_MAX};
-use amop_wire::{Code, FileEnd, FileOffer, FileRoute, Name, NodeId, Reason, Topic, TopicError};
+use amop_wire::{
+    Code, FileEnd, FileId, FileOffer, FileRoute, Name, NodeId, Reason, Topic, TopicError,
+};
 use tokio::sync::{oneshot, watch};
 
 use super::outbound::{Outbound, Seal, Wanted, Ways};
@@ -29,6 +31,8 @@ pub struct SendFile {
     name: Name,
     topic: Result<Topic, TopicError>,
     path: PathBuf,
+    /// The id, if it does not follow from the file.
+    id: Option<FileId>,
     patience: Duration,
     bytes_per_second: Option<u64>,
 }
@@ -36,7 +40,18 @@ pub struct SendFile {
 impl SendFile {
     pub(crate) fn new(lease: Arc<Lease>, name: Name, topic: impl IntoTopic, path: PathBuf) -> Self {
         let topic = topic.into_topic();
-        Self { lease, name, topic, path, patience: PATIENCE, bytes_per_second: None }
+        Self { lease, name, topic, path, id: None, patience: PATIENCE, bytes_per_second: None }
+    }
+
+    /// Names what is sent, so that sending by this name again is the same file, if it has the same label and content:
+    /// what is there is not sent again, and another file is refused with 205. Without a name, label and content
+    /// together are the name, so that a changed file is another one.
+    ///
+    /// A receiver knows the keys of one certified name and topic as long as it keeps parts, 24 h unless its
+    /// [settings](crate::FolderSettings) say otherwise; another receiver does not know them.
+    pub fn idempotency_key(mut self, name: impl AsRef<[u8]>) -> Self {
+        self.id = Some(FileId::of_key(name.as_ref()));
+        self
     }
 
     /// Sets how long the receiver may be silent, or nobody be there who takes its place: 60 s unless
@@ -70,12 +85,12 @@ impl SendFile {
 
     /// Opens and hashes the file.
     pub(super) async fn open(self) -> Result<Opened, SendFileError> {
-        let Self { lease, name, topic, path, patience, bytes_per_second } = self;
+        let Self { lease, name, topic, path, id, patience, bytes_per_second } = self;
         let topic = topic.map_err(SendFileError::BadTopic)?;
         let opened = tokio::task::spawn_blocking(move || Source::open(&path, &mut |_| {}));
         let source = opened.await.map_err(|_| SendFileError::Closed)?;
         let source = source.map_err(SendFileError::Unreadable)?;
-        let offer = source.offer(source.id(), name, topic);
+        let offer = source.offer(id.unwrap_or_else(|| source.id()), name, topic);
         Ok(Opened { lease, offer, source, patience, bytes_per_second })
     }
 }

@@ -44,6 +44,33 @@ async fn a_file_that_is_there_moves_nothing() {
     assert_eq!(send(&sender, &path).await.unwrap().moved_bytes, 0);
 }
 
+/// FILE-3: by a key, a changed file is no other one, and must not take the place of what has come.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_file_under_the_same_key_is_refused_and_the_first_stays() {
+    let (_node, receiver, sender) = pair().await;
+    let disk = Disk::new();
+    let _files = receive(&receiver, &disk).await;
+    let send = async |path: &Path, key: &str| {
+        within(sender.send_file("t", path).idempotency_key(key).into_future()).await
+    };
+    let path = disk.file("a.bin", 5);
+    let first = send(&path, "order 1").await.unwrap();
+    assert_eq!(send(&path, "order 1").await.unwrap().moved_bytes, 0, "it is the same file");
+
+    let other_name = disk.file("b.bin", 5);
+    let other_content = disk.file("a.bin", 6);
+    for other in [&other_name, &other_content] {
+        let refused = send(other, "order 1").await.unwrap_err();
+        let SendFileError::Failed { code: Code::IdReused, reason: Reason::FileIdReused } = refused
+        else {
+            panic!("{refused:?}")
+        };
+    }
+    assert!(!disk.inbox().join("b.bin").exists());
+    assert_eq!(std::fs::metadata(disk.inbox().join("a.bin")).unwrap().len(), first.size);
+    assert_ne!(send(&other_name, "order 2").await.unwrap().moved_bytes, 0);
+}
+
 /// FILE-12: over two relays, each of which holds a mebibyte at most.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_crosses_a_line_of_four_nodes() {

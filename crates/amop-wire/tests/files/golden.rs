@@ -121,6 +121,12 @@ fn the_id_of_a_content_never_changes() {
     assert_ne!(FileId::of_content(&label, 6, &sha256), id);
 }
 
+#[test]
+fn the_id_of_an_idempotency_key_never_changes() {
+    let id = FileId::of_key(b"order 4711");
+    assert_eq!(id.to_string(), "c97bc9e845c5a0f43bebcf2bf44a3213");
+}
+
 /// Checks both directions.
 #[track_caller]
 fn assert_golden(message: &FileMessage, hex: &str) {
