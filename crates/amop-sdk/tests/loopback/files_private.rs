@@ -63,6 +63,25 @@ async fn a_file_on_a_private_topic_reaches_who_holds_a_listed_key_and_nobody_els
     }
 }
 
+/// FILE-3, FILE-14: the receiver tells by the sealed offer, to one or to all.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_file_under_the_same_idempotency_key_is_refused_on_a_private_topic() {
+    let net = Net::start(&[&[]]).await;
+    let (sender, hr) = (net.client(0).await, net.client(0).await);
+    let (disk, key) = (Disk::new(), generate_key());
+    let _files = receive(&hr, &disk, &key).await;
+    let _private = sender.private("salary").to([key.public()]).unwrap();
+    let keyed = |path: &Path| sender.send_file("salary", path).idempotency_key("run 7");
+    within(keyed(&disk.file("a.csv", 5)).into_future()).await.unwrap();
+    let other = disk.file("b.csv", 6);
+    let refused = failed(within(keyed(&other).into_future()).await);
+    assert_eq!(refused, (Code::IdReused, Reason::FileIdReused));
+    let sent = within(keyed(&other).to_all().into_future()).await.unwrap();
+    let codes: Vec<_> = sent.outcomes.iter().map(|it| (it.instance, it.code)).collect();
+    assert_eq!(codes, [(hr.instance(), Code::IdReused)]);
+    assert!(!disk.inbox().join("b.csv").exists());
+}
+
 /// PRIV-8
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_given_up_once_its_key_is_removed_and_goes_on_once_it_is_back() {
