@@ -8,9 +8,10 @@
 use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::{Advice, OFlags};
+use rustix::fs::{Advice, OFlags, SeekFrom};
 
 /// Writes the data of a part from front to back.
 #[derive(Debug)]
@@ -27,12 +28,27 @@ pub(crate) struct DataWriter {
 
 impl DataWriter {
     pub(crate) fn new(data: File) -> Self {
+        // What the system reads ahead of a reader it takes for written, and tells of no hole there.
+        let _ = rustix::fs::fadvise(&data, 0, None, Advice::Random);
         Self { data, is_direct: false, buffer: Vec::new(), begins_at: 0, offset: 0 }
     }
 
     /// The file that is written.
     pub(crate) fn file(&self) -> &File {
         &self.data
+    }
+
+    /// Where the next byte that is not written goes.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The first block of this range, which begins with one, that nobody has written: room that was only taken is a
+    /// hole. `None` if there is no hole in it, and some systems tell of none.
+    pub(crate) fn hole_in(&self, range: &Range<u64>) -> Option<u64> {
+        let hole = rustix::fs::seek(&self.data, SeekFrom::Hole(range.start)).ok()?;
+        let block_bytes = u64::try_from(BLOCK_BYTES).expect("a block is short");
+        range.contains(&hole).then_some(hole / block_bytes * block_bytes)
     }
 
     /// Goes on at this offset, the beginning of a block. What was not written is forgotten.

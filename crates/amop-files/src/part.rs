@@ -1,11 +1,14 @@
 //! A file that is being received.
 //!
 //! What is there is what its list says is right: after a restart the data are read and hashed from
-//! the beginning until something is missing. So there is nothing to keep in step, and no moment at
-//! which a process may not be killed.
+//! the beginning until something is missing. Of the chunk that is not complete there is what the file
+//! system says was written, and its list will say whether that was right. So there is nothing to keep in
+//! step, and no moment at which a process may not be killed.
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +33,8 @@ pub struct Part {
     key: Key,
     offer: FileOffer,
     data: DataWriter,
+    /// Whether the file system will tell what was written of a chunk, so that it counts.
+    tells_holes: bool,
     /// The list as far as it has come; it is right once `checked` is past it.
     list: Vec<u8>,
     /// The offset in the stream behind the last part that is right.
@@ -45,10 +50,12 @@ pub struct Part {
 /// What came of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrote {
-    /// It is written, and everything before this offset, the end of a part of the stream, is right.
+    /// It is written, or will be with what follows.
     Taken {
-        /// The offset.
+        /// Everything before this offset, the end of a part of the stream, is right.
         checked: u64,
+        /// Everything before this offset is there when the process is killed.
+        kept: u64,
     },
     /// The part of the stream that begins at this offset was complete and wrong. It counts as not there.
     Corrupt {
@@ -70,11 +77,16 @@ impl Part {
         let list = folder.dirs.read_part(&key, Kind::List)?.unwrap_or_default();
         let is_right = sha256(&list) == offer.list_sha256;
         let list_bytes = offer.layout.list_bytes();
+        let data = DataWriter::new(data);
+        // The end of the last chunk was never written, or all of it was.
+        let last = offer.layout.part_at(offer.layout.stream_bytes().saturating_sub(1));
+        let last = last.start.saturating_sub(list_bytes)..offer.layout.size();
         let mut part = Self {
             folder,
             key,
             offer,
-            data: DataWriter::new(data),
+            tells_holes: data.hole_in(&last).is_some(),
+            data,
             list: if is_right { list } else { Vec::new() },
             checked: if is_right { list_bytes } else { 0 },
             taken: 0,
@@ -84,7 +96,6 @@ impl Part {
         if is_right {
             part.find_chunks()?;
         }
-        part.take_back();
         Ok(part)
     }
 
@@ -92,6 +103,15 @@ impl Part {
     #[must_use]
     pub fn checked(&self) -> u64 {
         self.checked
+    }
+
+    /// The offset in the stream up to which everything would be found again if this process was killed now: what is
+    /// checked, and the beginning of the part behind it.
+    #[must_use]
+    pub fn kept(&self) -> u64 {
+        let list_bytes = self.offer.layout.list_bytes();
+        let is_data_kept = self.tells_holes && self.checked >= list_bytes;
+        if is_data_kept { list_bytes + self.data.offset() } else { self.checked }
     }
 
     /// Writes bytes of the stream, if they follow what is there, and checks each part of it that they
@@ -119,7 +139,7 @@ impl Part {
                 return Ok(Wrote::Corrupt { checked: self.checked });
             }
         }
-        Ok(Wrote::Taken { checked: self.checked })
+        Ok(Wrote::Taken { checked: self.checked, kept: self.kept() })
     }
 
     /// Gives the complete file its name, and answers where it is: then file and directory are on the
@@ -208,11 +228,20 @@ impl Part {
         }
     }
 
-    /// Reads the data from the beginning, and takes each chunk that is right.
+    /// Reads the data from the beginning, and takes each chunk that is right, and what there is of one whose end was
+    /// never written.
     fn find_chunks(&mut self) -> io::Result<()> {
-        let mut buffer = BytesMut::new();
-        for chunk in 0..self.offer.layout.chunks() {
-            match read_chunk(self.data.file(), &self.offer.layout, chunk, &mut buffer) {
+        let (layout, list_bytes) = (self.offer.layout, self.offer.layout.list_bytes());
+        let (mut buffer, mut beginning) = (BytesMut::new(), 0..0);
+        for chunk in 0..layout.chunks() {
+            let part = layout.part_at(self.checked);
+            let place = part.start - list_bytes..part.end - list_bytes;
+            // Once it was read it would count as written.
+            if let Some(hole) = self.data.hole_in(&place) {
+                beginning = place.start..hole;
+                break;
+            }
+            match read_chunk(self.data.file(), &layout, chunk, &mut buffer) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
                 Err(error) => return Err(error),
@@ -224,7 +253,21 @@ impl Part {
             self.whole = self.ahead.clone();
             self.checked += u64::try_from(buffer.len()).expect("a length fits 64 bits");
         }
-        self.ahead = self.whole.clone();
+        self.take_back();
+        self.take_beginning(beginning)
+    }
+
+    /// Takes the beginning of the next chunk, which lies there in the file.
+    fn take_beginning(&mut self, place: Range<u64>) -> io::Result<()> {
+        if place.is_empty() {
+            return Ok(());
+        }
+        let bytes = usize::try_from(place.end - place.start).expect("a chunk fits in memory");
+        let mut buffer = BytesMut::zeroed(bytes);
+        self.data.file().read_exact_at(&mut buffer, place.start)?;
+        self.ahead.update(&buffer);
+        self.taken += place.end - place.start;
+        self.data.go_to(place.end);
         Ok(())
     }
 
@@ -283,50 +326,4 @@ impl PartError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::FileExt;
-
-    use amop_wire::FileLayout;
-
-    use super::*;
-    use crate::files::Dirs;
-    use crate::{Settings, Source};
-
-    const OVER_4_GIB: u64 = (4 << 30) + 6;
-
-    /// FILE-1: of all that is before the last chunk there is a hole, which nobody reads or hashes.
-    #[test]
-    fn the_last_bytes_of_a_file_of_more_than_4_gib_are_written_and_checked_at_their_place() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("long.bin"), b"").unwrap();
-        let source = Source::open(&dir.path().join("long.bin"), &mut |_| {}).unwrap();
-        let name = "app.sdk.bank-a.amop".parse().unwrap();
-        let mut offer = source.offer(source.id(), name, "t".parse().unwrap());
-        std::fs::remove_file(dir.path().join("long.bin")).unwrap();
-
-        let before = Sha256::new_with_prefix(b"what was before");
-        let whole = before.clone().chain_update(b"behind");
-        offer.layout = FileLayout::new(OVER_4_GIB).unwrap();
-        offer.sha256 = hash_so_far(&whole);
-        let mut list = vec![0; 32 * 2048];
-        list.extend_from_slice(&offer.sha256);
-        let (key, settings) = (Key::of(&offer), Settings::default());
-        let dirs = Dirs::open(dir.path()).unwrap();
-        let data = dirs.open_part(&key, Kind::Data).unwrap();
-        let there = offer.layout.list_bytes() + (4 << 30);
-        let folder = Arc::new(Opened::new(dirs, dir.path().to_owned(), settings));
-        let (whole, ahead) = (before.clone(), before);
-        let mut data = DataWriter::new(data);
-        data.go_to(4 << 30);
-        let (checked, taken) = (there, there);
-        let mut part = Part { folder, key, offer, data, list, checked, taken, whole, ahead };
-
-        assert_eq!(part.write(there, b"behinD").unwrap(), Wrote::Corrupt { checked: there });
-        assert_eq!(part.write(there, b"beh").unwrap(), Wrote::Taken { checked: there });
-        assert_eq!(part.write(there + 3, b"ind").unwrap(), Wrote::Taken { checked: there + 6 });
-        let path = part.finish().unwrap();
-        let (file, mut last) = (File::open(&path).unwrap(), [0; 6]);
-        file.read_exact_at(&mut last, 4 << 30).unwrap();
-        assert_eq!((file.metadata().unwrap().len(), &last), (OVER_4_GIB, b"behind"));
-    }
-}
+mod tests;

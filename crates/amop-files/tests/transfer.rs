@@ -50,7 +50,7 @@ fn both_ends_are_killed_in_turns_and_at_most_two_chunks_move_twice_each_time() {
 
 #[test]
 fn a_file_that_changes_while_it_is_sent_is_refused_and_never_visible() {
-    let mut ends = Ends::new(4 * CHUNK);
+    let mut ends = Ends::new(6 * CHUNK);
     ends.run(80);
     let path = ends.dir.path().join("big.bin");
     let content: Vec<u8> = std::fs::read(&path).unwrap().iter().map(|byte| byte ^ 1).collect();
@@ -192,14 +192,14 @@ impl Ends {
                 Ok(Prepared::AlreadyThere) => DiskSaid::AlreadyThere,
                 Err(error) => DiskSaid::Failed(error.reason()),
                 Ok(Prepared::Part(part)) => {
-                    let checked = part.checked();
+                    let (checked, kept) = (part.checked(), part.kept());
                     self.parts.insert(slot, *part);
-                    DiskSaid::Prepared { checked }
+                    DiskSaid::Prepared { checked, kept }
                 }
             },
             DiskTask::Write { start, data } => {
                 match self.parts.get_mut(&slot).unwrap().write(*start, data) {
-                    Ok(Wrote::Taken { checked }) => DiskSaid::Wrote { checked },
+                    Ok(Wrote::Taken { checked, kept }) => DiskSaid::Wrote { checked, kept },
                     Ok(Wrote::Corrupt { checked }) => DiskSaid::Corrupt { checked },
                     Ok(Wrote::Skipped) => return None,
                     Err(error) => DiskSaid::Failed(error.reason()),

@@ -175,7 +175,7 @@ impl Coverage {
 
     pub(crate) fn disk(&mut self, said: DiskSaid) {
         self.file(match said {
-            DiskSaid::Prepared { checked: 0 } => "begins",
+            DiskSaid::Prepared { checked: 0, .. } => "begins",
             DiskSaid::Prepared { .. } => "is resumed",
             DiskSaid::AlreadyThere => "is there already",
             DiskSaid::Wrote { .. } => "grows",

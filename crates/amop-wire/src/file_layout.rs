@@ -8,12 +8,12 @@
 //!   part 0                 part 1    part 2
 //! ```
 //!
-//! List and chunks are the *parts* of the stream: what is checked and granted as a whole. The longest
-//! list is as long as a chunk, so that two parts are never more than two chunks.
+//! List and chunks are the *parts* of the stream: what is checked as a whole. The longest list is as long as a
+//! chunk.
 
 use std::ops::Range;
 
-use crate::limits::{FILE_BYTES_MAX, FILE_CHUNK_BYTES};
+use crate::limits::{FILE_BYTES_MAX, FILE_CHUNK_BYTES, FILE_IN_FLIGHT_BYTES_MAX};
 
 /// The places of list and chunks in the stream of one file. All offsets count bytes of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,12 +66,10 @@ impl FileLayout {
         start..(start + FILE_CHUNK_BYTES).min(end)
     }
 
-    /// How far may be sent to one that has checked everything up to `checked`, the end of a part: the
-    /// end of the second part behind it (FILE-6).
+    /// How far may be sent to one that has written everything up to `written` (FILE-6).
     #[must_use]
-    pub fn granted_past(&self, checked: u64) -> u64 {
-        let next = self.part_at(checked).end;
-        self.part_at(next).end
+    pub fn granted_past(&self, written: u64) -> u64 {
+        written.saturating_add(FILE_IN_FLIGHT_BYTES_MAX).min(self.stream_bytes())
     }
 }
 
@@ -102,24 +100,23 @@ mod tests {
     }
 
     #[test]
-    fn the_grant_is_two_parts_and_ends_with_the_stream() {
+    fn the_grant_is_4_mib_and_ends_with_the_stream() {
         let layout = FileLayout::new(2 * CHUNK + 5).unwrap();
-        let list = 3 * 32;
-        assert_eq!(layout.granted_past(0), list + CHUNK);
-        assert_eq!(layout.granted_past(list), list + 2 * CHUNK);
-        assert_eq!(layout.granted_past(list + CHUNK), list + 2 * CHUNK + 5);
-        assert_eq!(layout.granted_past(list + 2 * CHUNK), list + 2 * CHUNK + 5);
+        let all = 3 * 32 + 2 * CHUNK + 5;
+        for (written, granted) in
+            [(0, 4 << 20), (7, (4 << 20) + 7), (CHUNK, all), (all, all), (u64::MAX, all)]
+        {
+            assert_eq!(layout.granted_past(written), granted, "{written}");
+        }
         assert_eq!(FileLayout::new(0).unwrap().granted_past(0), 0);
     }
 
     proptest! {
-        /// FILE-6: what is granted is never more than 4 MiB.
         #[test]
         fn parts_follow_each_other_without_a_hole(size in 0..=FILE_BYTES_MAX, offset in 0..=FILE_BYTES_MAX) {
             let layout = FileLayout::new(size).unwrap();
             let part = layout.part_at(offset);
             prop_assert!(part.end <= layout.stream_bytes() && part.end - part.start <= CHUNK);
-            prop_assert!(layout.granted_past(part.start) - part.start <= 2 * CHUNK);
             if offset < layout.stream_bytes() {
                 prop_assert!(part.contains(&offset));
                 prop_assert_eq!(layout.part_at(part.start), part.clone());

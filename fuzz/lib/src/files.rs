@@ -108,12 +108,12 @@ impl Bench {
         let Some(receiver) = self.inbox.receiver(slot) else { return };
         let said = match task {
             _ if fails => DiskSaid::Failed(Reason::DiskFull),
-            DiskTask::Prepare => DiskSaid::Prepared { checked: 0 },
+            DiskTask::Prepare => DiskSaid::Prepared { checked: 0, kept: 0 },
             DiskTask::Write { start, data } => {
                 let end = start + u64::try_from(data.len()).expect("a length fits 64 bits");
                 let part = receiver.offer().layout.part_at(end - 1);
                 let checked = if part.end == end { end } else { part.start };
-                DiskSaid::Wrote { checked }
+                DiskSaid::Wrote { checked, kept: end }
             }
             DiskTask::Finish => DiskSaid::Finished,
         };
@@ -132,8 +132,7 @@ impl Bench {
         assert!(self.inbox.under_way() <= TRANSFERS_MAX);
         for (slot, _) in &self.tasks {
             let receiver = self.inbox.receiver(*slot).expect("a task belongs to a transfer");
-            let unchecked = usize::try_from(receiver.unchecked_bytes()).expect("it is small");
-            assert!(unchecked <= usize::try_from(FILE_IN_FLIGHT_BYTES_MAX).expect("it is small"));
+            assert!(receiver.waiting_bytes() <= FILE_IN_FLIGHT_BYTES_MAX);
         }
     }
 

@@ -10,7 +10,7 @@ pub enum DiskTask {
     Prepare,
     /// Write the stream from here on. Answered by `Wrote`, `Corrupt` or `Failed`; not at all if it does not follow
     /// what is there, which happens after a part was taken back. `Wrote` may be left out as long as no other part is
-    /// right.
+    /// right and less than [`CREDIT_STEP_BYTES`](super::CREDIT_STEP_BYTES) more is kept.
     Write {
         /// The offset of the first byte in the stream.
         start: u64,
@@ -24,17 +24,21 @@ pub enum DiskTask {
 /// What came of a [`DiskTask`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiskSaid {
-    /// Everything before this offset, the end of a part, is there and right.
+    /// What is there was found.
     Prepared {
-        /// The offset.
+        /// The offset behind the last part that is right.
         checked: u64,
+        /// The offset behind what there is of the next one.
+        kept: u64,
     },
     /// This very file has its name already.
     AlreadyThere,
     /// It is written.
     Wrote {
-        /// The offset behind the last part that is there and right.
+        /// The offset behind the last part that is right.
         checked: u64,
+        /// The offset behind the last byte that would be there if its process died now.
+        kept: u64,
     },
     /// The part behind this offset was complete and wrong: it was taken back.
     Corrupt {

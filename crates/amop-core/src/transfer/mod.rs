@@ -84,6 +84,10 @@ const ASK_AFTER: Duration = Duration::from_secs(2);
 /// How many questions stay without an answer before another round begins.
 const ASKS_MAX: u32 = 3;
 
+/// How much more a receiver grants, at least, before it says so within a part (FILE-6): a sender that is told of little
+/// at a time is told often.
+pub const CREDIT_STEP_BYTES: u64 = 512 << 10;
+
 /// How long a receiver gathers pieces before it tells of them (FILE-6).
 const TELL_AFTER: Duration = Duration::from_millis(250);
 

@@ -7,7 +7,7 @@ use amop_wire::{Code, FileBody, FileMessage, FileOffer, FileRoute, Instance, Ins
 use bytes::Bytes;
 
 use super::receiver_effect::{ReceiverEffect, ReceiverInput};
-use super::{DiskSaid, DiskTask, End, NEXT_AFTER, TELL_AFTER, WRONG_MAX};
+use super::{CREDIT_STEP_BYTES, DiskSaid, DiskTask, End, NEXT_AFTER, TELL_AFTER, WRONG_MAX};
 
 /// One file on its way in.
 #[derive(Debug)]
@@ -33,11 +33,13 @@ enum State {
     Over(End),
 }
 
-/// How far the stream is. `checked <= received <= granted`.
-#[derive(Debug)]
+/// How far the stream is. `checked <= kept <= received <= granted`.
+#[derive(Debug, Default)]
 struct Flow {
     received: u64,
+    kept: u64,
     checked: u64,
+    /// As the sender was told.
     granted: u64,
     /// Whether the sender was told of a gap in this round.
     was_told_again: bool,
@@ -134,18 +136,18 @@ impl Receiver {
     pub fn progress(&self) -> (u64, u64) {
         let all = self.offer.layout.stream_bytes();
         match &self.state {
-            State::Receiving(flow) => (flow.checked, all),
+            State::Receiving(flow) => (flow.kept, all),
             State::Finishing | State::Over(End::DONE) => (all, all),
             State::Preparing | State::Over(_) => (0, all),
         }
     }
 
-    /// How many bytes were received and are not checked; at most
+    /// How many bytes were received and wait for the disk; at most
     /// [`FILE_IN_FLIGHT_BYTES_MAX`](amop_wire::limits::FILE_IN_FLIGHT_BYTES_MAX).
     #[must_use]
-    pub fn unchecked_bytes(&self) -> u64 {
+    pub fn waiting_bytes(&self) -> u64 {
         match &self.state {
-            State::Receiving(flow) => flow.received - flow.checked,
+            State::Receiving(flow) => flow.received - flow.kept,
             State::Preparing | State::Finishing | State::Over(_) => 0,
         }
     }
@@ -272,16 +274,9 @@ impl Receiver {
 
     fn handle_disk(&mut self, said: DiskSaid) {
         match (&mut self.state, said) {
-            (State::Preparing, DiskSaid::Prepared { checked }) => {
-                let granted = self.offer.layout.granted_past(checked);
-                self.state = State::Receiving(Flow {
-                    received: checked,
-                    checked,
-                    granted,
-                    was_told_again: false,
-                    tell_at: None,
-                    wrong: 0,
-                });
+            (State::Preparing, DiskSaid::Prepared { checked, kept }) => {
+                let flow = Flow { received: kept, kept, checked, ..Flow::default() };
+                self.state = State::Receiving(flow);
                 self.answer();
                 self.finish_if_complete();
             }
@@ -290,17 +285,19 @@ impl Receiver {
                 self.answer();
                 self.effects.push_back(ReceiverEffect::Ended(End::DONE));
             }
-            (State::Receiving(flow), DiskSaid::Wrote { checked }) => {
-                if checked > flow.checked {
-                    flow.checked = checked;
-                    flow.granted = self.offer.layout.granted_past(checked);
-                    flow.wrong = 0;
+            (State::Receiving(flow), DiskSaid::Wrote { checked, kept }) => {
+                let granted = self.offer.layout.granted_past(kept);
+                let is_news = checked > flow.checked || granted >= flow.granted + CREDIT_STEP_BYTES;
+                flow.wrong *= u32::from(checked == flow.checked);
+                (flow.checked, flow.kept) = (checked, kept);
+                if is_news {
                     self.answer();
                     self.finish_if_complete();
                 }
             }
             (State::Receiving(flow), DiskSaid::Corrupt { checked }) => {
-                (flow.received, flow.checked) = (checked, checked);
+                (flow.received, flow.kept, flow.checked) = (checked, checked, checked);
+                flow.granted = self.offer.layout.granted_past(checked);
                 flow.wrong += 1;
                 if flow.wrong == WRONG_MAX {
                     return self.refuse(Reason::ChecksumMismatch);
@@ -356,6 +353,7 @@ impl Receiver {
             State::Preparing => FileBody::Wait,
             State::Receiving(flow) => {
                 flow.tell_at = None;
+                flow.granted = self.offer.layout.granted_past(flow.kept);
                 FileBody::Credit { received: flow.received, granted: flow.granted }
             }
             State::Finishing => FileBody::Credit { received: all, granted: all },

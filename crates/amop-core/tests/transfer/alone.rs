@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use amop_core::transfer::{
-    DiskSaid, DiskTask, End, Inbox, InboxEffect, InboxInput, Receiver, ReceiverEffect,
-    ReceiverInput, Sender, SenderEffect, SenderInput,
+    CREDIT_STEP_BYTES, DiskSaid, DiskTask, End, Inbox, InboxEffect, InboxInput, Receiver,
+    ReceiverEffect, ReceiverInput, Sender, SenderEffect, SenderInput,
 };
 use amop_wire::limits::{FILE_CHUNK_BYTES, FILE_IN_FLIGHT_BYTES_MAX, FILE_PIECE_BYTES_MAX};
 use amop_wire::{Code, FileBody, FileEnd, FileMessage, FileRoute, Instance, Instant, Reason};
@@ -19,13 +19,44 @@ const LIST: u64 = 5 * 32;
 #[test]
 fn a_receiver_takes_nothing_that_it_has_not_granted() {
     let mut receiver = receiver();
-    let mut start = LIST;
-    while start < LIST + FILE_IN_FLIGHT_BYTES_MAX {
-        assert_eq!(take(&mut receiver, start), 1, "at {start}");
-        start += 65_536;
+    for _ in 0..2 {
+        let mut start = LIST;
+        while start < LIST + FILE_IN_FLIGHT_BYTES_MAX {
+            assert_eq!(take(&mut receiver, start), 1, "at {start}");
+            start += 65_536;
+        }
+        assert_eq!(take(&mut receiver, start), 0);
+        assert_eq!(receiver.waiting_bytes(), FILE_IN_FLIGHT_BYTES_MAX);
+        // What was granted behind a wrong chunk is not any more.
+        disk(&mut receiver, DiskSaid::Wrote { checked: LIST, kept: LIST + CHUNK / 2 });
+        disk(&mut receiver, DiskSaid::Corrupt { checked: LIST });
     }
-    assert_eq!(take(&mut receiver, start), 0);
-    assert_eq!(receiver.unchecked_bytes(), FILE_IN_FLIGHT_BYTES_MAX);
+}
+
+/// FILE-6: or its sender would wait for the end of a chunk.
+#[test]
+fn a_receiver_says_what_it_grants_whenever_half_a_mib_more_is_kept() {
+    let mut receiver = receiver();
+    for step in 0..4 {
+        let start = LIST + step * CREDIT_STEP_BYTES;
+        let mut keep = |kept| {
+            let wrote = DiskSaid::Wrote { checked: LIST, kept };
+            receiver.handle(Instant::default(), ReceiverInput::Disk(wrote));
+            let said = std::iter::from_fn(|| receiver.poll_effect());
+            said.map(|effect| match effect {
+                ReceiverEffect::Send(FileMessage {
+                    body: FileBody::Credit { granted, .. },
+                    ..
+                }) => granted,
+                other => panic!("{other:?}"),
+            })
+            .collect::<Vec<_>>()
+        };
+        let next = start + CREDIT_STEP_BYTES;
+        assert_eq!(keep(next - 1), [], "{step}");
+        let granted = (next + FILE_IN_FLIGHT_BYTES_MAX).min(LIST + 5 * CHUNK);
+        assert_eq!(keep(next), [granted], "{step}");
+    }
 }
 
 /// FILE-8: wrong parts count only in a row.
@@ -36,7 +67,8 @@ fn a_part_that_is_right_makes_good_for_the_wrong_ones_before() {
         for _ in 0..2 {
             disk(&mut receiver, DiskSaid::Corrupt { checked: LIST + (part - 1) * CHUNK });
         }
-        disk(&mut receiver, DiskSaid::Wrote { checked: LIST + part * CHUNK });
+        let end = LIST + part * CHUNK;
+        disk(&mut receiver, DiskSaid::Wrote { checked: end, kept: end });
         assert_eq!(receiver.end(), None);
     }
 }
@@ -226,7 +258,7 @@ fn what_was_damaged_of_one_send_does_not_end_another() {
         inbox.handle(now, InboxInput::Disk(slot, said));
         std::iter::from_fn(|| inbox.poll_effect()).any(|it| matches!(it, InboxEffect::Ended(..)))
     };
-    assert!(!ends(&mut inbox, now, DiskSaid::Prepared { checked: LIST }));
+    assert!(!ends(&mut inbox, now, DiskSaid::Prepared { checked: LIST, kept: LIST }));
     for _ in 0..2 {
         assert!(!ends(&mut inbox, now, DiskSaid::Corrupt { checked: LIST }));
     }
@@ -257,7 +289,8 @@ fn a_sender_that_is_redirected_offers_to_the_other_in_another_round() {
 #[test]
 fn a_file_that_gets_its_name_is_not_cancelled() {
     let mut receiver = receiver();
-    disk(&mut receiver, DiskSaid::Wrote { checked: LIST + 5 * CHUNK });
+    let all = LIST + 5 * CHUNK;
+    disk(&mut receiver, DiskSaid::Wrote { checked: all, kept: all });
     receiver.handle(Instant::default(), ReceiverInput::Cancel);
     assert_eq!(receiver.end(), None);
     tell(&mut receiver, 1, FileBody::Cancel(Reason::Cancelled));
@@ -300,7 +333,7 @@ fn an_offer_that_did_not_leave_is_repeated_and_leaves_no_doubt() {
 fn receiver() -> Receiver {
     let mut receiver = Receiver::new(Instant::default(), route(1), 1, offer(5 * CHUNK), PATIENCE);
     while receiver.poll_effect().is_some() {}
-    disk(&mut receiver, DiskSaid::Prepared { checked: LIST });
+    disk(&mut receiver, DiskSaid::Prepared { checked: LIST, kept: LIST });
     receiver
 }
 

@@ -266,13 +266,13 @@ impl Ends {
     fn perform(&mut self, task: &DiskTask) -> DiskSaid {
         let layout = FileLayout::new(SIZE).unwrap();
         match task {
-            DiskTask::Prepare => DiskSaid::Prepared { checked: 0 },
+            DiskTask::Prepare => DiskSaid::Prepared { checked: 0, kept: 0 },
             DiskTask::Write { start, data } => {
                 let end = start + u64::try_from(data.len()).unwrap();
                 if layout.part_at(self.checked).end == end {
                     self.checked = end;
                 }
-                DiskSaid::Wrote { checked: self.checked }
+                DiskSaid::Wrote { checked: self.checked, kept: end }
             }
             DiskTask::Finish => DiskSaid::Finished,
         }

@@ -114,14 +114,14 @@ impl Pair {
 
     fn work(&mut self, task: &DiskTask) -> DiskSaid {
         match task {
-            DiskTask::Prepare => DiskSaid::Prepared { checked: self.checked },
+            DiskTask::Prepare => DiskSaid::Prepared { checked: self.checked, kept: self.written },
             DiskTask::Write { start, data } => {
                 assert_eq!(*start, self.written);
                 self.written += data.len() as u64;
                 if self.offer.layout.part_at(self.checked).end == self.written {
                     self.checked = self.written;
                 }
-                DiskSaid::Wrote { checked: self.checked }
+                DiskSaid::Wrote { checked: self.checked, kept: self.written }
             }
             DiskTask::Finish => {
                 assert_eq!(self.checked, self.offer.layout.stream_bytes());

@@ -94,7 +94,7 @@ fn what_is_under_way_is_given_up_when_its_next_offer_cannot_be_opened() {
     for is_prepared in [false, true] {
         let mut bench = Bench::taking(1);
         if is_prepared {
-            bench.disk(DiskSaid::Prepared { checked: 0 });
+            bench.disk(DiskSaid::Prepared { checked: 0, kept: 0 });
         }
         assert_eq!(bench.unopened(1, 2), [NO]);
         assert_eq!(
@@ -110,7 +110,7 @@ fn what_is_under_way_is_given_up_when_its_next_offer_cannot_be_opened() {
 #[test]
 fn what_is_there_is_said_to_be_there_though_the_offer_cannot_be_opened() {
     let mut bench = Bench::taking(1);
-    bench.disk(DiskSaid::Prepared { checked: LIST + SIZE });
+    bench.disk(DiskSaid::Prepared { checked: LIST + SIZE, kept: LIST + SIZE });
     assert_eq!(bench.unopened(1, 2), [], "it gets its name");
     assert_eq!(bench.disk(DiskSaid::Finished), [done()]);
     assert_eq!(bench.unopened(1, 3), [done()]);
@@ -135,7 +135,7 @@ fn a_send_in_whose_place_another_one_was_told_that_it_is_there_is_not_denied() {
 #[test]
 fn a_send_that_waits_for_another_one_is_not_taken_up_once_it_was_refused() {
     let mut bench = Bench::taking(1);
-    bench.disk(DiskSaid::Prepared { checked: 0 });
+    bench.disk(DiskSaid::Prepared { checked: 0, kept: 0 });
     let other = FileRoute { transfer: 1, ..route(2) };
     let body = FileBody::Offer(Box::new(offer(SIZE)));
     let waits = FileMessage { route: other, round: 1, body };

@@ -148,8 +148,6 @@ impl World {
             self.disk.is_named = true;
         }
         self.events.retain(|_, event| !matches!(event, Event::Disk { .. }));
-        let checked = usize::try_from(self.disk.checked).unwrap();
-        self.disk.stored.truncate(checked);
         (self.disk.waiting_bytes, self.disk.busy_until) = (0, self.now);
     }
 
@@ -311,14 +309,22 @@ impl Net {
 }
 
 impl Disk {
+    /// How much of the stream is there after a restart.
+    fn kept(&self, layout: &FileLayout) -> u64 {
+        let has_list = self.checked >= layout.list_bytes();
+        if has_list { u64::try_from(self.stored.len()).unwrap() } else { 0 }
+    }
+
     fn perform(&mut self, task: &DiskTask, layout: &FileLayout, stream: &[u8]) -> Option<DiskSaid> {
         Some(match task {
             DiskTask::Prepare => match self.prepare_fails {
                 Some(reason) => DiskSaid::Failed(reason),
                 None if self.is_named => DiskSaid::AlreadyThere,
                 None => {
-                    self.stored.truncate(usize::try_from(self.checked).unwrap());
-                    DiskSaid::Prepared { checked: self.checked }
+                    if self.checked < layout.list_bytes() {
+                        self.stored.clear(); // A list is kept once it is complete.
+                    }
+                    DiskSaid::Prepared { checked: self.checked, kept: self.kept(layout) }
                 }
             },
             DiskTask::Write { start, data } => {
@@ -331,10 +337,10 @@ impl Disk {
                 let range =
                     usize::try_from(part.start).unwrap()..usize::try_from(part.end).unwrap();
                 if end < part.end {
-                    DiskSaid::Wrote { checked: self.checked }
+                    DiskSaid::Wrote { checked: self.checked, kept: self.kept(layout) }
                 } else if self.stored[range.clone()] == stream[range.clone()] {
                     self.checked = part.end;
-                    DiskSaid::Wrote { checked: self.checked }
+                    DiskSaid::Wrote { checked: self.checked, kept: self.kept(layout) }
                 } else {
                     self.stored.truncate(range.start);
                     DiskSaid::Corrupt { checked: self.checked }

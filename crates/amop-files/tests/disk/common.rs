@@ -38,7 +38,7 @@ impl Scene {
 
     /// Receives up to this offset of the stream, in pieces of 64 KiB.
     pub(crate) fn receive(&mut self, part: &mut Part, until: u64) {
-        let mut start = part.checked();
+        let mut start = part.kept();
         while start < until {
             let bytes = (self.offer.layout.part_at(start).end.min(until) - start).min(65_536);
             let piece = self.source.read(start, usize::try_from(bytes).unwrap()).unwrap();
@@ -75,6 +75,13 @@ pub(crate) fn content(size: u64) -> Vec<u8> {
         (0..words).flat_map(|word| (word * 7 + 0x0100_0001).to_le_bytes()).collect();
     content.truncate(usize::try_from(size).unwrap());
     content
+}
+
+/// Whether the file system of a directory tells what was written from what room was only taken for; nearly all do.
+pub(crate) fn tells_holes(dir: &Path) -> bool {
+    let file = std::fs::File::create(dir.join("holes")).unwrap();
+    file.set_len(1 << 20).unwrap();
+    rustix::fs::seek(&file, rustix::fs::SeekFrom::Hole(0)) == Ok(0)
 }
 
 /// Prepares what can be received.

@@ -7,7 +7,7 @@ use amop_files::{PartError, Prepared, RefusedFile, Wrote};
 use amop_wire::limits::FILE_CHUNK_BYTES;
 use amop_wire::{FileId, Reason};
 
-use crate::common::{Scene, names, prepare, refused};
+use crate::common::{Scene, names, prepare, refused, tells_holes};
 
 const CHUNK: u64 = FILE_CHUNK_BYTES;
 
@@ -42,22 +42,28 @@ fn nothing_is_visible_before_the_end_and_the_file_keeps_its_time() {
 }
 
 #[test]
-fn a_part_that_was_dropped_goes_on_behind_its_last_whole_chunk() {
+fn a_part_that_was_dropped_goes_on_behind_what_was_written_of_it() {
     let mut scene = Scene::new(4 * CHUNK);
-    let list = 4 * 32;
-    for (until, found) in [
-        (10, 0),
-        (list, list),
-        (list + CHUNK - 1, list),
-        (list + CHUNK, list + CHUNK),
-        (list + 3 * CHUNK - 1, list + 2 * CHUNK),
-        (list + 4 * CHUNK, list + 4 * CHUNK),
+    let (list, written) = (4 * 32, CHUNK / 4);
+    let tells_holes = tells_holes(&scene.inbox);
+    for (until, found, kept) in [
+        (10, 0, 0),
+        (list, list, list),
+        (list + written - 1, list, list),
+        (list + written, list, list + written),
+        (list + CHUNK - 1, list, list + CHUNK - written),
+        (list + CHUNK, list + CHUNK, list + CHUNK),
+        (list + 3 * CHUNK - 1, list + 2 * CHUNK, list + 3 * CHUNK - written),
+        (list + 4 * CHUNK, list + 4 * CHUNK, list + 4 * CHUNK),
     ] {
         let mut part = prepare(&scene.folder(), UNIX_EPOCH, &scene.offer);
         scene.receive(&mut part, until);
+        let kept = if tells_holes { kept } else { found };
+        assert_eq!(part.kept(), kept, "after {until}");
         drop(part);
         let part = prepare(&scene.folder(), UNIX_EPOCH, &scene.offer);
         assert_eq!(part.checked(), found, "after {until}");
+        assert_eq!(part.kept(), kept, "after {until}");
     }
     prepare(&scene.folder(), UNIX_EPOCH, &scene.offer).finish().unwrap();
     assert!(std::fs::read(scene.received()).unwrap() == scene.content);
@@ -88,6 +94,33 @@ fn what_rots_on_the_disk_is_found_out_and_received_again() {
     scene.receive(&mut part, all);
     part.finish().unwrap();
     assert!(std::fs::read(scene.received()).unwrap() == scene.content);
+}
+
+/// FILE-8: nobody knows whether the beginning of a chunk is right before its end has come.
+#[test]
+fn a_chunk_that_goes_on_behind_a_wrong_beginning_is_taken_back_and_so_it_is_when_all_of_it_is_wrong()
+ {
+    let list = 2 * 32;
+    for wrong_bytes in [CHUNK / 4, CHUNK] {
+        let mut scene = Scene::new(2 * CHUNK);
+        let mut part = prepare(&scene.folder(), UNIX_EPOCH, &scene.offer);
+        scene.receive(&mut part, list);
+        let _ = part.write(list, &vec![7; usize::try_from(wrong_bytes).unwrap()]).unwrap();
+        drop(part);
+        let mut part = prepare(&scene.folder(), UNIX_EPOCH, &scene.offer);
+        let is_beginning = wrong_bytes < CHUNK && tells_holes(&scene.inbox);
+        assert_eq!(part.kept(), if is_beginning { list + wrong_bytes } else { list });
+        if is_beginning {
+            let bytes = usize::try_from(CHUNK - wrong_bytes).unwrap();
+            let rest = scene.source.read(part.kept(), bytes).unwrap();
+            let wrote = part.write(part.kept(), &rest).unwrap();
+            assert_eq!((wrote, part.kept()), (Wrote::Corrupt { checked: list }, list));
+        }
+        let all = scene.stream_bytes();
+        scene.receive(&mut part, all);
+        part.finish().unwrap();
+        assert!(std::fs::read(scene.received()).unwrap() == scene.content);
+    }
 }
 
 /// FILE-8.

@@ -5,7 +5,7 @@ use std::sync::Weak;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, SystemTime};
 
-use amop_core::transfer::{DiskSaid, DiskTask, Slot};
+use amop_core::transfer::{CREDIT_STEP_BYTES, DiskSaid, DiskTask, Slot};
 use amop_files::{Folder, Part, Prepared, RefusedFile, Wrote};
 use amop_wire::FileOffer;
 
@@ -17,14 +17,15 @@ pub(super) struct Disk {
     offer: FileOffer,
     path: PathBuf,
     part: Option<Box<Part>>,
-    /// How far it was right when that was told last.
+    /// How far it was right, and kept, when that was told last.
     checked: u64,
+    kept: u64,
 }
 
 impl Disk {
     /// Of a file that will be at that path.
     pub(super) fn new(folder: Folder, offer: FileOffer, path: PathBuf) -> Self {
-        Self { folder, offer, path, part: None, checked: 0 }
+        Self { folder, offer, path, part: None, checked: 0, kept: 0 }
     }
 
     /// Does what it is given, one after the other, until the transfer is over.
@@ -49,21 +50,26 @@ impl Disk {
                     return Some((DiskSaid::AlreadyThere, Some(self.path.clone())));
                 }
                 Ok(Prepared::Part(part)) => {
-                    let checked = part.checked();
-                    self.checked = checked;
+                    let (checked, kept) = (part.checked(), part.kept());
+                    (self.checked, self.kept) = (checked, kept);
                     self.part = Some(part);
-                    DiskSaid::Prepared { checked }
+                    DiskSaid::Prepared { checked, kept }
                 }
                 Err(error) => DiskSaid::Failed(error.reason()),
             },
             DiskTask::Write { start, data } => match self.part.as_mut()?.write(*start, data) {
-                // Each turn costs all that the client does, so only what is news is told.
-                Ok(Wrote::Taken { checked }) if checked == self.checked => return None,
-                Ok(Wrote::Taken { checked }) => {
-                    self.checked = checked;
-                    DiskSaid::Wrote { checked }
+                Ok(Wrote::Taken { checked, kept }) => {
+                    // Each turn costs all that the client does, so only what is news is told.
+                    if checked == self.checked && kept < self.kept + CREDIT_STEP_BYTES {
+                        return None;
+                    }
+                    (self.checked, self.kept) = (checked, kept);
+                    DiskSaid::Wrote { checked, kept }
                 }
-                Ok(Wrote::Corrupt { checked }) => DiskSaid::Corrupt { checked },
+                Ok(Wrote::Corrupt { checked }) => {
+                    self.kept = checked;
+                    DiskSaid::Corrupt { checked }
+                }
                 Ok(Wrote::Skipped) => return None,
                 Err(error) => DiskSaid::Failed(error.reason()),
             },

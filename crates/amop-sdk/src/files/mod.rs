@@ -227,8 +227,8 @@ impl Files {
     fn disk_said(&mut self, now: Instant, slot: Slot, mut said: DiskSaid, path: Option<PathBuf>) {
         if let Some(arriving) = self.arriving.get_mut(&slot) {
             arriving.path = path;
-            if let DiskSaid::Prepared { checked } = said {
-                arriving.resumed_at = checked;
+            if let DiskSaid::Prepared { kept, .. } = said {
+                arriving.resumed_at = kept;
             }
             if matches!(said, DiskSaid::Prepared { .. } | DiskSaid::AlreadyThere)
                 && let Err(reason) = arriving.show()

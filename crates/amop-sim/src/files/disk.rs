@@ -121,8 +121,10 @@ impl Disk {
         if std::mem::replace(&mut part.is_held, true) {
             return DiskSaid::Failed(Reason::DirectoryFailed);
         }
-        (part.written, part.is_right) = (part.checked, true);
-        DiskSaid::Prepared { checked: part.checked }
+        if part.checked < part.content.layout().list_bytes() {
+            part.forget_beginning(); // A list is kept once it is complete.
+        }
+        DiskSaid::Prepared { checked: part.checked, kept: part.written }
     }
 
     /// Writes a piece; `None` if it does not follow what is there.
@@ -137,11 +139,13 @@ impl Disk {
         part.written += u64::try_from(data.len()).expect("a length fits 64 bits");
         part.is_synced = false;
         if part.written < part_end {
-            return None; // It is told only what is news.
+            let is_list = part.checked < part.content.layout().list_bytes();
+            let (checked, kept) = (part.checked, if is_list { 0 } else { part.written });
+            return Some(DiskSaid::Wrote { checked, kept });
         }
         if std::mem::replace(&mut part.is_right, true) {
             part.checked = part_end;
-            return Some(DiskSaid::Wrote { checked: part.checked });
+            return Some(DiskSaid::Wrote { checked: part_end, kept: part_end });
         }
         part.written = part.checked;
         Some(DiskSaid::Corrupt { checked: part.checked })
@@ -215,6 +219,7 @@ impl Disk {
                 kept = part.content.layout().part_at(kept).end;
             }
             part.checked = kept;
+            part.forget_beginning();
         }
     }
 
@@ -250,6 +255,11 @@ impl Disk {
 impl Part {
     fn new(content: Content) -> Self {
         Self { content, checked: 0, written: 0, is_right: true, is_synced: false, is_held: false }
+    }
+
+    /// What there is of the part behind the last one that is right is gone.
+    fn forget_beginning(&mut self) {
+        (self.written, self.is_right) = (self.checked, true);
     }
 }
 

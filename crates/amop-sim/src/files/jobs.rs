@@ -116,7 +116,7 @@ impl World {
         }
         if step == FileStep::SyncData && said.is_some() {
             // What it has forgotten moves again, as after a power cut.
-            *self.file_record.power_cuts.entry(client).or_default() += 1;
+            self.file_record.losses.entry(client).or_default().power_cuts += 1;
         }
         self.finished_step(client, slot, &offer, step, said);
         if let Some(said) = said {
@@ -133,6 +133,9 @@ impl World {
 
     fn disk_says(&mut self, client: usize, slot: Slot, said: DiskSaid) {
         self.coverage.disk(said);
+        if matches!(said, DiskSaid::Corrupt { .. }) {
+            self.file_record.losses.entry(client).or_default().wrong_parts += 1;
+        }
         self.tell_inbox(client, InboxInput::Disk(slot, said));
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use amop_core::transfer::{DiskSaid, End, Receiver, Slot};
-use amop_wire::limits::FILE_IN_FLIGHT_BYTES_MAX;
+use amop_wire::limits::{FILE_CHUNK_BYTES, FILE_IN_FLIGHT_BYTES_MAX};
 use amop_wire::{
     Code, FileBody, FileEnd, FileMessage, FileOffer, FileRoute, Instance, Instant, Topic,
 };
@@ -28,8 +28,17 @@ pub(crate) struct FileRecord {
     pub(crate) instances: BTreeMap<Instance, usize>,
     pub(super) secrets: SecretFiles,
     pub(super) attempts: Attempts,
-    /// How often a client's power was cut, or its disk forgot what it could not write.
-    pub(crate) power_cuts: BTreeMap<usize, u32>,
+    /// What the disk of each client lost so far.
+    pub(super) losses: BTreeMap<usize, Losses>,
+}
+
+/// How often a disk lost of a file what it had said to have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Losses {
+    /// Its power was cut, or it forgot what it could not write: nobody knows how much is gone.
+    pub(super) power_cuts: u32,
+    /// A part was wrong.
+    pub(super) wrong_parts: u32,
 }
 
 /// One file on its way to one receiver.
@@ -76,7 +85,7 @@ pub struct FileSend {
 struct Sent {
     furthest: u64,
     round: u32,
-    power_cuts: u32,
+    losses: Losses,
 }
 
 impl FileSend {
@@ -203,7 +212,8 @@ impl World {
             return;
         }
         let at = self.file_record.instances.get(&message.route.receiver.instance).copied();
-        let power_cuts = at.map_or(0, |at| self.power_cuts(at));
+        let losses =
+            at.and_then(|at| self.file_record.losses.get(&at)).copied().unwrap_or_default();
         let now = self.now;
         let Some(send) = self.file_record.sends.get_mut(&id) else { return };
         send.note_lack(message);
@@ -218,14 +228,16 @@ impl World {
         let before = send.sent_to.entry(at).or_default();
         let is_new_round = before.round < message.round;
         let lost = before.furthest.saturating_sub(*received);
-        let is_to_blame = is_new_round && before.power_cuts == power_cuts;
+        let is_to_blame = is_new_round && before.losses.power_cuts == losses.power_cuts;
+        let was_wrong = before.losses.wrong_parts != losses.wrong_parts;
+        let most = FILE_IN_FLIGHT_BYTES_MAX + if was_wrong { FILE_CHUNK_BYTES } else { 0 };
         if is_new_round {
-            *before = Sent { furthest: *received, round: message.round, power_cuts };
+            *before = Sent { furthest: *received, round: message.round, losses };
             if *received > 0 && *received < send.content.layout().stream_bytes() {
                 self.coverage.file("goes on");
             }
         }
-        if is_to_blame && lost > FILE_IN_FLIGHT_BYTES_MAX {
+        if is_to_blame && lost > most {
             self.record.broken.push(format!("file {id}: {lost} bytes are to be moved twice"));
         }
     }
@@ -363,10 +375,6 @@ impl World {
         let Some(by) = self.file_record.instances.get(&id.0) else { return false };
         let offer = send.content.offer(self.clients[*by].name.clone(), send.topic.clone());
         self.clients.iter().any(|slot| slot.disk.has_another(&offer))
-    }
-
-    pub(crate) fn power_cuts(&self, client: usize) -> u32 {
-        self.file_record.power_cuts.get(&client).copied().unwrap_or(0)
     }
 
     pub(super) fn send_id(&self, client: usize, transfer: u64) -> Option<FileSendId> {

@@ -130,7 +130,7 @@ impl World {
         let mut disk = std::mem::take(&mut self.clients[client.0].disk);
         disk.cut_power(|| self.draw(2) == 0);
         self.clients[client.0].disk = disk;
-        *self.file_record.power_cuts.entry(client.0).or_default() += 1;
+        self.file_record.losses.entry(client.0).or_default().power_cuts += 1;
         self.check_disk(client.0);
     }
 

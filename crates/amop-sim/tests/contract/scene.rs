@@ -14,7 +14,11 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new() -> Self {
-        let mut world = World::new(7);
+        Self::of_seed(7)
+    }
+
+    pub(crate) fn of_seed(seed: u64) -> Self {
+        let mut world = World::new(seed);
         let a = world.node("n1.node.bank-a.amop");
         let b = world.node("n1.node.bank-b.amop");
         world.link(a, b);
