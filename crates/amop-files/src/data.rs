@@ -28,7 +28,7 @@ pub(crate) struct DataWriter {
 
 impl DataWriter {
     pub(crate) fn new(data: File) -> Self {
-        // What the system reads ahead of a reader it takes for written, and tells of no hole there.
+        // What the system has read, also ahead of a reader, it takes for written: it tells of no hole there.
         let _ = rustix::fs::fadvise(&data, 0, None, Advice::Random);
         Self { data, is_direct: false, buffer: Vec::new(), begins_at: 0, offset: 0 }
     }
@@ -49,6 +49,13 @@ impl DataWriter {
         let hole = rustix::fs::seek(&self.data, SeekFrom::Hole(range.start)).ok()?;
         let block_bytes = u64::try_from(BLOCK_BYTES).expect("a block is short");
         range.contains(&hole).then_some(hole / block_bytes * block_bytes)
+    }
+
+    /// Has the system forget what was read of this range, so that the next one to ask is told of its holes, too.
+    pub(crate) fn forget_read(&self, range: &Range<u64>) {
+        let len = NonZeroU64::new(range.end - range.start);
+        // If it does not, less counts as there.
+        let _ = rustix::fs::fadvise(&self.data, range.start, len, Advice::DontNeed);
     }
 
     /// Goes on at this offset, the beginning of a block. What was not written is forgotten.

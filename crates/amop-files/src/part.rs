@@ -228,19 +228,15 @@ impl Part {
         }
     }
 
-    /// Reads the data from the beginning, and takes each chunk that is right, and what there is of one whose end was
-    /// never written.
+    /// Reads the data from the beginning, and takes each chunk that is right, and what there is of the next if its end was
+    /// never written. A right one may have holes, too: some file systems make them of zeros.
     fn find_chunks(&mut self) -> io::Result<()> {
         let (layout, list_bytes) = (self.offer.layout, self.offer.layout.list_bytes());
         let (mut buffer, mut beginning) = (BytesMut::new(), 0..0);
         for chunk in 0..layout.chunks() {
             let part = layout.part_at(self.checked);
             let place = part.start - list_bytes..part.end - list_bytes;
-            // Once it was read it would count as written.
-            if let Some(hole) = self.data.hole_in(&place) {
-                beginning = place.start..hole;
-                break;
-            }
+            let hole = self.data.hole_in(&place); // Once it was read it counts as written.
             match read_chunk(self.data.file(), &layout, chunk, &mut buffer) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
@@ -248,6 +244,8 @@ impl Part {
             }
             self.ahead.update(&buffer);
             if hash_so_far(&self.ahead) != self.hash_up_to(chunk) {
+                beginning = place.start..hole.unwrap_or(place.start);
+                self.data.forget_read(&place);
                 break;
             }
             self.whole = self.ahead.clone();

@@ -18,10 +18,13 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new(size: u64) -> Self {
+        Self::of(content(size))
+    }
+
+    pub(crate) fn of(content: Vec<u8>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let inbox = dir.path().join("in");
         std::fs::create_dir(&inbox).unwrap();
-        let content = content(size);
         std::fs::write(dir.path().join("big.bin"), &content).unwrap();
         let source = Source::open(&dir.path().join("big.bin"), &mut |_| {}).unwrap();
         let offer = offer(&source);
