@@ -44,7 +44,7 @@ pub use sending::FileSending;
 /// How far a file is at its receiver, in bytes of the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// What is there and, on the receiver's side, checked.
+    /// What is there.
     pub received: u64,
     /// What of it was there before, from an earlier send of the same file.
     pub resumed: u64,
